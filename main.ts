@@ -1,0 +1,33 @@
+/**
+ * The executable. It picks a role and loads that role's code alone, so that a child process loads
+ * nothing that it does not run. The paths are literal: `deno compile` embeds what they name.
+ *
+ * Roles that start with `@` are not for people: a process of ours starts itself in them.
+ *
+ * @module
+ */
+
+async function run(args: readonly string[]): Promise<void> {
+  if (Deno.build.os === "windows") {
+    const { refuseWindows } = await import("./src/cli/windows.ts");
+    return refuseWindows();
+  }
+  // `mpclient` is compiled with `client` before whatever it is given.
+  const [role, ...rest] = args[0] === "client" && args[1]?.startsWith("@")
+    ? args.slice(1)
+    : args;
+  switch (role) {
+    case "@child":
+      return (await import("./src/child/main.ts")).run(rest);
+    case "@zygote":
+      return (await import("./src/child/zygote.ts")).run(rest);
+    case "@check":
+      return (await import("./src/child/check.ts")).run(rest);
+    case "@writer":
+      return (await import("./src/client/writer.ts")).run(rest);
+    default:
+      return (await import("./src/cli/mod.ts")).run(args);
+  }
+}
+
+await run(Deno.args);

@@ -1,0 +1,187 @@
+/**
+ * The connection inside the process that serves it.
+ *
+ * @module
+ */
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { type Address, decodeAddress } from "../posix/address.ts";
+import { PosixError } from "../posix/errno.ts";
+import type { Fd } from "../posix/fd.ts";
+import { pollLater, read, receiveNow, sendNow, write } from "../posix/io.ts";
+import {
+  localAddress,
+  setTimeouts,
+  shutdownBoth,
+  shutdownWrite,
+} from "../posix/sockets.ts";
+import type { Connection } from "../service/service.ts";
+import { readableOf, writableOf } from "./streams.ts";
+import type { Handover } from "./wire.ts";
+
+/** A connection over a raw descriptor, with counts of what went through it. */
+export class FdConnection implements Connection {
+  readonly id: number;
+  /** Bytes that came from the client so far. */
+  bytesIn = 0;
+  /** Bytes that went to the client so far. */
+  bytesOut = 0;
+  readonly #fd: Fd;
+  readonly #idleTimeout: number;
+  readonly #peer: Uint8Array<ArrayBuffer>;
+  readonly #stop: () => AbortSignal;
+  /** Waits on other threads that still use the descriptor's number. */
+  #waits = 0;
+  #closed = false;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
+
+  /**
+   * Makes one.
+   *
+   * @param fd The connection, blocking; this object closes it.
+   * @param handover What came with it.
+   * @param options `idleTimeout`: milliseconds that one read or write may wait, 0 for ever; `stop`:
+   *   gives the signal that is aborted when the server drains.
+   */
+  constructor(
+    fd: Fd,
+    handover: Handover,
+    options: { idleTimeout: number; stop: () => AbortSignal },
+  ) {
+    this.#fd = fd;
+    this.#idleTimeout = options.idleTimeout;
+    this.#stop = options.stop;
+    this.#peer = handover.peer;
+    this.id = handover.id;
+    if (options.idleTimeout > 0) setTimeouts(fd.number, options.idleTimeout);
+  }
+
+  get remoteAddr(): Address {
+    return decodeAddress(this.#peer);
+  }
+
+  get localAddr(): Address {
+    return localAddress(this.#number);
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop();
+  }
+
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
+    return this.#writable ??= writableOf(this);
+  }
+
+  readSync(buffer: Uint8Array<ArrayBuffer>): number | null {
+    const count = this.#came(attempt(() => read(this.#number, buffer)));
+    if (count === undefined) throw this.#idle();
+    return count;
+  }
+
+  writeSync(bytes: Uint8Array<ArrayBuffer>): number {
+    for (let sent = 0; sent < bytes.length;) {
+      const rest = sent === 0 ? bytes : bytes.subarray(sent);
+      const count = attempt(() => write(this.#number, rest));
+      if (count < 0) throw this.#idle();
+      sent += count;
+      this.bytesOut += count;
+    }
+    return bytes.length;
+  }
+
+  async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    for (;;) {
+      const count = this.#came(attempt(() => receiveNow(this.#number, buffer)));
+      if (count !== undefined) return count;
+      await this.#ready(POLLIN);
+    }
+  }
+
+  async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+    for (let sent = 0; sent < bytes.length;) {
+      const count = attempt(() => sendNow(this.#number, bytes.subarray(sent)));
+      if (count < 0) await this.#ready(POLLOUT);
+      else {
+        sent += count;
+        this.bytesOut += count;
+      }
+    }
+    return bytes.length;
+  }
+
+  closeWrite(): Promise<void> {
+    attempt(() => shutdownWrite(this.#number));
+    return Promise.resolve();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#waits === 0) this.#fd.close();
+    else shutdownBoth(this.#fd.number); // wakes them; the last one closes the descriptor
+  }
+
+  /** Closes it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #number(): number {
+    if (this.#closed) {
+      throw new Deno.errors.BadResource(
+        "Cannot use the connection: it is closed",
+      );
+    }
+    return this.#fd.number;
+  }
+
+  /** What a read found: null at the client's end, undefined when nothing was there. */
+  #came(count: number): number | null | undefined {
+    if (count < 0) return undefined;
+    if (count === 0) return null;
+    this.bytesIn += count;
+    return count;
+  }
+
+  async #ready(events: number): Promise<void> {
+    const timeout = this.#idleTimeout === 0 ? -1 : this.#idleTimeout;
+    this.#waits++;
+    const ready = await pollLater(this.#number, events, timeout);
+    this.#waits--;
+    if (this.#closed && this.#waits === 0) this.#fd.close();
+    if (this.#closed) {
+      throw new Deno.errors.Interrupted(
+        "Connection was closed while it was waited for",
+      );
+    }
+    if (ready === 0) throw this.#idle();
+  }
+
+  #idle(): Error {
+    return new Deno.errors.TimedOut(
+      `Connection was idle for ${this.#idleTimeout} ms`,
+    );
+  }
+}
+
+/** Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it. */
+function attempt<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof PosixError)) throw error;
+    const DenoError = DENO_ERRORS[error.code];
+    throw DenoError ? new DenoError(error.message) : error;
+  }
+}
+
+const DENO_ERRORS: Readonly<Record<string, new (message: string) => Error>> = {
+  ECONNRESET: Deno.errors.ConnectionReset,
+  EPIPE: Deno.errors.BrokenPipe,
+  ENOTCONN: Deno.errors.NotConnected,
+  ETIMEDOUT: Deno.errors.TimedOut,
+};

@@ -1,0 +1,118 @@
+/**
+ * What two copies of one process must not share: process ids and random numbers. All of it is
+ * prepared in the zygote, so that a child pays for what it uses alone.
+ *
+ * @module
+ */
+import type { Fd } from "../posix/fd.ts";
+import { exitNow, fork, waitFor } from "../posix/forking.ts";
+import { read, write } from "../posix/io.ts";
+import { libc } from "../posix/libc.ts";
+import { socketPair } from "../posix/sockets.ts";
+
+/** Words of random state that `Math.random` draws at a time. */
+const POOL = 256;
+const pool = new Uint32Array(POOL);
+let used = POOL;
+
+/** A uniform double in [0, 1) with 53 random bits, from the system's generator. */
+function random(): number {
+  if (used === POOL) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  const high = pool[used++]! >>> 5;
+  const low = pool[used++]! >>> 6;
+  return (high * 2 ** 26 + low) / 2 ** 53;
+}
+
+/**
+ * Makes `Math.random`, `Deno.pid` and the generators behind Web Crypto fit to be copied by a fork.
+ * Call it once in the zygote, after everything is loaded and before the first fork.
+ *
+ * - `Math.random`: V8 cannot be told to seed again, so it is replaced.
+ * - `crypto.getRandomValues`: the runtime's generator keeps a block of up to 256 bytes and notices a
+ *   fork only when it fills the next (pthread_atfork(3)); `crypto.randomUUID` keeps a batch of up to
+ *   128. What is left of both is used up here, or every child would get the same.
+ *
+ * @param generators More of the kind, that a service's modules may have used.
+ * @throws {TypeError} When two children would still draw the same.
+ */
+export function prepareIdentity(
+  generators: readonly (() => string)[] = [],
+): void {
+  Object.defineProperty(Deno, "pid", {
+    get: () => libc.getpid(),
+    configurable: true,
+    enumerable: true,
+  });
+  Math.random = random;
+  const word = new Uint32Array(1);
+  useUp(() => String(crypto.getRandomValues(word)[0]));
+  useUp(() => crypto.randomUUID());
+  for (const generator of generators) useUp(generator);
+}
+
+/** A forked child draws random numbers of its own from here on. */
+export function renewIdentity(): void {
+  used = POOL;
+}
+
+/** How much a generator may hold ready: a batch of 128, and some to see that it has changed. */
+const MOST = 136;
+
+/** Draws as often as two children would draw the same. */
+function useUp(draw: () => string): void {
+  const first = drawInChild(draw);
+  const second = drawInChild(draw);
+  const shared = first.findIndex((value, i) => value !== second[i]);
+  if (shared < 0) {
+    throw new TypeError("Cannot fork: children would share random numbers");
+  }
+  for (let i = 0; i < shared; i++) draw();
+}
+
+/** What a child forked at this moment would draw. */
+function drawInChild(draw: () => string): string[] {
+  const [ours, theirs] = socketPair();
+  const pid = fork();
+  if (pid === 0) {
+    const drawn: string[] = [];
+    for (let i = 0; i < MOST; i++) drawn.push(draw());
+    write(theirs.number, new TextEncoder().encode(drawn.join(" ")));
+    exitNow(0);
+  }
+  theirs.close();
+  const text = readAll(ours);
+  waitFor(pid);
+  return text.split(" ");
+}
+
+function readAll(from: Fd): string {
+  using owned = from;
+  const buffer = new Uint8Array(16 * 1024);
+  const count = Math.max(0, read(owned.number, buffer));
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
+/**
+ * `node:process` keeps the pid in a variable of its own once it has been loaded. Deno 2.9 can set it up
+ * again, which a child does if the zygote had it; Deno 2.7 cannot: there `process.pid` stays that of
+ * the zygote.
+ */
+export function renewNodeProcess(): void {
+  // deno-lint-ignore no-explicit-any
+  const runtime = Deno as any;
+  const internals = runtime[runtime.internal];
+  const boot = internals?.__nodeBootstrapArgs;
+  if (!internals?.__nodeProcessBootstrapped || !boot) return;
+  internals.__nodeProcessBootstrapped = false;
+  internals.__bootstrapNodeProcess(
+    boot.argv0,
+    boot.denoArgs,
+    boot.denoVersion,
+    boot.nodeDebug ?? "",
+    false,
+    true,
+  );
+}

@@ -1,0 +1,32 @@
+/**
+ * A connection process (role `@child`): it takes connections over its channel, one at a time. It never
+ * has the listener, nor a connection that another process serves.
+ *
+ * @module
+ */
+import { Fd, setInherit } from "../posix/fd.ts";
+import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
+import { loadService } from "../service/load.ts";
+import { decodeOptions } from "./options.ts";
+import { revokePermissions } from "./permissions.ts";
+import { prepareStopSignal } from "./stop_signal.ts";
+import { work } from "./worker.ts";
+
+/**
+ * Runs the process to its end.
+ *
+ * @param args The channel's descriptor, inherited from the parent, and the options.
+ * @returns Never.
+ */
+export async function run(args: readonly string[]): Promise<never> {
+  const channel = new Fd(Number(args[0]));
+  const options = decodeOptions(args[1] ?? "");
+  setInherit(channel.number, false);
+  leaveProcessGroup();
+  setProcessName("mpserv:conn");
+  const service = await loadService(options.service);
+  prepareStopSignal();
+  revokePermissions(options.grants);
+  await work(channel, service.serve, options);
+  Deno.exit();
+}

@@ -1,0 +1,43 @@
+/**
+ * What a child may do: nothing, unless the person granted it.
+ *
+ * @module
+ */
+
+/** The kinds of permission, by Deno's names. */
+export const PERMISSION_KINDS = [
+  "net",
+  "read",
+  "write",
+  "env",
+  "run",
+  "sys",
+  "ffi",
+  "import",
+] as const;
+/** One of {@linkcode PERMISSION_KINDS}. */
+export type PermissionKind = typeof PERMISSION_KINDS[number];
+
+/**
+ * The kind of a grant.
+ *
+ * @param grant Such as `net` or `read=/srv/data`.
+ * @returns `net`, `read`; undefined when it is no permission of Deno's.
+ */
+export function grantKind(grant: string): PermissionKind | undefined {
+  const [name] = grant.split("=", 1);
+  return PERMISSION_KINDS.find((kind) => kind === name);
+}
+
+/**
+ * Gives up every Deno permission of this process that was not granted, for good. Symbols that were
+ * opened before go on working; whatever needs a pointer must have been built before.
+ *
+ * @param grants What is kept; nothing unless said otherwise.
+ */
+export function revokePermissions(grants: readonly string[] = []): void {
+  for (const name of PERMISSION_KINDS) {
+    if (grants.some((grant) => grantKind(grant) === name)) continue;
+    Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
+  }
+}

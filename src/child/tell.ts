@@ -1,0 +1,86 @@
+/**
+ * Reporting to the parent.
+ *
+ * @module
+ */
+import { POLLOUT } from "../posix/abi.ts";
+import { PosixError } from "../posix/errno.ts";
+import { sendFd } from "../posix/handover.ts";
+import { PollSet } from "../posix/io.ts";
+import { encodeReport, type Outcome, type Report } from "./wire.ts";
+
+/**
+ * Sends a report, and waits while the parent is behind with reading. A parent that is gone takes
+ * nothing away: the connection is served to its end.
+ *
+ * @param channel The channel or report socket, borrowed.
+ * @param report What to tell.
+ * @returns Whether the parent is still there.
+ */
+export function tell(channel: number, report: Report): boolean {
+  try {
+    const record = encodeReport(report);
+    if (sendFd(channel, record, null)) return true;
+    const set = new PollSet([{ fd: channel, events: POLLOUT }]);
+    do set.wait(); while (!sendFd(channel, record, null));
+    return true;
+  } catch (error) {
+    if (error instanceof PosixError) return false;
+    throw error;
+  }
+}
+
+/**
+ * A connection is this process's.
+ *
+ * @param id Which.
+ * @returns What to tell.
+ */
+export function took(id: number): Report {
+  return { kind: "took", id, pid: 0, outcome: null, status: 0 };
+}
+
+/**
+ * A connection has ended.
+ *
+ * @param id Which.
+ * @param outcome How.
+ * @returns What to tell.
+ */
+export function done(id: number, outcome: Outcome): Report {
+  return { kind: "done", id, pid: 0, outcome, status: 0 };
+}
+
+/**
+ * This process waits for work.
+ *
+ * @param pid Its own process id.
+ * @returns What to tell.
+ */
+export function ready(pid: number): Report {
+  return { kind: "ready", id: 0, pid, outcome: null, status: 0 };
+}
+
+/**
+ * No child could be forked.
+ *
+ * @param id For which connection; 0 for none.
+ * @param text Why.
+ * @returns What to tell.
+ */
+export function failed(id: number, text: string): Report {
+  const outcome = { bytesIn: 0, bytesOut: 0, reason: "error", text } as const;
+  return { kind: "failed", id, pid: 0, outcome, status: 0 };
+}
+
+/**
+ * A child was reaped.
+ *
+ * @param id Its connection; 0 for a worker.
+ * @param pid Its process id.
+ * @param status How it ended, in the form of `waitpid(2)`.
+ * @returns What to tell.
+ */
+export function exited(id: number, pid: number, status: number): Report {
+  return { kind: "exited", id, pid, outcome: null, status };
+}

@@ -1,0 +1,208 @@
+/**
+ * The wire between the parent and its connection processes.
+ *
+ * 1. Parent and child share one channel, a pair of Unix domain sockets that keeps message
+ *    boundaries. Where the system has no such pairs it is a stream, so records have one size in each
+ *    direction: {@linkcode HANDOVER_SIZE} down, {@linkcode REPORT_SIZE} up. Both ends are the same
+ *    machine and the same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
+ * 2. Every record starts with a tag that says «ours», and a kind.
+ * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id and the
+ *    peer's `struct sockaddr`; to a zygote also `worker`, whose descriptor is the channel of a process
+ *    that serves one connection after another.
+ * 4. Up: `ready`, when the process waits for work, with its pid. `took`, before the child reads the
+ *    first byte: from here on the connection is the child's, and the parent closes its copy. `done`,
+ *    when the service has ended, with the bytes that went through and why it ended. From a zygote also
+ *    `exited`, with a child's pid, wait status and connection (0 for a worker), and `failed`, when it
+ *    could not fork for that connection (0 for a worker), or, before `ready`, cannot fork at all.
+ * 5. A child that goes away without `took` has not touched the connection: the parent gives it to
+ *    another child. One that goes away between `took` and `done` was killed.
+ * 6. A zygote and all its children report over one socket, which says of each message who sent it.
+ *    A forked child says `took` before it closes its copy of the zygote's channel: when the parent
+ *    reads end of file there, no child of that zygote is left that could still take a connection.
+ * 7. End of file on the channel tells a child without a connection that the parent is gone, or wants
+ *    no more of it: it exits. A child that serves finishes first; a zygote stays until its children
+ *    have ended, unless the parent is gone altogether.
+ *
+ * @module
+ */
+
+/** Bytes of a record from parent to child. */
+export const HANDOVER_SIZE = 160;
+/** Bytes of a record from child to parent. */
+export const REPORT_SIZE = 256;
+
+const TAG = 0x5653504d; // "MPSV"
+const TEXT_AT = 52;
+const PEER_AT = 20;
+
+/** What a descriptor is that comes down. */
+export type HandoverKind = "connection" | "worker";
+const HANDOVER_KINDS: readonly HandoverKind[] = ["connection", "worker"];
+
+/** What a child tells. */
+export type ReportKind = "ready" | "took" | "done" | "exited" | "failed";
+const KINDS: readonly ReportKind[] = [
+  "ready",
+  "took",
+  "done",
+  "exited",
+  "failed",
+];
+
+/** Why a connection ended. */
+export type Reason =
+  /** The service ended by itself: for echo, at the client's half-close. */
+  | "closed"
+  /** The client reset the connection, or was gone when bytes were sent to it. */
+  | "reset"
+  /** Nothing moved for the idle time-out. */
+  | "idle"
+  /** The service or the system failed; the text says how. */
+  | "error"
+  /** The process ended without a report: it was killed. */
+  | "killed";
+const REASONS: readonly Reason[] = [
+  "closed",
+  "reset",
+  "idle",
+  "error",
+  "killed",
+];
+
+/** How a connection ended. */
+export interface Outcome {
+  /** Bytes that came from the client. */
+  readonly bytesIn: number;
+  /** Bytes that went to the client. */
+  readonly bytesOut: number;
+  /** Why it ended. */
+  readonly reason: Reason;
+  /** More about the reason; may be empty, at most 200 bytes of UTF-8 travel. */
+  readonly text: string;
+}
+
+/** A record from a child. */
+export interface Report {
+  /** What it tells. */
+  readonly kind: ReportKind;
+  /** Which connection; 0 for none. */
+  readonly id: number;
+  /** The process, in `ready` and `exited`; 0 elsewhere. */
+  readonly pid: number;
+  /** How the connection ended, in `done`; the reason is in the text of `failed`; null elsewhere. */
+  readonly outcome: Outcome | null;
+  /** The wait status (`waitpid(2)`) in `exited`; 0 elsewhere. */
+  readonly status: number;
+}
+
+/** A descriptor on its way to a child. */
+export interface Handover {
+  /** What it is. */
+  readonly kind: HandoverKind;
+  /** The connection's id; 0 for a worker. */
+  readonly id: number;
+  /** The peer's `struct sockaddr`; empty for a worker. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+}
+
+const handoverRecord = new DataView(new ArrayBuffer(HANDOVER_SIZE));
+const reportRecord = new DataView(new ArrayBuffer(REPORT_SIZE));
+
+/**
+ * Writes the record that goes with a connection.
+ *
+ * @param handover The connection.
+ * @returns {@linkcode HANDOVER_SIZE} bytes, valid until the next call.
+ */
+export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(handoverRecord.buffer);
+  handoverRecord.setUint32(0, TAG, true);
+  handoverRecord.setUint32(4, HANDOVER_KINDS.indexOf(handover.kind), true);
+  handoverRecord.setFloat64(8, handover.id, true);
+  handoverRecord.setUint32(16, handover.peer.length, true);
+  bytes.set(handover.peer, PEER_AT);
+  return bytes;
+}
+
+/**
+ * Reads the record that came with a connection.
+ *
+ * @param record What was received.
+ * @returns The connection.
+ * @throws {TypeError} When it is not one of ours.
+ */
+export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
+  const ours = record.byteLength === HANDOVER_SIZE &&
+    record.getUint32(0, true) === TAG;
+  const kind = ours ? HANDOVER_KINDS[record.getUint32(4, true)] : undefined;
+  const length = ours ? record.getUint32(16, true) : Infinity;
+  if (!kind || length > HANDOVER_SIZE - PEER_AT) {
+    throw new TypeError(
+      `Cannot read a handover of ${record.byteLength} bytes: not one of ours`,
+    );
+  }
+  const start = record.byteOffset + PEER_AT;
+  const peer = new Uint8Array(record.buffer.slice(start, start + length));
+  return { kind, id: record.getFloat64(8, true), peer };
+}
+
+/**
+ * Writes a report.
+ *
+ * @param report What to tell.
+ * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
+ */
+export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
+  const { kind, id, pid, outcome, status } = report;
+  const bytes = new Uint8Array(reportRecord.buffer);
+  reportRecord.setUint32(0, TAG, true);
+  reportRecord.setUint32(4, KINDS.indexOf(kind), true);
+  reportRecord.setFloat64(8, id, true);
+  reportRecord.setFloat64(16, outcome?.bytesIn ?? 0, true);
+  reportRecord.setFloat64(24, outcome?.bytesOut ?? 0, true);
+  reportRecord.setUint32(
+    32,
+    outcome ? REASONS.indexOf(outcome.reason) : 0,
+    true,
+  );
+  const { written } = outcome?.text
+    ? new TextEncoder().encodeInto(outcome.text, bytes.subarray(TEXT_AT))
+    : { written: 0 };
+  reportRecord.setUint32(36, written, true);
+  reportRecord.setInt32(40, status, true);
+  reportRecord.setInt32(44, pid, true);
+  return bytes;
+}
+
+/**
+ * Reads a report. It comes from a process that may have been broken into: nothing in it is believed
+ * beyond its form.
+ *
+ * @param record What was received.
+ * @returns The report; null when it is not one of ours.
+ */
+export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
+  if (record.byteLength !== REPORT_SIZE || record.getUint32(0, true) !== TAG) {
+    return null;
+  }
+  const kind = KINDS[record.getUint32(4, true)];
+  const reason = REASONS[record.getUint32(32, true)];
+  const length = record.getUint32(36, true);
+  if (!kind || !reason || length > REPORT_SIZE - TEXT_AT) return null;
+  const start = record.byteOffset + TEXT_AT;
+  const outcome = kind !== "done" && kind !== "failed" ? null : {
+    bytesIn: countAt(record, 16),
+    bytesOut: countAt(record, 24),
+    reason,
+    text: new TextDecoder().decode(record.buffer.slice(start, start + length)),
+  };
+  const status = record.getInt32(40, true);
+  const pid = record.getInt32(44, true);
+  return { kind, id: countAt(record, 8), pid, outcome, status };
+}
+
+/** A count from a process that may lie: never negative, never NaN. */
+function countAt(record: DataView, at: number): number {
+  const count = record.getFloat64(at, true);
+  return Number.isSafeInteger(count) && count >= 0 ? count : 0;
+}

@@ -1,0 +1,50 @@
+/**
+ * A process with a channel of its own: it takes a connection, serves it, and waits for the next until
+ * the parent closes the channel. In `spawn` that is after the first.
+ *
+ * @module
+ */
+import type { Fd } from "../posix/fd.ts";
+import { receiveFd } from "../posix/handover.ts";
+import { libc } from "../posix/libc.ts";
+import type { Service } from "../service/service.ts";
+import type { ChildOptions } from "./options.ts";
+import { serveOne } from "./serve_one.ts";
+import { done, ready, tell, took } from "./tell.ts";
+import { decodeHandover, HANDOVER_SIZE } from "./wire.ts";
+
+/**
+ * Serves until the parent wants no more.
+ *
+ * @param channel The process's own channel; it stays open until the process ends.
+ * @param service What to do with connections.
+ * @param options How to serve.
+ * @returns Resolves at the end of the channel.
+ */
+export async function work(
+  channel: Fd,
+  service: Service,
+  options: ChildOptions,
+): Promise<void> {
+  tell(channel.number, ready(libc.getpid()));
+  for (;;) {
+    const received = receiveFd(channel.number, {
+      wait: true,
+      size: HANDOVER_SIZE,
+    });
+    if (received === "end" || received === null) return;
+    const handover = decodeHandover(received.data);
+    if (received.fd === null) {
+      throw new TypeError("Cannot serve: no descriptor came along");
+    }
+    tell(channel.number, took(handover.id));
+    const served = serveOne(
+      service,
+      received.fd,
+      handover,
+      options.idleTimeout,
+    );
+    const outcome = served instanceof Promise ? await served : served;
+    tell(channel.number, done(handover.id, outcome));
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * `mpserv client`: what a person types, and what they are told.
+ *
+ * @module
+ */
+import { Argument, Command, Option } from "@commander-js/extra-typings";
+import type { ClientOptions } from "../client/client.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { parseDuration, parsePort } from "./values.ts";
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 9190;
+const DEFAULT_PREFIX = "Message from server: ";
+
+const EXAMPLES = `
+Examples:
+  mpserv client                                talk to 127.0.0.1:9190; a line "q" or end of input ends
+  mpserv client example.org 7 --no-prefix      lines as they come, from port 7 of example.org
+  mpserv client --unix /tmp/echo.sock          over a Unix domain socket
+  mpserv client --raw <in.bin >out.bin         copy bytes both ways, exactly
+  mpserv client --lock-step <lines.txt         wait for each reply before the next line
+
+Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage.`;
+
+/**
+ * The command, to be added to a program.
+ *
+ * @param setExitCode Gets the exit code when the conversation has ended well; otherwise the command throws.
+ * @returns The command.
+ */
+export function clientCommand(
+  setExitCode: (code: number) => void,
+): Command<unknown[]> {
+  const command = new Command("client")
+    .description(
+      "Connect: one process reads what the server sends, another sends what you type,\n" +
+        "and neither waits for the other.",
+    )
+    .addArgument(
+      new Argument("[host]", "address or name of the server").default(
+        DEFAULT_HOST,
+      ),
+    )
+    .addArgument(
+      new Argument("[port]", "its TCP port").argParser(usage(serverPort))
+        .default(DEFAULT_PORT),
+    )
+    .option("--unix <path>", "connect to a Unix domain socket instead")
+    .option(
+      "--raw",
+      "copy bytes both ways: no line ends the conversation, no prefix",
+    )
+    .option("--prefix <text>", "print this before every line", DEFAULT_PREFIX)
+    .option("--no-prefix", "print lines as they come")
+    .option(
+      "--lock-step",
+      "one process, which waits for each reply before it sends the next line",
+    )
+    .addOption(
+      new Option(
+        "--connect-timeout <d>",
+        "give up connecting after so long, such as 500ms; 0: never",
+      )
+        .argParser(usage(parseDuration)).default(10_000, "10s"),
+    )
+    .addHelpText("after", EXAMPLES)
+    .action(async (host, port, options, self) => {
+      if (options.unix !== undefined && self.args.length > 0) {
+        throw wrongUsage("Cannot connect to both a host and --unix: give one");
+      }
+      const prefixed = self.getOptionValueSource("prefix") === "cli" &&
+        options.prefix !== false;
+      if (options.raw && prefixed) {
+        throw wrongUsage(
+          "Cannot use --prefix with --raw, which copies bytes: give one",
+        );
+      }
+      await talk({
+        target: options.unix === undefined
+          ? tcpTarget(host, port)
+          : unixTarget(options.unix),
+        prefix: options.raw || options.prefix === false
+          ? ""
+          : options.prefix as string,
+        raw: options.raw ?? false,
+        connectTimeout: options.connectTimeout,
+      }, options.lockStep ?? false);
+      setExitCode(0);
+    });
+  return command as unknown as Command<unknown[]>;
+}
+
+/** Loads the one client that runs, and nothing of the other. */
+async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
+  if (lockStep) {
+    return (await import("../client/lock_step.ts")).runLockStep(options);
+  }
+  return (await import("../client/client.ts")).runClient(options);
+}
+
+function tcpTarget(host: string, port: number): Deno.NetAddr {
+  const hostname = host.replace(/^\[(.+)\]$/, "$1"); // IPv6 as it stands in front of a port
+  if (hostname.trim() === "") {
+    throw wrongUsage(
+      `Cannot connect to host "${host}": want an address or a name`,
+    );
+  }
+  return { transport: "tcp", hostname, port };
+}
+
+function unixTarget(path: string): Deno.UnixAddr {
+  if (path === "") {
+    throw wrongUsage('Cannot connect to --unix "": want the path of a socket');
+  }
+  return { transport: "unix", path };
+}
+
+function serverPort(text: string): number {
+  const port = parsePort(text);
+  if (port > 0) return port;
+  throw new RangeError(
+    `Cannot connect to port "${text}": want a whole number from 1 to 65535`,
+  );
+}
+
+/** Turns our parsers' errors into wrong usage. */
+function usage<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw wrongUsage((error as Error).message);
+    }
+  };
+}
+
+function wrongUsage(message: string): UserError {
+  return new UserError(message, EXIT_USAGE);
+}

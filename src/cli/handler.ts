@@ -1,0 +1,63 @@
+/**
+ * Finding out at start whether a handler can be used, before anything listens.
+ *
+ * @module
+ */
+import { pathToFileURL } from "node:url";
+import { roleCommand, runtimeEnvironment } from "../program.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+
+/**
+ * The handler's module, tried out: it is loaded once in a process of its own, as children will.
+ *
+ * @param path What was typed.
+ * @param grants Permissions that it keeps.
+ * @returns The module's URL.
+ * @throws {UserError} When it is missing, has no default export to call, or does not load.
+ */
+export async function resolveHandler(
+  path: string,
+  grants: readonly string[],
+): Promise<string> {
+  const info = await Deno.stat(path).catch((error: Error) => error);
+  if (info instanceof Error || !info.isFile) {
+    throw new UserError(
+      `Cannot use handler "${path}": no such file: check the path`,
+    );
+  }
+  if (Deno.build.standalone) refuseForCompiled(path, grants);
+  const url = pathToFileURL(await Deno.realPath(path)).href;
+  const line = roleCommand("@check", [url], {
+    permissions: ["--allow-read", ...grants.map((grant) => `--allow-${grant}`)],
+  });
+  const { code, stdout } = await new Deno.Command(line.program, {
+    args: line.args,
+    stdin: "null",
+    stderr: "inherit",
+    clearEnv: true,
+    env: runtimeEnvironment(),
+  }).output();
+  const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
+  if (code === 0 && said === "ok") return url;
+  const why = said?.startsWith("error: ")
+    ? said.slice(7)
+    : `its process ended with code ${code}`;
+  throw new UserError(`Cannot use handler "${path}": ${why}`);
+}
+
+function refuseForCompiled(path: string, grants: readonly string[]): void {
+  if (/\.[cm]?tsx?$/.test(path)) {
+    throw new UserError(
+      `Cannot use handler "${path}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${path}\``,
+      EXIT_USAGE,
+    );
+  }
+  const scoped = grants.find((grant) => grant.includes("="));
+  if (scoped === undefined) return;
+  throw new UserError(
+    `Cannot grant "${scoped}": a compiled server can grant whole kinds only: give ${
+      scoped.split("=", 1)
+    }, or run from source`,
+    EXIT_USAGE,
+  );
+}

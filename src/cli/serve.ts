@@ -1,0 +1,138 @@
+/**
+ * `mpserv serve`: from the options to the last connection.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../child/options.ts";
+import { type ChosenModel, startModel } from "../model/choose.ts";
+import { formatAddress } from "../posix/address.ts";
+import { openDescriptors } from "../posix/fd.ts";
+import { descriptorLimit, setProcessName } from "../posix/process.ts";
+import {
+  type Listener,
+  ListenError,
+  openListener,
+} from "../server/listener.ts";
+import { Server } from "../server/server.ts";
+import { resolveHandler } from "./handler.ts";
+import { type Log, openLog } from "./log.ts";
+import type { ServeOptions } from "./serve_options.ts";
+import { logEvents } from "./server_log.ts";
+import { UserError } from "./terminal.ts";
+
+/** Descriptors that the parent wants beyond what is open and what its spares need. */
+const HEADROOM = 16;
+
+/**
+ * Serves until it is told to end.
+ *
+ * @param options What was typed.
+ * @returns The exit code.
+ * @throws {UserError} When it cannot serve; the message says why.
+ */
+export async function serve(options: ServeOptions): Promise<number> {
+  setProcessName("mpserv");
+  checkDescriptors(options.spares);
+  const child = await childOptions(options);
+  using listener = await listen(options);
+  const log = openLog(options.logLevel, options.logFormat);
+  const server = new Server({
+    listener,
+    model: (watcher, events) =>
+      startModel({ ...options, child }, watcher, events),
+    drainTimeout: options.drainTimeout,
+    events: logEvents(log.logger),
+  });
+  const stop = new AbortController();
+  handleSignals(log, server, stop);
+  greet(log, listener, await start(server, options));
+  await server.run(stop.signal);
+  log.logger.info("server ended", { pid: Deno.pid });
+  await log.flush();
+  return 0;
+}
+
+async function childOptions(options: ServeOptions): Promise<ChildOptions> {
+  const { handler, service, grant, idleTimeout } = options;
+  const grants = grant ?? [];
+  return {
+    service: handler === undefined
+      ? { name: service }
+      : { module: await resolveHandler(handler, grants) },
+    idleTimeout: idleTimeout ?? 0,
+    grants,
+  };
+}
+
+async function start(
+  server: Server,
+  { model }: ServeOptions,
+): Promise<ChosenModel> {
+  try {
+    return await server.start();
+  } catch (error) {
+    throw new UserError(
+      `Cannot serve with --model ${model}: ${(error as Error).message}`,
+    );
+  }
+}
+
+async function listen(
+  { host, port, unix, backlog }: ServeOptions,
+): Promise<Listener> {
+  try {
+    return await openListener({
+      host,
+      port,
+      backlog,
+      ...(unix === undefined ? {} : { unix }),
+    });
+  } catch (error) {
+    if (error instanceof ListenError) throw new UserError(error.message);
+    throw error;
+  }
+}
+
+/** Two descriptors a spare while it starts, and some for what the runtime opens as it goes. */
+function checkDescriptors(spares: number): void {
+  const limit = descriptorLimit();
+  const wanted = openDescriptors(Math.min(limit, 4096)).length + 2 * spares +
+    HEADROOM;
+  if (limit >= wanted) return;
+  throw new UserError(
+    `Cannot serve with ${limit} descriptors: at least ${wanted} are needed: raise the limit with \`ulimit -n 1024\``,
+  );
+}
+
+function greet(
+  log: Log,
+  { address }: Listener,
+  { model, why }: ChosenModel,
+): void {
+  const where = formatAddress(address);
+  const target = "path" in address
+    ? `--unix ${where}`
+    : `${address.hostname} ${address.port}`;
+  log.logger.info("listening on {address}", {
+    address: where,
+    model: model.name,
+    why,
+    pid: Deno.pid,
+    connect: `mpserv client ${target}`,
+  });
+}
+
+/** The first SIGINT or SIGTERM drains, the second ends; a lost terminal or reader does nothing. */
+function handleSignals(log: Log, server: Server, stop: AbortController): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      log.logger.info("received {signal}", { signal });
+      if (stop.signal.aborted) server.kill();
+      else stop.abort();
+    });
+  }
+  // SIGPIPE needs nothing: the runtime ignores it.
+  Deno.addSignalListener("SIGHUP", () => {
+    log.logger.info("received {signal}: going on", { signal: "SIGHUP" });
+  });
+}

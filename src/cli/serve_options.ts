@@ -1,0 +1,232 @@
+/**
+ * The options of `mpserv serve`.
+ *
+ * @module
+ */
+import {
+  Argument,
+  Command,
+  InvalidArgumentError,
+  Option,
+} from "@commander-js/extra-typings";
+import { grantKind, PERMISSION_KINDS } from "../child/permissions.ts";
+import { MODEL_NAMES, type ModelName } from "../model/names.ts";
+import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
+import {
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogChoice,
+  type LogFormat,
+} from "./log_options.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { parseCount, parseDuration, parsePort } from "./values.ts";
+
+const DEFAULT_PORT = 9190;
+const DEFAULT_HOST = "127.0.0.1";
+const CORES = navigator.hardwareConcurrency;
+
+/** What was typed, checked, with durations in milliseconds. */
+export interface ServeOptions {
+  /** TCP port; 0 for a free one. */
+  port: number;
+  /** Address or name to bind. */
+  host: string;
+  /** Path of a Unix domain socket instead. */
+  unix?: string | undefined;
+  /** Connections that may wait to be accepted. */
+  backlog: number;
+  /** The process model. */
+  model: ModelName;
+  /** `spawn`: processes started ahead. */
+  spares: number;
+  /** `fork`: processes that fork others. */
+  zygotes: number;
+  /** `pool`: processes that take turns. */
+  workers: number;
+  /** `pool`: connections after which a process is replaced; 0 for never. */
+  recycle: number;
+  /** The built-in service. */
+  service: ServiceName;
+  /** A module whose default export serves instead. */
+  handler?: string | undefined;
+  /** Permissions that handlers keep. */
+  grant?: string[] | undefined;
+  /** Milliseconds without a byte; undefined for no limit. */
+  idleTimeout?: number | undefined;
+  /** Milliseconds that connections have after the server was told to end. */
+  drainTimeout: number;
+  /** The lowest level that is logged. */
+  logLevel: LogChoice;
+  /** How log lines look. */
+  logFormat: LogFormat;
+}
+
+const EXAMPLES = `
+Examples:
+  mpserv serve                         echo on 127.0.0.1:9190
+  mpserv serve 8000 --host ::          on every address, IPv6 and IPv4
+  mpserv serve 0                       on a free port; the first log line says which
+  mpserv serve --unix /tmp/echo.sock   on a Unix domain socket
+  mpserv serve 13 --service daytime    one of the classic small services
+  mpserv serve --handler ./shout.ts    a TypeScript module serves each connection
+  mpserv serve --model pool            processes that take turns, the fastest
+  mpserv serve --idle-timeout 5m --log-format json
+
+Signals: SIGINT, SIGTERM: accept no more, let connections finish (--drain-timeout); twice: end at once.
+Exit codes: 0 well, 1 the system refused, 2 wrong usage.`;
+
+/**
+ * The command, to be added to a program.
+ *
+ * @param serve Runs it; is loaded only when it is called.
+ * @returns The command.
+ */
+export function serveCommand(
+  serve: (options: ServeOptions) => Promise<void>,
+): Command<unknown[]> {
+  const command = new Command("serve")
+    .description("Serve: every connection in a process of its own.")
+    .addArgument(
+      new Argument("[port]", "TCP port; 0 takes a free one")
+        .argParser(valueOf(parsePort)).default(DEFAULT_PORT),
+    )
+    .option("--host <addr>", "address or name to bind", DEFAULT_HOST)
+    .option("--unix <path>", "listen on a Unix domain socket instead")
+    .option(
+      "--backlog <n>",
+      "connections that may wait to be accepted",
+      count("backlog", 1),
+      4096,
+    )
+    .addOption(
+      new Option("--model <name>", "where processes come from")
+        .choices(MODEL_NAMES).default("auto" as const),
+    )
+    .option(
+      "--spares <n>",
+      "spawn: processes started ahead of connections",
+      count("spares"),
+      2,
+    )
+    .option(
+      "--zygotes <n>",
+      "fork: processes that fork others",
+      count("zygotes", 1),
+      CORES,
+    )
+    .option(
+      "--workers <n>",
+      "pool: processes that take turns",
+      count("workers", 1),
+      4 * CORES,
+    )
+    .option(
+      "--recycle <n>",
+      "pool: replace a process after so many connections; 0 for never",
+      count("recycle"),
+      1000,
+    )
+    .addOption(
+      new Option("--service <name>", "what a process does with its connection")
+        .choices(SERVICE_NAMES).default("echo" as const),
+    )
+    .option(
+      "--handler <file>",
+      "serve with the default export of a module instead",
+    )
+    .option(
+      "--grant <list>",
+      "permissions that a handler keeps, such as net,read=/srv",
+      grants,
+    )
+    .addOption(
+      duration(
+        "--idle-timeout <d>",
+        "end a connection when nothing moves for so long",
+      ),
+    )
+    .addOption(
+      duration(
+        "--drain-timeout <d>",
+        "let connections finish for so long when told to end",
+      )
+        .default(30_000, "30s"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "the lowest level to log")
+        .choices(LOG_LEVELS).default("info" as const),
+    )
+    .addOption(
+      new Option("--log-format <format>", "how log lines look")
+        .choices(LOG_FORMATS).default("text" as const),
+    )
+    .addHelpText("after", EXAMPLES)
+    .action(async (port, options, self) => {
+      const typed = (name: string) =>
+        (self as unknown as Command).getOptionValueSource(name) === "cli";
+      exclude(
+        options.unix !== undefined,
+        self.args.length > 0,
+        "a port and --unix",
+      );
+      exclude(options.unix !== undefined, typed("host"), "--host and --unix");
+      exclude(
+        options.handler !== undefined,
+        typed("service"),
+        "--service and --handler",
+      );
+      if (options.grant !== undefined && options.handler === undefined) {
+        throw new UserError(
+          "Cannot use --grant without --handler: nothing else needs permissions",
+          2,
+        );
+      }
+      await serve({ ...options, port });
+    });
+  return command as unknown as Command<unknown[]>;
+}
+
+function exclude(one: boolean, other: boolean, what: string): void {
+  if (one && other) {
+    throw new UserError(
+      `Cannot use both ${what}: give one of them`,
+      EXIT_USAGE,
+    );
+  }
+}
+
+/** `net=a:1,read=/srv` as a list; a value may hold commas only by being given twice. */
+function grants(text: string, before: string[] | undefined): string[] {
+  const list = text.split(",").map((grant) => grant.trim());
+  for (const grant of list) {
+    if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
+    throw new InvalidArgumentError(
+      `Cannot grant "${grant}": want one of ${
+        PERMISSION_KINDS.join(", ")
+      }, alone or as kind=value.`,
+    );
+  }
+  return [...before ?? [], ...list];
+}
+
+/** Turns our parsers' errors into the ones that commander shows as wrong usage. */
+function valueOf<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
+}
+
+function count(what: string, least = 0): (text: string) => number {
+  return valueOf((text) => parseCount(text, what, least));
+}
+
+function duration<const Flags extends string>(
+  flags: Flags,
+  description: string,
+) {
+  return new Option(flags, description).argParser(valueOf(parseDuration));
+}

@@ -1,0 +1,56 @@
+/**
+ * What a command says to a person: one line on standard error, and an exit code.
+ *
+ * @module
+ */
+
+/** Exit code: the system refused. */
+export const EXIT_REFUSED = 1;
+/** Exit code: wrong usage. */
+export const EXIT_USAGE = 2;
+
+/** An error that a person caused or can mend; its message is the line that is shown. */
+export class UserError extends Error {
+  /** The exit code: {@linkcode EXIT_REFUSED} or {@linkcode EXIT_USAGE}. */
+  readonly exitCode: number;
+
+  /**
+   * Makes one.
+   *
+   * @param message What failed, with the value, and what to do.
+   * @param exitCode How the command ends.
+   */
+  constructor(message: string, exitCode: number = EXIT_REFUSED) {
+    super(message);
+    this.name = "UserError";
+    this.exitCode = exitCode;
+  }
+}
+
+/**
+ * Writes a line to standard error, whole.
+ *
+ * @param line The line, without its end.
+ */
+export function say(line: string): void {
+  const bytes = new TextEncoder().encode(line + "\n");
+  for (let sent = 0; sent < bytes.length;) {
+    sent += Deno.stderr.writeSync(bytes.subarray(sent));
+  }
+}
+
+/**
+ * Runs a command and ends the process: no stack trace for what a person can cause.
+ *
+ * @param command What to run; resolves to the exit code.
+ * @returns Never.
+ */
+export async function finish(command: () => Promise<number>): Promise<never> {
+  try {
+    Deno.exit(await command());
+  } catch (error) {
+    const { message } = error as Error;
+    say(`error: ${message}`);
+    Deno.exit(error instanceof UserError ? error.exitCode : EXIT_REFUSED);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Values that a person types: ports, durations, sizes, counts. Each parser throws a `RangeError`
+ * that names the value and what is wanted.
+ *
+ * @module
+ */
+
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+// Longer than any timer: setTimeout and poll(2) take 2^31 - 1 ms at most.
+const MAX_DURATION = 2 ** 31 - 1;
+
+/**
+ * A TCP port.
+ *
+ * @param text What was typed.
+ * @returns 0 to 65535.
+ * @throws {RangeError} When it is none.
+ */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65535) return port;
+  throw new RangeError(
+    `Cannot use port "${text}": want a whole number from 0 to 65535`,
+  );
+}
+
+/**
+ * A whole number with a lower bound.
+ *
+ * @param text What was typed.
+ * @param what What it counts, for the message.
+ * @param least The smallest that is allowed.
+ * @returns The number.
+ * @throws {RangeError} When it is none or too small.
+ */
+export function parseCount(text: string, what: string, least = 0): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (count >= least) return count;
+  throw new RangeError(
+    `Cannot use ${what} "${text}": want a whole number of at least ${least}`,
+  );
+}
+
+/**
+ * A duration such as `500ms`, `1.5s`, `5m`, `2h`.
+ *
+ * @param text What was typed.
+ * @returns Milliseconds, whole.
+ * @throws {RangeError} When it is none, has no unit, or is longer than 24 days.
+ */
+export function parseDuration(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  const milliseconds = Math.round(
+    Number(number) * (DURATION_UNITS[unit ?? ""] ?? NaN),
+  );
+  if (milliseconds <= MAX_DURATION) return milliseconds;
+  if (text === "0") return 0;
+  throw new RangeError(
+    `Cannot use duration "${text}": want a number and a unit, such as 500ms, 30s, 5m (24 days at most)`,
+  );
+}
+
+/**
+ * A duration as a person reads it.
+ *
+ * @param milliseconds How long.
+ * @returns Such as `500ms`, `30s`, `1.5s`.
+ */
+export function formatDuration(milliseconds: number): string {
+  return milliseconds < 1000
+    ? `${Math.round(milliseconds)}ms`
+    : `${milliseconds / 1000}s`;
+}
+
+/**
+ * A size such as `4096`, `64KiB`, `1MB`.
+ *
+ * @param text What was typed.
+ * @returns Bytes, whole.
+ * @throws {RangeError} When it is none.
+ */
+export function parseSize(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text) ?? [];
+  const bytes = Math.round(Number(number) * (SIZE_UNITS[unit ?? "?"] ?? NaN));
+  if (Number.isSafeInteger(bytes)) return bytes;
+  throw new RangeError(
+    `Cannot use size "${text}": want a number and a unit, such as 4096, 64KiB, 1MB`,
+  );
+}

@@ -1,0 +1,88 @@
+/**
+ * Connecting, and what may stand in the way.
+ *
+ * @module
+ */
+import { formatAddress } from "../posix/address.ts";
+import { openDescriptors } from "../posix/fd.ts";
+import { findConnection } from "../posix/sockets.ts";
+import { reasonOf } from "./reason.ts";
+
+/** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
+export type Target = Deno.NetAddr | Deno.UnixAddr;
+
+/** A connection, in the runtime's event loop and known by its descriptor. */
+export interface Connection extends Disposable {
+  /** Its descriptor, non-blocking, borrowed until this is disposed of. */
+  readonly fd: number;
+}
+
+/**
+ * Connects to a server.
+ *
+ * @param target Where.
+ * @param timeout Milliseconds that it may take; 0 for as long as the system tries.
+ * @returns The connection, the caller's to dispose of; that also ends it for other processes.
+ * @throws {Error} When the server does not answer or the system refuses; the message is for a person.
+ */
+export async function connect(
+  target: Target,
+  timeout: number,
+): Promise<Connection> {
+  const before = openDescriptors();
+  const conn = await dial(target, timeout);
+  const fd = findConnection(conn.localAddr, conn.remoteAddr, before);
+  return { fd, [Symbol.dispose]: () => conn.close() };
+}
+
+async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
+  const name = formatAddress(target);
+  const late = Promise.withResolvers<never>();
+  const timer = timeout === 0 ? undefined : setTimeout(() => {
+    const reason = `no answer within ${timeout / 1000}s`;
+    late.reject(
+      new Error(
+        `Cannot connect to "${name}": ${reason}: is the address right?`,
+      ),
+    );
+  }, timeout);
+  const dialing = open(target).catch((error) => {
+    throw new Error(
+      `Cannot connect to "${name}": ${reasonOf(error)}${hint(error)}`,
+    );
+  });
+  try {
+    return await Promise.race([dialing, late.promise]);
+  } catch (error) {
+    dialing.then((conn) => conn.close(), () => {}); // one that comes too late is nobody's
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function open(target: Target): Promise<Deno.Conn> {
+  if ("path" in target) {
+    return await Deno.connect({ transport: "unix", path: target.path });
+  }
+  return await Deno.connect({ hostname: target.hostname, port: target.port });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "is the server running?",
+  ENOENT: "is the server running?",
+  EACCES: "do you have the right to use it?",
+  EAGAIN: "the server has no room for more connections",
+  EINVAL: "use a shorter path",
+  ENETUNREACH: "is the address right?",
+  EHOSTUNREACH: "is the address right?",
+  ETIMEDOUT: "is the address right?",
+};
+
+function hint(error: Error & { code?: string }): string {
+  // Neither an unknown name nor an impossible one comes with a code.
+  const text = /lookup|invalid host/.test(error.message)
+    ? "check the host name"
+    : HINTS[error.code ?? ""];
+  return text === undefined ? "" : `: ${text}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * How sending ends.
+ *
+ * @module
+ */
+import { PosixError } from "../posix/errno.ts";
+import { shutdownWrite } from "../posix/sockets.ts";
+import { reasonOf } from "./reason.ts";
+import type { ReportKind } from "./wire.ts";
+
+/** Why sending is over, and the reason where something failed. */
+export type Ending = readonly [
+  kind: Exclude<ReportKind, "progress">,
+  text?: string,
+];
+
+/**
+ * Ends this side of a connection.
+ *
+ * @param socket The connection.
+ * @returns That it is half-closed, or why it could not be.
+ */
+export function halfClose(socket: number): Ending {
+  try {
+    shutdownWrite(socket);
+    return ["half-closed"];
+  } catch (error) {
+    return socketFailure(error);
+  }
+}
+
+/**
+ * What an error of the socket means for sending. A server that hung up is no failure by itself:
+ * whoever reads the connection sees its end as well, and judges.
+ *
+ * @param error What sending threw.
+ * @returns The ending.
+ */
+export function socketFailure(error: unknown): Ending {
+  const hungUp = error instanceof PosixError &&
+    ["EPIPE", "ENOTCONN"].includes(error.code);
+  return hungUp ? ["hung-up"] : ["socket-failed", reasonOf(error)];
+}

@@ -1,0 +1,137 @@
+/**
+ * The client before routines were split, for comparison: one process that sends a line, waits until
+ * as many bytes have come back, prints them, and only then takes the next line.
+ *
+ * @module
+ */
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { poll, read, write } from "../posix/io.ts";
+import { setProcessName } from "../posix/process.ts";
+import type { ClientOptions } from "./client.ts";
+import { connect } from "./connect.ts";
+import { type Ending, halfClose, socketFailure } from "./ending.ts";
+import { LineQueue } from "./line_queue.ts";
+import { Output } from "./output.ts";
+import { QuitScanner } from "./quit.ts";
+import { reasonOf } from "./reason.ts";
+import { verdict } from "./verdict.ts";
+
+const STDIN = 0;
+const BUFFER_SIZE = 256 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Talks to a server line by line until it ends its side of the connection.
+ *
+ * @param options How.
+ * @throws {Error} When something went wrong; the message is for a person.
+ */
+export async function runLockStep(options: ClientOptions): Promise<void> {
+  setProcessName("mpclient");
+  using connection = await connect(options.target, options.connectTimeout);
+  const complaint = new LockStep(connection.fd, options).run();
+  if (complaint !== null) throw new Error(complaint);
+}
+
+/** One conversation. The socket is borrowed, and non-blocking. */
+class LockStep {
+  readonly #socket: number;
+  readonly #raw: boolean;
+  readonly #output: Output;
+  readonly #scanner: QuitScanner | null;
+  readonly #lines = new LineQueue();
+  readonly #buffer = new Uint8Array(BUFFER_SIZE);
+  /** What is still to be sent of the line under way. */
+  #line = NOTHING;
+  #sent = 0;
+  #inputEnded = false;
+  /** How sending ended; null while it goes on. */
+  #ending: Ending | null = null;
+  /** Why reading the connection failed. */
+  #failure: string | null = null;
+
+  constructor(socket: number, { prefix, raw }: ClientOptions) {
+    this.#socket = socket;
+    this.#raw = raw;
+    this.#output = new Output(prefix);
+    this.#scanner = raw ? null : new QuitScanner();
+  }
+
+  /** Goes on to the end; what to tell the person is null when all went well. */
+  run(): string | null {
+    while (this.#step());
+    const [kind, text = ""] = this.#ending ?? ["stopped"];
+    return verdict({
+      report: { kind, text, sent: this.#sent, unsent: this.#line.length },
+      received: this.#output.received,
+      failure: this.#failure,
+      raw: this.#raw,
+    });
+  }
+
+  /** Does what can be done next; false when nothing is left. */
+  #step(): boolean {
+    if (this.#mayTakeLine()) this.#takeLine();
+    const sends = this.#ending === null && this.#line.length > 0;
+    const [input = 0, socket = 0] = poll([
+      { fd: this.#mayTakeLine() ? STDIN : -1, events: POLLIN },
+      { fd: this.#socket, events: sends ? POLLIN | POLLOUT : POLLIN },
+    ]);
+    // The socket is read while a line is sent: a server that echoes a long one would block otherwise.
+    if (socket & ~POLLOUT && !this.#receive()) return false;
+    if (socket & POLLOUT) this.#send();
+    return input === 0 || this.#readInput();
+  }
+
+  /** Whether it is the input's turn: the last line was sent, and as many bytes came back. */
+  #mayTakeLine(): boolean {
+    return this.#ending === null && this.#line.length === 0 &&
+      this.#output.received >= this.#sent;
+  }
+
+  #takeLine(): void {
+    this.#line = this.#lines.take() ?? NOTHING;
+    if (this.#line.length === 0 && this.#inputEnded) {
+      this.#ending = halfClose(this.#socket);
+    }
+  }
+
+  #readInput(): boolean {
+    try {
+      const count = read(STDIN, this.#buffer);
+      const chunk = this.#buffer.subarray(0, Math.max(count, 0));
+      this.#lines.push(
+        this.#scanner === null ? chunk : this.#scanner.push(chunk),
+      );
+      this.#inputEnded = count === 0 || this.#scanner?.quit === true;
+      if (this.#inputEnded) this.#lines.end();
+      return true;
+    } catch (error) {
+      this.#ending = ["input-failed", reasonOf(error)];
+      return false;
+    }
+  }
+
+  #send(): void {
+    try {
+      const count = Math.max(write(this.#socket, this.#line), 0);
+      this.#sent += count;
+      this.#line = this.#line.subarray(count);
+    } catch (error) {
+      this.#ending = socketFailure(error); // what the server sent is still read
+    }
+  }
+
+  /** Prints what came; false at the end. */
+  #receive(): boolean {
+    let count: number;
+    try {
+      count = read(this.#socket, this.#buffer);
+    } catch (error) {
+      this.#failure = reasonOf(error);
+      return false;
+    }
+    if (count > 0) this.#output.print(this.#buffer.subarray(0, count));
+    return count !== 0;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Finding the line that ends a conversation: `q` or `Q`, alone on a line.
+ *
+ * @module
+ */
+
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+const LETTERS: readonly (number | undefined)[] = [0x71, 0x51]; // q, Q
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Lets bytes through up to the quit line, which may come in pieces. A line is `q` or `Q`, then a
+ * newline with or without a carriage return before it. Nothing is held back but what may still
+ * become that line: two bytes at most.
+ */
+export class QuitScanner {
+  /** The start of the line under way, when it may still become a quit line. */
+  #held: Uint8Array<ArrayBuffer> = NOTHING;
+  #atLineStart = true;
+  #quit = false;
+
+  /** Whether the quit line has come; what follows it is not let through. */
+  get quit(): boolean {
+    return this.#quit;
+  }
+
+  /**
+   * Takes the next bytes of the input.
+   *
+   * At the end of the input nothing is left to ask for: what is held then, `q` without a newline,
+   * is a quit line too.
+   *
+   * @param chunk The bytes, any number of them.
+   * @returns Those that may be sent, in the chunk's own memory where that can be.
+   */
+  push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    if (this.#quit || chunk.length === 0) return NOTHING;
+    const bytes = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
+    this.#held = NOTHING;
+    let line = this.#atLineStart ? 0 : bytes.indexOf(NEWLINE) + 1;
+    if (line === 0 && !this.#atLineStart) return bytes;
+    while (line < bytes.length) {
+      const kind = lineKind(bytes, line);
+      if (kind !== "other") return this.#cut(bytes, line, kind);
+      line = bytes.indexOf(NEWLINE, line) + 1;
+      if (line === 0) {
+        this.#atLineStart = false;
+        return bytes;
+      }
+    }
+    this.#atLineStart = true;
+    return bytes;
+  }
+
+  #cut(
+    bytes: Uint8Array<ArrayBuffer>,
+    line: number,
+    kind: "quit" | "open",
+  ): Uint8Array<ArrayBuffer> {
+    if (kind === "quit") this.#quit = true;
+    else this.#held = bytes.slice(line);
+    this.#atLineStart = true;
+    return bytes.subarray(0, line);
+  }
+}
+
+/** Whether the line that starts at an offset is a quit line, or may become one with more bytes. */
+function lineKind(bytes: Uint8Array, line: number): "quit" | "open" | "other" {
+  if (!LETTERS.includes(bytes[line])) return "other";
+  const end = bytes[line + 1] === RETURN ? line + 2 : line + 1;
+  if (end >= bytes.length) return "open";
+  return bytes[end] === NEWLINE ? "quit" : "other";
+}
+
+function joined(
+  first: Uint8Array,
+  second: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

@@ -1,0 +1,49 @@
+/**
+ * Whether a conversation went well.
+ *
+ * @module
+ */
+import type { Report } from "./wire.ts";
+
+/** How a conversation ended. */
+export interface Conversation {
+  /** The last word of whoever sent. */
+  readonly report: Report;
+  /** Bytes that came from the server. */
+  readonly received: number;
+  /** Why reading failed; null when the server ended its side. */
+  readonly failure: string | null;
+  /** Whether bytes were only copied, so that nothing is known of what should have come back. */
+  readonly raw: boolean;
+}
+
+/**
+ * Judges a conversation. After a half-close the server has the last word. A server that hangs up
+ * before it did well when it sent back all that it got; nobody can know that of a raw copy, where
+ * only bytes that were taken from the input and not sent are wrong.
+ *
+ * @param conversation How it ended.
+ * @returns What to tell the person; null when it went well.
+ */
+export function verdict(
+  { report, received, failure, raw }: Conversation,
+): string | null {
+  const total = report.sent + report.unsent;
+  if (report.kind === "input-failed") {
+    return `Cannot read standard input: ${report.text}`;
+  }
+  const reason = failure ??
+    (report.kind === "socket-failed" ? report.text : null);
+  if (reason !== null) {
+    return `Lost the connection: ${reason}` +
+      (raw ? "" : `: ${received} of ${total} bytes came back`);
+  }
+  if (report.kind === "half-closed") return null;
+  if (raw) {
+    return report.unsent === 0
+      ? null
+      : `Server closed the connection: ${report.unsent} bytes were not sent`;
+  }
+  if (received >= total) return null;
+  return `Server closed the connection: ${received} of ${total} bytes came back`;
+}

@@ -1,0 +1,136 @@
+/**
+ * The writing process (role `@writer`): standard input goes to the connection, and nothing waits for
+ * replies. The connection comes from the parent over a channel; so does the word to end.
+ *
+ * @module
+ */
+import { revokePermissions } from "../child/permissions.ts";
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { Fd, setInherit } from "../posix/fd.ts";
+import { receiveFd, sendFd } from "../posix/handover.ts";
+import { poll, read, write } from "../posix/io.ts";
+import { setProcessName } from "../posix/process.ts";
+import { type Ending, halfClose, socketFailure } from "./ending.ts";
+import { QuitScanner } from "./quit.ts";
+import { reasonOf } from "./reason.ts";
+import {
+  encodeReport,
+  isSocket,
+  type ReportKind,
+  SOCKET_SIZE,
+} from "./wire.ts";
+
+const STDIN = 0;
+const BUFFER_SIZE = 256 * 1024;
+
+/**
+ * Runs the process to its end.
+ *
+ * @param args The channel's descriptor, inherited from the parent, and `raw` or `text`.
+ * @throws {TypeError} When something else than the connection comes over the channel.
+ */
+export function run(args: readonly string[]): void {
+  using channel = new Fd(Number(args[0]));
+  setInherit(channel.number, false);
+  setProcessName("mpclient:write");
+  revokePermissions();
+  const received = receiveFd(channel.number, { wait: true, size: SOCKET_SIZE });
+  if (received === "end" || received === null) return; // the parent could not connect, or is gone
+  using socket = received.fd;
+  if (socket === null || !isSocket(received.data)) {
+    throw new TypeError("Cannot send: something else than a connection came");
+  }
+  const scanner = args[1] === "raw" ? null : new QuitScanner();
+  new Sending(socket.number, channel.number).run(scanner);
+}
+
+/** One connection's input on its way out. Both descriptors are borrowed. */
+class Sending {
+  readonly #socket: number;
+  readonly #channel: number;
+  readonly #buffer = new Uint8Array(BUFFER_SIZE);
+  #sent = 0;
+  #unsent = 0;
+
+  constructor(socket: number, channel: number) {
+    this.#socket = socket;
+    this.#channel = channel;
+  }
+
+  run(scanner: QuitScanner | null): void {
+    let ending: Ending | null = null;
+    while (ending === null) {
+      ending = this.#step(scanner);
+      if (ending === null && this.#hasRoom()) this.#report("progress");
+    }
+    this.#report(...ending);
+  }
+
+  #step(scanner: QuitScanner | null): Ending | null {
+    const chunk = this.#read();
+    if (!(chunk instanceof Uint8Array)) return chunk;
+    const ending = this.#send(scanner === null ? chunk : scanner.push(chunk));
+    return ending ?? (scanner?.quit ? halfClose(this.#socket) : null);
+  }
+
+  /** The next bytes of the input. */
+  #read(): Uint8Array<ArrayBuffer> | Ending {
+    let count: number;
+    try {
+      do {
+        if (!this.#ready(STDIN, POLLIN)) return ["stopped"];
+        count = read(STDIN, this.#buffer);
+      } while (count < 0);
+    } catch (error) {
+      return ["input-failed", reasonOf(error)];
+    }
+    return count === 0
+      ? halfClose(this.#socket)
+      : this.#buffer.subarray(0, count);
+  }
+
+  /** Sends all of it. The socket is non-blocking: it is in the parent's event loop as well. */
+  #send(bytes: Uint8Array<ArrayBuffer>): Ending | null {
+    let rest = bytes;
+    try {
+      while (rest.length > 0) {
+        const count = write(this.#socket, rest);
+        if (count > 0) {
+          this.#sent += count;
+          rest = rest.subarray(count);
+        } else if (!this.#ready(this.#socket, POLLOUT)) {
+          this.#unsent = rest.length;
+          return ["stopped"];
+        }
+      }
+      return null;
+    } catch (error) {
+      this.#unsent = rest.length;
+      return socketFailure(error);
+    }
+  }
+
+  /** Waits until a descriptor is ready; false when the parent wants an end. */
+  #ready(fd: number, events: number): boolean {
+    const [, end] = poll([{ fd, events }, {
+      fd: this.#channel,
+      events: POLLIN,
+    }]);
+    return end === 0;
+  }
+
+  /** Whether the channel is empty enough for a report that may be left out. */
+  #hasRoom(): boolean {
+    const [room] = poll([{ fd: this.#channel, events: POLLOUT }], 0);
+    return room === POLLOUT;
+  }
+
+  #report(kind: ReportKind, text = ""): void {
+    try {
+      const report = { kind, sent: this.#sent, unsent: this.#unsent, text };
+      sendFd(this.#channel, encodeReport(report), null);
+    } catch {
+      // The parent is gone: nobody is left to tell, and the next wait ends this process.
+    }
+  }
+}

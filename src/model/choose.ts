@@ -1,0 +1,121 @@
+/**
+ * Starting the process model that was asked for.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../child/options.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import { ForkModel } from "./fork.ts";
+import { ForkSource } from "./fork_source.ts";
+import type { ModelEvents, ProcessModel } from "./model.ts";
+import type { ModelName } from "./names.ts";
+import { SpawnSource, type WorkerSource } from "./source.ts";
+import { WorkerModel } from "./workers.ts";
+
+/** What models need. */
+export interface ModelOptions {
+  /** Which model. */
+  readonly model: ModelName;
+  /** How children serve. */
+  readonly child: ChildOptions;
+  /** `spawn`: processes that wait ahead of connections. */
+  readonly spares: number;
+  /** `fork`: zygotes that share the work. */
+  readonly zygotes: number;
+  /** `pool`: processes that serve one connection after another. */
+  readonly workers: number;
+  /** `pool`: connections after which a process is replaced; 0 for never. */
+  readonly recycle: number;
+}
+
+/** A model that has been started. */
+export interface ChosenModel {
+  /** The model. */
+  readonly model: ProcessModel;
+  /** Why it is not the one that would be better; undefined when it is. */
+  readonly why?: string;
+}
+
+/**
+ * Starts the model that was asked for, or the best that works here.
+ *
+ * @param options What to start.
+ * @param watcher Watches its sockets; must be running.
+ * @param events Is told what happens.
+ * @returns The model, started.
+ * @throws {Error} When the model that was asked for cannot run here; the message says why.
+ */
+export async function startModel(
+  options: ModelOptions,
+  watcher: Watcher,
+  events: ModelEvents,
+): Promise<ChosenModel> {
+  const { model, child, zygotes } = options;
+  if (model === "spawn") {
+    return { model: await startSpawn(options, watcher, events) };
+  }
+  if (model === "pool") return await startPool(options, watcher, events);
+  // What goes wrong before `auto` has decided is told as the reason for its choice.
+  let decided = model === "fork";
+  const patient: ModelEvents = {
+    ...events,
+    trouble: (what) => {
+      if (decided) events.trouble(what);
+    },
+  };
+  const fork = new ForkModel({ child, zygotes }, watcher, patient);
+  try {
+    await fork.start();
+    decided = true;
+    return { model: fork };
+  } catch (error) {
+    if (model === "fork") throw error;
+    const why = (error as Error).message;
+    return { model: await startSpawn(options, watcher, events), why };
+  }
+}
+
+async function startSpawn(
+  { child, spares }: ModelOptions,
+  watcher: Watcher,
+  events: ModelEvents,
+): Promise<ProcessModel> {
+  const options = { name: "spawn", spares, most: Infinity, recycle: 1 };
+  const model = new WorkerModel(
+    options,
+    new SpawnSource(child),
+    watcher,
+    events,
+  );
+  await model.start();
+  return model;
+}
+
+/** Workers are forked where that works, and spawned elsewhere. */
+async function startPool(
+  { child, workers, recycle }: ModelOptions,
+  watcher: Watcher,
+  events: ModelEvents,
+): Promise<ChosenModel> {
+  const options = {
+    name: "pool",
+    spares: workers,
+    most: workers,
+    recycle: recycle === 0 ? Infinity : recycle,
+  };
+  const pool = (source: WorkerSource) =>
+    new WorkerModel(options, source, watcher, events);
+  try {
+    const source = new ForkSource(child, watcher, {
+      available: () => model.resume(),
+      trouble: (what) => events.trouble(what),
+    });
+    const model = pool(source);
+    await model.start();
+    return { model };
+  } catch (error) {
+    const model = pool(new SpawnSource(child));
+    await model.start();
+    return { model, why: (error as Error).message };
+  }
+}

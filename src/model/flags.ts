@@ -1,0 +1,58 @@
+/**
+ * How the runtime of a child is started.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../child/options.ts";
+import { probeFlags } from "../child/probe.ts";
+import { type CommandLine, roleCommand } from "../program.ts";
+
+// A V8 without threads of its own: they would not exist in a forked child.
+const ZYGOTE_V8_FLAGS = ["--single-threaded"];
+
+/**
+ * The command line of a process that serves.
+ *
+ * @param args The role's arguments.
+ * @param options How it serves.
+ * @returns What to start.
+ */
+export function childCommand(
+  args: readonly string[],
+  options: ChildOptions,
+): CommandLine {
+  return roleCommand("@child", args, {
+    permissions: ["--allow-ffi", ...grantFlags(options.grants)],
+    preload: moduleOf(options),
+  });
+}
+
+/**
+ * The command line of a zygote.
+ *
+ * @param args The role's arguments.
+ * @param options How its children serve.
+ * @returns What to start.
+ */
+export function zygoteCommand(
+  args: readonly string[],
+  options: ChildOptions,
+): CommandLine {
+  const { grants } = options;
+  return roleCommand("@zygote", args, {
+    permissions: ["--allow-ffi", ...grantFlags(grants), ...probeFlags(grants)],
+    v8Flags: ZYGOTE_V8_FLAGS,
+    preload: moduleOf(options),
+  });
+}
+
+function moduleOf({ service }: ChildOptions): string | undefined {
+  return "module" in service ? service.module : undefined;
+}
+
+/** `net=db.example:5432` as `--allow-net=db.example:5432`. */
+function grantFlags(grants: readonly string[]): string[] {
+  return grants.filter((grant) => grant !== "ffi").map((grant) =>
+    `--allow-${grant}`
+  );
+}

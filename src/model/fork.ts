@@ -1,0 +1,194 @@
+/**
+ * `fork`: a copy of a warmed zygote a connection.
+ *
+ * A connection goes through: waiting → handed (a zygote has it) → taken (a child has it) → ended.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../child/options.ts";
+import type { Report } from "../child/wire.ts";
+import { decodeStatus, signalName } from "../posix/forking.ts";
+import { signalProcess } from "../posix/process.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import { Backoff } from "./backoff.ts";
+import {
+  type Handoff,
+  killedOutcome,
+  type ModelEvents,
+  type ProcessModel,
+} from "./model.ts";
+import { Nursery } from "./nursery.ts";
+import { WaitingLine } from "./waiting.ts";
+import type { Zygote } from "./zygote.ts";
+
+const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
+
+/** What a fork model needs. */
+export interface ForkOptions {
+  /** How children serve. */
+  readonly child: ChildOptions;
+  /** How many zygotes share the work. */
+  readonly zygotes: number;
+}
+
+/** Forks one process a connection. */
+export class ForkModel implements ProcessModel {
+  readonly name = "fork";
+  readonly #events: ModelEvents;
+  readonly #nursery: Nursery;
+  readonly #waiting = new WaitingLine();
+  /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
+  readonly #handed = new Map<number, { handoff: Handoff; zygote: Zygote }>();
+  /** Which connection each child took; null once it has said that it is done. */
+  readonly #taken = new Map<number, number | null>();
+  readonly #backoff = new Backoff(() => this.#dispatch());
+  #draining = false;
+
+  /**
+   * Makes one.
+   *
+   * @param options What to start.
+   * @param watcher Watches the zygotes' sockets.
+   * @param events Is told what happens.
+   */
+  constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
+    this.#events = events;
+    this.#nursery = new Nursery(options, watcher, {
+      report: (zygote, pid, report) => this.#report(zygote, pid, report),
+      gone: (zygote) => this.#takeBack(zygote),
+      available: () => this.#dispatch(),
+      trouble: (what) => events.trouble(what),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#nursery.start();
+  }
+
+  serve(handoff: Handoff): void {
+    this.#waiting.add(handoff);
+    this.#dispatch();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#dispatch();
+  }
+
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    for (const handoff of this.#waiting.clear()) {
+      this.#refuse(handoff, "server is ending");
+    }
+    for (const pid of this.#taken.keys()) signalProcess(pid, SIGNALS[signal]);
+    if (signal === "SIGKILL") this.#nursery.kill();
+    this.#dispatch();
+  }
+
+  ended(): Promise<void> {
+    return this.#nursery.ended();
+  }
+
+  /** Hands what waits to zygotes, as far as they can take it. */
+  #dispatch(): void {
+    for (let next; (next = this.#waiting.next) && !this.#backoff.isPausing;) {
+      const { id, fd, peer } = next;
+      try {
+        const zygote = this.#nursery.send(
+          { kind: "connection", id, peer },
+          fd.number,
+        );
+        if (zygote === null) break;
+        this.#handed.set(id, { handoff: next, zygote });
+        this.#waiting.shift();
+      } catch (error) {
+        this.#pause(
+          `Cannot hand connection ${id} over: ${(error as Error).message}`,
+        );
+      }
+    }
+    if (this.#draining && this.#waiting.size === 0 && this.#handed.size === 0) {
+      this.#nursery.drain();
+    }
+  }
+
+  #report(zygote: Zygote, pid: number, report: Report): void {
+    switch (report.kind) {
+      case "took":
+        return this.#took(zygote, pid, report.id);
+      case "done":
+        if (this.#taken.get(pid) !== report.id || !report.outcome) {
+          return this.#punish(pid);
+        }
+        this.#taken.set(pid, null);
+        return this.#events.done(report.id, report.outcome);
+      case "exited":
+        return this.#exited(report);
+      case "failed":
+        this.#pause(`Cannot fork: ${report.outcome?.text}`);
+        return this.#untaken(report.id);
+      case "ready":
+    }
+  }
+
+  #took(zygote: Zygote, pid: number, id: number): void {
+    const handed = this.#handed.get(id);
+    if (handed?.zygote !== zygote || this.#taken.has(pid)) {
+      return this.#punish(pid);
+    }
+    this.#handed.delete(id);
+    handed.handoff.fd.close();
+    this.#nursery.born(pid, zygote);
+    this.#taken.set(pid, id);
+    this.#events.took(id, pid);
+    if (this.#waiting.size > 0 || this.#draining) this.#dispatch();
+  }
+
+  #exited({ pid, id, status }: Report): void {
+    const taken = this.#taken.get(pid);
+    this.#taken.delete(pid);
+    const { code, signal } = decodeStatus(status);
+    const exit = { code, signal: signal === 0 ? null : signalName(signal) };
+    if (taken === undefined) this.#untaken(id);
+    else if (taken !== null) this.#events.done(taken, killedOutcome(exit));
+    this.#events.reaped(pid, exit);
+  }
+
+  /** No child has it: it goes to another. */
+  #untaken(id: number): void {
+    const handed = this.#handed.get(id);
+    if (!handed) return;
+    this.#handed.delete(id);
+    this.#waiting.putBack(handed.handoff);
+    this.#dispatch();
+  }
+
+  #takeBack(zygote: Zygote): void {
+    const back = [...this.#handed.values()].filter((handed) =>
+      handed.zygote === zygote
+    );
+    for (const { handoff } of back.reverse()) {
+      this.#handed.delete(handoff.id);
+      this.#waiting.putBack(handoff);
+    }
+    this.#dispatch();
+  }
+
+  #punish(pid: number): void {
+    this.#events.trouble(
+      `Process ${pid} sent a report out of turn: it is ended`,
+    );
+    signalProcess(pid, SIGNALS.SIGKILL);
+  }
+
+  #pause(why: string): void {
+    if (this.#backoff.pause()) this.#events.trouble(why);
+    for (const handoff of this.#waiting.overdue()) {
+      this.#refuse(handoff, "no process could be forked");
+    }
+  }
+
+  #refuse(handoff: Handoff, why: string): void {
+    handoff.fd.close();
+    this.#events.refused(handoff.id, why);
+  }
+}

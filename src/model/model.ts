@@ -1,0 +1,79 @@
+/**
+ * Where connection processes come from, behind one interface.
+ *
+ * @module
+ */
+import type { Outcome } from "../child/wire.ts";
+import type { Fd } from "../posix/fd.ts";
+
+/** A connection on its way to a process. */
+export interface Handoff {
+  /** Counts the connections of this server from 1. */
+  readonly id: number;
+  /** The connection: the parent's copy, closed by the model when a child took it. */
+  readonly fd: Fd;
+  /** The peer's `struct sockaddr`. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+}
+
+/** How a process ended. */
+export interface Exit {
+  /** Its exit code; 128 and more when a signal ended it. */
+  readonly code: number;
+  /** The signal that ended it, such as `SIGKILL`; null when none did. */
+  readonly signal: string | null;
+}
+
+/** What a model tells the server. For one connection: took, then done, each once. */
+export interface ModelEvents {
+  /** A process has the connection. */
+  took(id: number, pid: number): void;
+  /** The connection has ended, also when its process was killed. */
+  done(id: number, outcome: Outcome): void;
+  /** No process could be had for a connection that nobody took: it was closed. */
+  refused(id: number, why: string): void;
+  /** A process was reaped. */
+  reaped(pid: number, exit: Exit): void;
+  /** Something that a person should know went wrong; the model goes on. */
+  trouble(what: string): void;
+}
+
+/** A source of connection processes. */
+export interface ProcessModel {
+  /** Its name, as it is typed. */
+  readonly name: string;
+  /**
+   * Starts the processes that wait ahead of connections.
+   *
+   * @returns Resolves when connections can be served.
+   * @throws {Error} When this system cannot run the model; the message says why.
+   */
+  start(): Promise<void>;
+  /**
+   * Gives a connection to a process, now or when one is ready.
+   *
+   * @param handoff The connection, from here on the model's.
+   */
+  serve(handoff: Handoff): void;
+  /** Lets go of the processes that wait; connections that came before are still served. */
+  drain(): void;
+  /**
+   * Ends the processes that serve.
+   *
+   * @param signal With which signal.
+   */
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** Resolves when every process has been reaped; call after {@linkcode drain}. */
+  ended(): Promise<void>;
+}
+
+/**
+ * The outcome of a connection whose process ended without saying one.
+ *
+ * @param exit How the process ended.
+ * @returns The outcome.
+ */
+export function killedOutcome({ code, signal }: Exit): Outcome {
+  const text = signal ?? `exit code ${code}`;
+  return { bytesIn: 0, bytesOut: 0, reason: "killed", text };
+}

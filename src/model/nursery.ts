@@ -1,0 +1,258 @@
+/**
+ * The zygotes of one server: started, chosen from, replaced when one dies. The children of a zygote
+ * that died live on; they are adopted.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../child/options.ts";
+import type { Handover, Report } from "../child/wire.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import { Backoff } from "./backoff.ts";
+import { signalProcess } from "../posix/process.ts";
+import { Orphans } from "./orphans.ts";
+import { Zygote } from "./zygote.ts";
+
+const SIGKILL = 9;
+/** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
+const MOST_UNTAKEN = 64;
+/** How long the first zygote may take to prove that it can fork, in milliseconds. */
+const PROBE_TIMEOUT = 2_000;
+
+/** What a nursery tells. */
+export interface NurseryEvents {
+  /** A child's own report, or `exited` or `failed` for one; the sender was checked. */
+  report(zygote: Zygote, pid: number, report: Report): void;
+  /** What was handed to this zygote and not taken must go to another. */
+  gone(zygote: Zygote): void;
+  /** Descriptors can be handed over (again). */
+  available(): void;
+  /** Something went wrong that a person should know. */
+  trouble(what: string): void;
+}
+
+/** Zygotes, ready to fork. */
+export class Nursery {
+  readonly #options: ChildOptions;
+  readonly #count: number;
+  readonly #watcher: Watcher;
+  readonly #events: NurseryEvents;
+  readonly #zygotes = new Set<Zygote>();
+  /** Which zygote each living child came from. */
+  readonly #living = new Map<number, Zygote>();
+  readonly #orphans: Orphans;
+  readonly #backoff: Backoff;
+  readonly #ended = Promise.withResolvers<void>();
+  readonly #proven = Promise.withResolvers<void>();
+  #draining = false;
+
+  /**
+   * Makes one.
+   *
+   * @param options How children serve, and how many zygotes share the work.
+   * @param watcher Watches their sockets.
+   * @param events Is told what happens.
+   */
+  constructor(
+    options: { child: ChildOptions; zygotes: number },
+    watcher: Watcher,
+    events: NurseryEvents,
+  ) {
+    this.#options = options.child;
+    this.#count = options.zygotes;
+    this.#watcher = watcher;
+    this.#events = events;
+    this.#orphans = new Orphans((pid) =>
+      [...this.#zygotes].some((zygote) => zygote.pid === pid)
+    );
+    this.#backoff = new Backoff(() => this.#refill());
+    this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
+  }
+
+  /**
+   * Starts the zygotes.
+   *
+   * @returns Resolves when the first has proven that it can fork.
+   * @throws {TypeError} When it cannot; the message says why.
+   */
+  async start(): Promise<void> {
+    this.#refill();
+    const timer = setTimeout(
+      () =>
+        this.#proven.reject(
+          new TypeError(`Cannot fork: no answer in ${PROBE_TIMEOUT} ms`),
+        ),
+      PROBE_TIMEOUT,
+    );
+    try {
+      await this.#proven.promise;
+    } catch (error) {
+      this.#draining = true;
+      for (const zygote of this.#zygotes) {
+        zygote.hangUp();
+        zygote.kill("SIGKILL");
+      }
+      await this.ended();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Hands a descriptor to the zygote that has least to do.
+   *
+   * @param handover What it is.
+   * @param fd The descriptor, borrowed.
+   * @returns The zygote that has it; null when none can take it at this moment.
+   * @throws {PosixError} When the system refuses.
+   */
+  send(handover: Handover, fd: number): Zygote | null {
+    let best: Zygote | null = null;
+    for (const zygote of this.#zygotes) {
+      if (!zygote.isReady || !zygote.isOpen || zygote.untaken >= MOST_UNTAKEN) {
+        continue;
+      }
+      if (best === null || zygote.untaken < best.untaken) best = zygote;
+    }
+    if (best === null || !best.send(handover, fd)) return null;
+    best.untaken++;
+    return best;
+  }
+
+  /**
+   * A child took what was handed over.
+   *
+   * @param pid The child.
+   * @param zygote Where it came from.
+   */
+  born(pid: number, zygote: Zygote): void {
+    zygote.untaken--;
+    this.#living.set(pid, zygote);
+  }
+
+  /** The living children. */
+  get living(): Iterable<number> {
+    return this.#living.keys();
+  }
+
+  /** Wants no more children. */
+  drain(): void {
+    this.#draining = true;
+    this.#backoff.stop();
+    for (const zygote of this.#zygotes) zygote.hangUp();
+    this.#settle();
+  }
+
+  /** Kills the zygotes; they cannot reap any more, so their children are adopted. */
+  kill(): void {
+    for (const zygote of this.#zygotes) zygote.kill("SIGKILL");
+  }
+
+  /** Resolves when every process has been reaped; call after {@linkcode drain}. */
+  ended(): Promise<void> {
+    this.#settle();
+    return this.#ended.promise;
+  }
+
+  #refill(): void {
+    while (
+      !this.#draining && !this.#backoff.isPausing &&
+      this.#zygotes.size < this.#count
+    ) {
+      try {
+        this.#zygotes.add(
+          new Zygote(this.#options, this.#watcher, {
+            report: (zygote, pid, report) => this.#report(zygote, pid, report),
+            garbage: (_, pid) => this.#punish(pid),
+            gone: (zygote) => this.#gone(zygote),
+            exited: (zygote, status) => this.#exited(zygote, status),
+          }),
+        );
+      } catch (error) {
+        this.#pause(`Cannot start a zygote: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  /** Checks who says it: a child speaks for itself, a zygote for all of its children. */
+  #report(zygote: Zygote, pid: number, report: Report): void {
+    const own = report.kind === "took" || report.kind === "done";
+    if (own === (pid === zygote.pid)) return this.#punish(pid);
+    if (report.kind === "ready") {
+      zygote.isReady = true;
+      this.#backoff.reset();
+      this.#proven.resolve();
+      this.#events.available();
+    } else if (report.kind === "failed" && !zygote.isReady) {
+      const why = report.outcome?.text ?? "";
+      this.#proven.reject(new TypeError(why));
+      this.#events.trouble(why);
+    } else {
+      if (report.kind === "failed") zygote.untaken--;
+      if (report.kind === "exited" && !this.#living.delete(report.pid)) {
+        zygote.untaken--;
+      }
+      this.#events.report(zygote, pid, report);
+      if (report.kind === "exited") this.#settle();
+    }
+  }
+
+  #punish(pid: number): void {
+    this.#events.trouble(
+      `Process ${pid} sent a report out of turn: it is ended`,
+    );
+    signalProcess(pid, SIGKILL);
+  }
+
+  #gone(zygote: Zygote): void {
+    for (const [pid, from] of this.#living) {
+      if (from !== zygote) continue;
+      this.#orphans.adopt(pid, (status) => {
+        zygote.readReports(); // what it said before it went comes first
+        this.#living.delete(pid);
+        const report = {
+          kind: "exited",
+          id: 0,
+          pid,
+          outcome: null,
+          status,
+        } as const;
+        this.#events.report(zygote, pid, report);
+        this.#settle();
+      });
+    }
+    this.#events.gone(zygote);
+  }
+
+  #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {
+    zygote.readReports();
+    this.#zygotes.delete(zygote);
+    this.#orphans.sweep();
+    if (!this.#draining) {
+      this.#proven.reject(
+        new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),
+      );
+      const what = `Zygote ${zygote.pid} ended (${
+        signal ?? `code ${code}`
+      }): another one takes over`;
+      // One that had proven itself is replaced at once; one that never did, after a pause.
+      if (zygote.isReady) {
+        this.#events.trouble(what);
+        this.#refill();
+      } else this.#pause(what);
+    }
+    this.#settle();
+  }
+
+  #pause(why: string): void {
+    if (this.#backoff.pause()) this.#events.trouble(why);
+  }
+
+  #settle(): void {
+    if (!this.#draining || this.#zygotes.size > 0 || this.#living.size > 0) {
+      return;
+    }
+    this.#orphans.close();
+    this.#ended.resolve();
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Reaping what nobody else reaps: children of a zygote that died, and processes that a program left
+ * behind. The parent inherits them (`PR_SET_CHILD_SUBREAPER`, or as the first process of a container).
+ *
+ * @module
+ */
+import { becomeSubreaper, peekEnded, reap } from "../posix/forking.ts";
+
+/** Adopts and reaps. */
+export class Orphans {
+  readonly #adopted = new Map<number, (status: number) => void>();
+  readonly #isOurs: (pid: number) => boolean;
+  readonly #sweep = () => this.sweep();
+
+  /**
+   * Starts to watch for the end of adopted processes.
+   *
+   * @param isOurs Says of a pid whether the runtime started that process, and reaps it.
+   */
+  constructor(isOurs: (pid: number) => boolean) {
+    this.#isOurs = isOurs;
+    becomeSubreaper();
+    Deno.addSignalListener("SIGCHLD", this.#sweep);
+  }
+
+  /** How many processes were adopted and have not ended. */
+  get size(): number {
+    return this.#adopted.size;
+  }
+
+  /**
+   * Takes a process over from a zygote that has gone.
+   *
+   * @param pid The process.
+   * @param ended Is told its wait status when it was reaped.
+   */
+  adopt(pid: number, ended: (status: number) => void): void {
+    this.#adopted.set(pid, ended);
+  }
+
+  /** Reaps what has ended. */
+  sweep(): void {
+    for (const [pid, ended] of this.#adopted) {
+      const child = reap(pid);
+      if (!child) continue;
+      this.#adopted.delete(pid);
+      ended(child.status);
+    }
+    for (let pid; (pid = peekEnded()) > 0;) {
+      // What the runtime started it reaps itself; it would wait for ever if we took the status.
+      if (this.#isOurs(pid) || reap(pid) === null) return;
+    }
+  }
+
+  /** Stops watching. */
+  close(): void {
+    Deno.removeSignalListener("SIGCHLD", this.#sweep);
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * `spawn` and `pool`: processes with a channel of their own, which serve one connection (`spawn`), or
+ * one after another (`pool`).
+ *
+ * A worker goes through: starting → ready → handed → serving → ready again, or finished. `ready`,
+ * `took` and `done` come as reports on its channel; the channel's end and the process's exit may come
+ * in either order, and the worker is settled when both have.
+ *
+ * @module
+ */
+import {
+  decodeReport,
+  encodeHandover,
+  type Report,
+  REPORT_SIZE,
+} from "../child/wire.ts";
+import { POLLIN } from "../posix/abi.ts";
+import { PosixError } from "../posix/errno.ts";
+import type { Fd } from "../posix/fd.ts";
+import { receiveFd, sendFd } from "../posix/handover.ts";
+import { socketPair } from "../posix/sockets.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import { Backoff } from "./backoff.ts";
+import {
+  type Exit,
+  type Handoff,
+  killedOutcome,
+  type ModelEvents,
+  type ProcessModel,
+} from "./model.ts";
+import type { WorkerProcess, WorkerSource } from "./source.ts";
+import { WaitingLine } from "./waiting.ts";
+
+/** How a worker model works. */
+export interface WorkerOptions {
+  /** Its name, as it is typed. */
+  readonly name: string;
+  /** How many workers wait ahead of connections, at least. */
+  readonly spares: number;
+  /** How many workers there are at most; Infinity for one a connection. */
+  readonly most: number;
+  /** How many connections a worker serves before it is replaced; Infinity for no end. */
+  readonly recycle: number;
+}
+
+interface Worker {
+  readonly process: WorkerProcess;
+  /** The parent's end; closed at its end of file. */
+  readonly channel: Fd;
+  state: "starting" | "ready" | "handed" | "serving" | "finished";
+  /** The connection it was handed; null between connections. */
+  handoff: Handoff | null;
+  served: number;
+}
+
+/** Starts workers, hands connections to them, replaces them. */
+export class WorkerModel implements ProcessModel {
+  readonly name: string;
+  readonly #options: WorkerOptions;
+  readonly #source: WorkerSource;
+  readonly #watcher: Watcher;
+  readonly #events: ModelEvents;
+  readonly #workers = new Set<Worker>();
+  readonly #ready: Worker[] = [];
+  readonly #waiting = new WaitingLine();
+  readonly #backoff = new Backoff(() => this.#dispatch());
+  // Starting a runtime is work for a core: more at once than this only makes each of them later.
+  readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
+  #starting = 0;
+  #draining = false;
+  #sourceDrained = false;
+
+  /**
+   * Makes one.
+   *
+   * @param options How it works.
+   * @param source Where workers come from.
+   * @param watcher Watches the channels.
+   * @param events Is told what happens.
+   */
+  constructor(
+    options: WorkerOptions,
+    source: WorkerSource,
+    watcher: Watcher,
+    events: ModelEvents,
+  ) {
+    this.name = options.name;
+    this.#options = options;
+    this.#source = source;
+    this.#watcher = watcher;
+    this.#events = events;
+  }
+
+  async start(): Promise<void> {
+    await this.#source.start();
+    this.#refill();
+  }
+
+  /** Workers can be started (again). */
+  resume(): void {
+    this.#dispatch();
+  }
+
+  serve(handoff: Handoff): void {
+    this.#waiting.add(handoff);
+    this.#dispatch();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#dispatch();
+  }
+
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    for (const handoff of this.#waiting.clear()) {
+      this.#refuse(handoff, "server is ending");
+    }
+    for (const worker of this.#workers) worker.process.kill(signal);
+    this.#dispatch();
+  }
+
+  ended(): Promise<void> {
+    return this.#source.ended();
+  }
+
+  /** Hands waiting connections to ready workers, then starts workers for what is left. */
+  #dispatch(): void {
+    while (
+      this.#waiting.size > 0 && this.#ready.length > 0 &&
+      !this.#backoff.isPausing
+    ) {
+      this.#hand(this.#ready.shift()!, this.#waiting.shift()!);
+    }
+    if (this.#draining && this.#waiting.size === 0) this.#letGo();
+    else this.#refill();
+  }
+
+  /** Nobody is left to wait for: ready workers see the end of their channel and exit. */
+  #letGo(): void {
+    this.#backoff.stop();
+    for (const worker of this.#ready.splice(0)) this.#hangUp(worker);
+    const handed = [...this.#workers].some(({ state }) => state === "handed");
+    if (handed || this.#starting > 0 || this.#sourceDrained) return;
+    this.#sourceDrained = true;
+    this.#source.drain();
+  }
+
+  #hand(worker: Worker, handoff: Handoff): void {
+    const { id, fd, peer } = handoff;
+    worker.handoff = handoff;
+    worker.state = "handed";
+    try {
+      const record = encodeHandover({ kind: "connection", id, peer });
+      if (sendFd(worker.channel.number, record, fd.number)) return;
+    } catch (error) {
+      // The worker is gone: its end of file, which gives the connection to another, is on its way.
+      if (
+        error instanceof PosixError &&
+        ["EPIPE", "ECONNRESET"].includes(error.code)
+      ) return;
+      this.#pause(
+        `Cannot hand connection ${id} over: ${(error as Error).message}`,
+      );
+    }
+    worker.handoff = null;
+    worker.state = "ready";
+    this.#ready.push(worker);
+    this.#waiting.putBack(handoff);
+  }
+
+  #refill(): void {
+    const { spares, most } = this.#options;
+    const wanted = this.#waiting.size + (this.#draining ? 0 : spares) -
+      this.#ready.length;
+    const starting = Math.min(wanted, this.#mostStarting);
+    while (
+      this.#starting < starting && this.#workers.size < most &&
+      !this.#backoff.isPausing
+    ) {
+      try {
+        if (!this.#startWorker()) return; // the source says when it can
+      } catch (error) {
+        this.#pause(
+          `Cannot start a connection process: ${(error as Error).message}`,
+        );
+      }
+    }
+  }
+
+  #startWorker(): boolean {
+    const [ours, theirs] = socketPair();
+    let process: WorkerProcess | null = null;
+    try {
+      process = this.#source.launch(
+        theirs,
+        (exit) => this.#exited(worker, exit),
+      );
+    } finally {
+      theirs.close();
+      if (!process) ours.close();
+    }
+    if (!process) return false;
+    const worker: Worker = {
+      process,
+      channel: ours,
+      state: "starting",
+      handoff: null,
+      served: 0,
+    };
+    this.#workers.add(worker);
+    this.#starting++;
+    this.#watcher.watch(ours.number, POLLIN, () => this.#readReports(worker));
+    return true;
+  }
+
+  #readReports(worker: Worker): void {
+    while (worker.channel.isOpen) {
+      const received = receiveFd(worker.channel.number, {
+        wait: false,
+        size: REPORT_SIZE,
+      });
+      if (received === null) return;
+      if (received === "end") return this.#hangUp(worker);
+      received.fd?.close(); // workers have nothing to hand to us
+      this.#report(worker, decodeReport(received.data));
+    }
+  }
+
+  #report(worker: Worker, report: Report | null): void {
+    const next = `${worker.state} ${report?.kind}`;
+    if (report && next === "starting ready") {
+      this.#starting--;
+      this.#backoff.reset();
+      this.#source.ready(worker.process, report.pid);
+      this.#isReady(worker);
+    } else if (
+      report && next === "handed took" && report.id === worker.handoff?.id
+    ) {
+      worker.state = "serving";
+      worker.handoff.fd.close();
+      this.#events.took(report.id, worker.process.pid);
+      if (this.#draining) this.#dispatch();
+    } else if (
+      report?.outcome && next === "serving done" &&
+      report.id === worker.handoff?.id
+    ) {
+      worker.handoff = null;
+      worker.state = "finished";
+      this.#events.done(report.id, report.outcome);
+      if (++worker.served < this.#options.recycle) this.#isReady(worker);
+      else this.#hangUp(worker);
+    } else {
+      this.#events.trouble(
+        `Process ${worker.process.pid} sent a report out of turn: it is ended`,
+      );
+      worker.process.kill("SIGKILL");
+    }
+  }
+
+  #isReady(worker: Worker): void {
+    worker.state = "ready";
+    this.#ready.push(worker);
+    this.#dispatch();
+  }
+
+  /** The channel has ended, or the worker is wanted no more. What it never took goes to another. */
+  #hangUp(worker: Worker): void {
+    if (!worker.channel.isOpen) return;
+    this.#watcher.unwatch(worker.channel.number);
+    worker.channel.close();
+    const ready = this.#ready.indexOf(worker);
+    if (ready >= 0) this.#ready.splice(ready, 1);
+    if (worker.state === "starting") {
+      this.#starting--;
+      this.#workers.delete(worker);
+      this.#pause("A connection process ended before it was ready");
+    }
+    if (worker.state === "handed") {
+      this.#waiting.putBack(worker.handoff!);
+      worker.handoff = null;
+    }
+    if (worker.state !== "serving") worker.state = "finished";
+    this.#dispatch();
+  }
+
+  #exited(worker: Worker, exit: Exit): void {
+    this.#readReports(worker); // what it said before it went comes first
+    this.#hangUp(worker);
+    this.#workers.delete(worker);
+    if (worker.state === "serving") {
+      this.#events.done(worker.handoff!.id, killedOutcome(exit));
+    }
+    worker.state = "finished";
+    this.#events.reaped(worker.process.pid, exit);
+    this.#dispatch();
+  }
+
+  /** Waits a while before the next start; connections that have waited too long are refused. */
+  #pause(why: string): void {
+    if (this.#backoff.pause()) this.#events.trouble(why);
+    for (const handoff of this.#waiting.overdue()) {
+      this.#refuse(handoff, "no process could be started");
+    }
+  }
+
+  #refuse(handoff: Handoff, why: string): void {
+    handoff.fd.close();
+    this.#events.refused(handoff.id, why);
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * The numbers and struct layouts of the C interfaces that we call, one table a system. Every line
+ * names the header that it comes from. Nothing here runs a system call, so that any row can be
+ * tested on any machine.
+ *
+ * @module
+ */
+
+/** Byte offsets inside `struct msghdr` and `struct cmsghdr` and the width of their lengths. */
+export interface MessageLayout {
+  /** `sizeof(struct msghdr)`. */
+  readonly size: number;
+  /** Offset of `msg_iov`, a pointer. */
+  readonly iov: number;
+  /** Offset of `msg_iovlen`. */
+  readonly iovLength: number;
+  /** Offset of `msg_control`, a pointer. */
+  readonly control: number;
+  /** Offset of `msg_controllen`. */
+  readonly controlLength: number;
+  /** Offset of `msg_flags`, an `int`. */
+  readonly flags: number;
+  /** Width in bytes of `msg_iovlen`. */
+  readonly iovLengthBytes: 4 | 8;
+  /** Width in bytes of `msg_controllen` and `cmsg_len`. */
+  readonly controlLengthBytes: 4 | 8;
+  /** Offset of `cmsg_level` inside the control message; `cmsg_type` is 4 further. */
+  readonly cmsgLevel: number;
+  /** Offset of the first byte of the control message's data, `CMSG_DATA`. */
+  readonly cmsgData: number;
+  /** Control messages start at multiples of this many bytes, `CMSG_ALIGN`. */
+  readonly cmsgAlign: number;
+}
+
+/** What differs between the systems that we run on. */
+export interface Abi {
+  /** The C library, as `dlopen(3)` finds it. */
+  readonly library: string;
+  /** Whether `struct sockaddr` starts with a length byte (4.4BSD) before an 8-bit family. */
+  readonly sockaddrHasLength: boolean;
+  /** Address family of IPv6, `AF_INET6`. */
+  readonly AF_INET6: number;
+  /** Type of the pairs that carry descriptors: message boundaries kept where the system has it. */
+  readonly CHANNEL_TYPE: number;
+  /** Flag for `socketpair(2)` and `accept4(2)`; 0 where it must be set by `fcntl(2)`. */
+  readonly SOCK_CLOEXEC: number;
+  /** Level of the socket options below. */
+  readonly SOL_SOCKET: number;
+  /** Socket option: is it listening? */
+  readonly SO_ACCEPTCONN: number;
+  /** Socket option: `struct timeval` after which a blocking receive gives up. */
+  readonly SO_RCVTIMEO: number;
+  /** Socket option: `struct timeval` after which a blocking send gives up. */
+  readonly SO_SNDTIMEO: number;
+  /** Socket option: the error that waits on a socket. */
+  readonly SO_ERROR: number;
+  /** Socket option: no SIGPIPE from this socket; 0 where `MSG_NOSIGNAL` exists instead. */
+  readonly SO_NOSIGPIPE: number;
+  /** Flag of one `sendmsg(2)`: no SIGPIPE; 0 where `SO_NOSIGPIPE` exists instead. */
+  readonly MSG_NOSIGNAL: number;
+  /** Flag of one call: do not block. */
+  readonly MSG_DONTWAIT: number;
+  /** Flag that `recvmsg(2)` returns: control data was cut. */
+  readonly MSG_CTRUNC: number;
+  /** Flag for `recvmsg(2)`: received descriptors are close-on-exec; 0 where `fcntl(2)` must do it. */
+  readonly MSG_CMSG_CLOEXEC: number;
+  /** Control message type: descriptors. */
+  readonly SCM_RIGHTS: number;
+  /** File status flag: do not block. */
+  readonly O_NONBLOCK: number;
+  /** Resource: open descriptors. */
+  readonly RLIMIT_NOFILE: number;
+  /** Layout of messages with control data. */
+  readonly message: MessageLayout;
+  /** Error numbers by name, those that we act on or are likely to show. */
+  readonly errno: Readonly<Record<string, number>>;
+}
+
+/** Linux on x86_64 and arm64: both use the generic numbers (asm-generic, bits/socket.h). */
+export const linux: Abi = {
+  library: "libc.so.6",
+  sockaddrHasLength: false, // bits/sockaddr.h
+  AF_INET6: 10, // bits/socket.h
+  CHANNEL_TYPE: 5, // SOCK_SEQPACKET, bits/socket_type.h
+  SOCK_CLOEXEC: 0o2000000, // bits/socket_type.h
+  SOL_SOCKET: 1, // asm-generic/socket.h
+  SO_ACCEPTCONN: 30,
+  SO_RCVTIMEO: 20,
+  SO_SNDTIMEO: 21,
+  SO_ERROR: 4,
+  SO_NOSIGPIPE: 0,
+  MSG_NOSIGNAL: 0x4000, // bits/socket.h
+  MSG_DONTWAIT: 0x40,
+  MSG_CTRUNC: 0x08,
+  MSG_CMSG_CLOEXEC: 0x40000000,
+  SCM_RIGHTS: 1,
+  O_NONBLOCK: 0o4000, // asm-generic/fcntl.h
+  RLIMIT_NOFILE: 7, // asm-generic/resource.h
+  message: { // bits/socket.h: struct msghdr, struct cmsghdr
+    size: 56,
+    iov: 16,
+    iovLength: 24,
+    control: 32,
+    controlLength: 40,
+    flags: 48,
+    iovLengthBytes: 8,
+    controlLengthBytes: 8,
+    cmsgLevel: 8,
+    cmsgData: 16,
+    cmsgAlign: 8,
+  },
+  errno: { // asm-generic/errno-base.h, asm-generic/errno.h
+    EPERM: 1,
+    ENOENT: 2,
+    ESRCH: 3,
+    EINTR: 4,
+    EIO: 5,
+    EBADF: 9,
+    ECHILD: 10,
+    EAGAIN: 11,
+    ENOMEM: 12,
+    EACCES: 13,
+    EFAULT: 14,
+    EEXIST: 17,
+    ENOTDIR: 20,
+    EISDIR: 21,
+    EINVAL: 22,
+    ENFILE: 23,
+    EMFILE: 24,
+    ENOSPC: 28,
+    EPIPE: 32,
+    ENAMETOOLONG: 36,
+    ENOSYS: 38,
+    EPROTO: 71,
+    EADDRINUSE: 98,
+    EADDRNOTAVAIL: 99,
+    ENETUNREACH: 101,
+    ECONNABORTED: 103,
+    ECONNRESET: 104,
+    ENOBUFS: 105,
+    ENOTCONN: 107,
+    ETOOMANYREFS: 109,
+    ETIMEDOUT: 110,
+    ECONNREFUSED: 111,
+    EHOSTUNREACH: 113,
+  },
+};
+
+/** macOS on x86_64 and arm64 (the SDK's sys/*.h). */
+export const darwin: Abi = {
+  library: "libSystem.B.dylib",
+  sockaddrHasLength: true, // sys/socket.h
+  AF_INET6: 30, // sys/socket.h
+  CHANNEL_TYPE: 1, // SOCK_STREAM: AF_UNIX pairs have no SOCK_SEQPACKET there; records are of one size
+  SOCK_CLOEXEC: 0,
+  SOL_SOCKET: 0xffff, // sys/socket.h
+  SO_ACCEPTCONN: 0x0002,
+  SO_RCVTIMEO: 0x1006,
+  SO_SNDTIMEO: 0x1005,
+  SO_ERROR: 0x1007,
+  SO_NOSIGPIPE: 0x1022,
+  MSG_NOSIGNAL: 0,
+  MSG_DONTWAIT: 0x80,
+  MSG_CTRUNC: 0x20,
+  MSG_CMSG_CLOEXEC: 0,
+  SCM_RIGHTS: 1,
+  O_NONBLOCK: 0x0004, // sys/fcntl.h
+  RLIMIT_NOFILE: 8, // sys/resource.h
+  message: { // sys/socket.h: struct msghdr, struct cmsghdr
+    size: 48,
+    iov: 16,
+    iovLength: 24,
+    control: 32,
+    controlLength: 40,
+    flags: 44,
+    iovLengthBytes: 4,
+    controlLengthBytes: 4,
+    cmsgLevel: 4,
+    cmsgData: 12,
+    cmsgAlign: 4,
+  },
+  errno: { // sys/errno.h
+    EPERM: 1,
+    ENOENT: 2,
+    ESRCH: 3,
+    EINTR: 4,
+    EIO: 5,
+    EBADF: 9,
+    ECHILD: 10,
+    ENOMEM: 12,
+    EACCES: 13,
+    EFAULT: 14,
+    EEXIST: 17,
+    ENOTDIR: 20,
+    EISDIR: 21,
+    EINVAL: 22,
+    ENFILE: 23,
+    EMFILE: 24,
+    ENOSPC: 28,
+    EPIPE: 32,
+    EAGAIN: 35,
+    EADDRINUSE: 48,
+    EADDRNOTAVAIL: 49,
+    ENETUNREACH: 51,
+    ECONNABORTED: 53,
+    ECONNRESET: 54,
+    ENOBUFS: 55,
+    ENOTCONN: 57,
+    ETOOMANYREFS: 59,
+    ETIMEDOUT: 60,
+    ECONNREFUSED: 61,
+    ENAMETOOLONG: 63,
+    EHOSTUNREACH: 65,
+    ENOSYS: 78,
+    EPROTO: 100,
+  },
+};
+
+/** Numbers that POSIX or every system here agrees on. */
+export const AF_UNIX = 1;
+/** Address family of IPv4. */
+export const AF_INET = 2;
+/** `fcntl(2)`: get and set descriptor flags. */
+export const F_GETFD = 1;
+/** `fcntl(2)`: set descriptor flags. */
+export const F_SETFD = 2;
+/** `fcntl(2)`: get file status flags. */
+export const F_GETFL = 3;
+/** `fcntl(2)`: set file status flags. */
+export const F_SETFL = 4;
+/** Descriptor flag: close on exec. */
+export const FD_CLOEXEC = 1;
+/** `poll(2)`: there is something to read. */
+export const POLLIN = 0x01;
+/** `poll(2)`: writing does not block. */
+export const POLLOUT = 0x04;
+/** `poll(2)`: an error waits. */
+export const POLLERR = 0x08;
+/** `poll(2)`: the other end is gone. */
+export const POLLHUP = 0x10;
+/** `poll(2)`: the descriptor is not open. */
+export const POLLNVAL = 0x20;
+/** `shutdown(2)`: no more sending. */
+export const SHUT_WR = 1;
+/** `shutdown(2)`: no more of either. */
+export const SHUT_RDWR = 2;
+
+/** The table of the system that this runs on. */
+export const abi: Abi = Deno.build.os === "darwin" ? darwin : linux;

@@ -1,0 +1,79 @@
+/**
+ * `struct sockaddr` as people read it.
+ *
+ * @module
+ */
+import { type Abi, abi, AF_INET, AF_UNIX } from "./abi.ts";
+
+/** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
+export const MAX_ADDRESS = 128;
+
+/** The address of one end of a connection: TCP over IPv4 or IPv6, or a Unix domain socket. */
+export type Address = Deno.NetAddr | Deno.UnixAddr;
+
+/**
+ * Decodes a socket address (ip(7), ipv6(7), unix(7)).
+ *
+ * @param bytes `struct sockaddr`, exactly as long as the system said.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns The address; an IPv4-mapped IPv6 address reads as IPv4; an unnamed Unix socket has an
+ *   empty path, an abstract one starts with `@`.
+ */
+export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < 2) return { transport: "unix", path: "" };
+  const family = layout.sockaddrHasLength ? bytes[1]! : view.getUint16(0, true);
+  if (family === AF_UNIX) {
+    return { transport: "unix", path: unixPath(bytes.subarray(2)) };
+  }
+  if (family === AF_INET && bytes.length >= 8) {
+    return {
+      transport: "tcp",
+      hostname: bytes.subarray(4, 8).join("."),
+      port: view.getUint16(2),
+    };
+  }
+  if (family === layout.AF_INET6 && bytes.length >= 24) {
+    return {
+      transport: "tcp",
+      hostname: ipv6(bytes.subarray(8, 24)),
+      port: view.getUint16(2),
+    };
+  }
+  return { transport: "unix", path: "" };
+}
+
+/**
+ * An address on one line: `127.0.0.1:9190`, `[::1]:9190`, or the path of a Unix domain socket.
+ *
+ * @param address The address.
+ * @returns The text; `unix` for a socket without a name.
+ */
+export function formatAddress(address: Address): string {
+  if ("path" in address) return address.path === "" ? "unix" : address.path;
+  const { hostname, port } = address;
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
+}
+
+function unixPath(bytes: Uint8Array): string {
+  if (bytes.length > 1 && bytes[0] === 0) {
+    return "@" + new TextDecoder().decode(bytes.subarray(1));
+  }
+  const end = bytes.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** RFC 5952 text of 16 bytes, with IPv4-mapped addresses (RFC 4291, 2.5.5.2) as IPv4. */
+function ipv6(bytes: Uint8Array): string {
+  const mapped = bytes[10] === 0xff && bytes[11] === 0xff &&
+    bytes.subarray(0, 10).every((b) => !b);
+  if (mapped) return bytes.subarray(12).join(".");
+  const groups: string[] = [];
+  for (let i = 0; i < 16; i += 2) {
+    groups.push((bytes[i]! << 8 | bytes[i + 1]!).toString(16));
+  }
+  // The URL standard's host serializer writes the shortest form, as RFC 5952 asks.
+  return new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
+}

@@ -1,0 +1,87 @@
+/**
+ * `errno(3)`: which error the last failed call of this thread met, and how a person reads it.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+import { libc } from "./libc.ts";
+
+// Where this thread keeps errno. It is read by memcpy, since `Deno.UnsafePointerView` stops working
+// when a connection process gives up its permissions, while symbols opened before go on working.
+const location = libc.__errno_location
+  ? libc.__errno_location()
+  : libc.__error?.() ?? null;
+const value = new Int32Array(1);
+const valueBytes = new Uint8Array(value.buffer);
+
+const names = new Map(
+  Object.entries(abi.errno).map(([name, number]) => [number, name]),
+);
+
+/**
+ * The error number of the last failed synchronous call. Read it before any other call.
+ *
+ * @returns The number, as in `errno(3)`.
+ */
+export function errno(): number {
+  libc.memcpy(valueBytes, location, 4);
+  return value[0]!;
+}
+
+/**
+ * The name of an error number.
+ *
+ * @param number As in `errno(3)`.
+ * @returns Such as `EADDRINUSE`, or `errno 123` for one that is not in our table.
+ */
+export function errorName(number: number): string {
+  return names.get(number) ?? `errno ${number}`;
+}
+
+/**
+ * What the C library says of an error number, in lower case.
+ *
+ * @param number As in `errno(3)`.
+ * @returns Such as `address already in use`.
+ */
+export function errorText(number: number): string {
+  const text = new Uint8Array(128);
+  const describe = libc.__xpg_strerror_r ?? libc.strerror_r;
+  describe(number, text, text.length);
+  const words = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
+  return words.slice(0, 1).toLowerCase() + words.slice(1);
+}
+
+/** A system call that the system refused. */
+export class PosixError extends Error {
+  /** The error's name, such as `EMFILE`. */
+  readonly code: string;
+  /** The call that failed, such as `accept4`. */
+  readonly syscall: string;
+
+  /**
+   * Makes one.
+   *
+   * @param syscall The call that failed.
+   * @param number Its error number.
+   */
+  constructor(syscall: string, number: number) {
+    super(`${syscall}: ${errorText(number)} (${errorName(number)})`);
+    this.name = "PosixError";
+    this.code = errorName(number);
+    this.syscall = syscall;
+  }
+}
+
+/**
+ * Checks the result of a system call.
+ *
+ * @param result What the call returned.
+ * @param syscall Its name, for the message.
+ * @returns The result, when it is not negative.
+ * @throws {PosixError} When it is -1.
+ */
+export function check(result: number, syscall: string): number {
+  if (result < 0) throw new PosixError(syscall, errno());
+  return result;
+}

@@ -1,0 +1,102 @@
+/**
+ * A descriptor with one owner.
+ *
+ * @module
+ */
+import { F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC } from "./abi.ts";
+import { abi } from "./abi.ts";
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+/** Owns one descriptor: closes it once, and throws when it is used afterwards. */
+export class Fd implements Disposable {
+  #fd: number;
+
+  /**
+   * Makes one.
+   *
+   * @param fd An open descriptor; from here on this object closes it.
+   */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /**
+   * The descriptor's number, borrowed.
+   *
+   * @throws {TypeError} When it is closed.
+   */
+  get number(): number {
+    if (this.#fd < 0) {
+      throw new TypeError("Cannot use a descriptor: it is closed");
+    }
+    return this.#fd;
+  }
+
+  /** Whether it is still open here. */
+  get isOpen(): boolean {
+    return this.#fd >= 0;
+  }
+
+  /** Closes it; again is harmless. `close(2)` is never retried: on Linux the number is gone even after EINTR. */
+  close(): void {
+    if (this.#fd < 0) return;
+    libc.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  /**
+   * Gives the ownership away.
+   *
+   * @returns The number, which the caller closes.
+   */
+  release(): number {
+    const fd = this.number;
+    this.#fd = -1;
+    return fd;
+  }
+
+  /** Closes it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD.
+ *
+ * @param fd The descriptor.
+ * @param inherit Whether it survives `execve(2)`.
+ * @throws {PosixError} When the descriptor is not open.
+ */
+export function setInherit(fd: number, inherit: boolean): void {
+  check(libc.fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC), "fcntl");
+}
+
+/**
+ * Sets or clears `O_NONBLOCK`. It belongs to the open file: every process that has it sees the change.
+ *
+ * @param fd The descriptor.
+ * @param nonblocking Whether calls return EAGAIN instead of waiting.
+ * @throws {PosixError} When the descriptor is not open.
+ */
+export function setNonblocking(fd: number, nonblocking: boolean): void {
+  const flags = check(libc.fcntl(fd, F_GETFL, 0), "fcntl");
+  const wanted = nonblocking ? flags | abi.O_NONBLOCK : flags & ~abi.O_NONBLOCK;
+  if (wanted !== flags) check(libc.fcntl(fd, F_SETFL, wanted), "fcntl");
+}
+
+/**
+ * The descriptors that are open in this process below a bound, by asking for each: `/proc` would
+ * need more permission than we ask for, and macOS has none.
+ *
+ * @param below One more than the highest number to look at.
+ * @returns The open numbers, ascending.
+ */
+export function openDescriptors(below = 4096): number[] {
+  const open: number[] = [];
+  for (let fd = 0; fd < below; fd++) {
+    if (libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
+  }
+  return open;
+}

@@ -1,0 +1,212 @@
+/**
+ * `fork(2)`, the end of children, and the signals between.
+ *
+ * @module
+ */
+import { check, errno, PosixError } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { libc } from "./libc.ts";
+import { read } from "./io.ts";
+
+const WNOHANG = 1; // sys/wait.h
+const WEXITED = 4;
+const WNOWAIT = 0x01000000;
+const P_ALL = 0;
+const SIG_BLOCK = 0; // asm-generic/signal-defs.h
+const SIG_UNBLOCK = 1;
+const SIG_IGN = 1n;
+const SIGUSR2 = 12;
+const SIG_DFL = 0n;
+const SIGCHLD = 17; // asm-generic/signal.h
+const SFD_NONBLOCK_CLOEXEC = 0o2004000; // sys/signalfd.h
+const PR_SET_CHILD_SUBREAPER = 36; // linux/prctl.h
+
+const status = new Int32Array(1);
+const statusBytes = new Uint8Array(status.buffer);
+/** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
+const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
+const stopSignal = signalSet(1n << BigInt(SIGUSR2 - 1));
+const previous = signalSet(0n);
+
+/** A child that has ended. */
+export interface Ended {
+  /** Its process id, free from here on. */
+  readonly pid: number;
+  /** How it ended, in the form of `waitpid(2)`. */
+  readonly status: number;
+}
+
+/**
+ * Makes a copy of this process: `fork(2)` of the C library, which lets libraries notice it.
+ *
+ * @returns The child's pid in the parent; 0 in the child.
+ * @throws {PosixError} EAGAIN or ENOMEM when the system has no room for one.
+ */
+export function fork(): number {
+  return check(libc.fork(), "fork");
+}
+
+/**
+ * Takes the status of a child that has ended, without waiting.
+ *
+ * @param pid Which child; -1 for any.
+ * @returns The child; null when none has ended, or none is left.
+ */
+export function reap(pid = -1): Ended | null {
+  const ended = libc.waitpid(pid, statusBytes, WNOHANG);
+  return ended > 0 ? { pid: ended, status: status[0]! } : null;
+}
+
+/**
+ * Waits for a child to end, and reaps it.
+ *
+ * @param pid Which child.
+ * @returns How it ended, in the form of `waitpid(2)`.
+ * @throws {PosixError} ECHILD when it is no child of this process.
+ */
+export function waitFor(pid: number): number {
+  check(libc.waitpid(pid, statusBytes, 0), "waitpid");
+  return status[0]!;
+}
+
+/**
+ * Which child has ended and waits to be reaped, without reaping it: `waitid(2)` WNOWAIT.
+ *
+ * @returns Its pid; 0 when there is none.
+ */
+export function peekEnded(): number {
+  const info = new Int32Array(32); // siginfo_t: int si_signo, si_errno, si_code; padding; pid_t si_pid
+  const SI_PID_AT = 4;
+  const result = libc.waitid(
+    P_ALL,
+    0,
+    new Uint8Array(info.buffer),
+    WEXITED | WNOHANG | WNOWAIT,
+  );
+  return result === 0 && info[0] === SIGCHLD ? info[SI_PID_AT]! : 0;
+}
+
+/**
+ * Lets this process inherit the children of its children that die: `prctl(2)`
+ * PR_SET_CHILD_SUBREAPER. It then must reap them.
+ *
+ * @returns Whether the system can.
+ */
+export function becomeSubreaper(): boolean {
+  return libc.prctlNumbers?.(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+}
+
+/**
+ * The end of a process, from its status (`waitpid(2)`).
+ *
+ * @param waitStatus The status.
+ * @returns Its exit code, or 128 and the signal's number; and that number, 0 when it exited.
+ */
+export function decodeStatus(
+  waitStatus: number,
+): { code: number; signal: number } {
+  const signal = waitStatus & 0x7f;
+  return { code: signal === 0 ? waitStatus >> 8 & 0xff : 128 + signal, signal };
+}
+
+/**
+ * Turns the end of children into something to poll for: blocks SIGCHLD and opens a `signalfd(2)`.
+ *
+ * @returns The descriptor, readable when a child has ended; the caller's to close.
+ * @throws {PosixError} When the system refuses.
+ */
+export function watchChildren(): Fd {
+  check(libc.sigprocmask(SIG_BLOCK, childSignal, previous), "sigprocmask");
+  const { signalfd } = libc;
+  if (!signalfd) throw new PosixError("signalfd", 0);
+  return new Fd(
+    check(signalfd(-1, childSignal, SFD_NONBLOCK_CLOEXEC), "signalfd"),
+  );
+}
+
+/**
+ * Forgets the signals that made a descriptor of {@linkcode watchChildren} readable.
+ *
+ * @param fd The descriptor.
+ * @param scratch Room for them, 128 bytes each.
+ */
+export function drainSignals(
+  fd: number,
+  scratch: Uint8Array<ArrayBuffer>,
+): void {
+  read(fd, scratch);
+}
+
+/** Lets SIGCHLD through again: the first thing in a forked child. */
+export function unblockChildSignal(): void {
+  libc.sigprocmask(SIG_UNBLOCK, childSignal, previous);
+}
+
+/** Holds SIGUSR2 back, in this thread and those it starts; other threads ignore it. */
+export function holdStopSignal(): void {
+  libc.signal(SIGUSR2, SIG_IGN);
+  libc.sigprocmask(SIG_BLOCK, stopSignal, previous);
+}
+
+/** Lets SIGUSR2 through again; one that came in between arrives at once. */
+export function releaseStopSignal(): void {
+  libc.sigprocmask(SIG_UNBLOCK, stopSignal, previous);
+}
+
+/**
+ * Gives signals their default action.
+ *
+ * @param signals Their numbers.
+ */
+export function resetSignals(signals: readonly number[]): void {
+  for (const signal of signals) libc.signal(signal, SIG_DFL);
+}
+
+/**
+ * Ends this process at once: no at-exit work of anybody runs, `_exit(2)`.
+ *
+ * @param code The exit code.
+ * @returns Never.
+ */
+export function exitNow(code: number): never {
+  libc._exit(code);
+  throw new PosixError("_exit", errno());
+}
+
+/**
+ * The name of a signal.
+ *
+ * @param number Its number on Linux.
+ * @returns Such as `SIGKILL`.
+ */
+export function signalName(number: number): string {
+  return SIGNALS[number] ?? `signal ${number}`;
+}
+
+/** asm-generic/signal.h, the ones that end a process. */
+const SIGNALS: Readonly<Record<number, string>> = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  4: "SIGILL",
+  5: "SIGTRAP",
+  6: "SIGABRT",
+  7: "SIGBUS",
+  8: "SIGFPE",
+  9: "SIGKILL",
+  10: "SIGUSR1",
+  11: "SIGSEGV",
+  12: "SIGUSR2",
+  13: "SIGPIPE",
+  14: "SIGALRM",
+  15: "SIGTERM",
+  24: "SIGXCPU",
+  25: "SIGXFSZ",
+  31: "SIGSYS",
+};
+
+function signalSet(bits: bigint): Uint8Array<ArrayBuffer> {
+  const set = new BigUint64Array(16);
+  set[0] = bits;
+  return new Uint8Array(set.buffer);
+}

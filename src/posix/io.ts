@@ -1,0 +1,192 @@
+/**
+ * Reading, writing and waiting on raw descriptors. EINTR is retried here and nowhere else.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+import { errno, PosixError } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const { EINTR, EAGAIN } = abi.errno;
+
+/**
+ * Reads what is there, `read(2)`.
+ *
+ * @param fd A descriptor.
+ * @param buffer Where to put the bytes.
+ * @returns How many bytes came; 0 at the end of the file; -1 when nothing is there yet (a
+ *   non-blocking descriptor, or a time-out set by {@linkcode setTimeouts}).
+ * @throws {PosixError} On any other error.
+ */
+export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+  for (;;) {
+    const count = libc.read(fd, buffer, buffer.length);
+    if (count >= 0) return count;
+    const error = errno();
+    if (error === EAGAIN) return -1;
+    if (error !== EINTR) throw new PosixError("read", error);
+  }
+}
+
+/**
+ * Writes as much as goes, `write(2)`. SIGPIPE is ignored in every process of ours (the runtime does
+ * so), so a peer that hung up shows as EPIPE.
+ *
+ * @param fd A descriptor.
+ * @param buffer The bytes.
+ * @returns How many bytes went; -1 when none can go yet (non-blocking, or a time-out).
+ * @throws {PosixError} On any other error.
+ */
+export function write(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+  for (;;) {
+    const count = libc.write(fd, buffer, buffer.length);
+    if (count >= 0) return count;
+    const error = errno();
+    if (error === EAGAIN) return -1;
+    if (error !== EINTR) throw new PosixError("write", error);
+  }
+}
+
+/**
+ * Reads what is there from a socket without waiting, whatever its mode: `recv(2)` MSG_DONTWAIT.
+ *
+ * @param fd A socket.
+ * @param buffer Where to put the bytes.
+ * @returns How many bytes came; 0 at the end of the stream; -1 when nothing is there yet.
+ * @throws {PosixError} On any other error.
+ */
+export function receiveNow(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+): number {
+  for (;;) {
+    const count = libc.recv(fd, buffer, buffer.length, abi.MSG_DONTWAIT);
+    if (count >= 0) return count;
+    const error = errno();
+    if (error === EAGAIN) return -1;
+    if (error !== EINTR) throw new PosixError("recv", error);
+  }
+}
+
+/**
+ * Writes what goes to a socket without waiting, whatever its mode: `send(2)` MSG_DONTWAIT.
+ *
+ * @param fd A socket.
+ * @param buffer The bytes.
+ * @returns How many bytes went; -1 when none can go yet.
+ * @throws {PosixError} On any other error.
+ */
+export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+  for (;;) {
+    const count = libc.send(
+      fd,
+      buffer,
+      buffer.length,
+      abi.MSG_DONTWAIT | abi.MSG_NOSIGNAL,
+    );
+    if (count >= 0) return count;
+    const error = errno();
+    if (error === EAGAIN) return -1;
+    if (error !== EINTR) throw new PosixError("send", error);
+  }
+}
+
+/**
+ * Waits for one descriptor without blocking the event loop: `poll(2)` on another thread.
+ *
+ * @param fd The descriptor; it must stay open until this resolves.
+ * @param events What to wait for: POLLIN, POLLOUT.
+ * @param timeout In milliseconds; -1 waits for ever.
+ * @returns What is ready (`revents`); 0 after the time-out.
+ */
+export async function pollLater(
+  fd: number,
+  events: number,
+  timeout: number,
+): Promise<number> {
+  const entry = new Int32Array([fd, events]); // struct pollfd {int fd; short events; short revents}
+  // Its errno cannot be read from here: the one that can happen is EINTR, and that is tried again.
+  while (await libc.pollAsync(new Uint8Array(entry.buffer), 1, timeout) < 0);
+  return entry[1]! >> 16;
+}
+
+/** One descriptor in a {@linkcode PollSet}. */
+export interface PollEntry {
+  /** The descriptor; a negative one is skipped. */
+  readonly fd: number;
+  /** What to wait for: POLLIN, POLLOUT. */
+  readonly events: number;
+}
+
+/** A few descriptors that are waited for together, laid out once: `struct pollfd` {int; short; short}. */
+export class PollSet {
+  readonly #table: DataView<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #count: number;
+
+  /**
+   * Makes one.
+   *
+   * @param entries The descriptors, borrowed, and what to wait for.
+   */
+  constructor(entries: readonly PollEntry[]) {
+    this.#count = entries.length;
+    this.#table = new DataView(new ArrayBuffer(8 * entries.length));
+    this.#bytes = new Uint8Array(this.#table.buffer);
+    entries.forEach((entry, i) => this.set(i, entry));
+  }
+
+  /**
+   * Changes one entry.
+   *
+   * @param index Which.
+   * @param entry The descriptor and what to wait for.
+   */
+  set(index: number, { fd, events }: PollEntry): void {
+    this.#table.setInt32(8 * index, fd, true);
+    this.#table.setInt16(8 * index + 4, events, true);
+  }
+
+  /**
+   * Waits until one of them is ready, `poll(2)`; blocks the thread.
+   *
+   * @param timeout In milliseconds; -1 waits for ever.
+   * @returns How many are ready; 0 after the time-out.
+   * @throws {PosixError} When the system refuses.
+   */
+  wait(timeout: number = -1): number {
+    for (;;) {
+      const ready = libc.poll(this.#bytes, this.#count, timeout);
+      if (ready >= 0) return ready;
+      const error = errno();
+      if (error !== EINTR) throw new PosixError("poll", error);
+    }
+  }
+
+  /**
+   * What the last wait found.
+   *
+   * @param index Which entry.
+   * @returns `revents`; 0 when it is not ready.
+   */
+  ready(index: number): number {
+    return this.#table.getInt16(8 * index + 6, true);
+  }
+}
+
+/**
+ * Waits once until one of a few descriptors is ready.
+ *
+ * @param entries The descriptors and what to wait for.
+ * @param timeout In milliseconds; -1 waits for ever.
+ * @returns What is ready, entry by entry (`revents`); all 0 after the time-out.
+ * @throws {PosixError} When the system refuses.
+ */
+export function poll(
+  entries: readonly PollEntry[],
+  timeout: number = -1,
+): number[] {
+  const set = new PollSet(entries);
+  set.wait(timeout);
+  return entries.map((_, i) => set.ready(i));
+}

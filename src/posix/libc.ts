@@ -1,0 +1,171 @@
+/**
+ * Every C function that we call, each with its prototype. The only `dlopen` of the program.
+ *
+ * Results that C declares as `ssize_t` are read as `i32`: no call here asks for 2 GiB or more, and
+ * a number is cheaper than a bigint; for the same reason a `size_t` is passed as `u32`, which both
+ * ABIs here (System V x86_64, AAPCS64) widen with zeros. A parameter declared "buffer" is passed by address and is not
+ * copied: synchronous calls only borrow it; for an asynchronous call the caller keeps it alive.
+ *
+ * Only `pollAsync` and `parkAsync` run on another thread (`nonblocking: true`): `errno` belongs to a
+ * thread, so nothing whose errno matters may run there.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+
+/** Name, parameters and result of every function, as `Deno.dlopen` takes them. */
+export const prototypes = {
+  /** `int *__errno_location(void)` (glibc). */
+  __errno_location: { parameters: [], result: "pointer", optional: true },
+  /** `int *__error(void)` (macOS). */
+  __error: { parameters: [], result: "pointer", optional: true },
+  /** `int __xpg_strerror_r(int errnum, char *buf, size_t buflen)` (glibc's POSIX strerror_r). */
+  __xpg_strerror_r: {
+    parameters: ["i32", "buffer", "u32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int strerror_r(int errnum, char *buf, size_t buflen)`. */
+  strerror_r: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `void *memcpy(void *dest, const void *src, size_t n)`. */
+  memcpy: { parameters: ["buffer", "pointer", "u32"], result: "pointer" },
+  /** `int open(const char *path, int flags, ...)`. */
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `ssize_t read(int fd, void *buf, size_t count)`. */
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `ssize_t write(int fd, const void *buf, size_t count)`. */
+  write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `int close(int fd)`. */
+  close: { parameters: ["i32"], result: "i32" },
+  /** `int fcntl(int fd, int cmd, ... int arg)`. */
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** `int pipe(int pipefd[2])`. */
+  pipe: { parameters: ["buffer"], result: "i32" },
+  /** `int poll(struct pollfd *fds, nfds_t nfds, int timeout)`. */
+  poll: { parameters: ["buffer", "u32", "i32"], result: "i32" },
+  /** `poll(2)` on another thread: resolves when it returns. Its errno cannot be read. */
+  pollAsync: {
+    name: "poll",
+    parameters: ["buffer", "u32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  /** `int socketpair(int domain, int type, int protocol, int sv[2])`. */
+  socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  /** `int listen(int sockfd, int backlog)`. */
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int accept(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`. */
+  accept: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int accept4(int sockfd, struct sockaddr *addr, socklen_t *addrlen, int flags)` (Linux). */
+  accept4: {
+    parameters: ["i32", "buffer", "buffer", "i32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int getsockname(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`. */
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int getpeername(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`. */
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen)`. */
+  getsockopt: {
+    parameters: ["i32", "i32", "i32", "buffer", "buffer"],
+    result: "i32",
+  },
+  /** `int setsockopt(int sockfd, int level, int optname, const void *optval, socklen_t optlen)`. */
+  setsockopt: {
+    parameters: ["i32", "i32", "i32", "buffer", "u32"],
+    result: "i32",
+  },
+  /** `int shutdown(int sockfd, int how)`. */
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  /** `ssize_t recv(int sockfd, void *buf, size_t len, int flags)`. */
+  recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  /** `ssize_t send(int sockfd, const void *buf, size_t len, int flags)`. */
+  send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  /** `ssize_t sendmsg(int sockfd, const struct msghdr *msg, int flags)`. */
+  sendmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** `ssize_t recvmsg(int sockfd, struct msghdr *msg, int flags)`. */
+  recvmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** `int kill(pid_t pid, int sig)`. */
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  /** `pid_t getpid(void)`. */
+  getpid: { parameters: [], result: "i32" },
+  /** `int setpgid(pid_t pid, pid_t pgid)`. */
+  setpgid: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int getrlimit(int resource, struct rlimit *rlim)`. */
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int prctl(int option, unsigned long arg2 … arg5)` (Linux). */
+  prctl: {
+    parameters: ["i32", "buffer", "u32", "u32", "u32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `prctl(2)` with numbers and addresses where the above takes a buffer (Linux). */
+  prctlNumbers: {
+    name: "prctl",
+    parameters: ["i32", "u64", "u64", "u64", "u64"],
+    result: "i32",
+    optional: true,
+  },
+  /** `pid_t fork(void)`. Never `clone(2)`: libc's runs the handlers of pthread_atfork(3). */
+  fork: { parameters: [], result: "i32" },
+  /** `pid_t waitpid(pid_t pid, int *wstatus, int options)`. */
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** `int waitid(idtype_t idtype, id_t id, siginfo_t *infop, int options)`. */
+  waitid: { parameters: ["i32", "u32", "buffer", "i32"], result: "i32" },
+  /** `int sigprocmask(int how, const sigset_t *set, sigset_t *oldset)`. */
+  sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `sighandler_t signal(int signum, sighandler_t handler)`. */
+  signal: { parameters: ["i32", "u64"], result: "u64" },
+  /** `int signalfd(int fd, const sigset_t *mask, int flags)` (Linux). */
+  signalfd: {
+    parameters: ["i32", "buffer", "i32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int madvise(void *addr, size_t length, int advice)`. */
+  madvise: { parameters: ["u64", "u64", "i32"], result: "i32" },
+  /** `ssize_t getrandom(void *buf, size_t buflen, unsigned int flags)` (Linux). */
+  getrandom: {
+    parameters: ["buffer", "u32", "u32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `ssize_t readlink(const char *path, char *buf, size_t bufsiz)`. */
+  readlink: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
+  /** `ssize_t getdents64(int fd, void *dirp, size_t count)` (glibc 2.30). */
+  getdents64: {
+    parameters: ["i32", "buffer", "u32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int dup3(int oldfd, int newfd, int flags)` (Linux). */
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32", optional: true },
+  /** `int epoll_create1(int flags)` (Linux). */
+  epoll_create1: { parameters: ["i32"], result: "i32", optional: true },
+  /** `int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)` (Linux). */
+  epoll_ctl: {
+    parameters: ["i32", "i32", "i32", "buffer"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int eventfd(unsigned int initval, int flags)` (Linux). */
+  eventfd: { parameters: ["u32", "i32"], result: "i32", optional: true },
+  /**
+   * `int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *tmo, const sigset_t *mask)`
+   * on another thread, which with no descriptor and no time-out never comes back (Linux).
+   */
+  parkAsync: {
+    name: "ppoll",
+    parameters: ["pointer", "u32", "pointer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+  /** `void _exit(int status)`. */
+  _exit: { parameters: ["i32"], result: "void" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The functions of the C library, by name; those of one system alone may be null elsewhere. */
+export const libc: Deno.DynamicLibrary<typeof prototypes>["symbols"] =
+  Deno.dlopen(abi.library, prototypes).symbols;

@@ -1,0 +1,84 @@
+/**
+ * Reading /proc of this process by descriptor: since Deno 2.9 its file functions ask for every
+ * permission there is before they touch /proc (proc(5), Linux).
+ *
+ * @module
+ */
+import { check } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { read } from "./io.ts";
+import { libc } from "./libc.ts";
+
+const O_RDONLY_CLOEXEC = 0o2000000;
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/**
+ * The text of a file under /proc.
+ *
+ * @param path Such as `/proc/self/smaps`.
+ * @returns All of it.
+ * @throws {PosixError} When it cannot be read.
+ */
+export function readProcFile(path: string): string {
+  using file = openPath(path);
+  const parts: string[] = [];
+  const part = new Uint8Array(64 * 1024);
+  for (let count; (count = read(file.number, part)) > 0;) {
+    parts.push(decoder.decode(part.subarray(0, count)));
+  }
+  return parts.join("");
+}
+
+/**
+ * The names in a directory under /proc.
+ *
+ * @param path Such as `/proc/self/task`.
+ * @returns The names, without `.` and `..`.
+ * @throws {PosixError} When it cannot be read.
+ * @throws {TypeError} When the C library is older than glibc 2.30.
+ */
+export function listProcDirectory(path: string): string[] {
+  const { getdents64 } = libc;
+  if (!getdents64) {
+    throw new TypeError("Cannot list /proc: the C library has no getdents64");
+  }
+  using directory = openPath(path);
+  const names: string[] = [];
+  const entries = new Uint8Array(32 * 1024);
+  const view = new DataView(entries.buffer);
+  // struct linux_dirent64 {u64 d_ino; s64 d_off; u16 d_reclen; u8 d_type; char d_name[]}
+  const [lengthAt, nameAt] = [16, 19];
+  for (;;) {
+    const count = check(
+      getdents64(directory.number, entries, entries.length),
+      "getdents64",
+    );
+    if (count === 0) {
+      return names.filter((name) => name !== "." && name !== "..");
+    }
+    for (let at = 0; at < count; at += view.getUint16(at + lengthAt, true)) {
+      const end = entries.indexOf(0, at + nameAt);
+      names.push(decoder.decode(entries.subarray(at + nameAt, end)));
+    }
+  }
+}
+
+/**
+ * What a descriptor of this process refers to, as `/proc/self/fd` links say.
+ *
+ * @param fd The descriptor.
+ * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open.
+ */
+export function descriptorTarget(fd: number): string | null {
+  const target = new Uint8Array(4096);
+  const path = encoder.encode(`/proc/self/fd/${fd}\0`);
+  const length = libc.readlink(path, target, target.length);
+  return length < 0 ? null : decoder.decode(target.subarray(0, length));
+}
+
+function openPath(path: string): Fd {
+  return new Fd(
+    check(libc.open(encoder.encode(path + "\0"), O_RDONLY_CLOEXEC), "open"),
+  );
+}

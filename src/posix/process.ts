@@ -1,0 +1,56 @@
+/**
+ * What a process of ours is to the system: its name, its group, its limits.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const PR_SET_NAME = 15; // linux/prctl.h
+
+const encoder = new TextEncoder();
+
+/**
+ * Names the process for `ps -o comm` and `top`: `prctl(2)` PR_SET_NAME. Does nothing where the
+ * system has no such call.
+ *
+ * @param name At most 15 bytes are kept.
+ */
+export function setProcessName(name: string): void {
+  libc.prctl?.(PR_SET_NAME, encoder.encode(name + "\0"), 0, 0, 0);
+}
+
+/**
+ * Makes the process a group of its own, so that an interrupt typed at the server's terminal reaches
+ * the server alone, which then lets its connections finish: `setpgid(2)`.
+ */
+export function leaveProcessGroup(): void {
+  libc.setpgid(0, 0); // fails only for a session leader, which leads a group already
+}
+
+/**
+ * How many descriptors this process may have open, `getrlimit(2)` RLIMIT_NOFILE.
+ *
+ * @returns The soft limit; Infinity when there is none.
+ * @throws {PosixError} When the system refuses.
+ */
+export function descriptorLimit(): number {
+  const limit = new BigUint64Array(2);
+  check(
+    libc.getrlimit(abi.RLIMIT_NOFILE, new Uint8Array(limit.buffer)),
+    "getrlimit",
+  );
+  return limit[0]! >= 1n << 62n ? Infinity : Number(limit[0]);
+}
+
+/**
+ * Sends a signal, `kill(2)`.
+ *
+ * @param pid A process.
+ * @param signal Its number.
+ * @returns Whether the process was there.
+ */
+export function signalProcess(pid: number, signal: number): boolean {
+  return libc.kill(pid, signal) === 0;
+}

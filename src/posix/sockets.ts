@@ -1,0 +1,227 @@
+/**
+ * Sockets by descriptor: what `Deno.listen` and `Deno.connect` cannot do, since their connections
+ * have no public descriptor and closing one shuts the socket down for every process that has it.
+ *
+ * @module
+ */
+import { abi, SHUT_RDWR, SHUT_WR } from "./abi.ts";
+import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
+import { check, errno, errorName, PosixError } from "./errno.ts";
+import { Fd, openDescriptors, setInherit, setNonblocking } from "./fd.ts";
+import { libc } from "./libc.ts";
+
+const addressBytes = new Uint8Array(MAX_ADDRESS);
+const length = new Uint32Array(1);
+const lengthBytes = new Uint8Array(length.buffer);
+const value = new Int32Array(1);
+const valueBytes = new Uint8Array(value.buffer);
+
+/**
+ * A pair of connected Unix domain sockets that keeps message boundaries where the system can
+ * (`SOCK_SEQPACKET` on Linux), both ends close-on-exec: `socketpair(2)`.
+ *
+ * @param type The socket type; the one for channels unless said otherwise.
+ * @returns Both ends, the caller's to close.
+ * @throws {PosixError} EMFILE or ENFILE when descriptors run out.
+ */
+export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
+  const ends = new Int32Array(2);
+  const AF_UNIX = 1;
+  check(
+    libc.socketpair(
+      AF_UNIX,
+      type | abi.SOCK_CLOEXEC,
+      0,
+      new Uint8Array(ends.buffer),
+    ),
+    "socketpair",
+  );
+  const pair: [Fd, Fd] = [new Fd(ends[0]!), new Fd(ends[1]!)];
+  if (abi.SOCK_CLOEXEC === 0) {
+    for (const end of pair) setInherit(end.number, false);
+  }
+  return pair;
+}
+
+/** A connection as the listener gives it. */
+export interface Accepted {
+  /** The connection, close-on-exec and blocking; the caller's to close. */
+  readonly fd: Fd;
+  /** The peer's `struct sockaddr`, for {@linkcode decodeAddress}. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Takes one connection off the backlog: `accept4(2)`.
+ *
+ * @param listener A listening, non-blocking socket.
+ * @returns The connection; null when the backlog is empty.
+ * @throws {PosixError} EMFILE, ENFILE, ENOBUFS, ENOMEM when the system has no room; ECONNABORTED
+ *   when the peer gave up while it waited.
+ */
+export function accept(listener: number): Accepted | null {
+  let fd: number;
+  for (;;) {
+    length[0] = MAX_ADDRESS;
+    fd = libc.accept4
+      ? libc.accept4(listener, addressBytes, lengthBytes, abi.SOCK_CLOEXEC)
+      : libc.accept(listener, addressBytes, lengthBytes);
+    if (fd >= 0) break;
+    const name = errorName(errno());
+    if (name === "EAGAIN") return null;
+    if (name !== "EINTR") {
+      throw new PosixError("accept4", abi.errno[name] ?? errno());
+    }
+  }
+  const owned = new Fd(fd);
+  if (!libc.accept4) { // 4.4BSD: the connection inherits O_NONBLOCK, but not close-on-exec
+    setInherit(fd, false);
+    setNonblocking(fd, false);
+  }
+  if (abi.SO_NOSIGPIPE) setOption(fd, abi.SO_NOSIGPIPE, 1);
+  return {
+    fd: owned,
+    peer: addressBytes.slice(0, Math.min(length[0]!, MAX_ADDRESS)),
+  };
+}
+
+/**
+ * The descriptor of a listener that `Deno.listen` made, which hides it.
+ *
+ * @param address The listener's own address.
+ * @returns The descriptor, borrowed: the `Deno.Listener` closes it.
+ * @throws {TypeError} When no listening socket of this process has that address.
+ */
+export function findListener(address: Deno.Addr): number {
+  const wanted = address as Address;
+  for (const fd of openDescriptors()) {
+    if (option(fd, abi.SO_ACCEPTCONN) !== 1) continue;
+    if (sameAddress(localAddress(fd), wanted)) return fd;
+  }
+  throw new TypeError(
+    `Cannot find the listening socket of ${JSON.stringify(address)}`,
+  );
+}
+
+/**
+ * The descriptor of a connection that `Deno.connect` made, which hides it.
+ *
+ * @param local The connection's own address.
+ * @param remote The peer's address.
+ * @param before Descriptors that were open before the connection was made, which cannot be it: the
+ *   addresses alone do not tell apart two connections to one Unix domain socket.
+ * @returns The descriptor, borrowed: the `Deno.Conn` closes it.
+ * @throws {TypeError} When no socket of this process connects the two.
+ */
+export function findConnection(
+  local: Deno.Addr,
+  remote: Deno.Addr,
+  before: readonly number[] = [],
+): number {
+  for (const fd of openDescriptors()) {
+    if (before.includes(fd)) continue;
+    const peer = tryAddress(libc.getpeername, fd);
+    if (peer === null || !sameAddress(peer, remote as Address)) continue;
+    if (sameAddress(localAddress(fd), local as Address)) return fd;
+  }
+  throw new TypeError(
+    `Cannot find the socket connected to ${JSON.stringify(remote)}`,
+  );
+}
+
+/**
+ * The address of this end, `getsockname(2)`.
+ *
+ * @param fd A socket.
+ * @returns The address.
+ * @throws {PosixError} When it is no socket.
+ */
+export function localAddress(fd: number): Address {
+  const address = tryAddress(libc.getsockname, fd);
+  if (address === null) throw new PosixError("getsockname", errno());
+  return address;
+}
+
+/**
+ * Changes how many connections may wait in a listener's backlog: `listen(2)` again.
+ *
+ * @param listener A listening socket.
+ * @param backlog How many; the kernel caps it (`net.core.somaxconn`).
+ * @throws {PosixError} When the system refuses.
+ */
+export function setBacklog(listener: number, backlog: number): void {
+  check(libc.listen(listener, backlog), "listen");
+}
+
+/**
+ * Ends this side of a connection: the peer reads to its end of file. `shutdown(2)` SHUT_WR.
+ *
+ * @param fd A connected socket.
+ * @throws {PosixError} ENOTCONN when the connection is gone.
+ */
+export function shutdownWrite(fd: number): void {
+  check(libc.shutdown(fd, SHUT_WR), "shutdown");
+}
+
+/**
+ * Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR.
+ *
+ * @param fd A connected socket; one whose connection is gone is left alone.
+ */
+export function shutdownBoth(fd: number): void {
+  libc.shutdown(fd, SHUT_RDWR);
+}
+
+/**
+ * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
+ *
+ * @param fd A socket.
+ * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setTimeouts(fd: number, milliseconds: number): void {
+  const timeval = new DataView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
+  timeval.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);
+  timeval.setInt32(8, (milliseconds % 1000) * 1000, true);
+  const bytes = new Uint8Array(timeval.buffer);
+  for (const name of [abi.SO_RCVTIMEO, abi.SO_SNDTIMEO]) {
+    check(
+      libc.setsockopt(fd, abi.SOL_SOCKET, name, bytes, bytes.length),
+      "setsockopt",
+    );
+  }
+}
+
+function setOption(fd: number, name: number, wanted: number): void {
+  value[0] = wanted;
+  check(libc.setsockopt(fd, abi.SOL_SOCKET, name, valueBytes, 4), "setsockopt");
+}
+
+/** The option's value; -1 when the descriptor is no socket. */
+function option(fd: number, name: number): number {
+  length[0] = 4;
+  return libc.getsockopt(fd, abi.SOL_SOCKET, name, valueBytes, lengthBytes) < 0
+    ? -1
+    : value[0]!;
+}
+
+function tryAddress(call: typeof libc.getsockname, fd: number): Address | null {
+  length[0] = MAX_ADDRESS;
+  if (call(fd, addressBytes, lengthBytes) < 0) return null;
+  return decodeAddress(
+    addressBytes.subarray(0, Math.min(length[0]!, MAX_ADDRESS)),
+  );
+}
+
+function sameAddress(a: Address, b: Address): boolean {
+  if ("path" in a || "path" in b) {
+    // The runtime says null for a socket without a name, we an empty path.
+    return "path" in a && "path" in b && (a.path ?? "") === (b.path ?? "");
+  }
+  return a.port === b.port && canonical(a.hostname) === canonical(b.hostname);
+}
+
+/** One spelling a host: IPv4-mapped as IPv4, no zone (`fe80::1%eth0`). */
+function canonical(hostname: string): string {
+  return hostname.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
+}

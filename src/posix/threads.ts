@@ -1,0 +1,72 @@
+/**
+ * The runtime's threads before a fork. Only the forking thread exists in the child, so a lock that
+ * another holds, or that is handed to an idle one, is lost there.
+ *
+ * The runtime's pool for blocking work hands each job to an idle thread through such a lock: with an
+ * idle thread, the first file read of a child would hang. With none it starts a new one. So every
+ * thread of the pool is kept busy for good, in a wait that nothing ends, with all signals blocked (or
+ * it would take the zygote's SIGCHLD).
+ *
+ * @module
+ */
+import { libc } from "./libc.ts";
+import { listProcDirectory, readProcFile } from "./proc.ts";
+
+/** Numbers of `futex` (idle) and `ppoll` (parked), asm/unistd.h. */
+const CALLS = Deno.build.arch === "x86_64"
+  ? { futex: 202, ppoll: 271 }
+  : { futex: 98, ppoll: 73 };
+/** Rounds of one millisecond each. */
+const PATIENCE = 2_000;
+
+const allSignals = new Uint8Array(new BigUint64Array(16).fill(~0n).buffer);
+const nothing = new Uint8Array(0);
+
+interface Thread {
+  readonly name: string;
+  readonly call: number;
+}
+
+/**
+ * Parks every thread of the runtime's pool, without returning to the event loop.
+ *
+ * @returns Whether other threads exist, such as the one that Deno runs signal listeners on.
+ * @throws {TypeError} When the pool does not come to rest.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function parkThreadPool(): boolean {
+  for (let round = 0; round < PATIENCE; round++) {
+    const threads = otherThreads();
+    const pool = threads.filter(({ name }) => name.startsWith("tokio-"));
+    for (const { call } of pool) {
+      // Resolves never, here or in any child; nothing waits for it.
+      if (call === CALLS.futex) {
+        void libc.parkAsync?.(null, 0, null, allSignals);
+      }
+    }
+    if (pool.every(({ call }) => call === CALLS.ppoll)) {
+      return threads.length > pool.length;
+    }
+    libc.poll(nothing, 0, 1);
+  }
+  throw new TypeError("Cannot fork: the runtime's threads do not come to rest");
+}
+
+/** The threads beside this one: name, and the number of the system call that each is in. */
+function otherThreads(): Thread[] {
+  const own = String(libc.getpid());
+  const threads: Thread[] = [];
+  for (const id of listProcDirectory("/proc/self/task")) {
+    if (id === own) continue;
+    try {
+      const name = readProcFile(`/proc/self/task/${id}/comm`).trim();
+      threads.push({
+        name,
+        call: parseInt(readProcFile(`/proc/self/task/${id}/syscall`)),
+      });
+    } catch {
+      // The thread ended while we looked.
+    }
+  }
+  return threads;
+}

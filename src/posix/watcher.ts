@@ -1,0 +1,141 @@
+/**
+ * Waiting for many descriptors without blocking the event loop.
+ *
+ * @module
+ */
+import { POLLERR, POLLHUP, POLLIN, POLLNVAL } from "./abi.ts";
+import { check } from "./errno.ts";
+import { Fd, setInherit, setNonblocking } from "./fd.ts";
+import { read, write } from "./io.ts";
+import { libc } from "./libc.ts";
+
+/** Called with what is ready (`revents` of `poll(2)`). */
+export type Ready = (events: number) => void;
+
+interface Watched {
+  events: number;
+  readonly ready: Ready;
+}
+
+/**
+ * Calls back when descriptors are ready: one asynchronous `poll(2)` at a time over all of them. A
+ * change while it waits wakes it through a pipe. The descriptors stay their owners': unwatch one
+ * before closing it. A callback may come once without need when a number was closed and used again
+ * in the same round, so what it calls must not block.
+ */
+export class Watcher {
+  readonly #watched = new Map<number, Watched>();
+  readonly #wakeReader: Fd;
+  readonly #wakeWriter: Fd;
+  readonly #drained = new Uint8Array(64);
+  #table = new Int32Array(0);
+  #changed = true;
+  #waiting = false;
+  #stopped = false;
+
+  /**
+   * Makes one.
+   *
+   * @throws {PosixError} When no pipe is to be had (EMFILE).
+   */
+  constructor() {
+    const ends = new Int32Array(2);
+    check(libc.pipe(new Uint8Array(ends.buffer)), "pipe");
+    this.#wakeReader = new Fd(ends[0]!);
+    this.#wakeWriter = new Fd(ends[1]!);
+    for (const end of ends) {
+      setInherit(end, false);
+      setNonblocking(end, true);
+    }
+    this.watch(this.#wakeReader.number, POLLIN, () => {
+      while (
+        read(this.#wakeReader.number, this.#drained) === this.#drained.length
+      );
+    });
+  }
+
+  /**
+   * Starts to watch a descriptor, or changes what to wait for.
+   *
+   * @param fd The descriptor, borrowed until {@linkcode unwatch}.
+   * @param events POLLIN, POLLOUT or both; errors and hang-ups are always told.
+   * @param ready Called each time it is ready, until it is unwatched.
+   */
+  watch(fd: number, events: number, ready: Ready): void {
+    this.#watched.set(fd, { events, ready });
+    this.#change();
+  }
+
+  /**
+   * Stops watching a descriptor; its callback is not called again.
+   *
+   * @param fd The descriptor; one that is not watched is ignored.
+   */
+  unwatch(fd: number): void {
+    if (this.#watched.delete(fd)) this.#change();
+  }
+
+  /**
+   * Waits and calls back until {@linkcode stop}. An exception of a callback ends it.
+   *
+   * @returns Resolves after stop.
+   */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#changed) this.#build();
+      const table = this.#table;
+      this.#waiting = true;
+      const ready = await libc.pollAsync(
+        new Uint8Array(table.buffer),
+        table.length / 2,
+        -1,
+      );
+      this.#waiting = false;
+      if (ready > 0) this.#dispatch(table);
+    }
+    this.#wakeReader.close();
+    this.#wakeWriter.close();
+  }
+
+  /** Ends {@linkcode run} after the callbacks under way. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#waiting) this.#wake();
+  }
+
+  #dispatch(table: Int32Array<ArrayBuffer>): void {
+    for (let i = 0; i < table.length && !this.#stopped; i += 2) {
+      const events = table[i + 1]! >> 16;
+      if (events === 0) continue;
+      const fd = table[i]!;
+      if (events & POLLNVAL) {
+        // Unwatched and closed after the table was built: the next round does not have it.
+        if (this.#changed) continue;
+        throw new TypeError(`Cannot watch descriptor ${fd}: it is closed`);
+      }
+      this.#watched.get(fd)?.ready(
+        events & (POLLERR | POLLHUP) ? events | POLLIN : events,
+      );
+    }
+  }
+
+  /** Lays out an array of `struct pollfd` {int fd; short events; short revents}. */
+  #build(): void {
+    this.#table = new Int32Array(2 * this.#watched.size);
+    let i = 0;
+    for (const [fd, { events }] of this.#watched) {
+      this.#table[i++] = fd;
+      this.#table[i++] = events;
+    }
+    this.#changed = false;
+  }
+
+  #change(): void {
+    this.#changed = true;
+    if (this.#waiting) this.#wake();
+  }
+
+  #wake(): void {
+    write(this.#wakeWriter.number, new Uint8Array(1));
+  }
+}

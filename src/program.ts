@@ -1,0 +1,84 @@
+/**
+ * How this program starts itself in another role: from source as `deno run … main.ts ROLE …`, and
+ * compiled as the executable itself.
+ *
+ * @module
+ */
+
+/** What the process in the other role may do and how its V8 runs. */
+export interface RoleOptions {
+  /** Permission flags of the process when it runs from source; compiled ones are baked in. */
+  readonly permissions: readonly string[];
+  /** V8 flags when it runs from source; compiled ones are baked in. */
+  readonly v8Flags?: readonly string[];
+  /** A module outside of this program to load first, from source: so it needs no permission to be read. */
+  readonly preload?: string | undefined;
+}
+
+/** A command line to start. */
+export interface CommandLine {
+  /** The executable's path. */
+  readonly program: string;
+  /** Its arguments. */
+  readonly args: string[];
+}
+
+/**
+ * The command line that starts this program in another role.
+ *
+ * @param role A role of `main.ts`, such as `@child`.
+ * @param args The role's arguments.
+ * @param options Permissions and V8 flags.
+ * @returns What to give to `Deno.Command`.
+ */
+export function roleCommand(
+  role: string,
+  args: readonly string[],
+  options: RoleOptions,
+): CommandLine {
+  const program = Deno.execPath();
+  if (Deno.build.standalone) return { program, args: [role, ...args] };
+  // No configuration, no lock file, no npm: the roles import nothing but our own files.
+  const flags = [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--no-config",
+    "--no-lock",
+    "--cached-only",
+  ];
+  if (options.preload) flags.push(`--preload=${options.preload}`);
+  if (options.v8Flags?.length) {
+    flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
+  }
+  const main = new URL("../main.ts", import.meta.url).href;
+  return {
+    program,
+    args: [...flags, ...options.permissions, main, role, ...args],
+  };
+}
+
+/**
+ * The variables of our environment that a runtime needs to start; nothing else of it reaches a
+ * process that a stranger talks to.
+ *
+ * @returns Names and values, those that are set.
+ */
+export function runtimeEnvironment(): Record<string, string> {
+  const names = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "DENO_DIR",
+    "LANG",
+    "TZ",
+    "NO_COLOR",
+  ];
+  const env: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
+  for (const name of names) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}

@@ -1,0 +1,70 @@
+/**
+ * The table of live connections: from accept to the end.
+ *
+ * @module
+ */
+
+/** A connection as the server knows it. */
+export interface Live {
+  /** Counts the connections of this server from 1. */
+  readonly id: number;
+  /** The peer's address, as text. */
+  readonly peer: string;
+  /** When it was accepted, on the clock of `performance.now()`. */
+  readonly acceptedAt: number;
+  /** The process that serves it; 0 until one took it. */
+  pid: number;
+}
+
+/** The connections that have been accepted and have not ended. */
+export class LiveTable {
+  readonly #live = new Map<number, Live>();
+  #last = 0;
+
+  /** How many there are. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /**
+   * Adds a connection that was just accepted.
+   *
+   * @param peer The peer's address.
+   * @returns Its entry, with a new id.
+   */
+  add(peer: string): Live {
+    const live: Live = {
+      id: ++this.#last,
+      peer,
+      acceptedAt: performance.now(),
+      pid: 0,
+    };
+    this.#live.set(live.id, live);
+    return live;
+  }
+
+  /**
+   * A process took the connection.
+   *
+   * @param id Which connection.
+   * @param pid Which process.
+   * @returns Its entry; undefined when there is none.
+   */
+  took(id: number, pid: number): Live | undefined {
+    const live = this.#live.get(id);
+    if (live) live.pid = pid;
+    return live;
+  }
+
+  /**
+   * Removes a connection that has ended.
+   *
+   * @param id Which connection.
+   * @returns What its entry was; undefined when there was none.
+   */
+  remove(id: number): Live | undefined {
+    const live = this.#live.get(id);
+    this.#live.delete(id);
+    return live;
+  }
+}

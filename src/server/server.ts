@@ -1,0 +1,186 @@
+/**
+ * The parent: it accepts, hands over, and counts; it never touches a byte of a connection.
+ *
+ * @module
+ */
+import type { Outcome } from "../child/wire.ts";
+import type { ChosenModel } from "../model/choose.ts";
+import type { Exit, ModelEvents, ProcessModel } from "../model/model.ts";
+import { decodeAddress, formatAddress } from "../posix/address.ts";
+import type { PosixError } from "../posix/errno.ts";
+import type { Accepted } from "../posix/sockets.ts";
+import { Watcher } from "../posix/watcher.ts";
+import { Acceptor } from "./acceptor.ts";
+import type { Listener } from "./listener.ts";
+import { type Live, LiveTable } from "./live.ts";
+
+/** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
+const LAST_WORDS = 2_000;
+
+/** What a server tells, for the log. Each method is called where it happens and must not throw. */
+export interface ServerEvents {
+  /** A connection came off the backlog; no process has it yet. */
+  accepted(live: Live): void;
+  /** A process has the connection. */
+  connected(live: Live): void;
+  /** The connection has ended; `milliseconds` since it was accepted. */
+  disconnected(live: Live, outcome: Outcome, milliseconds: number): void;
+  /** A process was reaped. */
+  removed(pid: number, exit: Exit): void;
+  /** A connection was closed without service. */
+  refused(live: Live, why: string): void;
+  /** The system had no room for a connection, or another trouble; the server goes on. */
+  trouble(what: string): void;
+  /** No more connections are accepted; `live` of them are still served. */
+  draining(live: number): void;
+  /** Time is up for what is still served. */
+  ending(live: number): void;
+}
+
+/** How a server works. */
+export interface ServerOptions {
+  /** The listening socket, borrowed: closed by {@linkcode Server.drain}. */
+  readonly listener: Listener;
+  /** Starts the process model. */
+  readonly model: (
+    watcher: Watcher,
+    events: ModelEvents,
+  ) => Promise<ChosenModel>;
+  /** How long connections may go on after a drain has begun, in milliseconds. */
+  readonly drainTimeout: number;
+  /** Is told what happens. */
+  readonly events: ServerEvents;
+}
+
+/** A server from its first connection to its last. */
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #events: ServerEvents;
+  readonly #watcher = new Watcher();
+  readonly #live = new LiveTable();
+  readonly #acceptor: Acceptor;
+  readonly #watching: Promise<void>;
+  #model: ProcessModel | undefined;
+  #draining: Promise<void> | undefined;
+
+  /**
+   * Makes one.
+   *
+   * @param options How it works.
+   */
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#events = options.events;
+    this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
+      accepted: (connection) => this.#accepted(connection),
+      refused: (error: PosixError) =>
+        this.#events.trouble(`Cannot accept: ${error.message}`),
+    });
+    this.#watching = this.#watcher.run();
+  }
+
+  /**
+   * Readies the processes. Clients may connect before: they wait in the backlog.
+   *
+   * @returns The model that serves, and why it is not a better one.
+   * @throws {Error} When the model cannot run here; the message says why.
+   */
+  async start(): Promise<ChosenModel> {
+    try {
+      const chosen = await this.#options.model(this.#watcher, {
+        took: (id, pid) => this.#took(id, pid),
+        done: (id, outcome) => this.#done(id, outcome),
+        refused: (id, why) => this.#refused(id, why),
+        reaped: (pid, exit) => this.#events.removed(pid, exit),
+        trouble: (what) => this.#events.trouble(what),
+      });
+      this.#model = chosen.model;
+      return chosen;
+    } catch (error) {
+      this.#watcher.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Serves until it is drained; call after {@linkcode start}.
+   *
+   * @param signal Begins the drain.
+   * @returns Resolves when every connection has ended and every process has been reaped.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#acceptor.start();
+    if (signal.aborted) this.drain();
+    else signal.addEventListener("abort", () => this.drain(), { once: true });
+    await this.#watching;
+    await this.#draining;
+  }
+
+  /** Accepts no more; lets connections finish within the drain time-out, then ends them. */
+  drain(): void {
+    this.#draining ??= this.#drain();
+  }
+
+  /** Ends every process at once. */
+  kill(): void {
+    this.drain();
+    this.#model?.kill("SIGKILL");
+  }
+
+  async #drain(): Promise<void> {
+    const model = this.#model;
+    this.#acceptor.stop();
+    this.#options.listener.close();
+    this.#events.draining(this.#live.size);
+    model?.drain();
+    const ended = model?.ended() ?? Promise.resolve();
+    if (!await within(this.#options.drainTimeout, ended)) {
+      this.#events.ending(this.#live.size);
+      model?.kill("SIGTERM");
+      if (!await within(LAST_WORDS, ended)) model?.kill("SIGKILL");
+      await ended;
+    }
+    this.#watcher.stop();
+  }
+
+  #accepted({ fd, peer }: Accepted): void {
+    const live = this.#live.add(formatAddress(decodeAddress(peer)));
+    this.#events.accepted(live);
+    this.#model?.serve({ id: live.id, fd, peer });
+  }
+
+  #took(id: number, pid: number): void {
+    const live = this.#live.took(id, pid);
+    if (live) this.#events.connected(live);
+  }
+
+  #done(id: number, outcome: Outcome): void {
+    const live = this.#live.remove(id);
+    if (live) {
+      this.#events.disconnected(
+        live,
+        outcome,
+        performance.now() - live.acceptedAt,
+      );
+    }
+  }
+
+  #refused(id: number, why: string): void {
+    const live = this.#live.remove(id);
+    if (live) this.#events.refused(live, why);
+  }
+}
+
+/** Whether a promise resolves within so many milliseconds. */
+async function within(
+  milliseconds: number,
+  promise: Promise<void>,
+): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
+  });
+  const inTime = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,22 @@
+/**
+ * Echo (RFC 862): what comes is sent back until the client ends its side.
+ *
+ * @module
+ */
+import type { Connection } from "./service.ts";
+
+// 256 KiB measured best for bulk; a page of it costs memory only once it has been used.
+const buffer = new Uint8Array(256 * 1024);
+
+/**
+ * Serves one connection.
+ *
+ * @param connection Whose bytes to send back.
+ */
+export function echo(connection: Connection): void {
+  for (let count; (count = connection.readSync(buffer)) !== null;) {
+    connection.writeSync(
+      count === buffer.length ? buffer : buffer.subarray(0, count),
+    );
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The built-in services by name, and handlers by module.
+ *
+ * @module
+ */
+import type { Service } from "./service.ts";
+
+/** The names of the built-in services. */
+export const SERVICE_NAMES = [
+  "echo",
+  "discard",
+  "daytime",
+  "chargen",
+  "time",
+] as const;
+/** One of {@linkcode SERVICE_NAMES}. */
+export type ServiceName = typeof SERVICE_NAMES[number];
+
+/** Which service to run: a built-in one, or the default export of a module. */
+export type ServiceChoice = { readonly name: ServiceName } | {
+  readonly module: string;
+};
+
+/** A service that has been loaded. */
+export interface LoadedService {
+  /** The service. */
+  readonly serve: Service;
+  /** Whether it may use the event loop; the built-in ones do not. */
+  readonly asynchronous: boolean;
+}
+
+/**
+ * Loads one service, and nothing of the others.
+ *
+ * @param choice Which one.
+ * @returns The service.
+ * @throws {TypeError} When the module cannot be loaded or has no default export to call.
+ */
+export async function loadService(
+  choice: ServiceChoice,
+): Promise<LoadedService> {
+  if ("module" in choice) {
+    return { serve: await loadHandler(choice.module), asynchronous: true };
+  }
+  return { serve: await loadBuiltIn(choice.name), asynchronous: false };
+}
+
+async function loadBuiltIn(name: ServiceName): Promise<Service> {
+  switch (name) {
+    case "echo":
+      return (await import("./echo.ts")).echo;
+    case "discard":
+      return (await import("./discard.ts")).discard;
+    case "daytime":
+      return (await import("./daytime.ts")).daytime;
+    case "chargen":
+      return (await import("./chargen.ts")).chargen;
+    case "time":
+      return (await import("./time.ts")).time;
+  }
+}
+
+async function loadHandler(module: string): Promise<Service> {
+  // The name is computed, so that it is not taken for a part of this program.
+  const { default: handler } = await import(module);
+  if (typeof handler === "function") return handler;
+  throw new TypeError(
+    "it has no default export that is a function",
+  );
+}

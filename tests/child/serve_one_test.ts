@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { serveOne } from "../../src/child/serve_one.ts";
+import type { Handover } from "../../src/child/wire.ts";
+import type { Fd } from "../../src/posix/fd.ts";
+import { read, write } from "../../src/posix/io.ts";
+import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
+import { echo } from "../../src/service/echo.ts";
+import type { Service } from "../../src/service/service.ts";
+import { test } from "../helpers/testing.ts";
+
+const HANDOVER: Handover = {
+  kind: "connection",
+  id: 7,
+  peer: new Uint8Array([2, 0, 0x23, 0xe6, 192, 0, 2, 1]),
+};
+
+/** The client's end, and how to serve the other. */
+function connection(): {
+  client: Fd;
+  serve: (service: Service, idle?: number) => ReturnType<typeof serveOne>;
+} {
+  const [client, server] = socketPair(1);
+  return {
+    client,
+    serve: (service, idle = 0) => serveOne(service, server, HANDOVER, idle),
+  };
+}
+
+/** What the client reads, to the end. */
+function readAll({ number }: Fd): number[] {
+  const buffer = new Uint8Array(1024), all: number[] = [];
+  for (let count; (count = read(number, buffer)) > 0;) {
+    all.push(...buffer.subarray(0, count));
+  }
+  return all;
+}
+
+test("serveOne: echo until the half-close is closed, with both counts", () => {
+  const { client, serve } = connection();
+  using ours = client;
+  write(ours.number, new Uint8Array([1, 2, 3]));
+  shutdownWrite(ours.number);
+  assert.deepEqual(serve(echo), {
+    bytesIn: 3,
+    bytesOut: 3,
+    reason: "closed",
+    text: "",
+  });
+  assert.deepEqual(readAll(ours), [1, 2, 3]);
+});
+
+test("serveOne: a service that returns early closes the connection", () => {
+  const { client, serve } = connection();
+  using ours = client;
+  const outcome = serve((conn) => void conn.writeSync(new Uint8Array([9, 9])));
+  assert.deepEqual(outcome, {
+    bytesIn: 0,
+    bytesOut: 2,
+    reason: "closed",
+    text: "",
+  });
+  assert.deepEqual(readAll(ours), [9, 9]);
+});
+
+test("serveOne: a client that is gone is reset", () => {
+  const { client, serve } = connection();
+  client.close();
+  const outcome = serve((conn) => void conn.writeSync(new Uint8Array(1)));
+  assert.deepEqual(outcome, {
+    bytesIn: 0,
+    bytesOut: 0,
+    reason: "reset",
+    text: "",
+  });
+});
+
+test("serveOne: a client that sends nothing, or reads nothing, is idle", () => {
+  const silent = connection();
+  using one = silent.client;
+  assert.equal((silent.serve(echo, 30) as { reason: string }).reason, "idle");
+  const stuck = connection();
+  using two = stuck.client;
+  const outcome = stuck.serve(
+    (conn) => void conn.writeSync(new Uint8Array(16 << 20)),
+    30,
+  );
+  assert.equal((outcome as { reason: string }).reason, "idle");
+  assert.deepEqual([one.isOpen, two.isOpen], [true, true]);
+});
+
+test("serveOne: a service that throws is an error with its words, and the connection is closed", async () => {
+  const services: Service[] = [
+    () => {
+      throw new RangeError("too much");
+    },
+    () => Promise.reject(new RangeError("too much")),
+  ];
+  for (const service of services) {
+    const { client, serve } = connection();
+    using ours = client;
+    const { reason, text, bytesIn, bytesOut } = await serve(service);
+    assert.deepEqual([reason, bytesIn, bytesOut], ["error", 0, 0]);
+    assert.match(text, /^RangeError: too much/); // and where
+    assert.deepEqual(readAll(ours), []);
+  }
+});
+
+test("serveOne: an asynchronous service is served to its end", async () => {
+  const { client, serve } = connection();
+  using ours = client;
+  const outcome = await serve(async (conn) => {
+    await Promise.resolve();
+    conn.writeSync(new Uint8Array([4]));
+  });
+  assert.equal(outcome.reason, "closed");
+  assert.deepEqual(readAll(ours), [4]);
+});
+
+test("serveOne: the connection knows its id, its client, and its own end's half-close", () => {
+  const { client, serve } = connection();
+  using ours = client;
+  let after: number | null = -1;
+  serve((conn) => {
+    assert.equal(conn.id, 7);
+    assert.deepEqual(conn.remoteAddr, {
+      transport: "tcp",
+      hostname: "192.0.2.1",
+      port: 9190,
+    });
+    assert.equal(conn.localAddr.transport, "unix");
+    conn.closeWrite();
+    assert.deepEqual(readAll(ours), []);
+    write(ours.number, new Uint8Array(5));
+    after = conn.readSync(new Uint8Array(8));
+  });
+  assert.equal(after, 5);
+});
+
+test("Connection: is used like Deno.Conn, and closes once", () => {
+  const { client, serve } = connection();
+  client.close();
+  serve((conn) => {
+    assert.throws(
+      () => conn.writeSync(new Uint8Array(1)),
+      Deno.errors.BrokenPipe,
+    );
+    assert.equal(conn.readSync(new Uint8Array(1)), null);
+    conn.close();
+    conn.close();
+    assert.throws(() => conn.readSync(new Uint8Array(1)), TypeError);
+  });
+});

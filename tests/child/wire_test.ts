@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  decodeHandover,
+  decodeReport,
+  encodeHandover,
+  encodeReport,
+  type Handover,
+  HANDOVER_SIZE,
+  type Outcome,
+  type Reason,
+  type Report,
+  REPORT_SIZE,
+} from "../../src/child/wire.ts";
+import { MAX_ADDRESS } from "../../src/posix/address.ts";
+import { MAX_DATA } from "../../src/posix/handover.ts";
+import { test } from "../helpers/testing.ts";
+
+const PLAIN = { noNullPrototype: true } as const;
+const SEED = { seed: 20240607, numRuns: 500 };
+const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const reason = fc.constantFrom<Reason>(
+  "closed",
+  "reset",
+  "idle",
+  "error",
+  "killed",
+);
+const kind = fc.constantFrom("connection", "worker");
+const outcome = fc.record({
+  bytesIn: count,
+  bytesOut: count,
+  reason,
+  text: fc.string({ unit: "grapheme", maxLength: 40 }),
+}, PLAIN);
+
+const READY: Report = {
+  kind: "ready",
+  id: 0,
+  pid: 4711,
+  outcome: null,
+  status: 0,
+};
+
+/** A connection whose peer has so many bytes. */
+function connection(length: number): Handover {
+  return { kind: "connection", id: 1, peer: new Uint8Array(length) };
+}
+
+/** A copy, as it would arrive somewhere inside a larger buffer. */
+function arrived(record: Uint8Array, at = 0): DataView<ArrayBuffer> {
+  const buffer = new Uint8Array(at + record.length + 7).fill(0xee);
+  buffer.set(record, at);
+  return new DataView(buffer.buffer, at, record.length);
+}
+
+function done(outcome: Outcome): DataView<ArrayBuffer> {
+  return arrived(encodeReport({ ...READY, kind: "done", id: 1, outcome }));
+}
+
+test("handover: arrives as it was sent, wherever it lies", () => {
+  const peer = fc.uint8Array({ maxLength: MAX_ADDRESS });
+  fc.assert(
+    fc.property(kind, count, peer, fc.nat(64), (kind, id, peer, at) => {
+      const sent = { kind, id, peer: new Uint8Array(peer) };
+      assert.deepEqual(decodeHandover(arrived(encodeHandover(sent), at)), sent);
+    }),
+    SEED,
+  );
+});
+
+test("handover: the decoded peer is a copy", () => {
+  const record = arrived(
+    encodeHandover({ ...connection(2), peer: new Uint8Array([1, 2]) }),
+  );
+  const { peer } = decodeHandover(record);
+  new Uint8Array(record.buffer).fill(0);
+  assert.deepEqual(peer, new Uint8Array([1, 2]));
+});
+
+test("report done, failed: arrive as they were sent, wherever they lie", () => {
+  const kind = fc.constantFrom("done", "failed");
+  const pid = fc.nat(2 ** 22);
+  const status = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+  const report = fc.record({ kind, id: count, pid, outcome, status }, PLAIN);
+  fc.assert(
+    fc.property(report, fc.nat(64), (sent, at) => {
+      assert.deepEqual(decodeReport(arrived(encodeReport(sent), at)), sent);
+    }),
+    SEED,
+  );
+});
+
+test("report ready, took, exited: carry no outcome", () => {
+  for (const kind of ["ready", "took", "exited"] as const) {
+    const sent = { ...READY, kind, status: 9 };
+    assert.deepEqual(decodeReport(arrived(encodeReport(sent))), sent);
+  }
+});
+
+test("report: a long text is cut at a whole character", () => {
+  for (const letter of ["x", "é", "에", "🦕"]) {
+    const text = letter.repeat(300);
+    const report = decodeReport(
+      done({ bytesIn: 0, bytesOut: 0, reason: "error", text }),
+    );
+    const got = report!.outcome!.text;
+    assert.ok(text.startsWith(got));
+    const bytes = new TextEncoder().encode(got).length;
+    assert.ok(bytes >= 200 && bytes <= REPORT_SIZE, `${bytes} bytes`);
+  }
+});
+
+test("report: a short text after a long one brings nothing of the long one", () => {
+  const base = { bytesIn: 0, bytesOut: 0, reason: "error" } as const;
+  done({ ...base, text: "a secret of another connection" });
+  const report = decodeReport(done({ ...base, text: "b" }));
+  assert.equal(report!.outcome!.text, "b");
+});
+
+test("records: have their sizes, which fit a message and any address", () => {
+  const { length } = encodeHandover(connection(MAX_ADDRESS));
+  assert.equal(length, HANDOVER_SIZE);
+  assert.equal(
+    encodeReport(READY).length,
+    REPORT_SIZE,
+  );
+  assert.ok(HANDOVER_SIZE <= MAX_DATA && REPORT_SIZE <= MAX_DATA);
+});
+
+test("decodeReport: garbage is null, and nothing is thrown", () => {
+  const garbage = fc.uint8Array({ maxLength: 2 * REPORT_SIZE });
+  fc.assert(
+    fc.property(garbage, (bytes) => {
+      assert.equal(decodeReport(arrived(bytes)), null);
+    }),
+    SEED,
+  );
+});
+
+test("decodeReport: garbage behind our tag throws nothing, and what it gives has the right form", () => {
+  const tag = encodeReport(READY).slice(0, 4);
+  const size = { minLength: REPORT_SIZE, maxLength: REPORT_SIZE };
+  const small = fc.nat(6);
+  fc.assert(
+    fc.property(
+      fc.uint8Array(size),
+      small,
+      small,
+      fc.nat(300),
+      (garbage, kind, why, length) => {
+        const view = arrived(garbage);
+        new Uint8Array(view.buffer).set(tag);
+        view.setUint32(4, kind, true);
+        view.setUint32(32, why, true);
+        view.setUint32(36, length, true);
+        const report = decodeReport(view);
+        const valid = kind < 5 && why < 5 && length <= REPORT_SIZE - 52;
+        assert.equal(report !== null, valid);
+        if (report === null) return;
+        const { id, outcome } = report;
+        assert.equal(
+          report.kind,
+          ["ready", "took", "done", "exited", "failed"][kind],
+        );
+        assert.equal(
+          outcome !== null,
+          report.kind === "done" || report.kind === "failed",
+        );
+        for (
+          const number of [id, outcome?.bytesIn ?? 0, outcome?.bytesOut ?? 0]
+        ) {
+          assert.ok(Number.isSafeInteger(number) && number >= 0, `${number}`);
+        }
+      },
+    ),
+    SEED,
+  );
+});
+
+test("decodeReport: a count that is none reads as 0", () => {
+  for (const lie of [NaN, -1, Infinity, 0.5, 2 ** 60]) {
+    const record = done({
+      bytesIn: lie,
+      bytesOut: lie,
+      reason: "closed",
+      text: "",
+    });
+    const { bytesIn, bytesOut } = decodeReport(record)!.outcome!;
+    assert.deepEqual([bytesIn, bytesOut], [0, 0]);
+  }
+});
+
+test("decodeReport: a record of another size is null", () => {
+  const record = encodeReport({ ...READY, kind: "took" });
+  assert.equal(
+    decodeReport(arrived(record.subarray(0, REPORT_SIZE - 1))),
+    null,
+  );
+  const longer = new Uint8Array(REPORT_SIZE + 1);
+  longer.set(record);
+  assert.equal(decodeReport(arrived(longer)), null);
+});
+
+test("decodeHandover: garbage is refused with a TypeError", () => {
+  const garbage = fc.uint8Array({ maxLength: 2 * HANDOVER_SIZE });
+  fc.assert(
+    fc.property(garbage, (bytes) => {
+      assert.throws(() => decodeHandover(arrived(bytes)), {
+        name: "TypeError",
+        message: /not one of ours/,
+      });
+    }),
+    SEED,
+  );
+});
+
+test("decodeHandover: a peer longer than the record is refused", () => {
+  const record = arrived(encodeHandover(connection(16)));
+  record.setUint32(16, HANDOVER_SIZE, true);
+  assert.throws(() => decodeHandover(record), TypeError);
+});
+
+test("decodeHandover: a report is no handover, nor the other way round", () => {
+  const report = encodeReport({ ...READY, kind: "took" });
+  assert.throws(() => decodeHandover(arrived(report)), TypeError);
+  const handover = encodeHandover(connection(16));
+  assert.equal(decodeReport(arrived(handover)), null);
+});

@@ -1,0 +1,95 @@
+/**
+ * Servers that a test opens itself.
+ *
+ * @module
+ */
+
+/** A server that serves connections one after another. Disposing of it waits for the last one. */
+export class TestServer implements AsyncDisposable {
+  /** What a client is told to connect to it. */
+  readonly args: string[];
+  readonly #listener: Deno.Listener;
+  readonly #served: Promise<void>;
+
+  constructor(
+    handler: (conn: Deno.Conn) => Promise<unknown>,
+    where: { hostname?: string; path?: string } = {},
+  ) {
+    const { hostname = "127.0.0.1", path } = where;
+    if (path === undefined) {
+      const listener = Deno.listen({ hostname, port: 0 });
+      this.args = [hostname, String(listener.addr.port)];
+      this.#listener = listener;
+    } else {
+      this.args = ["--unix", path];
+      this.#listener = Deno.listen({ transport: "unix", path });
+    }
+    this.#served = this.#serve(handler);
+  }
+
+  async #serve(handler: (conn: Deno.Conn) => Promise<unknown>): Promise<void> {
+    for await (const conn of this.#listener) {
+      try {
+        await handler(conn);
+      } finally {
+        conn.close();
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#served;
+  }
+}
+
+/** Lets a server wait for its test. Disposing of it opens it: declare it after the server. */
+export class Gate implements Disposable {
+  readonly #opening = Promise.withResolvers<void>();
+  /** Resolves when it is open. */
+  readonly opened: Promise<void> = this.#opening.promise;
+
+  open(): void {
+    this.#opening.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.open();
+  }
+}
+
+/** Sends back what comes until the client ends its side. */
+export async function echo(conn: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(65536);
+  for (let count; (count = await conn.read(buffer)) !== null;) {
+    await send(conn, buffer.subarray(0, count));
+  }
+}
+
+/** Sends all of it. */
+export async function send(
+  conn: Deno.Conn,
+  bytes: Uint8Array | string,
+): Promise<void> {
+  let rest = typeof bytes === "string"
+    ? new TextEncoder().encode(bytes)
+    : bytes;
+  while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+}
+
+/** Reads so many bytes, or fewer when the client ends its side before. */
+export async function receive(
+  conn: Deno.Conn,
+  size = Infinity,
+): Promise<string> {
+  let text = "";
+  const buffer = new Uint8Array(65536);
+  while (text.length < size) {
+    const count = await conn.read(
+      buffer.subarray(0, Math.min(buffer.length, size - text.length)),
+    );
+    if (count === null) break;
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  return text;
+}

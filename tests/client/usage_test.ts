@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "./helpers.ts";
+import { runClient } from "./test_client.ts";
+
+const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
+  [["127.0.0.1", "abc"], /port "abc"/],
+  [["127.0.0.1", "-1"], /-1/],
+  [["127.0.0.1", "65536"], /port "65536"/],
+  [["127.0.0.1", "80.5"], /port "80\.5"/],
+  [["127.0.0.1", ""], /port ""/],
+  [["127.0.0.1", "0"], /port "0": want a whole number from 1/],
+  [["", "80"], /host ""/],
+  [["127.0.0.1", "80", "more"], /too many arguments/],
+  [["--wrong"], /unknown option '--wrong'/],
+  [["--unix"], /'--unix <path>' argument missing/],
+  [["--unix", ""], /--unix ""/],
+  [["--unix", "/tmp/socket", "127.0.0.1"], /both a host and --unix/],
+  [["--prefix", "> ", "--raw"], /--prefix with --raw/],
+  [["--connect-timeout", "10"], /duration "10"/],
+  [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
+];
+
+for (const [args, told] of WRONG) {
+  test(`client ${args.map((arg) => arg || '""').join(" ")}: is wrong usage`, async () => {
+    const { code, stdout, stderr } = await runClient(args);
+    assert.match(stderr, /^error: [^\n]+\n$/);
+    assert.match(stderr, told);
+    assert.deepEqual([code, stdout], [2, ""]);
+  });
+}
+
+test("client --help: says what it does, and how", async () => {
+  const { code, stdout, stderr } = await runClient(["--help"]);
+  assert.match(stdout, /one process reads/);
+  assert.match(stdout, /Examples:\n( {2}mpserv client .*\n){3,}/);
+  assert.deepEqual([code, stderr], [0, ""]);
+});

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { type Conversation, verdict } from "../../src/client/verdict.ts";
+import type { Report } from "../../src/client/wire.ts";
+import { test } from "./helpers.ts";
+
+function judge(
+  report: Partial<Report>,
+  rest: Partial<Conversation> = {},
+): string | null {
+  const whole = {
+    kind: "stopped",
+    sent: 40,
+    unsent: 0,
+    text: "",
+    ...report,
+  } as const;
+  return verdict({
+    report: whole,
+    received: 12,
+    failure: null,
+    raw: false,
+    ...rest,
+  });
+}
+
+test("verdict: after a half-close whatever the server sent is well", () => {
+  assert.equal(judge({ kind: "half-closed" }), null);
+});
+
+test("verdict: a server that hangs up did well when all came back", () => {
+  assert.equal(judge({}, { received: 40 }), null);
+  assert.equal(
+    judge({}),
+    "Server closed the connection: 12 of 40 bytes came back",
+  );
+});
+
+test("verdict: bytes that could not be sent did not come back", () => {
+  assert.equal(
+    judge({ kind: "hung-up", unsent: 2 }, { received: 40 }),
+    "Server closed the connection: 40 of 42 bytes came back",
+  );
+});
+
+test("verdict: a raw copy is wrong only when bytes were not sent", () => {
+  assert.equal(judge({}, { raw: true }), null);
+  assert.equal(
+    judge({ unsent: 2 }, { raw: true }),
+    "Server closed the connection: 2 bytes were not sent",
+  );
+});
+
+test("verdict: a reset is told, whoever met it", () => {
+  const told = "Lost the connection: connection reset by peer (ECONNRESET)";
+  const reason = "connection reset by peer (ECONNRESET)";
+  assert.equal(
+    judge({}, { failure: reason }),
+    `${told}: 12 of 40 bytes came back`,
+  );
+  assert.equal(
+    judge({ kind: "socket-failed", text: reason }),
+    `${told}: 12 of 40 bytes came back`,
+  );
+  assert.equal(
+    judge({ kind: "half-closed" }, { failure: reason, raw: true }),
+    told,
+  );
+});
+
+test("verdict: input that cannot be read is told before anything else", () => {
+  assert.equal(
+    judge({ kind: "input-failed", text: "is a directory (EISDIR)" }, {
+      failure: "x",
+    }),
+    "Cannot read standard input: is a directory (EISDIR)",
+  );
+});

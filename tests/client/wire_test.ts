@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  decodeReport,
+  encodeReport,
+  encodeSocket,
+  isSocket,
+  REPORT_SIZE,
+  type ReportKind,
+  SOCKET_SIZE,
+} from "../../src/client/wire.ts";
+import { test } from "./helpers.ts";
+
+const KINDS: ReportKind[] = [
+  "progress",
+  "half-closed",
+  "stopped",
+  "hung-up",
+  "socket-failed",
+  "input-failed",
+];
+
+test("writer's wire: a report comes out as it went in", () => {
+  const reports = fc.record({
+    kind: fc.constantFrom(...KINDS),
+    sent: fc.maxSafeNat(),
+    unsent: fc.maxSafeNat(),
+    text: fc.string({ maxLength: 200 }),
+  }, { noNullPrototype: true });
+  fc.assert(fc.property(reports, (report) => {
+    const record = encodeReport(report);
+    assert.equal(record.length, REPORT_SIZE);
+    assert.deepEqual(decodeReport(new DataView(record.buffer)), report);
+  }));
+});
+
+test("writer's wire: a reason that is too long is cut between characters", () => {
+  const record = encodeReport({
+    kind: "input-failed",
+    sent: 0,
+    unsent: 0,
+    text: "ü".repeat(200),
+  });
+  assert.equal(decodeReport(new DataView(record.buffer)).text, "ü".repeat(114));
+});
+
+test("writer's wire: what is not a report is refused", () => {
+  const wrong = [
+    new DataView(new ArrayBuffer(REPORT_SIZE)),
+    new DataView(new ArrayBuffer(3)),
+  ];
+  for (const record of wrong) {
+    assert.throws(() => decodeReport(record), {
+      name: "TypeError",
+      message: /not one of ours/,
+    });
+  }
+});
+
+test("writer's wire: the record with the socket is known, and nothing else", () => {
+  assert.ok(isSocket(new DataView(encodeSocket().buffer)));
+  assert.ok(!isSocket(new DataView(new ArrayBuffer(SOCKET_SIZE))));
+  assert.ok(!isSocket(new DataView(new ArrayBuffer(1))));
+});

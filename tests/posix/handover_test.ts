@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { abi, F_GETFD, FD_CLOEXEC } from "../../src/posix/abi.ts";
+import { check, PosixError } from "../../src/posix/errno.ts";
+import type { Fd } from "../../src/posix/fd.ts";
+import {
+  MAX_DATA,
+  type Received,
+  receiveFd,
+  sendFd,
+} from "../../src/posix/handover.ts";
+import { read, write } from "../../src/posix/io.ts";
+import { libc } from "../../src/posix/libc.ts";
+import {
+  controlSizes,
+  Message,
+  writeControlHead,
+} from "../../src/posix/message.ts";
+import { socketPair } from "../../src/posix/sockets.ts";
+import { test, until } from "../helpers/testing.ts";
+
+const linuxOnly = { ignore: Deno.build.os !== "linux" };
+
+/** Two ends of a channel, closed at the end of the block. */
+function channel(): { a: Fd; b: Fd } & Disposable {
+  const [a, b] = socketPair();
+  const dispose = () => [a, b].forEach((end) => end.close());
+  return { a, b, [Symbol.dispose]: dispose };
+}
+
+function bytes(...values: number[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(values);
+}
+
+/** Receives a message that must be there. */
+function take(channel: Fd): Received {
+  const received = receiveFd(channel.number, { wait: false });
+  assert.ok(received !== null && received !== "end");
+  return received;
+}
+
+/** Waits until every copy of the other end is closed. */
+async function hasEnded(end: Fd): Promise<void> {
+  await until("every copy of a descriptor is closed", () => {
+    return receiveFd(end.number, { wait: false }) === "end";
+  });
+}
+
+/** Sends some descriptors in one message, which sendFd never does. */
+function sendMany(channel: Fd, data: Uint8Array, fds: readonly Fd[]): void {
+  const { length, space } = controlSizes(abi, 4 * fds.length);
+  const message = new Message(16, space);
+  message.data.set(data);
+  message.prepare(data.length, space);
+  const { SOL_SOCKET: level, SCM_RIGHTS: type } = abi;
+  writeControlHead(message.control, abi, { length, level, type });
+  fds.forEach(({ number }, i) => {
+    message.control.setInt32(abi.message.cmsgData + 4 * i, number, true);
+  });
+  check(libc.sendmsg(channel.number, message.header, 0), "sendmsg");
+}
+
+test("sendFd, receiveFd: one message brings its data and one descriptor for the same open file", () => {
+  using ends = channel();
+  using pair = channel();
+  assert.equal(sendFd(ends.a.number, bytes(1, 2, 3), pair.a.number), true);
+  const { data, fd } = take(ends.b);
+  using received = fd!;
+  assert.deepEqual(
+    new Uint8Array(data.buffer, 0, data.byteLength),
+    bytes(1, 2, 3),
+  );
+  assert.notEqual(received.number, pair.a.number);
+  assert.equal(write(received.number, bytes(42)), 1);
+  const got = bytes(0);
+  assert.equal(read(pair.b.number, got), 1);
+  assert.deepEqual(got, bytes(42));
+});
+
+test("sendFd: leaves the sender's descriptor open", async () => {
+  using ends = channel();
+  using pair = channel();
+  sendFd(ends.a.number, bytes(1), pair.a.number);
+  take(ends.b).fd!.close();
+  assert.equal(receiveFd(pair.b.number, { wait: false }), null);
+  pair.a.close();
+  await hasEnded(pair.b);
+});
+
+test("receiveFd: the descriptor is close-on-exec", () => {
+  using ends = channel();
+  sendFd(ends.a.number, bytes(1), ends.a.number);
+  using received = take(ends.b).fd!;
+  assert.equal(libc.fcntl(received.number, F_GETFD, 0), FD_CLOEXEC);
+});
+
+test("receiveFd: closes descriptors beyond the first", async () => {
+  using ends = channel();
+  const pairs = [channel(), channel(), channel()];
+  sendMany(ends.a, bytes(1), pairs.map(({ a }) => a));
+  for (const { a } of pairs) a.close();
+  const { fd } = take(ends.b);
+  await hasEnded(pairs[1]!.b);
+  await hasEnded(pairs[2]!.b);
+  assert.equal(
+    receiveFd(pairs[0]!.b.number, { wait: false }),
+    null,
+    "the first is open",
+  );
+  fd!.close();
+  await hasEnded(pairs[0]!.b);
+  for (const pair of pairs) pair[Symbol.dispose]();
+});
+
+test("receiveFd: refuses a message that was cut, and keeps none of its descriptors", async () => {
+  using ends = channel();
+  using pair = channel();
+  sendMany(ends.a, bytes(1), Array.from({ length: 20 }, () => pair.a));
+  pair.a.close();
+  assert.throws(() => receiveFd(ends.b.number, { wait: false }), {
+    name: "TypeError",
+    message: /MSG_CTRUNC/,
+  });
+  await hasEnded(pair.b);
+});
+
+test(
+  "receiveFd: an empty message is the end, and its descriptor is closed",
+  async () => {
+    using ends = channel();
+    using pair = channel();
+    sendMany(ends.a, bytes(), [pair.a]);
+    pair.a.close();
+    assert.equal(receiveFd(ends.b.number, { wait: false }), "end");
+    await hasEnded(pair.b);
+  },
+  linuxOnly,
+);
+
+test("receiveFd: refuses control data that is no descriptor", () => {
+  using ends = channel();
+  const SO_PASSCRED = 16; // asm-generic/socket.h
+  const on = bytes(1, 0, 0, 0);
+  check(
+    libc.setsockopt(ends.b.number, abi.SOL_SOCKET, SO_PASSCRED, on, 4),
+    "setsockopt",
+  );
+  sendFd(ends.a.number, bytes(1), null);
+  assert.throws(() => receiveFd(ends.b.number, { wait: false }), {
+    name: "TypeError",
+    message: /control message 1\/2/,
+  });
+}, linuxOnly);
+
+test("receiveFd: data comes without a descriptor, after one with it", () => {
+  using ends = channel();
+  sendFd(ends.a.number, bytes(1), ends.a.number);
+  sendFd(ends.a.number, bytes(2, 3), null);
+  take(ends.b).fd!.close();
+  const { data, fd } = take(ends.b);
+  assert.equal(fd, null);
+  assert.deepEqual([data.byteLength, data.getUint8(0)], [2, 2]);
+});
+
+test("receiveFd: keeps messages apart and in order", () => {
+  using ends = channel();
+  for (const n of [1, 2, 3]) {
+    sendFd(ends.a.number, new Uint8Array(n).fill(n), null);
+  }
+  const sizes = [1, 2, 3].map(() => take(ends.b).data.byteLength);
+  assert.deepEqual(sizes, [1, 2, 3]);
+}, linuxOnly);
+
+test("receiveFd: takes no more than it was asked for", () => {
+  using ends = channel();
+  sendFd(ends.a.number, new Uint8Array(100), null);
+  const received = receiveFd(ends.b.number, { wait: false, size: 40 });
+  assert.equal((received as Received).data.byteLength, 40);
+});
+
+test("receiveFd: null when nothing is there", () => {
+  using ends = channel();
+  assert.equal(receiveFd(ends.b.number, { wait: false }), null);
+});
+
+test('receiveFd: "end" when the other end is gone, after what it sent', () => {
+  using ends = channel();
+  sendFd(ends.a.number, bytes(9), null);
+  ends.a.close();
+  assert.equal(take(ends.b).data.getUint8(0), 9);
+  for (const wait of [false, true]) {
+    assert.equal(receiveFd(ends.b.number, { wait }), "end");
+  }
+});
+
+test("sendFd: false when the channel is full, true when it has room again", () => {
+  using ends = channel();
+  const data = new Uint8Array(MAX_DATA);
+  let sent = 0;
+  while (sendFd(ends.a.number, data, ends.a.number)) sent++;
+  assert.ok(sent > 0);
+  for (let i = 0; i < sent; i++) take(ends.b).fd!.close();
+  assert.equal(receiveFd(ends.b.number, { wait: false }), null);
+  assert.equal(sendFd(ends.a.number, data, null), true);
+});
+
+test("sendFd: throws EPIPE when the other end is gone", () => {
+  using ends = channel();
+  ends.b.close();
+  assert.throws(
+    () => sendFd(ends.a.number, bytes(1), null),
+    (error) =>
+      error instanceof PosixError && error.code === "EPIPE" &&
+      error.syscall === "sendmsg",
+  );
+});
+
+test("sendFd: throws EBADF for a descriptor that is not open", () => {
+  using ends = channel();
+  assert.throws(
+    () => sendFd(ends.a.number, bytes(1), 1 << 30),
+    (error) => error instanceof PosixError && error.code === "EBADF",
+  );
+});
+
+test("sendFd: refuses no data and too much", () => {
+  using ends = channel();
+  for (const size of [0, MAX_DATA + 1]) {
+    assert.throws(() => sendFd(ends.a.number, new Uint8Array(size), null), {
+      name: "RangeError",
+      message: new RegExp(`${size} bytes`),
+    });
+  }
+  assert.equal(receiveFd(ends.b.number, { wait: false }), null);
+});

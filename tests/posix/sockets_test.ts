@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
+import { decodeAddress } from "../../src/posix/address.ts";
+import { read, write } from "../../src/posix/io.ts";
+import { libc } from "../../src/posix/libc.ts";
+import {
+  accept,
+  type Accepted,
+  findConnection,
+  findListener,
+  localAddress,
+  setBacklog,
+  setTimeouts,
+  shutdownWrite,
+  socketPair,
+} from "../../src/posix/sockets.ts";
+import { temporaryDirectory, test, until } from "../helpers/testing.ts";
+import { reset } from "../helpers/wire_client.ts";
+
+/** Accepts the connection that is on its way. */
+async function take(listener: number): Promise<Accepted> {
+  let accepted: Accepted | null = null;
+  await until("a connection is there", () => {
+    accepted = accept(listener);
+    return accepted !== null;
+  });
+  return accepted!;
+}
+
+for (const hostname of ["127.0.0.1", "::1", "::", "0.0.0.0"]) {
+  test(`findListener: finds the listener on ${hostname}, and accept its connection`, async () => {
+    using listener = Deno.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
+    const fd = findListener(listener.addr);
+    assert.deepEqual(localAddress(fd), { transport: "tcp", hostname, port });
+    using conn = await Deno.connect({
+      hostname: hostname.includes(":") ? "::1" : "127.0.0.1",
+      port,
+    });
+    const { fd: accepted, peer } = await take(fd);
+    using _ = accepted;
+    assert.deepEqual(decodeAddress(peer), { ...conn.localAddr });
+  });
+}
+
+test("accept: an IPv4 client of :: is shown as IPv4", async () => {
+  using listener = Deno.listen({ hostname: "::", port: 0 });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: listener.addr.port,
+  });
+  const { fd, peer } = await take(findListener(listener.addr));
+  using accepted = fd;
+  assert.deepEqual(decodeAddress(peer), { ...conn.localAddr });
+  assert.deepEqual(localAddress(accepted.number), { ...conn.remoteAddr });
+});
+
+test("findListener, accept: work on a Unix domain socket", async () => {
+  await using directory = temporaryDirectory();
+  const path = `${directory.path}/socket`;
+  using listener = Deno.listen({ transport: "unix", path });
+  const fd = findListener(listener.addr);
+  using _ = await Deno.connect({ transport: "unix", path });
+  const { fd: accepted, peer } = await take(fd);
+  assert.deepEqual(decodeAddress(peer), { transport: "unix", path: "" });
+  assert.deepEqual(localAddress(accepted.number), { transport: "unix", path });
+  accepted.close();
+});
+
+test("findListener: tells listeners of one port by their host", () => {
+  using four = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using other = Deno.listen({ hostname: "127.0.0.2", port: four.addr.port });
+  const fds = [four, other].map(({ addr }) => findListener(addr));
+  const hosts = fds.map((fd) => (localAddress(fd) as Deno.NetAddr).hostname);
+  assert.deepEqual(hosts, ["127.0.0.1", "127.0.0.2"]);
+});
+
+test("findListener: throws for an address where nobody listens", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: listener.addr.port,
+  });
+  const missing = { name: "TypeError", message: /listening socket/ };
+  assert.throws(() => findListener(conn.localAddr), missing);
+  assert.throws(
+    () => findListener({ ...listener.addr, hostname: "127.0.0.9" }),
+    missing,
+  );
+});
+
+test("accept: null when the backlog is empty", () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  assert.equal(accept(findListener(listener.addr)), null);
+});
+
+test("accept: the connection is blocking, close-on-exec, and carries bytes", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: listener.addr.port,
+  });
+  const { fd } = await take(findListener(listener.addr));
+  using accepted = fd;
+  assert.equal(libc.fcntl(fd.number, F_GETFD, 0), FD_CLOEXEC);
+  assert.equal(libc.fcntl(fd.number, F_GETFL, 0) & abi.O_NONBLOCK, 0);
+  await conn.write(new Uint8Array([1, 2, 3]));
+  const buffer = new Uint8Array(8);
+  assert.equal(read(accepted.number, buffer), 3);
+  assert.equal(write(accepted.number, buffer.subarray(0, 2)), 2);
+  assert.equal(await conn.read(buffer), 2);
+});
+
+test("accept: throws the system's error", () => {
+  const [a, b] = socketPair();
+  using one = a;
+  using _ = b;
+  assert.throws(() => accept(one.number), {
+    name: "PosixError",
+    code: "EINVAL",
+  });
+  assert.throws(() => accept(1 << 30), { code: "EBADF", syscall: "accept4" });
+});
+
+test("findConnection: finds the client's end of a TCP connection", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const options = { hostname: "127.0.0.1", port: listener.addr.port };
+  using first = await Deno.connect(options);
+  using second = await Deno.connect(options);
+  for (const conn of [first, second]) {
+    const fd = findConnection(conn.localAddr, conn.remoteAddr);
+    assert.deepEqual(localAddress(fd), { ...conn.localAddr });
+  }
+  for (let i = 0; i < 2; i++) (await listener.accept()).close();
+});
+
+test("findConnection: finds a connection to a Unix domain socket, not one that was there before", async () => {
+  await using directory = temporaryDirectory();
+  const path = `${directory.path}/socket`;
+  using listener = Deno.listen({ transport: "unix", path });
+  using first = await Deno.connect({ transport: "unix", path });
+  const before = findConnection(first.localAddr, first.remoteAddr);
+  using second = await Deno.connect({ transport: "unix", path });
+  const found = findConnection(second.localAddr, second.remoteAddr, [before]);
+  assert.notEqual(found, before);
+  (await listener.accept()).close();
+  using served = await listener.accept();
+  assert.equal(write(found, new Uint8Array([9])), 1);
+  assert.equal(await served.read(new Uint8Array(4)), 1);
+});
+
+test("findConnection: throws when no socket connects the two", () => {
+  const nowhere: Deno.NetAddr = {
+    transport: "tcp",
+    hostname: "127.0.0.1",
+    port: 1,
+  };
+  assert.throws(() => findConnection(nowhere, nowhere), {
+    name: "TypeError",
+    message: /socket connected to/,
+  });
+});
+
+test("localAddress: throws for what is no socket", () => {
+  assert.throws(() => localAddress(1 << 30), {
+    name: "PosixError",
+    code: "EBADF",
+  });
+});
+
+test("shutdownWrite: the peer reads to the end, and can still send", () => {
+  const [a, b] = socketPair(1);
+  using ours = a;
+  using theirs = b;
+  write(ours.number, new Uint8Array(5));
+  shutdownWrite(ours.number);
+  const buffer = new Uint8Array(8);
+  assert.deepEqual([5, 0], [
+    read(theirs.number, buffer),
+    read(theirs.number, buffer),
+  ]);
+  write(theirs.number, new Uint8Array(3));
+  assert.equal(read(ours.number, buffer), 3);
+});
+
+test("shutdownWrite: throws for a connection that was reset", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using conn = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: listener.addr.port,
+  });
+  const { fd } = await take(findListener(listener.addr));
+  using accepted = fd;
+  reset(conn);
+  assert.throws(() => read(accepted.number, new Uint8Array(1)), {
+    name: "PosixError",
+    code: "ECONNRESET",
+  });
+  assert.throws(() => shutdownWrite(accepted.number), { code: "ENOTCONN" });
+});
+
+test("setTimeouts: a blocking read and a blocking write give up", () => {
+  const [a, b] = socketPair(1);
+  using ours = a;
+  using _ = b;
+  setTimeouts(ours.number, 30);
+  assert.equal(read(ours.number, new Uint8Array(1)), -1);
+  const chunk = new Uint8Array(65536);
+  let count: number;
+  while ((count = write(ours.number, chunk)) > 0);
+  assert.equal(count, -1);
+});
+
+test("setTimeouts: times of many seconds and of parts of one are kept", () => {
+  const [a, b] = socketPair(1);
+  using ours = a;
+  using _ = b;
+  const timeval = new BigInt64Array(2);
+  const bytes = new Uint8Array(timeval.buffer);
+  for (
+    const [milliseconds, seconds, micro] of [[1500, 1n, 500_000n], [
+      7_200_000,
+      7200n,
+      0n,
+    ], [0, 0n, 0n]] as const
+  ) {
+    setTimeouts(ours.number, milliseconds);
+    for (const name of [abi.SO_RCVTIMEO, abi.SO_SNDTIMEO]) {
+      const length = new Uint8Array(new Uint32Array([16]).buffer);
+      assert.equal(
+        libc.getsockopt(ours.number, abi.SOL_SOCKET, name, bytes, length),
+        0,
+      );
+      // The kernel counts in ticks of at most 10 ms.
+      assert.equal(timeval[0], seconds);
+      assert.ok(timeval[1]! - micro < 10_000n);
+    }
+  }
+});
+
+test("setBacklog: keeps a listener listening, and refuses what is none", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  setBacklog(findListener(listener.addr), 1);
+  using _ = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: listener.addr.port,
+  });
+  (await listener.accept()).close();
+  assert.throws(() => setBacklog(1 << 30, 1), {
+    name: "PosixError",
+    syscall: "listen",
+  });
+});

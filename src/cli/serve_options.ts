@@ -90,8 +90,17 @@ export function serveCommand(
       new Argument("[port]", "TCP port; 0 takes a free one")
         .argParser(valueOf(parsePort)).default(DEFAULT_PORT),
     )
-    .option("--host <addr>", "address or name to bind", DEFAULT_HOST)
-    .option("--unix <path>", "listen on a Unix domain socket instead")
+    .option(
+      "--host <addr>",
+      "address or name to bind",
+      named("--host"),
+      DEFAULT_HOST,
+    )
+    .option(
+      "--unix <path>",
+      "listen on a Unix domain socket instead",
+      named("--unix"),
+    )
     .option(
       "--backlog <n>",
       "connections that may wait to be accepted",
@@ -217,6 +226,16 @@ function valueOf<T>(parse: (text: string) => T): (text: string) => T {
     } catch (error) {
       throw new InvalidArgumentError((error as Error).message);
     }
+  };
+}
+
+/** A name or path: anything but nothing. */
+function named(flag: string): (text: string) => string {
+  return (text) => {
+    if (text !== "") return text;
+    throw new InvalidArgumentError(
+      `Cannot use an empty ${flag}: give a value.`,
+    );
   };
 }
 

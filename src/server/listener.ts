@@ -4,7 +4,8 @@
  * @module
  */
 
-import { findListener, setBacklog } from "../posix/sockets.ts";
+import { formatAddress } from "../posix/address.ts";
+import { findListener, setBacklog, shutdownBoth } from "../posix/sockets.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -52,16 +53,29 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   const { unix, host, port, backlog } = options;
   if (unix === undefined) {
     try {
-      return wrap(Deno.listen({ hostname: host, port }), backlog, () => {});
+      return wrap(
+        Deno.listen({ hostname: host, port }),
+        backlog,
+        (listener) => listener.close(),
+      );
     } catch (error) {
-      throw new ListenError(explain(`${host}:${port}`, error as Error));
+      throw new ListenError(
+        explain(
+          formatAddress({ transport: "tcp", hostname: host, port }),
+          error as Error,
+        ),
+      );
     }
   }
   await clearPath(unix);
   try {
     const listener = Deno.listen({ transport: "unix", path: unix });
     const made = Deno.lstatSync(unix);
-    return wrap(listener, backlog, () => removeSocket(unix, made));
+    return wrap(listener, backlog, (_, fd) => {
+      // Deno's close would remove whatever is at the path by then. The descriptor goes with the process.
+      shutdownBoth(fd);
+      removeSocket(unix, made);
+    });
   } catch (error) {
     throw new ListenError(explain(unix, error as Error));
   }
@@ -70,7 +84,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
 function wrap(
   listener: Deno.TcpListener | Deno.UnixListener,
   backlog: number,
-  cleanUp: () => void,
+  end: (listener: Deno.Listener, fd: number) => void,
 ): Listener {
   const fd = findListener(listener.addr);
   setBacklog(fd, backlog);
@@ -78,8 +92,7 @@ function wrap(
   const close = () => {
     if (!open) return;
     open = false;
-    listener.close();
-    cleanUp();
+    end(listener, fd);
   };
   const address = listener.addr as Deno.NetAddr | Deno.UnixAddr;
   return { fd, address, close, [Symbol.dispose]: close };
@@ -116,7 +129,11 @@ async function clearPath(path: string): Promise<void> {
 function removeSocket(path: string, ours: Deno.FileInfo): void {
   try {
     const there = Deno.lstatSync(path);
-    if (there.dev === ours.dev && there.ino === ours.ino) Deno.removeSync(path);
+    // A number alone is not enough: a freed inode is soon used again.
+    const same = there.isSocket && there.dev === ours.dev &&
+      there.ino === ours.ino &&
+      there.mtime?.getTime() === ours.mtime?.getTime();
+    if (same) Deno.removeSync(path);
   } catch {
     // Somebody removed it: nothing is left to do.
   }

@@ -5,6 +5,7 @@
  */
 import {
   decodeStatus,
+  endWithin,
   exitNow,
   fork,
   signalName,
@@ -12,6 +13,8 @@ import {
 } from "../posix/forking.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
 
+/** Seconds that the test child has. */
+const PATIENCE = 3;
 /** What the test child reads and runs. */
 const SHELL = "/bin/sh";
 
@@ -61,6 +64,7 @@ const FAILURES: Readonly<Record<number, string>> = {
 export function forkProbe(rebirth: Rebirth): Promise<never> | null {
   const pid = fork();
   if (pid === 0) {
+    endWithin(PATIENCE); // also when nobody is left to wait for it
     beReborn(rebirth, true);
     return check().then(exitNow, () => exitNow(13));
   }
@@ -68,7 +72,7 @@ export function forkProbe(rebirth: Rebirth): Promise<never> | null {
   if (status === 0) return null;
   const { code, signal } = decodeStatus(status);
   const what = signal
-    ? `it died of ${signalName(signal)}`
+    ? `it was ended by ${signalName(signal)}`
     : FAILURES[code] ?? "it threw";
   throw new TypeError(`Cannot fork: a forked test process failed: ${what}`);
 }

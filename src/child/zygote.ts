@@ -5,6 +5,7 @@
  * @module
  */
 import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
+import { forgetDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { drainSignals, exitNow, fork, reap } from "../posix/forking.ts";
@@ -13,32 +14,19 @@ import { PollSet } from "../posix/io.ts";
 import { libc } from "../posix/libc.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
-import { type ChildOptions, decodeOptions } from "./options.ts";
+import { arrive, type Birth, live, type Means } from "./birth.ts";
+import { decodeOptions } from "./options.ts";
 import { forkProbe, revokeProbePermissions } from "./probe.ts";
-import {
-  beReborn,
-  prepareRebirth,
-  type Rebirth,
-  settleDown,
-} from "./rebirth.ts";
-import { serveOne } from "./serve_one.ts";
-import { done, exited, failed, ready, tell, took } from "./tell.ts";
+import { prepareRebirth, settleDown } from "./rebirth.ts";
+import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
-import { generatorsOf, warmUp } from "./warm_up.ts";
+import { exited, failed, ready, tell } from "./tell.ts";
 import {
   decodeHandover,
   encodeReport,
-  type Handover,
   HANDOVER_SIZE,
   type Report,
 } from "./wire.ts";
-import { work } from "./worker.ts";
-
-/** What a new child was born for. */
-interface Birth {
-  readonly handover: Handover;
-  readonly fd: Fd;
-}
 
 /**
  * Runs the zygote, and in each forked copy of it the child, to the end.
@@ -52,64 +40,32 @@ export async function run(args: readonly string[]): Promise<never> {
   const options = decodeOptions(args[2] ?? "");
   for (const fd of [channel, reports]) setInherit(fd.number, false);
   leaveProcessGroup();
-  setProcessName("mpserv:zygote");
+  forgetDenseLibrary();
   prepareStopSignal();
-  let rebirth: Rebirth;
+  let means: Means;
   let service: LoadedService;
-  let children: Fd;
   try {
     service = await loadService(options.service);
-    await warmUp(service, options);
-    rebirth = prepareRebirth(await generatorsOf(service));
+    await rehearseService(service, options);
+    const generators = await generatorsOf(service);
+    // Nothing is awaited from here to the fork, but in children.
+    const rebirth = prepareRebirth(generators);
+    const { asynchronous } = service;
+    rehearseBirth({ rebirth, asynchronous });
+    setProcessName("mpserv:zygote"); // the rehearsal was a child's
     const test = forkProbe(rebirth);
     if (test) await test; // in the test child alone, and it never returns
     revokeProbePermissions(options.grants);
-    children = settleDown(options.grants);
+    const children = settleDown(options.grants);
+    means = { channel, reports, children, rebirth, asynchronous };
   } catch (error) {
     tell(reports.number, failed(0, (error as Error).message));
     exitNow(1);
   }
-  // Nothing is awaited between here and the fork: `forkForEach` returns in children alone.
-  const birth = new Nursery({
-    channel,
-    reports,
-    children,
-    rebirth,
-    asynchronous: service.asynchronous,
-  })
-    .forkForEach();
-  return await live(birth, reports, service, options);
-}
-
-/** A forked child's whole life. */
-async function live(
-  { handover, fd }: Birth,
-  reports: Fd,
-  service: LoadedService,
-  options: ChildOptions,
-): Promise<never> {
-  if (handover.kind === "worker") {
-    reports.close();
-    await work(fd, service.serve, options);
-  } else {
-    const served = serveOne(service.serve, fd, handover, options.idleTimeout);
-    const outcome = served instanceof Promise ? await served : served;
-    tell(reports.number, done(handover.id, outcome));
-  }
-  return exitNow(Deno.exitCode);
-}
-
-/** What the zygote works with. */
-interface Means {
-  /** Where descriptors come from; closed at its end. */
-  readonly channel: Fd;
-  /** Where everybody reports; children keep it. */
-  readonly reports: Fd;
-  /** Readable when a child has ended. */
-  readonly children: Fd;
-  readonly rebirth: Rebirth;
-  /** Whether children use their event loop. */
-  readonly asynchronous: boolean;
+  const birth = new Nursery(means).forkForEach(); // returns in children alone
+  await live(birth, reports, service, options);
+  libc._exit(Deno.exitCode);
+  throw new TypeError("Cannot be reached: _exit does not return");
 }
 
 const CHANNEL = 0;
@@ -174,19 +130,11 @@ class Nursery {
   }
 
   #fork(birth: Birth): Birth | null {
-    const { channel, reports, children, rebirth, asynchronous } = this.#means;
     const { handover, fd } = birth;
     try {
       const pid = fork();
       if (pid === 0) {
-        beReborn(rebirth, asynchronous);
-        setProcessName("mpserv:conn");
-        children.close();
-        // `took` comes before the channel is closed: see point 6 of the wire.
-        if (handover.kind === "connection") {
-          tell(reports.number, took(handover.id));
-        }
-        channel.close();
+        arrive(this.#means, handover);
         return birth;
       }
       this.#living.set(pid, handover.id);

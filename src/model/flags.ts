@@ -7,8 +7,9 @@ import type { ChildOptions } from "../child/options.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 
-// A V8 without threads of its own: they would not exist in a forked child.
-const ZYGOTE_V8_FLAGS = ["--single-threaded"];
+// No threads of V8's own: they would not exist in a forked child. No Maglev: what is warm in the zygote
+// would be compiled anew in every child, on its only thread; what is hot, TurboFan still takes.
+const ZYGOTE_V8_FLAGS = ["--single-threaded", "--no-maglev"];
 
 /**
  * The command line of a process that serves.

@@ -15,6 +15,7 @@ import {
   type Handoff,
   killedOutcome,
   type ModelEvents,
+  MOST_LOST,
   type ProcessModel,
 } from "./model.ts";
 import { Nursery } from "./nursery.ts";
@@ -158,7 +159,10 @@ export class ForkModel implements ProcessModel {
     const handed = this.#handed.get(id);
     if (!handed) return;
     this.#handed.delete(id);
-    this.#waiting.putBack(handed.handoff);
+    const { handoff } = handed;
+    if (++handoff.lost > MOST_LOST) {
+      this.#refuse(handoff, "processes end before they take it");
+    } else this.#waiting.putBack(handoff);
     this.#dispatch();
   }
 

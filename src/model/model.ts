@@ -14,6 +14,8 @@ export interface Handoff {
   readonly fd: Fd;
   /** The peer's `struct sockaddr`. */
   readonly peer: Uint8Array<ArrayBuffer>;
+  /** How many processes ended with it in hand before they took it. */
+  lost: number;
 }
 
 /** How a process ended. */
@@ -66,6 +68,9 @@ export interface ProcessModel {
   /** Resolves when every process has been reaped; call after {@linkcode drain}. */
   ended(): Promise<void>;
 }
+
+/** After so many processes that ended before they took a connection, it is refused. */
+export const MOST_LOST = 10;
 
 /**
  * The outcome of a connection whose process ended without saying one.

@@ -26,6 +26,7 @@ import {
   type Handoff,
   killedOutcome,
   type ModelEvents,
+  MOST_LOST,
   type ProcessModel,
 } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
@@ -276,8 +277,11 @@ export class WorkerModel implements ProcessModel {
       this.#pause("A connection process ended before it was ready");
     }
     if (worker.state === "handed") {
-      this.#waiting.putBack(worker.handoff!);
+      const handoff = worker.handoff!;
       worker.handoff = null;
+      if (++handoff.lost > MOST_LOST) {
+        this.#refuse(handoff, "processes end before they take it");
+      } else this.#waiting.putBack(handoff);
     }
     if (worker.state !== "serving") worker.state = "finished";
     this.#dispatch();

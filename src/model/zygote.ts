@@ -14,6 +14,7 @@ import { runtimeEnvironment } from "../program.ts";
 import { zygoteCommand } from "./flags.ts";
 import { POLLIN } from "../posix/abi.ts";
 import { askCredentials, receiveAttributed } from "../posix/credentials.ts";
+import { openDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
@@ -32,8 +33,16 @@ export interface ZygoteEvents {
   exited(zygote: Zygote, status: Deno.CommandStatus): void;
 }
 
-/** Few memory arenas, since each costs page tables in every child. */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+// Opened once, and held for as long as zygotes may be started.
+let dense: Fd | null | undefined;
+
+/** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
+function zygoteEnvironment(): Record<string, string> {
+  dense = dense === undefined ? openDenseLibrary() : dense;
+  const preload = dense &&
+    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${dense.number}` };
+  return { ...runtimeEnvironment(), MALLOC_ARENA_MAX: "1", ...preload };
+}
 
 /** One zygote process. */
 export class Zygote {
@@ -172,6 +181,6 @@ function startProcess(
     stdout: "inherit",
     stderr: "inherit",
     clearEnv: true,
-    env: { ...runtimeEnvironment(), ...ENVIRONMENT },
+    env: zygoteEnvironment(),
   }).spawn();
 }

@@ -163,6 +163,15 @@ export function resetSignals(signals: readonly number[]): void {
 }
 
 /**
+ * Has the system end this process by SIGALRM unless it ends before: `alarm(2)`.
+ *
+ * @param seconds How long it has.
+ */
+export function endWithin(seconds: number): void {
+  libc.alarm(seconds);
+}
+
+/**
  * Ends this process at once: no at-exit work of anybody runs, `_exit(2)`.
  *
  * @param code The exit code.

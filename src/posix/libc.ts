@@ -131,6 +131,16 @@ export const prototypes = {
     result: "i32",
     optional: true,
   },
+  /** `int unsetenv(const char *name)`. */
+  unsetenv: { parameters: ["buffer"], result: "i32" },
+  /** `unsigned int alarm(unsigned int seconds)`. */
+  alarm: { parameters: ["u32"], result: "u32" },
+  /** `int memfd_create(const char *name, unsigned int flags)` (Linux). */
+  memfd_create: {
+    parameters: ["buffer", "u32"],
+    result: "i32",
+    optional: true,
+  },
   /** `ssize_t readlink(const char *path, char *buf, size_t bufsiz)`. */
   readlink: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
   /** `ssize_t getdents64(int fd, void *dirp, size_t count)` (glibc 2.30). */

@@ -146,7 +146,7 @@ export class Server {
   #accepted({ fd, peer }: Accepted): void {
     const live = this.#live.add(formatAddress(decodeAddress(peer)));
     this.#events.accepted(live);
-    this.#model?.serve({ id: live.id, fd, peer });
+    this.#model?.serve({ id: live.id, fd, peer, lost: 0 });
   }
 
   #took(id: number, pid: number): void {

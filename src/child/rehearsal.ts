@@ -1,20 +1,24 @@
 /**
- * Running in the zygote what children will run, so that they inherit compiled code.
+ * Running in the zygote what children will run, so that they inherit compiled code: what a child is
+ * the first to run, V8 parses and compiles in that child, and in every other one again.
  *
  * @module
  */
-import type { Fd } from "../posix/fd.ts";
 import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
+import { arrive, live, type Means } from "./birth.ts";
 import type { ChildOptions } from "./options.ts";
-import { serveOne } from "./serve_one.ts";
-import { done, took } from "./tell.ts";
-import { encodeReport } from "./wire.ts";
+import type { Handover } from "./wire.ts";
 
-const ROUNDS = { synchronous: 100, asynchronous: 20 };
+const ROUNDS = { synchronous: 100, asynchronous: 20, birth: 50 };
 const SOCK_STREAM = 1;
+const handover: Handover = {
+  kind: "connection",
+  id: 1,
+  peer: new Uint8Array(16),
+};
 
 /**
  * Serves a few connections to itself. A person's handler is loaded, but not called without a client:
@@ -24,27 +28,43 @@ const SOCK_STREAM = 1;
  * @param options How to serve.
  * @returns Resolves when all is warm. It must not take 500 ms: Deno then starts a thread for signals.
  */
-export async function warmUp(
-  service: LoadedService,
+export async function rehearseService(
+  { asynchronous }: LoadedService,
   options: ChildOptions,
 ): Promise<void> {
-  const { asynchronous } = service;
-  const echo = asynchronous
+  const serve = asynchronous
     ? echoLater
     : (await import("../service/echo.ts")).echo;
   const bytes = new TextEncoder().encode("warm\n");
-  const peer = new Uint8Array(16);
   const rounds = asynchronous ? ROUNDS.asynchronous : ROUNDS.synchronous;
+  void Deno.exitCode; // its getter is compiled at its first use, too
   for (let id = 1; id <= rounds; id++) {
-    const [client, server]: [Fd, Fd] = socketPair(SOCK_STREAM);
+    const [client, server] = socketPair(SOCK_STREAM);
+    const [parent, reports] = socketPair();
     write(client.number, bytes);
     shutdownWrite(client.number);
-    encodeReport(took(id));
-    const handover = { kind: "connection", id, peer } as const;
-    const served = serveOne(echo, server, handover, options.idleTimeout);
-    encodeReport(done(id, served instanceof Promise ? await served : served));
+    await live({ handover: { ...handover, id }, fd: server }, reports, {
+      serve,
+      asynchronous,
+    }, options);
     read(client.number, bytes);
-    client.close();
+    for (const fd of [client, parent, reports]) fd.close();
+  }
+}
+
+/**
+ * Is born a few times, without a fork.
+ *
+ * @param means What does not need to be made for it.
+ */
+export function rehearseBirth(
+  means: Pick<Means, "rebirth" | "asynchronous">,
+): void {
+  for (let i = 0; i < ROUNDS.birth; i++) {
+    const [parent, reports] = socketPair();
+    const [channel, children] = socketPair();
+    arrive({ ...means, channel, reports, children }, handover);
+    for (const fd of [parent, reports]) fd.close();
   }
 }
 

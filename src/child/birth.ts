@@ -1,0 +1,77 @@
+/**
+ * A forked child, from its first instruction to its last but one.
+ *
+ * @module
+ */
+import type { Fd } from "../posix/fd.ts";
+import { setProcessName } from "../posix/process.ts";
+import type { LoadedService } from "../service/load.ts";
+import type { ChildOptions } from "./options.ts";
+import { beReborn, type Rebirth } from "./rebirth.ts";
+import { serveOne } from "./serve_one.ts";
+import { done, tell, took } from "./tell.ts";
+import type { Handover } from "./wire.ts";
+import { work } from "./worker.ts";
+
+/** What a new child was born for. */
+export interface Birth {
+  /** What came with the descriptor. */
+  readonly handover: Handover;
+  /** A connection, or a worker's channel; the child's. */
+  readonly fd: Fd;
+}
+
+/** What the zygote works with. */
+export interface Means {
+  /** Where descriptors come from; a child closes it. */
+  readonly channel: Fd;
+  /** Where everybody reports; children keep it. */
+  readonly reports: Fd;
+  /** Readable when a child has ended; a child closes it. */
+  readonly children: Fd;
+  /** What makes a copy a process of its own. */
+  readonly rebirth: Rebirth;
+  /** Whether children use their event loop. */
+  readonly asynchronous: boolean;
+}
+
+/**
+ * The first steps of a child.
+ *
+ * @param means What it has of the zygote.
+ * @param handover What it was born for.
+ */
+export function arrive(means: Means, handover: Handover): void {
+  beReborn(means.rebirth, means.asynchronous);
+  setProcessName("mpserv:conn");
+  means.children.close();
+  // `took` comes before the channel is closed: see point 6 of the wire.
+  if (handover.kind === "connection") {
+    tell(means.reports.number, took(handover.id));
+  }
+  means.channel.close();
+}
+
+/**
+ * What a child lives for.
+ *
+ * @param birth What it was born for.
+ * @param reports Where it reports.
+ * @param service What to do with connections.
+ * @param options How to serve.
+ * @returns Resolves when it has nothing left to do.
+ */
+export async function live(
+  { handover, fd }: Birth,
+  reports: Fd,
+  service: LoadedService,
+  options: ChildOptions,
+): Promise<void> {
+  if (handover.kind === "worker") {
+    reports.close();
+    return await work(fd, service.serve, options);
+  }
+  const served = serveOne(service.serve, fd, handover, options.idleTimeout);
+  const outcome = served instanceof Promise ? await served : served;
+  tell(reports.number, done(handover.id, outcome));
+}

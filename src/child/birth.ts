@@ -36,6 +36,25 @@ export interface Means {
 }
 
 /**
+ * Puts the means together, always in one shape, so that code which was rehearsed with them fits.
+ *
+ * @param fds The descriptors.
+ * @param rebirth What makes a copy a process of its own.
+ * @param asynchronous Whether children use their event loop.
+ * @returns The means.
+ */
+export function meansOf(
+  { channel, reports, children }: Pick<
+    Means,
+    "channel" | "reports" | "children"
+  >,
+  rebirth: Rebirth,
+  asynchronous: boolean,
+): Means {
+  return { channel, reports, children, rebirth, asynchronous };
+}
+
+/**
  * The first steps of a child.
  *
  * @param means What it has of the zygote.
@@ -59,19 +78,24 @@ export function arrive(means: Means, handover: Handover): void {
  * @param reports Where it reports.
  * @param service What to do with connections.
  * @param options How to serve.
- * @returns Resolves when it has nothing left to do.
+ * @returns When it has nothing left to do: at once where the service is synchronous, since a turn of
+ *   the microtask queue is work that every child would pay for.
  */
-export async function live(
+export function live(
   { handover, fd }: Birth,
   reports: Fd,
   service: LoadedService,
   options: ChildOptions,
-): Promise<void> {
+): void | Promise<void> {
   if (handover.kind === "worker") {
     reports.close();
-    return await work(fd, service.serve, options);
+    return work(fd, service.serve, options);
   }
-  const served = serveOne(service.serve, fd, handover, options.idleTimeout);
-  const outcome = served instanceof Promise ? await served : served;
-  tell(reports.number, done(handover.id, outcome));
+  const served = serveOne(service.serve, fd, handover, options);
+  if (served instanceof Promise) {
+    return served.then((outcome) => {
+      tell(reports.number, done(handover.id, outcome));
+    });
+  }
+  tell(reports.number, done(handover.id, served));
 }

@@ -114,8 +114,9 @@ export class FdConnection implements Connection {
   }
 
   closeWrite(): Promise<void> {
-    attempt(() => shutdownWrite(this.#number));
-    return Promise.resolve();
+    return new Promise((resolve) =>
+      resolve(attempt(() => shutdownWrite(this.#number)))
+    );
   }
 
   close(): void {

@@ -95,6 +95,12 @@ function readAll(from: Fd): string {
   return new TextDecoder().decode(buffer.subarray(0, count));
 }
 
+/** What is used here of `node:process`, which must not be loaded for it. */
+interface Warner {
+  listeners(event: "warning"): readonly (() => void)[];
+  removeListener(event: "warning", listener: () => void): void;
+}
+
 /**
  * `node:process` keeps the pid in a variable of its own once it has been loaded. Deno 2.9 can set it up
  * again, which a child does if the zygote had it; Deno 2.7 cannot: there `process.pid` stays that of
@@ -106,6 +112,8 @@ export function renewNodeProcess(): void {
   const internals = runtime[runtime.internal];
   const boot = internals?.__nodeBootstrapArgs;
   if (!internals?.__nodeProcessBootstrapped || !boot) return;
+  const { process } = globalThis as unknown as { process: Warner };
+  const listeners = process.listeners("warning").length;
   internals.__nodeProcessBootstrapped = false;
   internals.__bootstrapNodeProcess(
     boot.argv0,
@@ -115,4 +123,8 @@ export function renewNodeProcess(): void {
     false,
     true,
   );
+  // It listens once more for warnings, each of which would be printed so many times.
+  for (const listener of process.listeners("warning").slice(listeners)) {
+    process.removeListener("warning", listener);
+  }
 }

@@ -1,9 +1,15 @@
 /**
- * What a parent tells a child on its command line.
+ * What a parent tells a child when it starts it: one argument, and beside it, when it is to become a
+ * program, the program on standard input. An argument would show the program's environment to every
+ * user of the machine (`ps`), and is limited in length.
  *
  * @module
  */
+import { read } from "../posix/io.ts";
+import { exitNow } from "../posix/forking.ts";
 import type { ServiceChoice } from "../service/load.ts";
+import type { ProgramChoice } from "../service/program.ts";
+import type { Standing } from "./standing.ts";
 
 /** How to serve. */
 export interface ChildOptions {
@@ -13,25 +19,61 @@ export interface ChildOptions {
   readonly idleTimeout: number;
   /** Permissions that handlers keep, by Deno's names: `net`, `read=/srv/data`. */
   readonly grants: readonly string[];
+  /** Who the process is and what it may use; undefined when nothing was asked for. */
+  readonly standing?: Standing | undefined;
 }
+
+const STDIN = 0;
 
 /**
  * Writes the options as one argument.
  *
  * @param options How to serve.
- * @returns JSON.
+ * @returns JSON; without the program.
  */
 export function encodeOptions(options: ChildOptions): string {
-  return JSON.stringify(options);
+  return "program" in options.service
+    ? JSON.stringify({ ...options, service: { program: null } })
+    : JSON.stringify(options);
 }
 
 /**
- * Reads the options that {@linkcode encodeOptions} wrote.
+ * Writes what goes to the child's standard input.
+ *
+ * @param options How to serve.
+ * @returns JSON; null when there is nothing to say.
+ */
+export function encodeProgram(
+  { service }: ChildOptions,
+): Uint8Array<ArrayBuffer> | null {
+  if (!("program" in service)) return null;
+  return new TextEncoder().encode(JSON.stringify(service.program));
+}
+
+/**
+ * Reads the options that {@linkcode encodeOptions} wrote, and the program if there is one.
  *
  * @param argument The argument.
  * @returns The options.
  * @throws {SyntaxError} When a person started this role by hand.
  */
 export function decodeOptions(argument: string): ChildOptions {
-  return JSON.parse(argument) as ChildOptions;
+  const options = JSON.parse(argument) as ChildOptions;
+  if (!("program" in options.service)) return options;
+  return { ...options, service: { program: receiveProgram() } };
+}
+
+function receiveProgram(): ProgramChoice {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const buffer = new Uint8Array(64 * 1024);
+  for (let count; (count = read(STDIN, buffer)) > 0;) {
+    parts.push(buffer.slice(0, count));
+  }
+  const decoder = new TextDecoder();
+  const text = parts.map((part) => decoder.decode(part, { stream: true }));
+  try {
+    return JSON.parse(text.join("")) as ProgramChoice;
+  } catch {
+    exitNow(1); // the parent went away before it had said all
+  }
 }

@@ -8,7 +8,9 @@ import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
-import { arrive, live, type Means } from "./birth.ts";
+import { leave } from "../posix/forking.ts";
+import { arrive, live, meansOf } from "./birth.ts";
+import type { Rebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
 import type { Handover } from "./wire.ts";
 
@@ -46,24 +48,27 @@ export async function rehearseService(
     await live({ handover: { ...handover, id }, fd: server }, reports, {
       serve,
       asynchronous,
-    }, options);
+    }, { ...options, standing: undefined }); // this process stays what it is
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
   }
 }
 
 /**
- * Is born a few times, without a fork.
+ * Is born and ends a few times, without a fork and without an end.
  *
- * @param means What does not need to be made for it.
+ * @param rebirth What makes a copy a process of its own.
+ * @param asynchronous Whether children use their event loop.
  */
-export function rehearseBirth(
-  means: Pick<Means, "rebirth" | "asynchronous">,
-): void {
+export function rehearseBirth(rebirth: Rebirth, asynchronous: boolean): void {
   for (let i = 0; i < ROUNDS.birth; i++) {
     const [parent, reports] = socketPair();
     const [channel, children] = socketPair();
-    arrive({ ...means, channel, reports, children }, handover);
+    arrive(
+      meansOf({ channel, reports, children }, rebirth, asynchronous),
+      handover,
+    );
+    leave(-1);
     for (const fd of [parent, reports]) fd.close();
   }
 }

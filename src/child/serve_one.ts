@@ -4,35 +4,51 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
+import type { Program } from "../service/program.ts";
 import type { Service } from "../service/service.ts";
 import { FdConnection } from "./connection.ts";
+import { describeError } from "./describe_error.ts";
+import type { ChildOptions } from "./options.ts";
+import { limitProgramMemory, type Standing, takeStanding } from "./standing.ts";
 import { stopSignal } from "./stop_signal.ts";
+import { untilUncaught } from "./uncaught.ts";
 import type { Handover, Outcome, Reason } from "./wire.ts";
 
 /**
  * Serves a connection and closes it.
  *
- * @param service What to do with it.
+ * @param service What to do with it. A program takes the place of this process: then this returns
+ *   only when it could not be run.
  * @param fd The connection; closed when this returns.
  * @param handover What came with it.
- * @param idleTimeout Milliseconds; 0 for none.
+ * @param options How to serve.
  * @returns How it ended; at once where the service is synchronous, so that nothing waits for an
  *   event loop.
  */
 export function serveOne(
-  service: Service,
+  service: Service | Program,
   fd: Fd,
   handover: Handover,
-  idleTimeout: number,
+  options: Pick<ChildOptions, "idleTimeout" | "standing">,
 ): Outcome | Promise<Outcome> {
+  const { idleTimeout, standing } = options;
+  if (typeof service !== "function") {
+    return become(service, fd, handover, standing);
+  }
   const connection = new FdConnection(fd, handover, {
     idleTimeout,
     stop: stopSignal,
   });
   try {
+    if (standing) takeStanding(standing, false);
+  } catch (error) {
+    connection.close();
+    return refusal(error as Error);
+  }
+  try {
     const served = service(connection);
     if (!(served instanceof Promise)) return end(connection, null);
-    return served.then(
+    return untilUncaught(served).then(
       () => end(connection, null),
       (error) => end(connection, error),
     );
@@ -41,11 +57,32 @@ export function serveOne(
   }
 }
 
+function become(
+  program: Program,
+  fd: Fd,
+  { id, peer }: Handover,
+  standing: Standing | undefined,
+): Outcome {
+  try {
+    return program.become(fd, { id, peer }, {
+      first: () => standing && takeStanding(standing, true),
+      last: () => standing && limitProgramMemory(standing),
+    });
+  } catch (error) {
+    return refusal(error as Error);
+  }
+}
+
+/** The outcome of a connection that nothing was done with. */
+function refusal({ message }: Error): Outcome {
+  return { bytesIn: 0, bytesOut: 0, reason: "error", text: message };
+}
+
 function end(connection: FdConnection, error: unknown): Outcome {
   connection.close();
   const { bytesIn, bytesOut } = connection;
   const reason = error === null ? "closed" : reasonOf(error);
-  const text = reason === "error" ? describe(error) : "";
+  const text = reason === "error" ? describeError(error) : "";
   return { bytesIn, bytesOut, reason, text };
 }
 
@@ -55,13 +92,4 @@ function reasonOf(error: unknown): Reason {
     error instanceof Deno.errors.BrokenPipe ||
     error instanceof Deno.errors.NotConnected;
   return gone ? "reset" : "error";
-}
-
-/** The error with the place that it came from, on one line. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const place = /\(?((?:file|data):[^\s()]+:\d+:\d+)\)?/.exec(error.stack ?? "")
-    ?.[1];
-  const text = `${error.name}: ${error.message}`.replaceAll(/\s+/g, " ");
-  return place ? `${text} at ${place.replace("file://", "")}` : text;
 }

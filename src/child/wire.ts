@@ -15,7 +15,9 @@
  *    `exited`, with a child's pid, wait status and connection (0 for a worker), and `failed`, when it
  *    could not fork for that connection (0 for a worker), or, before `ready`, cannot fork at all.
  * 5. A child that goes away without `took` has not touched the connection: the parent gives it to
- *    another child. One that goes away between `took` and `done` was killed.
+ *    another child. One that goes away between `took` and `done` was killed; but where the service is
+ *    a program, the child becomes it after `took`, no `done` follows unless that fails, and the
+ *    program's exit is how the connection ended.
  * 6. A zygote and all its children report over one socket, which says of each message who sent it.
  *    A forked child says `took` before it closes its copy of the zygote's channel: when the parent
  *    reads end of file there, no child of that zygote is left that could still take a connection.
@@ -60,21 +62,24 @@ export type Reason =
   /** The service or the system failed; the text says how. */
   | "error"
   /** The process ended without a report: it was killed. */
-  | "killed";
+  | "killed"
+  /** The program that served ended with a code that is not 0, or by a signal; the text says which. */
+  | "program";
 const REASONS: readonly Reason[] = [
   "closed",
   "reset",
   "idle",
   "error",
   "killed",
+  "program",
 ];
 
 /** How a connection ended. */
 export interface Outcome {
-  /** Bytes that came from the client. */
-  readonly bytesIn: number;
-  /** Bytes that went to the client. */
-  readonly bytesOut: number;
+  /** Bytes that came from the client; null when nobody counted them. */
+  readonly bytesIn: number | null;
+  /** Bytes that went to the client; null when nobody counted them. */
+  readonly bytesOut: number | null;
   /** Why it ended. */
   readonly reason: Reason;
   /** More about the reason; may be empty, at most 200 bytes of UTF-8 travel. */

@@ -7,10 +7,11 @@
 import type { Fd } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { libc } from "../posix/libc.ts";
-import type { Service } from "../service/service.ts";
+import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";
 import { serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
+import { sawUncaught } from "./uncaught.ts";
 import { decodeHandover, HANDOVER_SIZE } from "./wire.ts";
 
 /**
@@ -19,11 +20,11 @@ import { decodeHandover, HANDOVER_SIZE } from "./wire.ts";
  * @param channel The process's own channel; it stays open until the process ends.
  * @param service What to do with connections.
  * @param options How to serve.
- * @returns Resolves at the end of the channel.
+ * @returns Resolves at the end of the channel, or when a handler left an error uncaught.
  */
 export async function work(
   channel: Fd,
-  service: Service,
+  service: LoadedService["serve"],
   options: ChildOptions,
 ): Promise<void> {
   tell(channel.number, ready(libc.getpid()));
@@ -42,9 +43,10 @@ export async function work(
       service,
       received.fd,
       handover,
-      options.idleTimeout,
+      options,
     );
     const outcome = served instanceof Promise ? await served : served;
     tell(channel.number, done(handover.id, outcome));
+    if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
 }

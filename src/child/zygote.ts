@@ -8,13 +8,13 @@ import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
 import { forgetDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
-import { drainSignals, exitNow, fork, reap } from "../posix/forking.ts";
+import { drainSignals, exitNow, fork, leave, reap } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
 import { libc } from "../posix/libc.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
-import { arrive, type Birth, live, type Means } from "./birth.ts";
+import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
 import { decodeOptions } from "./options.ts";
 import { forkProbe, revokeProbePermissions } from "./probe.ts";
 import { prepareRebirth, settleDown } from "./rebirth.ts";
@@ -51,21 +51,23 @@ export async function run(args: readonly string[]): Promise<never> {
     // Nothing is awaited from here to the fork, but in children.
     const rebirth = prepareRebirth(generators);
     const { asynchronous } = service;
-    rehearseBirth({ rebirth, asynchronous });
+    rehearseBirth(rebirth, asynchronous);
     setProcessName("mpserv:zygote"); // the rehearsal was a child's
     const test = forkProbe(rebirth);
     if (test) await test; // in the test child alone, and it never returns
     revokeProbePermissions(options.grants);
     const children = settleDown(options.grants);
-    means = { channel, reports, children, rebirth, asynchronous };
+    means = meansOf({ channel, reports, children }, rebirth, asynchronous);
   } catch (error) {
     tell(reports.number, failed(0, (error as Error).message));
     exitNow(1);
   }
+  const { asynchronous } = service;
   const birth = new Nursery(means).forkForEach(); // returns in children alone
-  await live(birth, reports, service, options);
-  libc._exit(Deno.exitCode);
-  throw new TypeError("Cannot be reached: _exit does not return");
+  const living = live(birth, reports, service, options);
+  if (living) await living;
+  leave(asynchronous ? Deno.exitCode : 0);
+  return exitNow(0); // never reached: leave has left
 }
 
 const CHANNEL = 0;
@@ -131,10 +133,11 @@ class Nursery {
 
   #fork(birth: Birth): Birth | null {
     const { handover, fd } = birth;
+    const means = this.#means; // read here, where the zygote has read it before
     try {
       const pid = fork();
       if (pid === 0) {
-        arrive(this.#means, handover);
+        arrive(means, handover);
         return birth;
       }
       this.#living.set(pid, handover.id);

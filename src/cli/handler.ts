@@ -35,7 +35,7 @@ export async function resolveHandler(
     stdin: "null",
     stderr: "inherit",
     clearEnv: true,
-    env: runtimeEnvironment(),
+    env: { ...runtimeEnvironment(), NO_COLOR: "1" },
   }).output();
   const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
   if (code === 0 && said === "ok") return url;

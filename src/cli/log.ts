@@ -5,7 +5,6 @@
  */
 import {
   configureSync,
-  getJsonLinesFormatter,
   getLogger,
   type Logger,
   type LogRecord,
@@ -43,13 +42,7 @@ export interface Log {
  */
 export function openLog(level: LogChoice, format: LogFormat): Log {
   const writer = new LineWriter(Deno.stderr);
-  const formatter: TextFormatter = format === "json"
-    ? getJsonLinesFormatter({
-      properties: "flatten",
-      message: "rendered",
-      lineEnding: "lf",
-    })
-    : formatText;
+  const formatter: TextFormatter = format === "json" ? formatJson : formatText;
   configureSync({
     reset: true,
     sinks: { stderr: (record) => writer.write(formatter(record)) },
@@ -69,7 +62,7 @@ export function openLog(level: LogChoice, format: LogFormat): Log {
  * A line of text: time, level, the seed's words, then the fields as `name=value`.
  *
  * @param record What to show.
- * @returns The line with its end.
+ * @returns The line with its end; no other control character is in it.
  */
 export function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString().replace("T", " ")
@@ -79,13 +72,42 @@ export function formatText(record: LogRecord): string {
     const inMessage = String(record.rawMessage).includes(`{${name}}`);
     if (value !== undefined && !inMessage) line += ` ${name}=${plain(value)}`;
   }
-  return line + "\n";
+  return visible(line) + "\n";
+}
+
+/**
+ * A line of JSON: `time` (RFC 3339), `level`, `message`, and the fields by their names.
+ *
+ * @param record What to show.
+ * @returns The line with its end.
+ */
+export function formatJson(record: LogRecord): string {
+  const time = new Date(record.timestamp).toISOString();
+  const message = record.message.join("");
+  const level = LEVEL_NAMES[record.level].trim();
+  const line = JSON.stringify({
+    time,
+    level,
+    message,
+    ...record.properties,
+  });
+  return visible(line) + "\n";
 }
 
 /** A value as one word; quoted where it could be read as more. */
 function plain(value: unknown): string {
   const text = String(value);
   return /^[\w.:[\]/@+-]+$/.test(text) ? text : JSON.stringify(text);
+}
+
+/** Control characters, which could tear a line or command a terminal, as escapes. */
+function visible(line: string): string {
+  return line.replaceAll(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x1f\x7f-\x9f]/g,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Writes lines without waiting for them. */

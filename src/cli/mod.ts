@@ -6,6 +6,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import manifest from "../../deno.json" with { type: "json" };
 import { clientCommand } from "./client.ts";
+import { splitProgram } from "./program.ts";
 import { serveCommand } from "./serve_options.ts";
 import { EXIT_USAGE, finish, say } from "./terminal.ts";
 
@@ -23,7 +24,8 @@ export function run(args: readonly string[]): Promise<never> {
     )
     .version(versionText(), "--version", "print the versions")
     .helpOption("-h, --help", "print this help");
-  program.addCommand(serveCommand(async (options) => {
+  const { own, program: words } = splitProgram(args);
+  program.addCommand(serveCommand(words, async (options) => {
     exitCode = await (await import("./serve.ts")).serve(options);
   }));
   program.addCommand(clientCommand((code) => exitCode = code));
@@ -35,7 +37,7 @@ export function run(args: readonly string[]): Promise<never> {
   }
   return finish(async () => {
     try {
-      await program.parseAsync(args, { from: "user" });
+      await program.parseAsync(own, { from: "user" });
       return exitCode;
     } catch (error) {
       if (error instanceof CommanderError) {

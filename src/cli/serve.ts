@@ -14,10 +14,13 @@ import {
   openListener,
 } from "../server/listener.ts";
 import { Server } from "../server/server.ts";
+import type { ServiceChoice } from "../service/load.ts";
 import { resolveHandler } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
+import { resolveProgram } from "./program.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
+import { resolveStanding } from "./standing.ts";
 import { UserError } from "./terminal.ts";
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
@@ -53,15 +56,23 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 async function childOptions(options: ServeOptions): Promise<ChildOptions> {
-  const { handler, service, grant, idleTimeout } = options;
-  const grants = grant ?? [];
+  const { idleTimeout, grant } = options;
   return {
-    service: handler === undefined
-      ? { name: service }
-      : { module: await resolveHandler(handler, grants) },
+    service: await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
-    grants,
+    grants: grant ?? [],
+    standing: resolveStanding(options),
   };
+}
+
+async function chooseService(
+  { program, stderr, handler, grant, service }: ServeOptions,
+): Promise<ServiceChoice> {
+  if (program !== undefined) {
+    return { program: resolveProgram(program, stderr) };
+  }
+  if (handler === undefined) return { name: service };
+  return { module: await resolveHandler(handler, grant ?? []) };
 }
 
 async function start(

@@ -9,6 +9,7 @@ import {
   InvalidArgumentError,
   Option,
 } from "@commander-js/extra-typings";
+import { count, duration, named, valueOf } from "./arguments.ts";
 import { grantKind, PERMISSION_KINDS } from "../child/permissions.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
@@ -18,15 +19,28 @@ import {
   type LogChoice,
   type LogFormat,
 } from "./log_options.ts";
+import {
+  chdirOption,
+  checkProgram,
+  limitCpuOption,
+  limitFilesOption,
+  limitMemoryOption,
+  limitProcessesOption,
+  niceOption,
+  type ProcessOptions,
+  stderrOption,
+  umaskOption,
+  userOption,
+} from "./process_options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
-import { parseCount, parseDuration, parsePort } from "./values.ts";
+import { parsePort } from "./values.ts";
 
 const DEFAULT_PORT = 9190;
 const DEFAULT_HOST = "127.0.0.1";
 const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
-export interface ServeOptions {
+export interface ServeOptions extends ProcessOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -69,6 +83,7 @@ Examples:
   mpserv serve --unix /tmp/echo.sock   on a Unix domain socket
   mpserv serve 13 --service daytime    one of the classic small services
   mpserv serve --handler ./shout.ts    a TypeScript module serves each connection
+  mpserv serve 8000 -- /usr/bin/env    any program, as inetd runs it
   mpserv serve --model pool            processes that take turns, the fastest
   mpserv serve --idle-timeout 5m --log-format json
 
@@ -78,14 +93,17 @@ Exit codes: 0 well, 1 the system refused, 2 wrong usage.`;
 /**
  * The command, to be added to a program.
  *
+ * @param words A program's command line, which came after `--`; undefined without it.
  * @param serve Runs it; is loaded only when it is called.
  * @returns The command.
  */
 export function serveCommand(
+  words: readonly string[] | undefined,
   serve: (options: ServeOptions) => Promise<void>,
 ): Command<unknown[]> {
   const command = new Command("serve")
     .description("Serve: every connection in a process of its own.")
+    .usage("[port] [options] [-- program args...]")
     .addArgument(
       new Argument("[port]", "TCP port; 0 takes a free one")
         .argParser(valueOf(parsePort)).default(DEFAULT_PORT),
@@ -148,6 +166,15 @@ export function serveCommand(
       "permissions that a handler keeps, such as net,read=/srv",
       grants,
     )
+    .addOption(stderrOption())
+    .addOption(userOption())
+    .addOption(chdirOption())
+    .addOption(umaskOption())
+    .addOption(niceOption())
+    .addOption(limitCpuOption())
+    .addOption(limitMemoryOption())
+    .addOption(limitFilesOption())
+    .addOption(limitProcessesOption())
     .addOption(
       duration(
         "--idle-timeout <d>",
@@ -190,7 +217,8 @@ export function serveCommand(
           2,
         );
       }
-      await serve({ ...options, port });
+      const program = checkProgram(words, options.model, typed);
+      await serve({ ...options, port, program });
     });
   return command as unknown as Command<unknown[]>;
 }
@@ -208,6 +236,11 @@ function exclude(one: boolean, other: boolean, what: string): void {
 function grants(text: string, before: string[] | undefined): string[] {
   const list = text.split(",").map((grant) => grant.trim());
   for (const grant of list) {
+    if (grant.startsWith("ffi=")) {
+      throw new InvalidArgumentError(
+        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone.`,
+      );
+    }
     if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
     throw new InvalidArgumentError(
       `Cannot grant "${grant}": want one of ${
@@ -216,36 +249,4 @@ function grants(text: string, before: string[] | undefined): string[] {
     );
   }
   return [...before ?? [], ...list];
-}
-
-/** Turns our parsers' errors into the ones that commander shows as wrong usage. */
-function valueOf<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
-  };
-}
-
-/** A name or path: anything but nothing. */
-function named(flag: string): (text: string) => string {
-  return (text) => {
-    if (text !== "") return text;
-    throw new InvalidArgumentError(
-      `Cannot use an empty ${flag}: give a value.`,
-    );
-  };
-}
-
-function count(what: string, least = 0): (text: string) => number {
-  return valueOf((text) => parseCount(text, what, least));
-}
-
-function duration<const Flags extends string>(
-  flags: Flags,
-  description: string,
-) {
-  return new Option(flags, description).argParser(valueOf(parseDuration));
 }

@@ -4,7 +4,11 @@
  * @module
  */
 import type { Logger } from "@logtape/logtape";
+import type { Reason } from "../child/wire.ts";
 import type { ServerEvents } from "../server/server.ts";
+
+/** Ends that a person should look into. */
+const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
 
 /**
  * Logs a server's events.
@@ -25,15 +29,16 @@ export function logEvents(logger: Logger): ServerEvents {
       { bytesIn, bytesOut, reason, text },
       milliseconds,
     ) {
-      const why = text === "" ? reason : `${reason}: ${text}`;
+      const own = reason === "program"; // its code or signal says all
+      const why = own ? text : text === "" ? reason : `${reason}: ${text}`;
       const ms = Math.round(milliseconds);
-      const level = reason === "error" || reason === "killed" ? "warn" : "info";
+      const level = TROUBLES.includes(reason) ? "warn" : "info";
       logger[level]("client disconnected...", {
         id,
         peer,
         pid,
-        in: bytesIn,
-        out: bytesOut,
+        in: bytesIn ?? undefined,
+        out: bytesOut ?? undefined,
         ms,
         reason: why,
       });
@@ -48,7 +53,7 @@ export function logEvents(logger: Logger): ServerEvents {
       logger.warn("client refused", { id, peer, why });
     },
     trouble(what) {
-      logger.warn(what);
+      logger.warn(what.replaceAll("{", "{{").replaceAll("}", "}}"));
     },
     draining(live) {
       logger.info("draining: no more connections are accepted", { live });

@@ -103,3 +103,32 @@ export function parseSize(text: string): number {
     `Cannot use size "${text}": want a number and a unit, such as 4096, 64KiB, 1MB`,
   );
 }
+
+/**
+ * Permission bits in octal, as umask(1) takes them.
+ *
+ * @param text What was typed.
+ * @returns 0 to 0o777.
+ * @throws {RangeError} When it is none.
+ */
+export function parseUmask(text: string): number {
+  if (/^0?[0-7]{1,3}$/.test(text)) return parseInt(text, 8);
+  throw new RangeError(
+    `Cannot use umask "${text}": want octal digits, such as 027`,
+  );
+}
+
+/**
+ * A nice value, as renice(1) takes it.
+ *
+ * @param text What was typed.
+ * @returns -20 to 19.
+ * @throws {RangeError} When it is none.
+ */
+export function parseNice(text: string): number {
+  const value = /^-?\d{1,2}$/.test(text) ? Number(text) : NaN;
+  if (-20 <= value && value <= 19) return value;
+  throw new RangeError(
+    `Cannot use nice value "${text}": want a whole number from -20 to 19`,
+  );
+}

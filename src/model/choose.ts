@@ -80,7 +80,13 @@ async function startSpawn(
   watcher: Watcher,
   events: ModelEvents,
 ): Promise<ProcessModel> {
-  const options = { name: "spawn", spares, most: Infinity, recycle: 1 };
+  const options = {
+    name: "spawn",
+    spares,
+    most: Infinity,
+    recycle: 1,
+    isProgram: "program" in child.service,
+  };
   const model = new WorkerModel(
     options,
     new SpawnSource(child),
@@ -102,6 +108,7 @@ async function startPool(
     spares: workers,
     most: workers,
     recycle: recycle === 0 ? Infinity : recycle,
+    isProgram: false, // such a process could not take turns
   };
   const pool = (source: WorkerSource) =>
     new WorkerModel(options, source, watcher, events);

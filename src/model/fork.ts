@@ -8,12 +8,12 @@
 import type { ChildOptions } from "../child/options.ts";
 import type { Report } from "../child/wire.ts";
 import { decodeStatus, signalName } from "../posix/forking.ts";
-import { signalProcess } from "../posix/process.ts";
+import { signalGroup, signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import {
+  exitOutcome,
   type Handoff,
-  killedOutcome,
   type ModelEvents,
   MOST_LOST,
   type ProcessModel,
@@ -43,6 +43,7 @@ export class ForkModel implements ProcessModel {
   /** Which connection each child took; null once it has said that it is done. */
   readonly #taken = new Map<number, number | null>();
   readonly #backoff = new Backoff(() => this.#dispatch());
+  readonly #isProgram: boolean;
   #draining = false;
 
   /**
@@ -54,6 +55,7 @@ export class ForkModel implements ProcessModel {
    */
   constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
     this.#events = events;
+    this.#isProgram = "program" in options.child.service;
     this.#nursery = new Nursery(options, watcher, {
       report: (zygote, pid, report) => this.#report(zygote, pid, report),
       gone: (zygote) => this.#takeBack(zygote),
@@ -64,6 +66,10 @@ export class ForkModel implements ProcessModel {
 
   start(): Promise<void> {
     return this.#nursery.start();
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   serve(handoff: Handoff): void {
@@ -80,7 +86,9 @@ export class ForkModel implements ProcessModel {
     for (const handoff of this.#waiting.clear()) {
       this.#refuse(handoff, "server is ending");
     }
-    for (const pid of this.#taken.keys()) signalProcess(pid, SIGNALS[signal]);
+    // What a program started goes with it.
+    const send = this.#isProgram ? signalGroup : signalProcess;
+    for (const pid of this.#taken.keys()) send(pid, SIGNALS[signal]);
     if (signal === "SIGKILL") this.#nursery.kill();
     this.#dispatch();
   }
@@ -150,7 +158,9 @@ export class ForkModel implements ProcessModel {
     const { code, signal } = decodeStatus(status);
     const exit = { code, signal: signal === 0 ? null : signalName(signal) };
     if (taken === undefined) this.#untaken(id);
-    else if (taken !== null) this.#events.done(taken, killedOutcome(exit));
+    else if (taken !== null) {
+      this.#events.done(taken, exitOutcome(exit, this.#isProgram));
+    }
     this.#events.reaped(pid, exit);
   }
 

@@ -51,6 +51,8 @@ export interface ProcessModel {
    * @throws {Error} When this system cannot run the model; the message says why.
    */
   start(): Promise<void>;
+  /** How many connections no process has been handed yet. */
+  readonly waiting: number;
   /**
    * Gives a connection to a process, now or when one is ready.
    *
@@ -76,9 +78,18 @@ export const MOST_LOST = 10;
  * The outcome of a connection whose process ended without saying one.
  *
  * @param exit How the process ended.
+ * @param isProgram Whether the process became a program, which says nothing else.
  * @returns The outcome.
  */
-export function killedOutcome({ code, signal }: Exit): Outcome {
+export function exitOutcome(
+  { code, signal }: Exit,
+  isProgram: boolean,
+): Outcome {
+  const uncounted = { bytesIn: null, bytesOut: null };
   const text = signal ?? `exit code ${code}`;
-  return { bytesIn: 0, bytesOut: 0, reason: "killed", text };
+  if (!isProgram) return { ...uncounted, reason: "killed", text };
+  if (code === 0) return { ...uncounted, reason: "closed", text: "" };
+  // That is how a program learns that the client is gone.
+  const reason = signal === "SIGPIPE" ? "reset" : "program";
+  return { ...uncounted, reason, text };
 }

@@ -61,9 +61,7 @@ export class Nursery {
     this.#count = options.zygotes;
     this.#watcher = watcher;
     this.#events = events;
-    this.#orphans = new Orphans((pid) =>
-      [...this.#zygotes].some((zygote) => zygote.pid === pid)
-    );
+    this.#orphans = new Orphans((pid) => this.#isOurs(pid));
     this.#backoff = new Backoff(() => this.#refill());
     this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
   }
@@ -204,7 +202,20 @@ export class Nursery {
     signalProcess(pid, SIGKILL);
   }
 
+  /** A zygote, which the runtime reaps, or a child that is or will be adopted. */
+  #isOurs(pid: number): boolean {
+    return this.#living.has(pid) ||
+      [...this.#zygotes].some((zygote) => zygote.pid === pid);
+  }
+
+  /** Nothing that was handed to it can be taken any more. */
   #gone(zygote: Zygote): void {
+    this.#adopt(zygote);
+    this.#events.gone(zygote);
+  }
+
+  /** The children of a zygote that died are ours to reap. */
+  #adopt(zygote: Zygote): void {
     for (const [pid, from] of this.#living) {
       if (from !== zygote) continue;
       this.#orphans.adopt(pid, (status) => {
@@ -221,13 +232,13 @@ export class Nursery {
         this.#settle();
       });
     }
-    this.#events.gone(zygote);
+    this.#orphans.sweep();
   }
 
   #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {
     zygote.readReports();
     this.#zygotes.delete(zygote);
-    this.#orphans.sweep();
+    this.#adopt(zygote);
     if (!this.#draining) {
       this.#proven.reject(
         new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),

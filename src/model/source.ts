@@ -4,10 +4,13 @@
  * @module
  */
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
-import { runtimeEnvironment } from "../program.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
+import { signalGroup } from "../posix/process.ts";
 import { childCommand } from "./flags.ts";
 import type { Exit } from "./model.ts";
+import { startRuntime } from "./runtime.ts";
+
+const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /** A worker that was started. */
 export interface WorkerProcess {
@@ -77,21 +80,18 @@ export class SpawnSource implements WorkerSource {
     const line = childCommand(args, this.#options);
     // Only this child inherits the end: nothing else can be started before the caller closes it.
     setInherit(channel.number, true);
-    const process = new Deno.Command(line.program, {
-      args: line.args,
-      stdin: "null",
-      stdout: "inherit",
-      stderr: "inherit",
-      clearEnv: true,
-      env: runtimeEnvironment(),
-    }).spawn();
+    const process = startRuntime(line, this.#options);
     this.#running.add(process);
     process.status.then(({ code, signal }) => {
       this.#running.delete(process);
       ended({ code, signal });
       this.#settle();
     });
-    return { pid: process.pid, kill: (signal) => killQuietly(process, signal) };
+    const kill = (signal: keyof typeof SIGNALS) => {
+      // It leads a group: what a program or handler started goes with it.
+      if (this.#running.has(process)) signalGroup(process.pid, SIGNALS[signal]);
+    };
+    return { pid: process.pid, kill };
   }
 
   ready(): void {}
@@ -107,13 +107,5 @@ export class SpawnSource implements WorkerSource {
 
   #settle(): void {
     if (this.#draining && this.#running.size === 0) this.#ended.resolve();
-  }
-}
-
-function killQuietly(process: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    process.kill(signal);
-  } catch {
-    // It has exited, and its status is about to arrive.
   }
 }

@@ -8,51 +8,23 @@
  *
  * @module
  */
-import {
-  decodeReport,
-  encodeHandover,
-  type Report,
-  REPORT_SIZE,
-} from "../child/wire.ts";
+import { decodeReport, type Report, REPORT_SIZE } from "../child/wire.ts";
 import { POLLIN } from "../posix/abi.ts";
-import { PosixError } from "../posix/errno.ts";
-import type { Fd } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/handover.ts";
+import { receiveFd } from "../posix/handover.ts";
 import { socketPair } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import {
   type Exit,
+  exitOutcome,
   type Handoff,
-  killedOutcome,
   type ModelEvents,
   MOST_LOST,
   type ProcessModel,
 } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 import { WaitingLine } from "./waiting.ts";
-
-/** How a worker model works. */
-export interface WorkerOptions {
-  /** Its name, as it is typed. */
-  readonly name: string;
-  /** How many workers wait ahead of connections, at least. */
-  readonly spares: number;
-  /** How many workers there are at most; Infinity for one a connection. */
-  readonly most: number;
-  /** How many connections a worker serves before it is replaced; Infinity for no end. */
-  readonly recycle: number;
-}
-
-interface Worker {
-  readonly process: WorkerProcess;
-  /** The parent's end; closed at its end of file. */
-  readonly channel: Fd;
-  state: "starting" | "ready" | "handed" | "serving" | "finished";
-  /** The connection it was handed; null between connections. */
-  handoff: Handoff | null;
-  served: number;
-}
+import { handTo, type Worker, type WorkerOptions } from "./worker.ts";
 
 /** Starts workers, hands connections to them, replaces them. */
 export class WorkerModel implements ProcessModel {
@@ -102,6 +74,10 @@ export class WorkerModel implements ProcessModel {
     this.#dispatch();
   }
 
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   serve(handoff: Handoff): void {
     this.#waiting.add(handoff);
     this.#dispatch();
@@ -147,20 +123,13 @@ export class WorkerModel implements ProcessModel {
   }
 
   #hand(worker: Worker, handoff: Handoff): void {
-    const { id, fd, peer } = handoff;
-    worker.handoff = handoff;
-    worker.state = "handed";
     try {
-      const record = encodeHandover({ kind: "connection", id, peer });
-      if (sendFd(worker.channel.number, record, fd.number)) return;
+      if (handTo(worker, handoff)) return;
     } catch (error) {
-      // The worker is gone: its end of file, which gives the connection to another, is on its way.
-      if (
-        error instanceof PosixError &&
-        ["EPIPE", "ECONNRESET"].includes(error.code)
-      ) return;
       this.#pause(
-        `Cannot hand connection ${id} over: ${(error as Error).message}`,
+        `Cannot hand connection ${handoff.id} over: ${
+          (error as Error).message
+        }`,
       );
     }
     worker.handoff = null;
@@ -292,10 +261,14 @@ export class WorkerModel implements ProcessModel {
     this.#hangUp(worker);
     this.#workers.delete(worker);
     if (worker.state === "serving") {
-      this.#events.done(worker.handoff!.id, killedOutcome(exit));
+      this.#events.done(
+        worker.handoff!.id,
+        exitOutcome(exit, this.#options.isProgram),
+      );
     }
     worker.state = "finished";
     this.#events.reaped(worker.process.pid, exit);
+    this.#backoff.stop(); // what it held is free: no need to wait any longer
     this.#dispatch();
   }
 

@@ -10,8 +10,9 @@ import {
   type Handover,
   type Report,
 } from "../child/wire.ts";
-import { runtimeEnvironment } from "../program.ts";
 import { zygoteCommand } from "./flags.ts";
+import { runtimeEnvironment } from "../program.ts";
+import { startRuntime } from "./runtime.ts";
 import { POLLIN } from "../posix/abi.ts";
 import { askCredentials, receiveAttributed } from "../posix/credentials.ts";
 import { openDenseLibrary } from "../posix/dense.ts";
@@ -175,12 +176,5 @@ function startProcess(
   ];
   const line = zygoteCommand(args, options);
   for (const fd of [channel, reports]) setInherit(fd.number, true);
-  return new Deno.Command(line.program, {
-    args: line.args,
-    stdin: "null",
-    stdout: "inherit",
-    stderr: "inherit",
-    clearEnv: true,
-    env: zygoteEnvironment(),
-  }).spawn();
+  return startRuntime(line, options, zygoteEnvironment());
 }

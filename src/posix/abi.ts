@@ -54,6 +54,8 @@ export interface Abi {
   readonly SO_SNDTIMEO: number;
   /** Socket option: the error that waits on a socket. */
   readonly SO_ERROR: number;
+  /** Socket option: `struct ucred` of the peer; 0 where there is none. */
+  readonly SO_PEERCRED: number;
   /** Socket option: no SIGPIPE from this socket; 0 where `MSG_NOSIGNAL` exists instead. */
   readonly SO_NOSIGPIPE: number;
   /** Flag of one `sendmsg(2)`: no SIGPIPE; 0 where `SO_NOSIGPIPE` exists instead. */
@@ -70,6 +72,8 @@ export interface Abi {
   readonly O_NONBLOCK: number;
   /** Resource: open descriptors. */
   readonly RLIMIT_NOFILE: number;
+  /** Resource: processes of a user. */
+  readonly RLIMIT_NPROC: number;
   /** Layout of messages with control data. */
   readonly message: MessageLayout;
   /** Error numbers by name, those that we act on or are likely to show. */
@@ -88,6 +92,7 @@ export const linux: Abi = {
   SO_RCVTIMEO: 20,
   SO_SNDTIMEO: 21,
   SO_ERROR: 4,
+  SO_PEERCRED: 17,
   SO_NOSIGPIPE: 0,
   MSG_NOSIGNAL: 0x4000, // bits/socket.h
   MSG_DONTWAIT: 0x40,
@@ -96,6 +101,7 @@ export const linux: Abi = {
   SCM_RIGHTS: 1,
   O_NONBLOCK: 0o4000, // asm-generic/fcntl.h
   RLIMIT_NOFILE: 7, // asm-generic/resource.h
+  RLIMIT_NPROC: 6,
   message: { // bits/socket.h: struct msghdr, struct cmsghdr
     size: 56,
     iov: 16,
@@ -115,6 +121,8 @@ export const linux: Abi = {
     ESRCH: 3,
     EINTR: 4,
     EIO: 5,
+    E2BIG: 7,
+    ENOEXEC: 8,
     EBADF: 9,
     ECHILD: 10,
     EAGAIN: 11,
@@ -127,10 +135,12 @@ export const linux: Abi = {
     EINVAL: 22,
     ENFILE: 23,
     EMFILE: 24,
+    ETXTBSY: 26,
     ENOSPC: 28,
     EPIPE: 32,
     ENAMETOOLONG: 36,
     ENOSYS: 38,
+    ELOOP: 40,
     EPROTO: 71,
     EADDRINUSE: 98,
     EADDRNOTAVAIL: 99,
@@ -158,6 +168,7 @@ export const darwin: Abi = {
   SO_RCVTIMEO: 0x1006,
   SO_SNDTIMEO: 0x1005,
   SO_ERROR: 0x1007,
+  SO_PEERCRED: 0,
   SO_NOSIGPIPE: 0x1022,
   MSG_NOSIGNAL: 0,
   MSG_DONTWAIT: 0x80,
@@ -166,6 +177,7 @@ export const darwin: Abi = {
   SCM_RIGHTS: 1,
   O_NONBLOCK: 0x0004, // sys/fcntl.h
   RLIMIT_NOFILE: 8, // sys/resource.h
+  RLIMIT_NPROC: 7,
   message: { // sys/socket.h: struct msghdr, struct cmsghdr
     size: 48,
     iov: 16,
@@ -185,6 +197,8 @@ export const darwin: Abi = {
     ESRCH: 3,
     EINTR: 4,
     EIO: 5,
+    E2BIG: 7,
+    ENOEXEC: 8,
     EBADF: 9,
     ECHILD: 10,
     ENOMEM: 12,
@@ -196,6 +210,7 @@ export const darwin: Abi = {
     EINVAL: 22,
     ENFILE: 23,
     EMFILE: 24,
+    ETXTBSY: 26,
     ENOSPC: 28,
     EPIPE: 32,
     EAGAIN: 35,
@@ -209,6 +224,7 @@ export const darwin: Abi = {
     ETOOMANYREFS: 59,
     ETIMEDOUT: 60,
     ECONNREFUSED: 61,
+    ELOOP: 62,
     ENAMETOOLONG: 63,
     EHOSTUNREACH: 65,
     ENOSYS: 78,

@@ -66,3 +66,30 @@ export function receiveAttributed(fd: number): Attributed | "end" | null {
     : 0;
   return { data: new DataView(incoming.data.buffer, 0, count), pid };
 }
+
+/** Who connected to a Unix domain socket. */
+export interface Peer {
+  /** Its process id. */
+  readonly pid: number;
+  /** Its effective user id. */
+  readonly uid: number;
+  /** Its effective group id. */
+  readonly gid: number;
+}
+
+/**
+ * Who is at the other end, as the kernel noted it when the connection was made: `SO_PEERCRED`.
+ *
+ * @param fd A connected Unix domain socket.
+ * @returns Who; null where the system does not say.
+ */
+export function peerOf(fd: number): Peer | null {
+  const ucred = new Uint32Array(3);
+  const length = new Uint8Array(new Uint32Array([UCRED_SIZE]).buffer);
+  const bytes = new Uint8Array(ucred.buffer);
+  if (
+    abi.SO_PEERCRED === 0 ||
+    libc.getsockopt(fd, abi.SOL_SOCKET, abi.SO_PEERCRED, bytes, length) < 0
+  ) return null;
+  return { pid: ucred[0]!, uid: ucred[1]!, gid: ucred[2]! };
+}

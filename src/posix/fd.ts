@@ -8,6 +8,11 @@ import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 
+const CLOSE_RANGE_CLOEXEC = 4; // linux/close_range.h, Linux 5.11
+const LAST_FD = 0xffffffff;
+/** Numbers that are looked at where there is no better way; those of a connection process are low. */
+const MOST_DESCRIPTORS = 65536;
+
 /** Owns one descriptor: closes it once, and throws when it is used afterwards. */
 export class Fd implements Disposable {
   #fd: number;
@@ -71,6 +76,32 @@ export class Fd implements Disposable {
  */
 export function setInherit(fd: number, inherit: boolean): void {
   check(libc.fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC), "fcntl");
+}
+
+/**
+ * Makes a number refer to what a descriptor refers to, `dup2(2)`; a program that this process becomes
+ * inherits it. What the number was before is closed.
+ *
+ * @param fd The descriptor, borrowed; it stays open.
+ * @param over The number.
+ * @throws {PosixError} When the descriptor is not open.
+ */
+export function putOver(fd: number, over: number): void {
+  check(libc.dup2(fd, over), "dup2");
+}
+
+/**
+ * Lets no program that this process becomes inherit a descriptor above a bound: `close_range(2)`
+ * CLOSE_RANGE_CLOEXEC, or each by its number. They stay open until then.
+ *
+ * @param above The highest number that is left alone.
+ */
+export function closeOnExec(above: number): void {
+  const { close_range } = libc;
+  if (close_range?.(above + 1, LAST_FD, CLOSE_RANGE_CLOEXEC) === 0) return;
+  for (const fd of openDescriptors(MOST_DESCRIPTORS)) {
+    if (fd > above) setInherit(fd, false);
+  }
 }
 
 /**

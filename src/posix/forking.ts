@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { check, errno, PosixError } from "./errno.ts";
+import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { read } from "./io.ts";
@@ -14,6 +14,7 @@ const WNOWAIT = 0x01000000;
 const P_ALL = 0;
 const SIG_BLOCK = 0; // asm-generic/signal-defs.h
 const SIG_UNBLOCK = 1;
+const SIG_SETMASK = 2;
 const SIG_IGN = 1n;
 const SIGUSR2 = 12;
 const SIG_DFL = 0n;
@@ -21,11 +22,14 @@ const SIGCHLD = 17; // asm-generic/signal.h
 const SFD_NONBLOCK_CLOEXEC = 0o2004000; // sys/signalfd.h
 const PR_SET_CHILD_SUBREAPER = 36; // linux/prctl.h
 
+// Taken out of the table here: a first look at it in a child would cost every child a miss.
+const { _exit } = libc;
 const status = new Int32Array(1);
 const statusBytes = new Uint8Array(status.buffer);
 /** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
 const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
 const stopSignal = signalSet(1n << BigInt(SIGUSR2 - 1));
+const noSignal = signalSet(0n);
 const previous = signalSet(0n);
 
 /** A child that has ended. */
@@ -171,6 +175,11 @@ export function endWithin(seconds: number): void {
   libc.alarm(seconds);
 }
 
+/** Lets every signal through: what a program expects that did not ask for anything else. */
+export function unblockSignals(): void {
+  libc.sigprocmask(SIG_SETMASK, noSignal, previous);
+}
+
 /**
  * Ends this process at once: no at-exit work of anybody runs, `_exit(2)`.
  *
@@ -178,8 +187,17 @@ export function endWithin(seconds: number): void {
  * @returns Never.
  */
 export function exitNow(code: number): never {
-  libc._exit(code);
-  throw new PosixError("_exit", errno());
+  _exit(code);
+  throw new TypeError("Cannot be reached: _exit does not return");
+}
+
+/**
+ * As {@linkcode exitNow}, but can be rehearsed.
+ *
+ * @param code The exit code; a negative one does nothing.
+ */
+export function leave(code: number): void {
+  if (code >= 0) _exit(code);
 }
 
 /**

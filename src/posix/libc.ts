@@ -94,6 +94,33 @@ export const prototypes = {
   setpgid: { parameters: ["i32", "i32"], result: "i32" },
   /** `int getrlimit(int resource, struct rlimit *rlim)`. */
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int setrlimit(int resource, const struct rlimit *rlim)`. */
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** `int setpriority(int which, id_t who, int prio)`. */
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
+  /** `mode_t umask(mode_t mask)`. */
+  umask: { parameters: ["u32"], result: "u32" },
+  /** `int chdir(const char *path)`. */
+  chdir: { parameters: ["buffer"], result: "i32" },
+  /** `struct passwd *getpwnam(const char *name)`. */
+  getpwnam: { parameters: ["buffer"], result: "pointer" },
+  /** `struct passwd *getpwuid(uid_t uid)`. */
+  getpwuid: { parameters: ["u32"], result: "pointer" },
+  /** `struct group *getgrnam(const char *name)`. */
+  getgrnam: { parameters: ["buffer"], result: "pointer" },
+  /** `int getgrouplist(const char *user, gid_t group, gid_t *groups, int *ngroups)`. */
+  getgrouplist: {
+    parameters: ["buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  /** `uid_t geteuid(void)`. */
+  geteuid: { parameters: [], result: "u32" },
+  /** `int setgroups(size_t size, const gid_t *list)`: of every thread (nptl(7)), as are the next two. */
+  setgroups: { parameters: ["u32", "buffer"], result: "i32" },
+  /** `int setgid(gid_t gid)`. */
+  setgid: { parameters: ["u32"], result: "i32" },
+  /** `int setuid(uid_t uid)`. */
+  setuid: { parameters: ["u32"], result: "i32" },
   /** `int prctl(int option, unsigned long arg2 … arg5)` (Linux). */
   prctl: {
     parameters: ["i32", "buffer", "u32", "u32", "u32"],
@@ -151,6 +178,18 @@ export const prototypes = {
   },
   /** `int dup3(int oldfd, int newfd, int flags)` (Linux). */
   dup3: { parameters: ["i32", "i32", "i32"], result: "i32", optional: true },
+  /** `int dup2(int oldfd, int newfd)`. */
+  dup2: { parameters: ["i32", "i32"], result: "i32" },
+  /** `int close_range(unsigned int first, unsigned int last, int flags)` (Linux 5.9, glibc 2.34). */
+  close_range: {
+    parameters: ["u32", "u32", "i32"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int access(const char *path, int mode)`. */
+  access: { parameters: ["buffer", "i32"], result: "i32" },
+  /** `int execve(const char *path, char *const argv[], char *const envp[])`. */
+  execve: { parameters: ["buffer", "buffer", "buffer"], result: "i32" },
   /** `int epoll_create1(int flags)` (Linux). */
   epoll_create1: { parameters: ["i32"], result: "i32", optional: true },
   /** `int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)` (Linux). */

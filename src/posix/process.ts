@@ -30,6 +30,25 @@ export function leaveProcessGroup(): void {
 }
 
 /**
+ * Changes the directory that relative paths start from: `chdir(2)`.
+ *
+ * @param path The directory.
+ * @throws {PosixError} ENOENT, ENOTDIR, EACCES.
+ */
+export function changeDirectory(path: string): void {
+  check(libc.chdir(encoder.encode(path + "\0")), "chdir");
+}
+
+/**
+ * Changes which permissions new files do not get: `umask(2)`.
+ *
+ * @param mask Permission bits.
+ */
+export function setUmask(mask: number): void {
+  libc.umask(mask);
+}
+
+/**
  * How many descriptors this process may have open, `getrlimit(2)` RLIMIT_NOFILE.
  *
  * @returns The soft limit; Infinity when there is none.
@@ -42,6 +61,17 @@ export function descriptorLimit(): number {
     "getrlimit",
   );
   return limit[0]! >= 1n << 62n ? Infinity : Number(limit[0]);
+}
+
+/**
+ * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`.
+ *
+ * @param pid A process that leads a group, or will in a moment.
+ * @param signal Its number.
+ * @returns Whether the process was there.
+ */
+export function signalGroup(pid: number, signal: number): boolean {
+  return libc.kill(-pid, signal) === 0 || signalProcess(pid, signal);
 }
 
 /**

@@ -15,6 +15,8 @@ const BATCH = 64;
 
 /** What an acceptor tells. */
 export interface AcceptorEvents {
+  /** Whether one more connection can be had; if not, the backlog keeps it until `resume`. */
+  hasRoom(): boolean;
   /** A connection, the receiver's to close. */
   accepted(connection: Accepted): void;
   /** The system refused to give one; it is tried again. */
@@ -26,6 +28,7 @@ export class Acceptor {
   readonly #listener: number;
   readonly #watcher: Watcher;
   readonly #events: AcceptorEvents;
+  #held = false;
   #resume: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -46,8 +49,16 @@ export class Acceptor {
     this.#watcher.watch(this.#listener, POLLIN, () => this.#take(BATCH));
   }
 
+  /** Goes on if it was held up for want of room. */
+  resume(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.start();
+  }
+
   /** Takes what is in the backlog at this moment, then accepts no more. */
   stop(): void {
+    this.#held = false;
     this.#take(Infinity);
     clearTimeout(this.#resume);
     this.#watcher.unwatch(this.#listener);
@@ -55,6 +66,7 @@ export class Acceptor {
 
   #take(most: number): void {
     for (let i = 0; i < most; i++) {
+      if (most === BATCH && !this.#events.hasRoom()) return this.#hold();
       try {
         const connection = accept(this.#listener);
         if (connection === null) return;
@@ -66,6 +78,11 @@ export class Acceptor {
         return this.#pause();
       }
     }
+  }
+
+  #hold(): void {
+    this.#held = true;
+    this.#watcher.unwatch(this.#listener);
   }
 
   /** No room (EMFILE, ENFILE, ENOBUFS, ENOMEM): the backlog keeps the connections for a while. */

@@ -71,9 +71,8 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   try {
     const listener = Deno.listen({ transport: "unix", path: unix });
     const made = Deno.lstatSync(unix);
-    return wrap(listener, backlog, (_, fd) => {
+    return wrap(listener, backlog, () => {
       // Deno's close would remove whatever is at the path by then. The descriptor goes with the process.
-      shutdownBoth(fd);
       removeSocket(unix, made);
     });
   } catch (error) {
@@ -84,7 +83,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
 function wrap(
   listener: Deno.TcpListener | Deno.UnixListener,
   backlog: number,
-  end: (listener: Deno.Listener, fd: number) => void,
+  end: (listener: Deno.Listener) => void,
 ): Listener {
   const fd = findListener(listener.addr);
   setBacklog(fd, backlog);
@@ -92,7 +91,9 @@ function wrap(
   const close = () => {
     if (!open) return;
     open = false;
-    end(listener, fd);
+    // The watcher's thread may still hold the socket: closing alone would leave it listening for a moment.
+    shutdownBoth(fd);
+    end(listener);
   };
   const address = listener.addr as Deno.NetAddr | Deno.UnixAddr;
   return { fd, address, close, [Symbol.dispose]: close };

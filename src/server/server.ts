@@ -8,6 +8,7 @@ import type { ChosenModel } from "../model/choose.ts";
 import type { Exit, ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
+import { descriptorLimit } from "../posix/process.ts";
 import type { Accepted } from "../posix/sockets.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -60,6 +61,11 @@ export class Server {
   readonly #live = new LiveTable();
   readonly #acceptor: Acceptor;
   readonly #watching: Promise<void>;
+  /** Connections beyond it stay in the backlog: each costs a descriptor, which starting processes need. */
+  readonly #mostWaiting = Math.min(
+    1024,
+    Math.max(2, Math.floor(descriptorLimit() / 16)),
+  );
   #model: ProcessModel | undefined;
   #draining: Promise<void> | undefined;
 
@@ -72,6 +78,7 @@ export class Server {
     this.#options = options;
     this.#events = options.events;
     this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
+      hasRoom: () => (this.#model?.waiting ?? 0) < this.#mostWaiting,
       accepted: (connection) => this.#accepted(connection),
       refused: (error: PosixError) =>
         this.#events.trouble(`Cannot accept: ${error.message}`),
@@ -152,6 +159,7 @@ export class Server {
   #took(id: number, pid: number): void {
     const live = this.#live.took(id, pid);
     if (live) this.#events.connected(live);
+    this.#acceptor.resume();
   }
 
   #done(id: number, outcome: Outcome): void {
@@ -168,6 +176,7 @@ export class Server {
   #refused(id: number, why: string): void {
     const live = this.#live.remove(id);
     if (live) this.#events.refused(live, why);
+    this.#acceptor.resume();
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Program, ProgramChoice } from "./program.ts";
 import type { Service } from "./service.ts";
 
 /** The names of the built-in services. */
@@ -16,16 +17,17 @@ export const SERVICE_NAMES = [
 /** One of {@linkcode SERVICE_NAMES}. */
 export type ServiceName = typeof SERVICE_NAMES[number];
 
-/** Which service to run: a built-in one, or the default export of a module. */
-export type ServiceChoice = { readonly name: ServiceName } | {
-  readonly module: string;
-};
+/** Which service to run: a built-in one, the default export of a module, or a program. */
+export type ServiceChoice =
+  | { readonly name: ServiceName }
+  | { readonly module: string }
+  | { readonly program: ProgramChoice };
 
 /** A service that has been loaded. */
 export interface LoadedService {
-  /** The service. */
-  readonly serve: Service;
-  /** Whether it may use the event loop; the built-in ones do not. */
+  /** The service, or the program that a process becomes in its place. */
+  readonly serve: Service | Program;
+  /** Whether it may use the event loop; built-in ones and programs do not. */
   readonly asynchronous: boolean;
 }
 
@@ -41,6 +43,10 @@ export async function loadService(
 ): Promise<LoadedService> {
   if ("module" in choice) {
     return { serve: await loadHandler(choice.module), asynchronous: true };
+  }
+  if ("program" in choice) {
+    const { Program } = await import("./program.ts");
+    return { serve: new Program(choice.program), asynchronous: false };
   }
   return { serve: await loadBuiltIn(choice.name), asynchronous: false };
 }

@@ -22,7 +22,8 @@ function connection(): {
   const [client, server] = socketPair(1);
   return {
     client,
-    serve: (service, idle = 0) => serveOne(service, server, HANDOVER, idle),
+    serve: (service, idleTimeout = 0) =>
+      serveOne(service, server, HANDOVER, { idleTimeout }),
   };
 }
 

@@ -141,7 +141,7 @@ test("decodeReport: garbage is null, and nothing is thrown", () => {
 test("decodeReport: garbage behind our tag throws nothing, and what it gives has the right form", () => {
   const tag = encodeReport(READY).slice(0, 4);
   const size = { minLength: REPORT_SIZE, maxLength: REPORT_SIZE };
-  const small = fc.nat(6);
+  const small = fc.constantFrom(0, 1, 2, 3, 4, 99, 2 ** 32 - 1); // the last two are none
   fc.assert(
     fc.property(
       fc.uint8Array(size),

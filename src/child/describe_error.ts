@@ -1,0 +1,53 @@
+/**
+ * An error as one short line: what it is, what it says, and where a person must look.
+ *
+ * @module
+ */
+
+/** Where our own modules are: a place in them is no help to whoever wrote the handler. */
+const OURS = new URL("../", import.meta.url).href;
+const PLACE = /((?:file|data|blob|https?):[^\s()]+:\d+:\d+)/g;
+/** Bytes that travel in a report. */
+const MOST = 200;
+/** Of a long path its end is kept, so that something of the message is, too. */
+const MOST_PLACE = 120;
+
+/**
+ * Describes whatever was thrown.
+ *
+ * @param error Anything.
+ * @returns One line of at most 200 bytes, with the file and line that it came from if they are known.
+ */
+export function describeError(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return clip(oneLine(show(error)), MOST);
+    const text = oneLine(`${error.name}: ${error.message}`);
+    const place = placeOf(error);
+    if (place === undefined) return clip(text, MOST);
+    const end = ` at ${place.slice(-MOST_PLACE)}`;
+    return clip(text, MOST - new TextEncoder().encode(end).length) + end;
+  } catch {
+    return "an error that cannot be shown"; // its own code threw
+  }
+}
+
+function show(thrown: unknown): string {
+  return typeof thrown === "string" ? thrown : Deno.inspect(thrown);
+}
+
+function placeOf({ stack }: Error): string | undefined {
+  const places = [...(stack ?? "").matchAll(PLACE)].map(([place]) => place);
+  const place = places.find((place) => !place.startsWith(OURS)) ?? places[0];
+  return place?.replace("file://", "");
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
+}
+
+/** As much of a text as fits, whole characters. */
+function clip(text: string, bytes: number): string {
+  const room = new Uint8Array(bytes);
+  const { read } = new TextEncoder().encodeInto(text, room);
+  return text.slice(0, read);
+}

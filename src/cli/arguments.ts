@@ -1,0 +1,63 @@
+/**
+ * How the values of options are taken from the command line.
+ *
+ * @module
+ */
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { parseCount, parseDuration } from "./values.ts";
+
+/**
+ * Turns our parsers' errors into the ones that commander shows as wrong usage.
+ *
+ * @param parse A parser of `values.ts`.
+ * @returns The same, for commander.
+ */
+export function valueOf<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
+}
+
+/**
+ * A name or path: anything but nothing.
+ *
+ * @param flag The option, for the message.
+ * @returns A parser.
+ */
+export function named(flag: string): (text: string) => string {
+  return (text) => {
+    if (text !== "") return text;
+    throw new InvalidArgumentError(
+      `Cannot use an empty ${flag}: give a value.`,
+    );
+  };
+}
+
+/**
+ * A whole number.
+ *
+ * @param what What it counts, for the message.
+ * @param least The smallest that is allowed.
+ * @returns A parser.
+ */
+export function count(what: string, least = 0): (text: string) => number {
+  return valueOf((text) => parseCount(text, what, least));
+}
+
+/**
+ * An option whose value is a duration.
+ *
+ * @param flags Its names and its value, as commander wants them.
+ * @param description For the help.
+ * @returns The option; its value is in milliseconds.
+ */
+export function duration<const Flags extends string>(
+  flags: Flags,
+  description: string,
+): Option<Flags, undefined, undefined, number> {
+  return new Option(flags, description).argParser(valueOf(parseDuration));
+}

@@ -1,0 +1,48 @@
+/**
+ * Starting a process of ours in another role, and telling it what to do.
+ *
+ * @module
+ */
+import { type ChildOptions, encodeProgram } from "../child/options.ts";
+import { type CommandLine, runtimeEnvironment } from "../program.ts";
+
+/**
+ * Starts a process. What it is to inherit must be inheritable.
+ *
+ * @param line What to start.
+ * @param options How it serves.
+ * @param env Its environment.
+ * @returns The process.
+ * @throws {Error} When descriptors or processes run out.
+ */
+export function startRuntime(
+  line: CommandLine,
+  options: ChildOptions,
+  env: Record<string, string> = runtimeEnvironment(),
+): Deno.ChildProcess {
+  const program = encodeProgram(options);
+  const process = new Deno.Command(line.program, {
+    args: line.args,
+    stdin: program ? "piped" : "null",
+    stdout: "inherit",
+    stderr: "inherit",
+    clearEnv: true,
+    env,
+  }).spawn();
+  if (program) void say(process, program);
+  return process;
+}
+
+/** It may be longer than a pipe holds, and is read when the process has started. */
+async function say(
+  { stdin }: Deno.ChildProcess,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(bytes);
+    await writer.close();
+  } catch {
+    // The process has ended, and its status is about to arrive.
+  }
+}

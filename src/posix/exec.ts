@@ -1,0 +1,105 @@
+/**
+ * Becoming another program: `execve(2)` in this process.
+ *
+ * @module
+ */
+import { check, errno, PosixError } from "./errno.ts";
+import { libc } from "./libc.ts";
+
+const X_OK = 1; // unistd.h
+
+const encoder = new TextEncoder();
+
+/**
+ * Whether this process may run a file, `access(2)`. It says true of directories, too.
+ *
+ * @param path The file.
+ * @throws {PosixError} ENOENT, EACCES or another, which says why not.
+ */
+export function checkExecutable(path: string): void {
+  check(libc.access(encoder.encode(path + "\0"), X_OK), "access");
+}
+
+/**
+ * A program to become, laid out as `execve(2)` wants it. The addresses are computed once, while FFI
+ * permission still stands; variables that are not known before the connection are written later.
+ */
+export class ProgramImage {
+  /** Every string, each ended by NUL: the path, the arguments, the variables, and the room. */
+  readonly #text: Uint8Array<ArrayBuffer>;
+  /** Where `#text` is. Safety: V8 does not move a backing store, and `#text` lives as long as this. */
+  readonly #base: bigint;
+  /** Addresses of strings, ended by 0: `char *const argv[]`, `char *const envp[]`. */
+  readonly #argv: BigUint64Array<ArrayBuffer>;
+  readonly #envp: BigUint64Array<ArrayBuffer>;
+  /** How many entries of `#envp` are written, and where the room in `#text` begins. */
+  readonly #variables: number;
+  readonly #roomAt: number;
+
+  /**
+   * Lays it out.
+   *
+   * @param path The file to run.
+   * @param args All arguments, the program's name first.
+   * @param env `NAME=value` each.
+   * @param room Bytes and variables that may be added later.
+   */
+  constructor(
+    path: string,
+    args: readonly string[],
+    env: readonly string[],
+    room: { readonly bytes: number; readonly variables: number },
+  ) {
+    const strings = [path, ...args, ...env].map((text) =>
+      encoder.encode(text + "\0")
+    );
+    const length = strings.reduce((sum, { length }) => sum + length, 0);
+    // An ArrayBuffer of its own, since a small typed array alone may lie where V8 moves things.
+    this.#text = new Uint8Array(new ArrayBuffer(length + room.bytes));
+    this.#base = BigInt(
+      Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#text)),
+    );
+    const addresses: bigint[] = [];
+    let at = 0;
+    for (const bytes of strings) {
+      this.#text.set(bytes, at);
+      addresses.push(this.#base + BigInt(at));
+      at += bytes.length;
+    }
+    this.#roomAt = at;
+    this.#variables = env.length;
+    this.#argv = new BigUint64Array(args.length + 1);
+    this.#argv.set(addresses.slice(1, 1 + args.length));
+    this.#envp = new BigUint64Array(env.length + room.variables + 1);
+    this.#envp.set(addresses.slice(1 + args.length));
+  }
+
+  /**
+   * Replaces this process by the program.
+   *
+   * @param env More variables, `NAME=value` each; what does not fit into the room is left out.
+   * @returns Never: the program does not know of us.
+   * @throws {PosixError} When the system refuses; this process goes on.
+   */
+  become(env: readonly string[]): never {
+    let at = this.#roomAt;
+    let next = this.#variables;
+    for (const variable of env) {
+      const bytes = encoder.encode(variable.replaceAll("\0", "@") + "\0");
+      const fits = at + bytes.length <= this.#text.length &&
+        next < this.#envp.length - 1;
+      if (!fits) break;
+      this.#text.set(bytes, at);
+      this.#envp[next++] = this.#base + BigInt(at);
+      at += bytes.length;
+    }
+    this.#envp[next] = 0n;
+    // Safety: every address points into `#text`, and both tables end with 0.
+    libc.execve(
+      this.#text,
+      new Uint8Array(this.#argv.buffer),
+      new Uint8Array(this.#envp.buffer),
+    );
+    throw new PosixError("execve", errno());
+  }
+}

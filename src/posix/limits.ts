@@ -1,0 +1,86 @@
+/**
+ * What a process may use: `getrlimit(2)`, `setrlimit(2)`, `setpriority(2)`.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+import { check } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { readProcFile } from "./proc.ts";
+
+const PRIO_PROCESS = 0; // sys/resource.h
+const RLIM_INFINITY = 1n << 62n; // or more: each system has its own
+
+/** The resources that can be limited here. */
+export const RESOURCES = {
+  /** Seconds of processor time: RLIMIT_CPU. */
+  cpu: 0,
+  /** Bytes of private memory that can be written to: RLIMIT_DATA (Linux counts all of it since 4.7). */
+  memory: 2,
+  /** Open descriptors: RLIMIT_NOFILE. */
+  files: abi.RLIMIT_NOFILE,
+  /** Processes and threads of the user, in all: RLIMIT_NPROC. */
+  processes: abi.RLIMIT_NPROC,
+} as const;
+/** One of {@linkcode RESOURCES}. */
+export type Resource = keyof typeof RESOURCES;
+
+/** A resource's limits. */
+export interface Limit {
+  /** What holds; a process may raise it. */
+  readonly soft: number;
+  /** How far. */
+  readonly hard: number;
+}
+
+const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
+const pairBytes = new Uint8Array(pair.buffer);
+
+/**
+ * What this process may use.
+ *
+ * @param resource Of what.
+ * @returns Its limits; Infinity for none.
+ * @throws {PosixError} When the system refuses.
+ */
+export function getLimit(resource: Resource): Limit {
+  check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
+  const [soft, hard] = [...pair].map((bound) =>
+    bound >= RLIM_INFINITY ? Infinity : Number(bound)
+  );
+  return { soft: soft!, hard: hard! };
+}
+
+/**
+ * Limits what this process, and those that it starts, may use.
+ *
+ * @param resource Of what.
+ * @param limit How much, whole numbers.
+ * @throws {PosixError} EPERM when it is more than the hard limit, and this is not root.
+ */
+export function setLimit(resource: Resource, { soft, hard }: Limit): void {
+  pair[0] = BigInt(soft);
+  pair[1] = BigInt(hard);
+  check(libc.setrlimit(RESOURCES[resource], pairBytes), "setrlimit");
+}
+
+/**
+ * How much memory this process has that the limit counts.
+ *
+ * @returns Bytes; used or not.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function memoryInUse(): number {
+  const status = readProcFile("/proc/self/status");
+  return 1024 * Number(/^VmData:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+}
+
+/**
+ * Changes how willingly this process gives way to others.
+ *
+ * @param value From -20, which takes all, to 19, which takes what is left.
+ * @throws {PosixError} EACCES when it is less than before, and this is not root.
+ */
+export function setNice(value: number): void {
+  check(libc.setpriority(PRIO_PROCESS, 0, value), "setpriority");
+}

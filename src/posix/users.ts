@@ -1,0 +1,140 @@
+/**
+ * Users and groups by name, and becoming another user.
+ *
+ * @module
+ */
+import { check, errno, PosixError } from "./errno.ts";
+import { libc } from "./libc.ts";
+import { readProcFile } from "./proc.ts";
+
+/** What a process may be to the system. */
+export interface User {
+  /** User id. */
+  readonly uid: number;
+  /** Group id. */
+  readonly gid: number;
+  /** Every group that it belongs to. */
+  readonly groups: readonly number[];
+}
+
+/** An entry of the user database. */
+export interface UserEntry {
+  /** The user's name. */
+  readonly name: string;
+  /** User id. */
+  readonly uid: number;
+  /** The user's own group. */
+  readonly gid: number;
+}
+
+// struct passwd {char *pw_name, *pw_passwd; uid_t pw_uid; gid_t pw_gid; …}, the same on both systems
+const PASSWD = { name: 0, uid: 16, gid: 20 };
+// struct group {char *gr_name, *gr_passwd; gid_t gr_gid; …}
+const GROUP = { gid: 16 };
+const MOST_GROUPS = 65536; // NGROUPS_MAX, linux/limits.h
+const encoder = new TextEncoder();
+
+/**
+ * A user by name, or by number: `getpwnam(3)`, `getpwuid(3)`.
+ *
+ * @param user The name or number.
+ * @returns The entry; null when the database has none.
+ */
+export function findUser(user: string | number): UserEntry | null {
+  const entry = typeof user === "number"
+    ? libc.getpwuid(user)
+    : libc.getpwnam(encoder.encode(user + "\0"));
+  if (entry === null) return null;
+  // Safety: libc's own entry, valid until the next look-up; everything is copied out of it here.
+  const view = new Deno.UnsafePointerView(entry);
+  const name = view.getPointer(PASSWD.name);
+  return {
+    name: name === null ? "" : Deno.UnsafePointerView.getCString(name),
+    uid: view.getUint32(PASSWD.uid),
+    gid: view.getUint32(PASSWD.gid),
+  };
+}
+
+/**
+ * A group's id by its name: `getgrnam(3)`.
+ *
+ * @param name The name.
+ * @returns The id; null when the database has no such group.
+ */
+export function findGroup(name: string): number | null {
+  const entry = libc.getgrnam(encoder.encode(name + "\0"));
+  // Safety: as above.
+  return entry === null
+    ? null
+    : new Deno.UnsafePointerView(entry).getUint32(GROUP.gid);
+}
+
+/**
+ * The groups that a user belongs to: `getgrouplist(3)`.
+ *
+ * @param name The user's name.
+ * @param gid A group that is listed in any case.
+ * @returns Their ids.
+ */
+export function groupsOf(name: string, gid: number): number[] {
+  const found = new Uint32Array(MOST_GROUPS);
+  const count = new Int32Array([MOST_GROUPS]);
+  libc.getgrouplist(
+    encoder.encode(name + "\0"),
+    gid,
+    new Uint8Array(found.buffer),
+    new Uint8Array(count.buffer),
+  );
+  return [...found.subarray(0, count[0])];
+}
+
+/** Bits of what only root may do: linux/capability.h. */
+const CAPABILITIES = {
+  setgid: 6,
+  setuid: 7,
+  sys_nice: 23,
+  sys_resource: 24,
+} as const;
+/** One of them. */
+export type Capability = keyof typeof CAPABILITIES;
+
+/**
+ * Whether this process may do what only root may (capabilities(7)): root in a container often may not,
+ * and others may have been let.
+ *
+ * @param capability What.
+ * @returns Whether it may; where there are no capabilities, whether it is root.
+ */
+export function hasCapability(capability: Capability): boolean {
+  if (Deno.build.os !== "linux") return isRoot();
+  const status = readProcFile("/proc/self/status");
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  const bit = BigInt(CAPABILITIES[capability]);
+  return (BigInt("0x" + effective) >> bit & 1n) === 1n;
+}
+
+/**
+ * Whether this process acts as root: `geteuid(2)`.
+ *
+ * @returns True for user id 0.
+ */
+export function isRoot(): boolean {
+  return libc.geteuid() === 0;
+}
+
+/**
+ * Becomes another user for good, with that user's groups alone: `setgroups(2)`, `setgid(2)`, `setuid(2)`.
+ *
+ * @param user Who.
+ * @throws {PosixError} EPERM when this is not root.
+ */
+export function becomeUser({ uid, gid, groups }: User): void {
+  const list = new Uint8Array(Uint32Array.from(groups).buffer);
+  check(libc.setgroups(groups.length, list), "setgroups");
+  check(libc.setgid(gid), "setgid");
+  check(libc.setuid(uid), "setuid");
+  // There must be no way back.
+  if (uid !== 0 && libc.setuid(0) === 0) {
+    throw new PosixError("setuid", errno());
+  }
+}

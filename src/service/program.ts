@@ -1,0 +1,104 @@
+/**
+ * Any program as a service, as inetd runs it: the connection is its standard input and output.
+ *
+ * @module
+ */
+import { decodeAddress } from "../posix/address.ts";
+import { peerOf } from "../posix/credentials.ts";
+import { PosixError } from "../posix/errno.ts";
+import { ProgramImage } from "../posix/exec.ts";
+import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
+import { resetSignals, unblockSignals } from "../posix/forking.ts";
+import { leaveProcessGroup } from "../posix/process.ts";
+import { localAddress, shutdownBoth } from "../posix/sockets.ts";
+import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
+
+/** SIGUSR2, SIGPIPE, SIGCHLD: the runtime or we ignore or block them, and `execve(2)` keeps that. */
+const CHANGED_SIGNALS = [12, 13, 17];
+
+/** Where a program's standard error goes. */
+export const STDERR_CHOICES = ["server", "client"] as const;
+
+/** A program, as a person chose it. */
+export interface ProgramChoice {
+  /** The file, absolute. */
+  readonly path: string;
+  /** All arguments, the name first, as typed. */
+  readonly args: readonly string[];
+  /** The server's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where its standard error goes. */
+  readonly stderr: typeof STDERR_CHOICES[number];
+}
+
+/** A program that is ready to be become. */
+export class Program {
+  readonly #choice: ProgramChoice;
+  readonly #image: ProgramImage;
+
+  /**
+   * Readies it; call it while FFI permission still stands.
+   *
+   * @param choice The program.
+   */
+  constructor(choice: ProgramChoice) {
+    this.#choice = choice;
+    const env = inheritedVariables(choice.env);
+    this.#image = new ProgramImage(choice.path, choice.args, env, ROOM);
+  }
+
+  /**
+   * Replaces this process by the program, with nothing open but the connection and standard error.
+   * All other descriptors stay open until then, so that a failure can still be told.
+   *
+   * @param fd The connection, blocking; ended when this fails.
+   * @param handover The connection's id and the client's `struct sockaddr`.
+   * @param then What else to do `first`, and what `last`.
+   * @returns Never.
+   * @throws {TypeError} When the system refuses; the message says why.
+   */
+  become(
+    fd: Fd,
+    { id, peer }: { id: number; peer: Uint8Array<ArrayBuffer> },
+    then: { first: () => void; last: () => void },
+  ): never {
+    const { path, stderr } = this.#choice;
+    try {
+      then.first();
+      const facts = {
+        id,
+        local: localAddress(fd.number),
+        remote: decodeAddress(peer),
+      };
+      const variables = connectionVariables({
+        ...facts,
+        peer: "path" in facts.local ? peerOf(fd.number) : null,
+      });
+      leaveProcessGroup(); // `kill 0` in a script must reach nobody else
+      for (const over of stderr === "client" ? [0, 1, 2] : [0, 1]) {
+        putOver(fd.number, over);
+      }
+      closeOnExec(2);
+      resetSignals(CHANGED_SIGNALS);
+      unblockSignals();
+      then.last();
+      this.#image.become(variables);
+    } catch (error) {
+      shutdownBoth(fd.number); // its copies, that stay open until this process ends, are ended with it
+      fd.close();
+      throw new TypeError(explain(path, error as Error));
+    }
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: "it or its interpreter is missing",
+  ENOEXEC: "a script begins with a line such as #!/bin/sh",
+  E2BIG: "its arguments and environment are too long",
+  EACCES: "let the server's user run it, or give --user",
+};
+
+function explain(path: string, error: Error): string {
+  const hint = error instanceof PosixError ? HINTS[error.code] : undefined;
+  return `Cannot run "${path}": ${error.message}${hint ? `: ${hint}` : ""}`;
+}

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "./helpers/testing.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Every TypeScript file below a folder, as a path from the project's root. */
+function files(folder: string): string[] {
+  return [...Deno.readDirSync(new URL(folder, ROOT))].flatMap(
+    ({ name, isDirectory }) => {
+      if (isDirectory) return files(`${folder}${name}/`);
+      return name.endsWith(".ts") ? [folder + name] : [];
+    },
+  );
+}
+
+function read(file: string): string {
+  return Deno.readTextFileSync(new URL(file, ROOT));
+}
+
+/** The code of a file without its comments. */
+function codeOf(file: string): string {
+  return read(file).replaceAll(/^\s*(\/\*\*?|\*|\/\/).*$/gm, "").replaceAll(
+    /\s\/\/ .*$/gm,
+    "",
+  );
+}
+
+interface Import {
+  /** A path from the project's root, or a package's name. */
+  readonly to: string;
+  /** Whether only types are imported, which are gone when it runs. */
+  readonly typeOnly: boolean;
+}
+
+/** What a file imports, also dynamically. */
+function importsOf(file: string): Import[] {
+  const static_ = /^(import|export)\s+(type\s)?[^"';]*?\bfrom\s+"([^"]+)"/gm;
+  const other = /\bimport\s*\(\s*"([^"]+)"|^import\s+"([^"]+)"/gm;
+  const code = codeOf(file);
+  return [
+    ...[...code.matchAll(static_)].map(([, , type, to]) => ({
+      to: to!,
+      typeOnly: !!type,
+    })),
+    ...[...code.matchAll(other)].map(([, a, b]) => ({
+      to: a ?? b!,
+      typeOnly: false,
+    })),
+  ].map(({ to, typeOnly }) => ({ to: resolve(file, to), typeOnly }));
+}
+
+function resolve(from: string, to: string): string {
+  if (!to.startsWith(".")) return to;
+  return new URL(to, new URL(from, ROOT)).href.slice(ROOT.href.length);
+}
+
+/** The folder of a source file: `posix`, `child`, …; `main.ts` and `program.ts` stand for themselves. */
+function partOf(path: string): string {
+  return /^src\/(\w+)\//.exec(path)?.[1] ?? path;
+}
+
+/** Which folders each folder may import from, beside itself. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  posix: [],
+  service: ["posix"],
+  child: ["service", "posix", "src/program.ts"],
+  model: ["child", "service", "posix", "src/program.ts"],
+  server: ["model", "child", "posix"],
+  client: ["posix", "src/program.ts", "src/child/permissions.ts"],
+};
+
+for (const [part, allowed] of Object.entries(MAY)) {
+  test(`architecture: src/${part} imports from ${["itself", ...allowed].join(", ")} alone`, () => {
+    const sources = files(`src/${part}/`);
+    assert.ok(sources.length > 0);
+    for (const file of sources) {
+      for (const { to } of importsOf(file)) {
+        if (!to.startsWith("src/") && !to.endsWith(".ts")) continue; // packages: below
+        const target = partOf(to);
+        assert.ok(
+          target === part || allowed.includes(target) || allowed.includes(to),
+          `${file} imports ${to}`,
+        );
+      }
+    }
+  });
+}
+
+test("architecture: the server's parts see of child, model and service no more than types and the wire", () => {
+  for (const file of files("src/server/")) {
+    for (const { to, typeOnly } of importsOf(file)) {
+      const far = ["child", "service"].includes(partOf(to));
+      assert.ok(
+        !far || typeOnly || to === "src/child/wire.ts",
+        `${file} imports ${to}`,
+      );
+    }
+  }
+});
+
+test("architecture: only src/posix reaches for foreign code and pointers", () => {
+  for (const file of ["main.ts", ...files("src/")]) {
+    if (partOf(file) === "posix") continue;
+    assert.doesNotMatch(
+      codeOf(file),
+      /dlopen|Unsafe(Pointer|Callback|Fn)/,
+      file,
+    );
+  }
+});
+
+test("architecture: one file alone opens the C library", () => {
+  const openers = files("src/").filter((file) =>
+    /Deno\.dlopen\(/.test(codeOf(file))
+  );
+  assert.deepEqual(openers, ["src/posix/libc.ts"]);
+});
+
+test("architecture: what a child or the writer runs reaches no package", () => {
+  const roots = [
+    ...["child", "service", "posix"].flatMap((part) => files(`src/${part}/`)),
+    "src/client/writer.ts",
+  ];
+  const reached = new Set(roots);
+  for (const file of reached) {
+    for (const { to, typeOnly } of importsOf(file)) {
+      if (typeOnly) continue;
+      if (to.startsWith("node:")) continue; // part of the runtime
+      assert.match(to, /^src\/.*\.ts$/, `${file} imports ${to}`);
+      reached.add(to);
+    }
+  }
+  assert.ok(reached.size >= roots.length);
+});
+
+test("architecture: main.ts loads each role by a literal path, when it is needed", () => {
+  const code = codeOf("main.ts");
+  assert.doesNotMatch(code, /^import /m);
+  const calls = code.match(/\bimport\(/g)?.length ?? 0;
+  assert.equal(importsOf("main.ts").length, calls);
+  assert.ok(calls >= 3);
+});
+
+test("architecture: no file is over 300 lines", () => {
+  for (const file of ["main.ts", ...files("src/"), ...files("tests/")]) {
+    const lines = read(file).trimEnd().split("\n").length;
+    assert.ok(lines <= 300, `${file} has ${lines} lines`);
+  }
+});

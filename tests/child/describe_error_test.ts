@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { describeError } from "../../src/child/describe_error.ts";
+import { test } from "../helpers/testing.ts";
+
+/** An error whose stack is made up. */
+function errorAt(message: string, ...places: readonly string[]): Error {
+  const error = new RangeError(message);
+  error.stack = [error.message, ...places.map((place) => `  at f (${place})`)]
+    .join("\n");
+  return error;
+}
+
+const OURS = new URL("../../src/child/connection.ts", import.meta.url).href;
+
+test("describeError: is kind, message and place on one line", () => {
+  const error = errorAt("two\n  lines", "file:///srv/handler.ts:7:9");
+  assert.equal(
+    describeError(error),
+    "RangeError: two lines at /srv/handler.ts:7:9",
+  );
+});
+
+test("describeError: names the place in the handler, not the one in our own modules", () => {
+  const error = errorAt("x", `${OURS}:1:2`, "file:///srv/handler.ts:7:9");
+  assert.match(describeError(error), / at \/srv\/handler\.ts:7:9$/);
+  assert.match(
+    describeError(errorAt("x", `${OURS}:1:2`)),
+    /connection\.ts:1:2/,
+  );
+});
+
+test("describeError: fits into a report, with the place, whatever its length", () => {
+  const long = errorAt("ü".repeat(999), `file:///${"d/".repeat(99)}x.ts:1:2`);
+  const text = describeError(long);
+  assert.ok(new TextEncoder().encode(text).length <= 200);
+  assert.match(text, /^RangeError: ü{10,} at [d/]+x\.ts:1:2$/);
+});
+
+const unshowable = Object.defineProperty(new Error(), "message", {
+  get: () => {
+    throw new Error("no");
+  },
+});
+
+for (
+  const [thrown, text] of [
+    ["just\nwords", "just words"],
+    [undefined, "undefined"],
+    [null, "null"],
+    [{ code: 5 }, "{ code: 5 }"],
+    [Object.create(null), "[Object: null prototype] {}"],
+    [unshowable, "an error that cannot be shown"],
+  ]
+) {
+  test(`describeError: whatever is thrown is described: ${text}`, () => {
+    assert.equal(describeError(thrown), text);
+  });
+}

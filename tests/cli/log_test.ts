@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { formatText } from "../../src/cli/log.ts";
+import { test } from "../helpers/testing.ts";
+
+type Fields = Record<string, unknown>;
+
+/** The line of a record at a fixed time. */
+function line(
+  message: readonly unknown[],
+  raw: string,
+  properties: Fields = {},
+): string {
+  return formatText({
+    category: ["mpserv"],
+    level: "info",
+    message,
+    rawMessage: raw,
+    timestamp: Date.UTC(2024, 1, 29, 12, 30, 5, 7),
+    properties,
+  });
+}
+
+/** The fields of a line, as they are shown. */
+function fields(properties: Fields): string {
+  return line(["words"], "words", properties).split("INFO  words")[1]!;
+}
+
+test("formatText: is time, level, words and fields on one line", () => {
+  assert.equal(
+    line(["new client connected..."], "new client connected...", {
+      id: 1,
+      peer: "[::1]:40000",
+    }),
+    "2024-02-29 12:30:05.007 INFO  new client connected... id=1 peer=[::1]:40000\n",
+  );
+});
+
+test("formatText: a field that the words hold is not shown twice", () => {
+  assert.equal(
+    line(["removed proc id: ", 4711, ""], "removed proc id: {pid}", {
+      pid: 4711,
+      code: 0,
+    }),
+    "2024-02-29 12:30:05.007 INFO  removed proc id: 4711 code=0\n",
+  );
+});
+
+test("formatText: a field without a value is left out", () => {
+  assert.equal(
+    fields({ a: undefined, b: 0, c: null, d: false }),
+    " b=0 c=null d=false\n",
+  );
+});
+
+test("formatText: quotes what could be read as more than one word", () => {
+  assert.equal(
+    fields({
+      a: "two words",
+      b: "",
+      c: 'a "quote"',
+      d: "x=y",
+      e: "plain",
+      f: "/tmp/a.sock",
+    }),
+    ' a="two words" b="" c="a \\"quote\\"" d="x=y" e=plain f=/tmp/a.sock\n',
+  );
+});
+
+test("formatText: no field can end the line, or command the terminal", () => {
+  for (const value of ["a\nb", "a\rb", "\x1b[31mred", "tab\there"]) {
+    const text = fields({ value });
+    assert.equal(text.indexOf("\n"), text.length - 1);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(text.trimEnd(), /[\x00-\x1f\x7f]/);
+    assert.equal(JSON.parse(text.slice(" value=".length)), value);
+  }
+});
+
+test("formatText: keeps levels in one column", () => {
+  const levels = ["debug", "info", "warning", "error"] as const;
+  const lines = levels.map((level) =>
+    formatText({
+      category: ["mpserv"],
+      level,
+      message: ["words"],
+      rawMessage: "words",
+      timestamp: 0,
+      properties: {},
+    })
+  );
+  assert.deepEqual(lines.map((text) => text.slice(24)), [
+    "DEBUG words\n",
+    "INFO  words\n",
+    "WARN  words\n",
+    "ERROR words\n",
+  ]);
+});

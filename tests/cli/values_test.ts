@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  formatDuration,
+  parseCount,
+  parseDuration,
+  parsePort,
+  parseSize,
+} from "../../src/cli/values.ts";
+import { test } from "../helpers/testing.ts";
+
+const SEED = { seed: 20240607, numRuns: 500 };
+/** What no parser may take, whatever it parses. */
+const NEVER = [
+  "",
+  " ",
+  "abc",
+  "-1",
+  "+1",
+  " 1",
+  "1 ",
+  "1e3",
+  "0x10",
+  "1_000",
+  "1,5",
+  "NaN",
+  "Infinity",
+  "١",
+  "１",
+  "1\n",
+];
+
+/** Every text is refused with a message that quotes it and says what is wanted. */
+function refuses(
+  parse: (text: string) => number,
+  texts: readonly string[],
+): void {
+  for (const text of texts) {
+    assert.throws(() => parse(text), (error) => {
+      assert.ok(
+        error instanceof RangeError,
+        `${JSON.stringify(text)}: ${error}`,
+      );
+      assert.ok(error.message.includes(`"${text}": want `), error.message);
+      return true;
+    }, JSON.stringify(text));
+  }
+}
+
+function takes(
+  parse: (text: string) => number,
+  table: Record<string, number>,
+): void {
+  for (const [text, value] of Object.entries(table)) {
+    assert.equal(parse(text), value, text);
+  }
+}
+
+test("parsePort: takes 0 to 65535", () => {
+  fc.assert(
+    fc.property(fc.nat(65535), (port) => parsePort(String(port)) === port),
+    SEED,
+  );
+  takes(parsePort, { "0": 0, "65535": 65535 });
+});
+
+test("parsePort: refuses all else", () => {
+  refuses(parsePort, [
+    ...NEVER,
+    "65536",
+    "99999",
+    "100000",
+    "80.5",
+    "80/tcp",
+    "http",
+  ]);
+});
+
+test("parseCount: takes whole numbers from its bound", () => {
+  takes((text) => parseCount(text, "spares"), {
+    "0": 0,
+    "7": 7,
+    "999999999": 999_999_999,
+  });
+  assert.equal(parseCount("1", "backlog", 1), 1);
+});
+
+test("parseCount: refuses all else, by name", () => {
+  refuses((text) => parseCount(text, "spares"), [
+    ...NEVER,
+    "1.5",
+    "1000000000",
+    "1k",
+  ]);
+  assert.throws(() => parseCount("0", "backlog", 1), {
+    name: "RangeError",
+    message: 'Cannot use backlog "0": want a whole number of at least 1',
+  });
+});
+
+test("parseDuration: takes a number with a unit, and 0", () => {
+  takes(parseDuration, {
+    "0": 0,
+    "0s": 0,
+    "500ms": 500,
+    "1s": 1000,
+    "1.5s": 1500,
+    "0.25s": 250,
+    "5m": 300_000,
+    "2h": 7_200_000,
+    "596h": 2_145_600_000,
+    "2147483647ms": 2_147_483_647,
+  });
+});
+
+test("parseDuration: refuses all else", () => {
+  refuses(parseDuration, [
+    ...NEVER,
+    "10",
+    "1.5",
+    "s",
+    ".5s",
+    "1.s",
+    "1 s",
+    "-1s",
+    "1S",
+    "1d",
+    "1m30s",
+    "597h",
+    "2147483648ms",
+    "9".repeat(400) + "s",
+    "1constructor",
+  ]);
+});
+
+test("formatDuration: reads back as the same duration", () => {
+  fc.assert(
+    fc.property(
+      fc.nat(2 ** 31 - 1),
+      (milliseconds) =>
+        parseDuration(formatDuration(milliseconds)) === milliseconds,
+    ),
+    SEED,
+  );
+  assert.deepEqual([0, 500, 30_000, 1500].map(formatDuration), [
+    "0ms",
+    "500ms",
+    "30s",
+    "1.5s",
+  ]);
+});
+
+test("parseSize: takes bytes, and numbers with a unit", () => {
+  takes(parseSize, {
+    "0": 0,
+    "4096": 4096,
+    "4096B": 4096,
+    "1kB": 1000,
+    "1KB": 1000,
+    "64KiB": 65536,
+    "1.5KiB": 1536,
+    "1MB": 1_000_000,
+    "1MiB": 1_048_576,
+    "2GB": 2e9,
+    "2GiB": 2 ** 31,
+    "9007199254740991": Number.MAX_SAFE_INTEGER,
+  });
+});
+
+test("parseSize: refuses all else", () => {
+  refuses(parseSize, [
+    ...NEVER,
+    "KiB",
+    "1kib",
+    "1TB",
+    "1 MB",
+    ".5MB",
+    "9007199254740992",
+    "9999999GB",
+    "1constructor",
+    "1toString",
+  ]);
+});

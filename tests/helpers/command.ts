@@ -1,0 +1,76 @@
+/**
+ * The command as a person runs it: from source, or the executable that MPSERV_TEST_COMMAND names.
+ *
+ * @module
+ */
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+// Those of the task `serve` in deno.json: the tests show that they are enough.
+const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"];
+
+/**
+ * The command line of `mpserv ARGS`.
+ *
+ * @param args What comes after the program's name.
+ * @returns Program and arguments.
+ */
+export function commandLine(args: readonly string[]): [string, ...string[]] {
+  const compiled = Deno.env.get("MPSERV_TEST_COMMAND");
+  if (compiled) return [compiled, ...args];
+  const flags = PERMISSIONS.map((name) => `--allow-${name}`);
+  return [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    ...flags,
+    MAIN,
+    ...args,
+  ];
+}
+
+/** What a command left behind. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How to run a command. */
+export interface RunOptions {
+  /** Other words before the command line, such as `setpriv --reuid 65534`. */
+  readonly through?: readonly string[];
+}
+
+/**
+ * Runs `mpserv ARGS` to its end.
+ *
+ * @param args What comes after the program's name.
+ * @param options How.
+ * @returns What it left behind.
+ */
+export async function runCommand(
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Result> {
+  const line = [...options.through ?? [], ...commandLine(args)];
+  const [program, ...rest] = line as [string, ...string[]];
+  const output = await new Deno.Command(program, {
+    args: rest,
+    stdin: "null",
+    signal: AbortSignal.timeout(60_000), // one that serves instead of failing is ended
+  }).output();
+  const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
+    new TextDecoder().decode(bytes)
+  );
+  return { code: output.code, stdout: stdout!, stderr: stderr! };
+}
+
+/**
+ * Words that run a command with a lower limit of descriptors.
+ *
+ * @param limit How many.
+ * @returns What goes before the command line.
+ */
+export function withDescriptors(limit: number): string[] {
+  return ["/bin/sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
+}

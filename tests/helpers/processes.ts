@@ -1,0 +1,104 @@
+/**
+ * Processes and their descriptors as the kernel shows them in `/proc` (proc(5)). Linux only.
+ *
+ * @module
+ */
+
+/** A line of the process table. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  /** `R`, `S`, `D`, `Z` for a zombie, … */
+  readonly state: string;
+  /** The process's name, at most 15 bytes. */
+  readonly comm: string;
+}
+
+/** Every process that there is at this moment. */
+export function processTable(): ProcessInfo[] {
+  const table: ProcessInfo[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const info = /^\d+$/.test(name) ? processInfo(Number(name)) : null;
+    if (info) table.push(info);
+  }
+  return table;
+}
+
+/** One process; null when it is gone. */
+export function processInfo(pid: number): ProcessInfo | null {
+  let stat: string;
+  try {
+    stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  } catch {
+    return null;
+  }
+  // The name stands in parentheses and may itself hold parentheses and blanks.
+  const open = stat.indexOf("("), close = stat.lastIndexOf(")");
+  const [state = "", parent, , session] = stat.slice(close + 2).split(" ");
+  const comm = stat.slice(open + 1, close);
+  return { pid, parent: Number(parent), session: Number(session), state, comm };
+}
+
+/** Whether a process is there and no zombie. */
+export function isAlive(pid: number): boolean {
+  const state = processInfo(pid)?.state ?? "X";
+  return state !== "Z" && state !== "X";
+}
+
+/** The children of a process, their children, and so on. */
+export function descendants(root: number): ProcessInfo[] {
+  const table = processTable();
+  const found: ProcessInfo[] = [];
+  const parents = [root];
+  for (let pid; (pid = parents.shift()) !== undefined;) {
+    const children = table.filter(({ parent }) => parent === pid);
+    found.push(...children);
+    parents.push(...children.map((child) => child.pid));
+  }
+  return found;
+}
+
+/** What each descriptor of a process is, such as `socket:[4711]`; empty when the process is gone. */
+export function descriptors(pid: number): string[] {
+  const links: string[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+      try {
+        links.push(Deno.readLinkSync(`/proc/${pid}/fd/${name}`));
+      } catch {
+        // Closed since it was listed.
+      }
+    }
+  } catch {
+    // The process is gone.
+  }
+  return links;
+}
+
+/** Sockets of a server, as links of {@linkcode descriptors}. */
+export interface ServerSockets {
+  readonly listening: Set<string>;
+  readonly connected: Set<string>;
+}
+
+/** The server's ends of the TCP sockets of one port. */
+export function serverSockets(port: number): ServerSockets {
+  const found = { listening: new Set<string>(), connected: new Set<string>() };
+  for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of Deno.readTextFileSync(table).split("\n").slice(1)) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (parseInt(local?.split(":")[1] ?? "", 16) !== port) continue;
+      const LISTEN = "0A";
+      found[state === LISTEN ? "listening" : "connected"].add(
+        `socket:[${inode}]`,
+      );
+    }
+  }
+  return found;
+}
+
+/** How many of some sockets a process has. */
+export function countSockets(pid: number, sockets: Set<string>): number {
+  return descriptors(pid).filter((link) => sockets.has(link)).length;
+}

@@ -1,0 +1,228 @@
+/**
+ * Real servers: the command `mpserv serve` in a process of its own.
+ *
+ * @module
+ */
+import { commandLine } from "./command.ts";
+import { LogReader } from "./log_reader.ts";
+import {
+  countSockets,
+  descendants,
+  descriptors,
+  isAlive,
+  type ProcessInfo,
+  processTable,
+  serverSockets,
+} from "./processes.ts";
+import { until, within } from "./testing.ts";
+
+/** A process model to run a test under. */
+export type Model = string;
+
+/** How each model is asked for, and how many processes at most wait without a connection. */
+const MODELS: Readonly<Record<Model, { args: string[]; idle: number }>> = {
+  auto: { args: [], idle: 16 },
+  spawn: { args: ["--model", "spawn"], idle: 2 },
+  fork: { args: ["--model", "fork"], idle: 2 },
+  pool: { args: ["--model", "pool"], idle: 16 },
+};
+
+/**
+ * The process models to run behaviour tests under: those that MPSERV_TEST_MODELS lists.
+ *
+ * @returns Their names.
+ */
+export function models(): Model[] {
+  return (Deno.env.get("MPSERV_TEST_MODELS") ?? "spawn,fork,pool").split(",");
+}
+
+/** How to start a server. */
+export interface ServerOptions {
+  /** The process model; the command's own choice without it. */
+  readonly model?: Model;
+  /** Options of `mpserv serve`. */
+  readonly args?: readonly string[];
+  /** The port as it is typed; none with `--unix`. */
+  readonly port?: string | null;
+  /** Words before the command line, such as those of `withDescriptors`. */
+  readonly through?: readonly string[];
+}
+
+/**
+ * Starts a server and waits until it listens.
+ *
+ * @param options How.
+ * @returns The server; disposing of it ends it and checks that nothing of it is left.
+ */
+export async function startServer(
+  options: ServerOptions = {},
+): Promise<TestServer> {
+  const { model = "auto", port = "0", args = [], through = [] } = options;
+  const line = commandLine([
+    "serve",
+    ...(port === null ? [] : [port]),
+    "--log-format",
+    "json",
+    ...MODELS[model]!.args,
+    ...args,
+  ]);
+  const [program, ...rest] = [...through, ...line] as [string, ...string[]];
+  const process = new Deno.Command(program, {
+    args: rest,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+    detached: true, // a session of its own, by which everything that it starts can be found
+  }).spawn();
+  const server = new TestServer(process, model);
+  try {
+    const { address } = await server.log.waitFor(/^listening on /);
+    server.port = Number(/:(\d+)$/.exec(String(address))?.[1] ?? 0);
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A running server. */
+export class TestServer implements AsyncDisposable {
+  /** The parent's process id. */
+  readonly pid: number;
+  /** What it logs; its end means that no process of the server is left. */
+  readonly log: LogReader;
+  /** Its exit. */
+  readonly status: Promise<Deno.CommandStatus>;
+  /** Where it listens; 0 on a Unix domain socket. */
+  port = 0;
+  readonly #process: Deno.ChildProcess;
+  readonly #model: Model;
+  #exited = false;
+
+  /**
+   * @param process The command.
+   * @param model Its process model.
+   */
+  constructor(process: Deno.ChildProcess, model: Model) {
+    this.#process = process;
+    this.#model = model;
+    this.pid = process.pid;
+    this.log = new LogReader(process.stderr);
+    this.status = process.status.then((status) => {
+      this.#exited = true;
+      return status;
+    });
+  }
+
+  /** Every process that the parent started and has not reaped, theirs included. */
+  children(): ProcessInfo[] {
+    return descendants(this.pid);
+  }
+
+  /** What the descriptors of a process are; the parent's unless another is asked for. */
+  descriptors(pid = this.pid): string[] {
+    return descriptors(pid);
+  }
+
+  /** What the parent has open, by kind, once it is quiet and nothing opens or closes for a moment. */
+  async steadyDescriptors(): Promise<string[]> {
+    await this.isQuiet();
+    const kinds = () =>
+      this.descriptors().map((link) => link.replace(/\d+/g, "N")).sort();
+    let last: string[] = [], same = 0;
+    await until(`server ${this.pid} is steady`, () => {
+      const now = kinds();
+      same = now.join() === last.join() ? same + 1 : 0;
+      last = now;
+      return same === 10;
+    });
+    return last;
+  }
+
+  /** The processes that have a connection of this server, and how many each. */
+  serving(): { pid: number; connections: number }[] {
+    const { connected } = serverSockets(this.port);
+    return this.children()
+      .map(({ pid }) => ({ pid, connections: countSockets(pid, connected) }))
+      .filter(({ connections }) => connections > 0);
+  }
+
+  /** Sends the parent a signal. */
+  signal(signal: Deno.Signal): void {
+    Deno.kill(this.pid, signal);
+  }
+
+  /** Sends the parent a signal and waits for its end. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<Deno.CommandStatus> {
+    this.signal(signal);
+    return await this.exit();
+  }
+
+  /** Waits for the parent's end. */
+  async exit(): Promise<Deno.CommandStatus> {
+    return await within(`the end of server ${this.pid}`, this.status);
+  }
+
+  /** Waits until nobody is served, and no process is left but those that wait; no zombie either. */
+  async isQuiet(): Promise<void> {
+    const { idle } = MODELS[this.#model]!;
+    await until(`server ${this.pid} is quiet`, () => {
+      const children = this.children();
+      return children.length <= idle && this.serving().length === 0 &&
+        children.every(({ state }) => state !== "Z");
+    });
+  }
+
+  /** Every process that the server ever started and that lives, also when the parent does not. */
+  survivors(): ProcessInfo[] {
+    return processTable().filter(({ pid, session }) =>
+      session === this.pid && isAlive(pid)
+    );
+  }
+
+  /** Ends the server, and fails when a process of it is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#exited) await this.#end();
+    const left = () => this.survivors();
+    try {
+      await until("", () => left().length === 0, 10_000);
+    } catch {
+      const names = left().map(({ pid, comm }) => `${pid} (${comm})`);
+      for (const { pid } of left()) killNow(pid);
+      throw new Error(
+        `Server ${this.pid} left processes behind: ${
+          names.join(", ")
+        }\n${this.log}`,
+      );
+    } finally {
+      await this.log.ended;
+    }
+  }
+
+  /** Asks twice, as a person would, then insists. */
+  async #end(): Promise<void> {
+    this.signal("SIGTERM");
+    await this.log.waitFor(/^draining/, 10_000).catch(() => {});
+    try {
+      if (!this.#exited) this.#process.kill("SIGTERM");
+    } catch {
+      // It has ended just now.
+    }
+    try {
+      await within("its end", this.status, 20_000);
+    } catch {
+      killNow(this.pid);
+      await this.status;
+      throw new Error(`Server ${this.pid} did not end:\n${this.log}`);
+    }
+  }
+}
+
+/** SIGKILL, unless it is gone. */
+export function killNow(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}

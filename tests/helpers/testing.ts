@@ -1,0 +1,79 @@
+/**
+ * What every test needs: sanitizers, deadlines, bytes.
+ *
+ * @module
+ */
+
+/** How long anything may take before a test gives up on it, in milliseconds; never a measurement. */
+export const DEADLINE = 60_000;
+
+/** A test with every sanitizer on, whatever the runtime's version takes for granted. */
+export function test(
+  name: string,
+  fn: () => Promise<void> | void,
+  options: { ignore?: boolean } = {},
+): void {
+  Deno.test({
+    name,
+    fn,
+    ignore: options.ignore ?? false,
+    sanitizeOps: true,
+    sanitizeResources: true,
+    sanitizeExit: true,
+  });
+}
+
+/** Waits until something holds; fails loudly when it does not. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  deadline = DEADLINE,
+): Promise<void> {
+  for (const end = Date.now() + deadline; !await holds();) {
+    if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Gives up on a promise after the deadline. */
+export async function within<T>(
+  what: string,
+  promise: Promise<T>,
+  deadline = DEADLINE,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`Waited in vain for ${what}`)),
+      deadline,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Random bytes: two that change places are seen. */
+export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += 65536) {
+    crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65536, length)));
+  }
+  return bytes;
+}
+
+/** Whether two are the same; a failed `deepEqual` of megabytes would print them. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** A directory that is removed at the end of the block. */
+export function temporaryDirectory(): { path: string } & AsyncDisposable {
+  const path = Deno.makeTempDirSync({ prefix: "mpserv-test-" });
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { withDescriptors } from "../helpers/command.ts";
+import { models, startServer } from "../helpers/server.ts";
+import { test, until } from "../helpers/testing.ts";
+import { connect, hold, roundTrip } from "../helpers/wire_client.ts";
+
+for (const model of models()) {
+  test(`descriptors (${model}): a server that runs out of them goes on and recovers`, async () => {
+    await using server = await startServer({
+      model,
+      through: withDescriptors(64),
+    });
+    using first = await hold(server.port);
+    const conns = await Promise.all(
+      Array.from({ length: 100 }, () => connect(server.port)),
+    );
+    // A pool takes no more clients than it has processes for: the others wait in the backlog.
+    if (model !== "pool") {
+      await server.log.waitFor(({ level, message }) =>
+        level.startsWith("WARN") && /too many open files|EMFILE/i.test(message)
+      );
+    }
+    assert.equal(await roundTrip(first), "hello", "who is served goes on");
+    for (const conn of conns) conn.close();
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+    await until("all that were accepted before have ended", () => {
+      const began = server.log.where(/^(new client connected|client refused)/);
+      const ended = server.log.where(/^client (disconnected|refused)/);
+      return began.length - ended.length === 2; // the first and the next
+    });
+  });
+}

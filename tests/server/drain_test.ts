@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { models, startServer } from "../helpers/server.ts";
+import { test } from "../helpers/testing.ts";
+import {
+  connect,
+  exchange,
+  hasEnded,
+  hold,
+  roundTrip,
+} from "../helpers/wire_client.ts";
+
+const WELL = { success: true, code: 0, signal: null };
+
+for (const model of models()) {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`drain (${model}): ${signal} refuses new clients, lets the held one finish, and ends well`, async () => {
+      await using server = await startServer({ model });
+      using held = await hold(server.port);
+      server.signal(signal);
+      const line = await server.log.waitFor(/^draining/);
+      assert.equal(line.live, 1);
+      await assert.rejects(connect(server.port), Deno.errors.ConnectionRefused);
+      assert.equal(await roundTrip(held, "still here"), "still here");
+      const rest = new TextEncoder().encode("to the end");
+      assert.deepEqual(await exchange(held, rest), rest);
+      assert.deepEqual({ ...await server.exit() }, WELL);
+      const { reason } = await server.log.waitFor("client disconnected...");
+      assert.equal(reason, "closed");
+    });
+  }
+
+  test(`drain (${model}): clients in the backlog are served`, async () => {
+    await using server = await startServer({ model });
+    server.signal("SIGSTOP");
+    const conns = await Promise.all(
+      Array.from({ length: 5 }, () => connect(server.port)),
+    );
+    server.signal("SIGTERM");
+    server.signal("SIGCONT");
+    await server.log.waitFor(/^draining/);
+    for (const conn of conns) {
+      assert.equal(await roundTrip(conn), "hello");
+      conn.close();
+    }
+    assert.deepEqual({ ...await server.exit() }, WELL);
+    await server.log.ended;
+    assert.equal(
+      server.log.where("client disconnected...").length,
+      conns.length,
+    );
+  });
+
+  test(`drain (${model}): without clients ends at once and well`, async () => {
+    await using server = await startServer({ model });
+    assert.deepEqual({ ...await server.stop() }, WELL);
+    assert.deepEqual(server.survivors(), []);
+  });
+
+  test(`drain (${model}): a second SIGTERM ends what is left, and well`, async () => {
+    await using server = await startServer({ model });
+    using held = await hold(server.port);
+    server.signal("SIGTERM");
+    await server.log.waitFor(/^draining/);
+    assert.deepEqual({ ...await server.stop() }, WELL);
+    assert.ok(await hasEnded(held));
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.match(String(reason), /^killed/);
+  });
+
+  test(`drain (${model}): --drain-timeout ends what is left, and well`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--drain-timeout", "300ms"],
+    });
+    using held = await hold(server.port);
+    assert.deepEqual({ ...await server.stop() }, WELL);
+    assert.ok(await hasEnded(held));
+    const line = await server.log.waitFor(/^drain time-out/);
+    assert.deepEqual([line.level, line.live], ["WARN", 1]);
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.match(String(reason), /^killed/);
+  });
+
+  test(`drain (${model}): SIGHUP is survived`, async () => {
+    await using server = await startServer({ model });
+    using held = await hold(server.port);
+    server.signal("SIGHUP");
+    await server.log.waitFor(/SIGHUP/);
+    assert.equal(await roundTrip(held), "hello");
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+    assert.equal(server.log.where(/^draining/).length, 0);
+  });
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import {
+  killNow,
+  models,
+  startServer,
+  type TestServer,
+} from "../helpers/server.ts";
+import { test, until } from "../helpers/testing.ts";
+import { connect, hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
+
+/** The process that serves a connection, as the log says. */
+async function serverOf(
+  server: TestServer,
+  conn: Deno.TcpConn,
+): Promise<number> {
+  const peer = `127.0.0.1:${conn.localAddr.port}`;
+  const line = await server.log.waitFor((line) =>
+    line.message === "new client connected..." && line.peer === peer
+  );
+  return Number(line.pid);
+}
+
+/** Waits until the processes that wait for a connection are there and have named themselves. */
+async function hasIdle(server: TestServer): Promise<void> {
+  (await hold(server.port)).close();
+  await server.log.waitFor("client disconnected...");
+  await server.isQuiet();
+  await until("processes wait for connections", () => {
+    const children = server.children();
+    return children.length > 0 &&
+      children.every(({ comm, state }) =>
+        comm.startsWith("mpserv") && state === "S"
+      );
+  });
+}
+
+for (const model of models()) {
+  test(`faults (${model}): a client whose process is killed before it took it is served by another`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--log-level", "debug"],
+    });
+    await hasIdle(server);
+    const idle = server.children().map(({ pid }) => pid);
+    for (const pid of idle) Deno.kill(pid, "SIGSTOP"); // so that none of them can take it
+    using conn = await connect(server.port);
+    const peer = `127.0.0.1:${conn.localAddr.port}`;
+    await server.log.waitFor((line) =>
+      line.message === "accepted" && line.peer === peer
+    );
+    for (const pid of idle) killNow(pid);
+    assert.equal(await roundTrip(conn), "hello");
+    assert.ok(!idle.includes(await serverOf(server, conn)));
+    assert.equal(
+      server.log.where("client disconnected...").length,
+      1,
+      "nobody was lost",
+    );
+  });
+
+  test(`faults (${model}): killed processes that wait for connections are replaced`, async () => {
+    await using server = await startServer({ model });
+    await hasIdle(server);
+    for (const { pid } of server.children()) killNow(pid);
+    for (let i = 0; i < 3; i++) {
+      using conn = await hold(server.port);
+      assert.equal(await roundTrip(conn), "hello");
+    }
+  });
+
+  test(`faults (${model}): a serving process that is killed ends its connection and no other`, async () => {
+    await using server = await startServer({ model });
+    using victim = await hold(server.port);
+    using other = await hold(server.port);
+    const pid = await serverOf(server, victim);
+    killNow(pid);
+    assert.ok(await hasEnded(victim));
+    const line = await server.log.waitFor("client disconnected...");
+    assert.deepEqual([line.level, line.pid, line.reason], [
+      "WARN",
+      pid,
+      "killed: SIGKILL",
+    ]);
+    const removed = await server.log.waitFor(`removed proc id: ${pid}`);
+    assert.equal(removed.signal, "SIGKILL");
+    assert.equal(await roundTrip(other), "hello");
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+    assert.equal(server.log.where("client disconnected...").length, 1);
+  });
+
+  test(`faults (${model}): killing some of many under load ends theirs, all others go on`, async () => {
+    const COUNT = 8, VICTIMS = 3;
+    await using server = await startServer({ model });
+    const conns = await Promise.all(
+      Array.from({ length: COUNT }, () => hold(server.port)),
+    );
+    let going = true;
+    const rounds = conns.map(async (conn) => {
+      try {
+        do {
+          if (await roundTrip(conn, "x".repeat(5000)) !== "x".repeat(5000)) {
+            return "ended";
+          }
+        } while (going);
+        return "served";
+      } catch {
+        return "ended";
+      }
+    });
+    const pids = await Promise.all(conns.map((conn) => serverOf(server, conn)));
+    const victims = pids.toSorted(() => Math.random() - 0.5).slice(0, VICTIMS);
+    for (const pid of victims) killNow(pid);
+    const killed = () =>
+      server.log.lines.filter(({ reason }) =>
+        String(reason).startsWith("killed")
+      );
+    await until("the killed are logged", () => killed().length >= VICTIMS);
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+    going = false;
+    const expected = pids.map((pid) =>
+      victims.includes(pid) ? "ended" : "served"
+    );
+    assert.deepEqual(await Promise.all(rounds), expected);
+    assert.deepEqual(new Set(killed().map(({ pid }) => pid)), new Set(victims));
+    for (const conn of conns) conn.close();
+  });
+}

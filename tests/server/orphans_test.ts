@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { models, startServer } from "../helpers/server.ts";
+import { randomBytes, sameBytes, test, until } from "../helpers/testing.ts";
+import { exchange, hold, roundTrip } from "../helpers/wire_client.ts";
+
+for (const model of models()) {
+  test(`orphans (${model}): a parent that is killed takes those that wait, and those that serve finish`, async () => {
+    await using server = await startServer({ model });
+    using held = await hold(server.port);
+    const serving = server.serving().map(({ pid }) => pid);
+    assert.equal((await server.stop("SIGKILL")).signal, "SIGKILL");
+    await until("only those that serve are left", () => {
+      // What a serving process needs to be there, such as its zygote, may stay with it.
+      const left = server.survivors();
+      return left.length <= 2 &&
+        serving.every((pid) => left.some((one) => one.pid === pid));
+    });
+    assert.equal(await roundTrip(held), "hello");
+    const bytes = randomBytes(300_000);
+    assert.ok(sameBytes(await exchange(held, bytes), bytes));
+    await until("nothing is left", () => server.survivors().length === 0);
+  });
+
+  test(`orphans (${model}): a parent that is killed without clients leaves nothing`, async () => {
+    await using server = await startServer({ model });
+    (await hold(server.port)).close();
+    await server.stop("SIGKILL");
+    await until("nothing is left", () => server.survivors().length === 0);
+  });
+
+  test(`orphans (${model}): a parent that is killed gives its port back at once`, async () => {
+    await using first = await startServer({ model });
+    using held = await hold(first.port);
+    await first.stop("SIGKILL");
+    await using second = await startServer({ model, port: String(first.port) });
+    using next = await hold(second.port);
+    assert.deepEqual([await roundTrip(held), await roundTrip(next)], [
+      "hello",
+      "hello",
+    ]);
+    held.close();
+  });
+}
+
+test("orphans (spawn): a process that serves stays alone", async () => {
+  await using server = await startServer({ model: "spawn" });
+  using held = await hold(server.port);
+  const serving = server.serving().map(({ pid }) => pid);
+  await server.stop("SIGKILL");
+  await until("it is alone", () => server.survivors().length === 1);
+  assert.deepEqual(server.survivors().map(({ pid }) => pid), serving);
+  held.close();
+});

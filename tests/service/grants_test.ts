@@ -1,0 +1,118 @@
+/** A handler may do nothing but serve, and with `--grant` exactly what was granted. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { PERMISSION_KINDS } from "../../src/child/permissions.ts";
+import { runCommand } from "../helpers/command.ts";
+import { type Model, models, startServer } from "../helpers/server.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { connect, exchange, receiveAll } from "../helpers/wire_client.ts";
+
+const HANDLER = fileURLToPath(
+  new URL("handlers/capabilities.ts", import.meta.url),
+);
+
+/** What the handler finds that it may do. */
+async function capabilities(model: Model, grants: readonly string[]) {
+  const flags = grants.flatMap((grant) => ["--grant", grant]);
+  await using server = await startServer({
+    model,
+    args: ["--handler", HANDLER, ...flags],
+  });
+  using conn = await connect(server.port);
+  const text = new TextDecoder().decode(await receiveAll(conn));
+  await server.log.waitFor("client disconnected...");
+  assert.deepEqual(server.log.others, [], "nothing is printed");
+  const told = JSON.parse(text) as Record<string, [state: string, ...string[]]>;
+  // What could be asked for is not open: nobody is there to answer.
+  for (const found of Object.values(told)) {
+    if (found[0] === "prompt") found[0] = "denied";
+  }
+  return told;
+}
+
+/** What it should find. */
+function expected(granted: readonly string[]) {
+  return Object.fromEntries(
+    PERMISSION_KINDS.map((kind) =>
+      granted.includes(kind)
+        ? [kind, ["granted", "used"]]
+        : [kind, ["denied", "denied"]]
+    ),
+  );
+}
+
+for (const model of models()) {
+  test(`grants (${model}): without any, nothing is open`, async () => {
+    assert.deepEqual(await capabilities(model, []), expected([]));
+  });
+
+  for (const kind of PERMISSION_KINDS) {
+    test(`grants (${model}): --grant ${kind} opens that and nothing else`, async () => {
+      assert.deepEqual(await capabilities(model, [kind]), expected([kind]));
+    });
+  }
+
+  test(`grants (${model}): several are opened together`, async () => {
+    const found = await capabilities(model, ["net,env", "sys"]);
+    assert.deepEqual(found, expected(["net", "env", "sys"]));
+  });
+
+  test(`grants (${model}): a part of a kind opens that part alone`, async () => {
+    await using directory = temporaryDirectory();
+    const { path } = directory;
+    const handler = `${path}/handler.js`;
+    Deno.writeTextFileSync(`${path}/open.txt`, "open");
+    Deno.writeTextFileSync(
+      handler,
+      `export default async (connection) => {
+        const tries = [${
+        JSON.stringify(path)
+      } + "/open.txt", "/etc/hostname", Deno.execPath];
+        const read = (file) => {
+          try {
+            return Deno.readTextFileSync(typeof file === "string" ? file : file()) && "read";
+          } catch (error) {
+            return error.name;
+          }
+        };
+        await connection.write(new TextEncoder().encode(tries.map(read).join()));
+      };`,
+    );
+    await using server = await startServer({
+      model,
+      args: ["--handler", handler, "--grant", `read=${path}`],
+    });
+    using conn = await connect(server.port);
+    const said = new TextDecoder().decode(
+      await exchange(conn, new Uint8Array(0)),
+    );
+    assert.equal(said, "read,NotCapable,NotCapable");
+  });
+}
+
+for (
+  const [grant, told] of [
+    [
+      "nets",
+      /"nets": want one of net, read, write, env, run, sys, ffi, import/,
+    ],
+    ["", /"": want one of/],
+    ["net,", /"": want one of/],
+    ["read=", /"read="/],
+    ["ffi=./lib.so", /"ffi=\.\/lib\.so"/],
+  ] as const
+) {
+  test(`grants: --grant "${grant}" is refused in one line`, async () => {
+    const { code, stderr } = await runCommand([
+      "serve",
+      "0",
+      "--handler",
+      HANDLER,
+      "--grant",
+      grant,
+    ]);
+    assert.match(stderr, /^error: [^\n]+\n$/);
+    assert.match(stderr, told);
+    assert.equal(code, 2);
+  });
+}

@@ -1,0 +1,109 @@
+/** Handlers: what they get, and what is told of one that cannot be used. */
+import assert from "node:assert/strict";
+import { runCommand } from "../helpers/command.ts";
+import { models, startServer } from "../helpers/server.ts";
+import {
+  randomBytes,
+  sameBytes,
+  temporaryDirectory,
+  test,
+} from "../helpers/testing.ts";
+import { connect, exchange } from "../helpers/wire_client.ts";
+
+/** Modules that cannot serve: their text, and what is told. */
+const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
+  ["without a default export", "export const x = 1;", /no default export/],
+  ["whose default export is no function", "export default 5;", /no default ex/],
+  ["with a syntax error", "export default (c => {", /handler\.ts/],
+  ["that throws", 'throw new Error("at the top");', /at the top/],
+  ["that imports what is not there", 'import "./none.ts";', /none\.ts/],
+  ["that ends the process", "Deno.exit(7);", /ended with code 7/],
+  ["that is empty", "", /no default export/],
+];
+
+for (const [which, text, told] of UNUSABLE) {
+  test(`handler: a module ${which} is refused at start, in one line`, async () => {
+    await using directory = temporaryDirectory();
+    const file = `${directory.path}/handler.ts`;
+    Deno.writeTextFileSync(file, text);
+    const result = await runCommand(["serve", "0", "--handler", file]);
+    assert.match(
+      result.stderr,
+      /^error: Cannot use handler "[^"]*handler\.ts": [^\n]+\n$/,
+    );
+    assert.match(result.stderr, told);
+    assert.deepEqual([result.code, result.stdout], [1, ""]);
+  });
+}
+
+for (const path of ["/no/such/handler.ts", "/tmp", ""]) {
+  test(`handler: "${path}" is refused at start, in one line`, async () => {
+    const result = await runCommand(["serve", "0", "--handler", path]);
+    assert.match(
+      result.stderr,
+      new RegExp(`^error: Cannot use handler "${path}": [^\\n]+\\n$`),
+    );
+    assert.deepEqual([result.code, result.stdout], [1, ""]);
+  });
+}
+
+for (const model of models()) {
+  test(`handler (${model}): gets a connection like Deno.Conn, whether it is TypeScript or not`, async () => {
+    await using directory = temporaryDirectory();
+    Deno.writeTextFileSync(
+      `${directory.path}/shift.ts`,
+      "export const shift = (byte: number): number => (byte + 1) & 255;",
+    );
+    const file = `${directory.path}/it's a handler.ts`;
+    Deno.writeTextFileSync(
+      file,
+      `import { shift } from "./shift.ts";
+      export default async (connection: Deno.Conn): Promise<void> => {
+        const shifted = new TransformStream<Uint8Array, Uint8Array>({
+          transform: (chunk, to) => to.enqueue(chunk.map(shift)),
+        });
+        await connection.readable.pipeThrough(shifted).pipeTo(connection.writable);
+      };`,
+    );
+    await using server = await startServer({
+      model,
+      args: ["--handler", file],
+    });
+    using conn = await connect(server.port);
+    const bytes = randomBytes(300_000);
+    const shifted = bytes.map((byte) => (byte + 1) & 255);
+    assert.ok(sameBytes(await exchange(conn, bytes), shifted));
+    const line = await server.log.waitFor("client disconnected...");
+    assert.deepEqual([line.in, line.out, line.reason], [
+      bytes.length,
+      bytes.length,
+      "closed",
+    ]);
+  });
+
+  test(`handler (${model}): knows both addresses and the connection's number`, async () => {
+    await using directory = temporaryDirectory();
+    const file = `${directory.path}/handler.js`;
+    Deno.writeTextFileSync(
+      file,
+      `export default async ({ id, remoteAddr, localAddr, writable }) => {
+        const writer = writable.getWriter();
+        await writer.write(new TextEncoder().encode(JSON.stringify({ id, remoteAddr, localAddr })));
+        await writer.close();
+      };`,
+    );
+    await using server = await startServer({
+      model,
+      args: ["--handler", file],
+    });
+    for (const id of [1, 2]) {
+      using conn = await connect(server.port);
+      const said = await exchange(conn, new Uint8Array(0));
+      assert.deepEqual(JSON.parse(new TextDecoder().decode(said)), {
+        id,
+        remoteAddr: { ...conn.localAddr },
+        localAddr: { ...conn.remoteAddr },
+      });
+    }
+  });
+}

@@ -1,0 +1,246 @@
+/** Any program as a service: what it gets, and what becomes of it. */
+import assert from "node:assert/strict";
+import { killNow, startServer } from "../helpers/server.ts";
+import {
+  randomBytes,
+  sameBytes,
+  temporaryDirectory,
+  test,
+  until,
+} from "../helpers/testing.ts";
+import {
+  connect,
+  exchange,
+  hold,
+  receive,
+  receiveAll,
+  roundTrip,
+} from "../helpers/wire_client.ts";
+import { programModels } from "./program_models.ts";
+
+const none = new Uint8Array(0);
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+for (const model of programModels()) {
+  const serve = (
+    program: readonly string[],
+    args: readonly string[] = [],
+    through: readonly string[] = [],
+  ) => startServer({ model, args: [...args, "--", ...program], through });
+  const shell = (script: string, args: readonly string[] = []) =>
+    serve(["sh", "-c", script], args);
+  /** What a shell script sends to a client that sends nothing. */
+  const output = async (script: string, args: readonly string[] = []) => {
+    await using server = await shell(script, args);
+    using conn = await connect(server.port);
+    return text(await exchange(conn, none));
+  };
+
+  test(`program (${model}): its standard input and output are the connection, byte by byte`, async () => {
+    await using server = await serve(["cat"]);
+    for (const size of [0, 1, 65_537, 1 << 20]) {
+      using conn = await connect(server.port);
+      const bytes = randomBytes(size);
+      assert.ok(sameBytes(await exchange(conn, bytes), bytes), `${size} bytes`);
+    }
+    await server.log.waitForCount("client disconnected...", 4);
+    for (const line of server.log.where("client disconnected...")) {
+      // Nobody stands between the program and its client to count.
+      assert.deepEqual([line.level, line.reason, line.in, line.out], [
+        "INFO",
+        "closed",
+        undefined,
+        undefined,
+      ]);
+    }
+  });
+
+  test(`program (${model}): the process that the log names is the program itself`, async () => {
+    await using server = await serve(["cat"]);
+    using _conn = await hold(server.port);
+    const { pid } = await server.log.waitFor("new client connected...");
+    const process = server.children().find((one) => one.pid === pid);
+    assert.equal(process?.comm, "cat");
+    assert.equal(
+      server.children().filter(({ parent }) => parent === pid).length,
+      0,
+    );
+    assert.deepEqual(server.serving(), [{ pid: Number(pid), connections: 2 }]);
+  });
+
+  test(`program (${model}): has nothing open but 0, 1 and 2`, async () => {
+    const lines = (await output("cd /proc/self/fd && exec ls -l")).trim().split(
+      "\n",
+    ).slice(1);
+    const links = lines.map((line) => /(\d+) -> (.*)$/.exec(line)!.slice(1));
+    assert.deepEqual(links.map(([fd]) => fd), ["0", "1", "2", "3"]);
+    assert.match(links[0]![1]!, /^socket:/);
+    assert.equal(links[1]![1], links[0]![1]);
+    assert.match(links[2]![1]!, /^pipe:/); // the server's log
+    assert.match(links[3]![1]!, /^\/proc\/\d+\/fd$/); // of ls itself
+  });
+
+  test(`program (${model}): finds every signal as a new process does, and leads its own group`, async () => {
+    const lines = await output(
+      "exec cat /proc/self/status /proc/self/stat",
+    );
+    const mask = (name: string) =>
+      BigInt(
+        "0x" + new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(lines)![1],
+      );
+    assert.equal(mask("SigBlk"), 0n);
+    assert.equal(mask("SigPnd"), 0n);
+    const internal = 3n << 31n; // 32 and 33 are the C library's own
+    assert.equal(mask("SigIgn") & ~internal, 0n);
+    const [pid, , , , group] = lines.trim().split("\n").at(-1)!.split(" ");
+    assert.equal(group, pid);
+  });
+
+  test(`program (${model}): gets the server's environment and what UCSPI and systemd tell`, async () => {
+    await using server = await serve(["env", "-0"], [], [
+      "/usr/bin/env",
+      "GREETING=hello  wörld\nsecond line",
+      "TCPREMOTEHOST=stale",
+      "UNIXREMOTEPID=1",
+    ]);
+    using conn = await connect(server.port);
+    const entries = text(await exchange(conn, none)).split("\0").map((entry) =>
+      entry.split(/=(.*)/s, 2) as [string, string]
+    );
+    const env = new Map(entries);
+    assert.equal(env.get("GREETING"), "hello  wörld\nsecond line");
+    assert.equal(env.get("PATH"), Deno.env.get("PATH"));
+    const local = `${conn.localAddr.port}`;
+    const told = {
+      PROTO: "TCP",
+      TCPLOCALIP: "127.0.0.1",
+      TCPLOCALPORT: `${server.port}`,
+      TCPREMOTEIP: "127.0.0.1",
+      TCPREMOTEPORT: local,
+      TCPCONNNUM: "1",
+      REMOTE_ADDR: "127.0.0.1",
+      REMOTE_PORT: local,
+    };
+    for (const [name, value] of Object.entries(told)) {
+      assert.equal(env.get(name), value, name);
+    }
+    for (const name of ["TCPREMOTEHOST", "UNIXREMOTEPID", "LD_PRELOAD"]) {
+      assert.equal(env.get(name), Deno.env.get(name), name);
+    }
+  });
+
+  test(`program (${model}): long arguments and environments arrive whole, and ps does not show them`, async () => {
+    const value = "v".repeat(100_000);
+    const word = "w".repeat(90_000);
+    await using server = await serve(
+      [
+        "sh",
+        "-c",
+        'echo "$#" "${#1}" "${#2}" "${#SECRET}"; cat',
+        "sh",
+        word,
+        word,
+      ],
+      [],
+      ["/usr/bin/env", `SECRET=${value}`],
+    );
+    for (const { pid } of server.children()) {
+      const line = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+      assert.ok(!line.includes("wwww") && !line.includes("SECRET"));
+    }
+    using conn = await connect(server.port);
+    assert.equal(text(await exchange(conn, none)), "2 90000 90000 100000\n");
+  });
+
+  test(`program (${model}): standard error is the server's, or the client's with --stderr client`, async () => {
+    {
+      await using server = await shell("echo out; echo err >&2");
+      using conn = await connect(server.port);
+      assert.equal(text(await exchange(conn, none)), "out\n");
+      await until(
+        "it is on the server's",
+        () => server.log.others.includes("err"),
+      );
+    }
+    await using server = await shell("echo out; echo err >&2", [
+      "--stderr",
+      "client",
+    ]);
+    using conn = await connect(server.port);
+    assert.equal(text(await exchange(conn, none)), "out\nerr\n");
+    await server.log.waitFor("client disconnected...");
+    assert.deepEqual(server.log.others, []);
+  });
+
+  test(`program (${model}): its exit is how the connection ended`, async () => {
+    const ENDS: readonly (readonly [script: string, how: unknown[]])[] = [
+      ["exit 0", ["INFO", "closed"]],
+      ["exit 3", ["WARN", "exit code 3"]],
+      ["kill -TERM $$", ["WARN", "SIGTERM"]],
+      ["kill -KILL $$", ["WARN", "SIGKILL"]],
+      ["kill -PIPE $$", ["INFO", "reset: SIGPIPE"]],
+      ["kill -TERM 0; sleep 9", ["WARN", "SIGTERM"]],
+    ];
+    await using server = await serve(["sh", "-c", 'read way; eval "$way"']);
+    using other = await connect(server.port);
+    await server.log.waitFor("new client connected...");
+    for (const [i, [script, how]] of ENDS.entries()) {
+      using conn = await connect(server.port);
+      await exchange(conn, new TextEncoder().encode(script + "\n"));
+      const { level, reason } = await server.log.waitFor((line) =>
+        line.message === "client disconnected..." && line.id === i + 2
+      );
+      assert.deepEqual([level.replace("WARNING", "WARN"), reason], how, script);
+    }
+    const still = await exchange(other, new TextEncoder().encode("echo on\n"));
+    assert.equal(text(still), "on\n", "no other connection ended with them");
+  });
+
+  test(`program (${model}): one that closes its output early still reads to the end`, async () => {
+    await using directory = temporaryDirectory();
+    const file = `${directory.path}/got`;
+    await using server = await shell(
+      `echo ready; exec >&-; cat >'${file}.part'; mv '${file}.part' '${file}'`,
+    );
+    using conn = await connect(server.port);
+    const bytes = randomBytes(300_000);
+    assert.equal(text(await exchange(conn, bytes)), "ready\n");
+    await server.log.waitFor("client disconnected...");
+    assert.ok(sameBytes(Deno.readFileSync(file), bytes));
+  });
+
+  test(`program (${model}): a drain asks it to end with SIGTERM, and then insists`, async () => {
+    await using server = await shell(
+      "trap '' TERM; echo ready; while :; do sleep 1; done",
+      ["--drain-timeout", "100ms"],
+    );
+    using conn = await connect(server.port);
+    assert.equal(text(await receive(conn, 6)), "ready\n");
+    assert.equal((await server.stop()).code, 0);
+    assert.equal((await receiveAll(conn)).length, 0);
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.equal(reason, "SIGKILL");
+  });
+
+  test(`program (${model}): a drain lets it finish`, async () => {
+    await using server = await serve(["cat"]);
+    using conn = await hold(server.port);
+    server.signal("SIGTERM");
+    await server.log.waitFor(/^draining/);
+    assert.equal(await roundTrip(conn), "hello");
+    await conn.closeWrite();
+    assert.equal((await server.exit()).code, 0);
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.equal(reason, "closed");
+  });
+
+  test(`program (${model}): one that is killed ends its connection alone`, async () => {
+    await using server = await serve(["cat"]);
+    using victim = await hold(server.port);
+    const { pid } = await server.log.waitFor("new client connected...");
+    using other = await hold(server.port);
+    killNow(Number(pid));
+    assert.equal((await receiveAll(victim)).length, 0);
+    assert.equal(await roundTrip(other), "hello");
+  });
+}

@@ -1,0 +1,263 @@
+/** Who a connection's process is, and what it may use. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { runCommand } from "../helpers/command.ts";
+import { type Model, models, startServer } from "../helpers/server.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import {
+  connect,
+  exchange,
+  hold,
+  receiveAll,
+  roundTrip,
+} from "../helpers/wire_client.ts";
+import { programModels } from "./program_models.ts";
+
+const HANDLER = fileURLToPath(new URL("handlers/greedy.ts", import.meta.url));
+const isRoot = Deno.uid() === 0;
+const NOBODY = 65534;
+
+/** A server whose handler takes what clients ask for. */
+const greedy = (model: Model, args: readonly string[]) =>
+  startServer({ model, args: ["--handler", HANDLER, ...args] });
+
+/** What the handler or program says to a request. */
+async function ask(
+  { port }: { port: number },
+  request: string,
+): Promise<string> {
+  using conn = await connect(port);
+  const said = await exchange(conn, new TextEncoder().encode(request)).catch(
+    () => new Uint8Array(0),
+  );
+  return new TextDecoder().decode(said).trim();
+}
+
+const lines = (text: string) => text.split("\n");
+
+for (const model of programModels()) {
+  const shell = (script: string, args: readonly string[]) =>
+    startServer({ model, args: [...args, "--", "sh", "-c", script] });
+
+  test(
+    `standing (${model}): a program runs as the user, with that user's groups alone`,
+    async () => {
+      await using server = await shell(
+        "id -u; id -g; id -G; grep ^CapEff /proc/self/status",
+        ["--user", "nobody"],
+      );
+      assert.deepEqual(lines(await ask(server, "")), [
+        `${NOBODY}`,
+        `${NOBODY}`,
+        `${NOBODY}`,
+        "CapEff:\t0000000000000000",
+      ]);
+    },
+    { ignore: !isRoot },
+  );
+
+  test(
+    `standing (${model}): a group, and numbers that no user has, are taken, too`,
+    async () => {
+      for (
+        const [user, ids] of [
+          ["nobody:daemon", [NOBODY, 1]],
+          ["4711:4712", [4711, 4712]],
+        ] as const
+      ) {
+        await using server = await shell("id -u; id -g", ["--user", user]);
+        assert.deepEqual(lines(await ask(server, "")), ids.map(String));
+      }
+    },
+    { ignore: !isRoot },
+  );
+
+  test(`standing (${model}): directory, umask and nice value are a program's`, async () => {
+    await using directory = temporaryDirectory();
+    await using server = await shell("pwd -P; umask; nice", [
+      "--chdir",
+      directory.path,
+      "--umask",
+      "027",
+      "--nice",
+      "5",
+    ]);
+    const [where, mask, nice] = lines(await ask(server, ""));
+    assert.equal(where, Deno.realPathSync(directory.path));
+    assert.deepEqual([mask, nice], ["0027", "5"]);
+  });
+
+  test(
+    `standing (${model}): a user who is not let into the directory is told so, per connection`,
+    async () => {
+      await using directory = temporaryDirectory();
+      Deno.chmodSync(directory.path, 0o700);
+      await using server = await shell("echo in", [
+        "--user",
+        "nobody",
+        "--chdir",
+        directory.path,
+      ]);
+      assert.equal(await ask(server, ""), "");
+      const { reason } = await server.log.waitFor("client disconnected...");
+      assert.match(String(reason), /Cannot change to ".*\(EACCES\)/);
+    },
+    { ignore: !isRoot },
+  );
+
+  test(`standing (${model}): limits are a program's, and none is there that was not asked for`, async () => {
+    const script = "ulimit -t; ulimit -d; ulimit -n; ulimit -v";
+    await using server = await shell(script, [
+      "--limit-cpu",
+      "1500ms",
+      "--limit-memory",
+      "64MiB",
+      "--limit-files",
+      "10",
+    ]);
+    assert.deepEqual(lines(await ask(server, "")), [
+      "2",
+      `${64 * 1024}`,
+      "10",
+      "unlimited",
+    ]);
+    await using free = await shell(script, []);
+    const [cpu, memory] = lines(await ask(free, ""));
+    assert.deepEqual([cpu, memory], ["unlimited", "unlimited"]);
+  });
+
+  test(`standing (${model}): a program that wants too much memory does not get it`, async () => {
+    await using server = await shell(
+      "read n; head -c $n /dev/zero | tail -c $n | wc -c", // tail keeps all of it
+      ["--limit-memory", "32MiB"],
+    );
+    assert.equal(await ask(server, "1000000\n"), "1000000");
+    assert.equal(await ask(server, "200000000\n"), "0");
+  });
+}
+
+for (const model of models()) {
+  test(
+    `standing (${model}): a handler runs as the user, in the directory`,
+    async () => {
+      await using server = await greedy(model, [
+        "--user",
+        "nobody",
+        "--chdir",
+        "/var",
+        "--grant",
+        "sys,read",
+      ]);
+      for (let i = 0; i < 3; i++) {
+        const said = JSON.parse(await ask(server, "identity"));
+        assert.deepEqual(said, [NOBODY, NOBODY, "/var"]);
+      }
+    },
+    { ignore: !isRoot },
+  );
+
+  test(
+    `standing (${model}): echo serves as another user, within every limit`,
+    async () => {
+      await using server = await startServer({
+        model,
+        args: [
+          ...["--user", "nobody", "--nice", "1", "--umask", "077"],
+          ...["--limit-cpu", "1m", "--limit-memory", "64MiB"],
+          ...["--limit-files", "64", "--limit-processes", "1000"],
+        ],
+      });
+      for (let i = 0; i < 10; i++) {
+        using conn = await hold(server.port);
+        assert.equal(await roundTrip(conn, "x".repeat(5000)), "x".repeat(5000));
+      }
+      using conn = await hold(server.port);
+      const [serving] = server.serving();
+      const status = Deno.readTextFileSync(`/proc/${serving?.pid}/status`);
+      assert.match(status, /^Uid:\s+65534\s+65534\s+65534\s+65534$/m);
+      assert.match(status, /^Groups:\s+65534\s*$/m);
+      await conn.closeWrite();
+      assert.equal((await receiveAll(conn)).length, 0);
+    },
+    { ignore: !isRoot },
+  );
+
+  test(`standing (${model}): a handler that takes too much ends its own connection alone`, async () => {
+    await using server = await greedy(model, [
+      ...["--limit-memory", "100MB", "--limit-cpu", "1s"],
+      ...["--limit-files", "64", "--grant", "read"],
+    ]);
+    using other = await connect(server.port);
+    assert.equal(await ask(server, "memory 20"), "ok");
+    assert.equal(await ask(server, "heap 20"), "ok");
+    assert.equal(await ask(server, "files 10"), "ok");
+    assert.match(await ask(server, "files 100"), /too many open files/i);
+    assert.notEqual(await ask(server, "memory 400"), "ok");
+    assert.notEqual(await ask(server, "heap 400"), "ok");
+    assert.equal(await ask(server, "spin"), "");
+    await server.log.waitFor(({ reason }) =>
+      /^killed: SIG(XCPU|KILL)$/.test(String(reason))
+    );
+    assert.equal(
+      new TextDecoder().decode(
+        await exchange(other, new TextEncoder().encode("files 1")),
+      ),
+      "ok",
+      "no other connection ended with them",
+    );
+  });
+}
+
+/** What is refused at start. */
+const REFUSED: readonly (readonly [string[], number, RegExp])[] = [
+  [["--user", "no-such-user"], 1, /"no-such-user": no such user/],
+  [["--user", "nobody:no-such-group"], 1, /no such group as "no-such-group"/],
+  [["--user", "4711"], 1, /"4711": no such user: give a group, as in 4711:/],
+  [["--user", ""], 2, /--user/],
+  [["--chdir", "/no/such"], 1, /"\/no\/such": no such directory \(ENOENT\)/],
+  [["--chdir", "/etc/passwd"], 1, /"\/etc\/passwd": not a directory/],
+  [["--umask", "8"], 2, /umask "8": want octal/],
+  [["--nice", "20"], 2, /nice value "20": want .* from -20 to 19/],
+  [["--limit-cpu", "5"], 2, /duration "5"/],
+  [["--limit-memory", "lots"], 2, /size "lots"/],
+  [["--limit-files", "0"], 2, /limit of files "0"/],
+  [["--limit-files", "8"], 1, /--limit-files 8: too few to serve/],
+  [["--limit-processes", "9"], 1, /--limit-processes 9: the system does not/],
+];
+
+for (const [args, code, told] of REFUSED) {
+  test(
+    `standing: serve ${args.join(" ")}: is refused in one line`,
+    async () => {
+      const result = await runCommand(["serve", "0", ...args]);
+      assert.match(result.stderr, /^error: [^\n]+\n$/);
+      assert.match(result.stderr, told);
+      assert.deepEqual([result.code, result.stdout], [code, ""]);
+    },
+    { ignore: !isRoot },
+  );
+}
+
+for (
+  const [args, told] of [
+    [["--user", "daemon"], /"daemon": not root \(EPERM\): start the server as/],
+    [["--nice", "-5"], /--nice -5: not root \(EACCES\)/],
+    [["--limit-files", "5000000"], /--limit-files 5000000: the system allows/],
+  ] as const
+) {
+  test(`standing: serve ${args.join(" ")}: is refused to who may not do it`, async () => {
+    // Root keeps its number, by which it can read this runtime, and loses its rights.
+    const rights = "-setuid,-setgid,-sys_nice,-sys_resource";
+    const drop = [
+      "setpriv",
+      `--bounding-set=${rights}`,
+      `--inh-caps=${rights}`,
+    ];
+    const result = await runCommand(["serve", "0", ...args], {
+      through: isRoot ? drop : [],
+    });
+    assert.match(result.stderr, /^error: [^\n]+\n$/);
+    assert.match(result.stderr, told);
+    assert.deepEqual([result.code, result.stdout], [1, ""]);
+  });
+}

@@ -15,6 +15,8 @@ import { Zygote } from "./zygote.ts";
 const SIGKILL = 9;
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
 const MOST_UNTAKEN = 64;
+/** A zygote that lets descriptors wait so long without forking is stuck, in milliseconds. */
+const STUCK = 5_000;
 /** How long the first zygote may take to prove that it can fork, in milliseconds. */
 const PROBE_TIMEOUT = 2_000;
 
@@ -43,6 +45,7 @@ export class Nursery {
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
   readonly #proven = Promise.withResolvers<void>();
+  readonly #watchdog: ReturnType<typeof setInterval>;
   #draining = false;
 
   /**
@@ -63,6 +66,7 @@ export class Nursery {
     this.#events = events;
     this.#orphans = new Orphans((pid) => this.#isOurs(pid));
     this.#backoff = new Backoff(() => this.#refill());
+    this.#watchdog = setInterval(() => this.#endStuck(), STUCK / 5);
     this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
   }
 
@@ -113,7 +117,7 @@ export class Nursery {
       if (best === null || zygote.untaken < best.untaken) best = zygote;
     }
     if (best === null || !best.send(handover, fd)) return null;
-    best.untaken++;
+    if (best.untaken++ === 0) best.lastSeen = performance.now();
     return best;
   }
 
@@ -176,6 +180,7 @@ export class Nursery {
   #report(zygote: Zygote, pid: number, report: Report): void {
     const own = report.kind === "took" || report.kind === "done";
     if (own === (pid === zygote.pid)) return this.#punish(pid);
+    zygote.lastSeen = performance.now();
     if (report.kind === "ready") {
       zygote.isReady = true;
       this.#backoff.reset();
@@ -200,6 +205,22 @@ export class Nursery {
       `Process ${pid} sent a report out of turn: it is ended`,
     );
     signalProcess(pid, SIGKILL);
+  }
+
+  /** A zygote that does not move (stopped, spinning) is killed; what waits for it goes to another. */
+  #endStuck(): void {
+    const due = performance.now() - STUCK;
+    for (const zygote of this.#zygotes) {
+      if (zygote.untaken === 0 || zygote.lastSeen > due || !zygote.isOpen) {
+        continue;
+      }
+      this.#events.trouble(
+        `Zygote ${zygote.pid} has not forked for ${
+          STUCK / 1000
+        } s: it is ended`,
+      );
+      zygote.kill("SIGKILL");
+    }
   }
 
   /** A zygote, which the runtime reaps, or a child that is or will be adopted. */
@@ -263,6 +284,7 @@ export class Nursery {
     if (!this.#draining || this.#zygotes.size > 0 || this.#living.size > 0) {
       return;
     }
+    clearInterval(this.#watchdog);
     this.#orphans.close();
     this.#ended.resolve();
   }

@@ -88,15 +88,16 @@ export function groupsOf(name: string, gid: number): number[] {
   return [...found.subarray(0, count[0])];
 }
 
-/** Bits of what only root may do: linux/capability.h. */
-const CAPABILITIES = {
+/** What only root may do, else: capabilities(7). */
+export type Capability = "setgid" | "setuid" | "sys_nice" | "sys_resource";
+
+/** Their bits: linux/capability.h. */
+const CAPABILITIES: Readonly<Record<Capability, number>> = {
   setgid: 6,
   setuid: 7,
   sys_nice: 23,
   sys_resource: 24,
-} as const;
-/** One of them. */
-export type Capability = keyof typeof CAPABILITIES;
+};
 
 /**
  * Whether this process may do what only root may (capabilities(7)): root in a container often may not,

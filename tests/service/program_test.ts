@@ -144,6 +144,7 @@ for (const model of programModels()) {
       [],
       ["/usr/bin/env", `SECRET=${value}`],
     );
+    await server.isQuiet(); // no process comes or goes
     for (const { pid } of server.children()) {
       const line = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
       assert.ok(!line.includes("wwww") && !line.includes("SECRET"));
@@ -205,7 +206,8 @@ for (const model of programModels()) {
     using conn = await connect(server.port);
     const bytes = randomBytes(300_000);
     assert.equal(text(await exchange(conn, bytes)), "ready\n");
-    await server.log.waitFor("client disconnected...");
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.equal(reason, "closed", String(server.log));
     assert.ok(sameBytes(Deno.readFileSync(file), bytes));
   });
 

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { LogReader } from "../helpers/log_reader.ts";
+import { descendants } from "../helpers/processes.ts";
+import { randomBytes, test, within } from "../helpers/testing.ts";
+
+/** Where `deno task compile` put the two executables; tests of them are skipped without it. */
+const folder = Deno.env.get("MPSERV_TEST_BIN");
+const ignore = folder === undefined;
+if (ignore) {
+  const line =
+    "SKIPPED: compiled executables: MPSERV_TEST_BIN does not say where they are\n";
+  await Deno.stderr.write(new TextEncoder().encode(line));
+}
+
+/** A server that is an executable, ended by its pid. */
+async function serve(args: string[]) {
+  const process = new Deno.Command(`${folder}/mpserv`, {
+    args: ["serve", "0", "--log-format", "json", ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const log = new LogReader(process.stderr);
+  const { address, model } = await log.waitFor(/^listening on /);
+  const port = String(address).split(":").at(-1)!;
+  return {
+    pid: process.pid,
+    port,
+    model,
+    async [Symbol.asyncDispose]() {
+      process.kill("SIGTERM");
+      const { code } = await within("the server's end", process.status);
+      await log.ended;
+      assert.equal(code, 0);
+    },
+  };
+}
+
+async function client(args: string[], input: Uint8Array<ArrayBuffer>) {
+  const process = new Deno.Command(`${folder}/mpclient`, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  const written = writer.write(input).then(() => writer.close());
+  const { code, stdout, stderr } = await process.output();
+  await written;
+  return { code, stdout, stderr: new TextDecoder().decode(stderr) };
+}
+
+for (const model of ["spawn", "fork", "pool"]) {
+  test(
+    `compiled (${model}): the executables talk to each other, byte by byte`,
+    async () => {
+      await using server = await serve(["--model", model]);
+      assert.equal(server.model, model);
+      const bytes = randomBytes(3_000_000);
+      const raw = await client(["--raw", "127.0.0.1", server.port], bytes);
+      assert.deepEqual([raw.code, raw.stderr], [0, ""]);
+      assert.deepEqual(raw.stdout, bytes);
+      const text = await client(
+        ["127.0.0.1", server.port],
+        new TextEncoder().encode("hello\nq\nnot sent\n"),
+      );
+      assert.deepEqual([text.code, text.stderr], [0, ""]);
+      assert.equal(
+        new TextDecoder().decode(text.stdout),
+        "Message from server: hello\n",
+      );
+    },
+    { ignore },
+  );
+
+  test(
+    `compiled (${model}): every process of a server is the executable itself`,
+    async () => {
+      await using server = await serve(["--model", model]);
+      const conn = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: Number(server.port),
+      });
+      await conn.write(new Uint8Array([1]));
+      await conn.read(new Uint8Array(1));
+      const executables = descendants(server.pid)
+        .map(({ pid }) => Deno.readLinkSync(`/proc/${pid}/exe`));
+      conn.close();
+      assert.ok(executables.length > 0);
+      assert.deepEqual(
+        new Set(executables),
+        new Set([Deno.realPathSync(`${folder}/mpserv`)]),
+      );
+    },
+    { ignore },
+  );
+}
+
+test(
+  "compiled: --version says so, and wrong usage is exit code 2",
+  async () => {
+    const run = (args: string[]) =>
+      new Deno.Command(`${folder}/mpserv`, { args }).output();
+    const version = await run(["--version"]);
+    assert.match(
+      new TextDecoder().decode(version.stdout),
+      /^mpserv \d+\.\d+\.\d+ .*compiled\)\n$/,
+    );
+    assert.equal((await run(["serve", "abc"])).code, 2);
+  },
+  { ignore },
+);

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { startServer } from "../helpers/server.ts";
+import { test, until } from "../helpers/testing.ts";
+import { hold, roundTrip } from "../helpers/wire_client.ts";
+
+test("zygote: when one is killed, who is served goes on, and new clients are served", async () => {
+  await using server = await startServer({ model: "fork" });
+  const held = await Promise.all(
+    Array.from({ length: 30 }, () => hold(server.port)),
+  );
+  const zygotes = server.children().filter(({ comm }) =>
+    comm === "mpserv:zygote"
+  );
+  Deno.kill(zygotes[0]!.pid, "SIGKILL");
+  await server.log.waitFor(/^Zygote \d+ ended/);
+  for (const conn of held) assert.equal(await roundTrip(conn), "hello");
+  using next = await hold(server.port);
+  assert.equal(await roundTrip(next), "hello");
+  for (const conn of held) conn.close();
+  await until(
+    "the orphans are reaped, too",
+    () => server.log.where(/^removed proc id/).length === held.length,
+  );
+  assert.equal(server.log.where(/^client disconnected/).length, held.length);
+});
+
+for (const end of ["SIGKILL", "nobody"] as const) {
+  test(`zygote: connections that a stopped one has not taken go to another (ended by ${end})`, async () => {
+    await using server = await startServer({
+      model: "fork",
+      args: ["--log-level", "debug"],
+    });
+    const [stopped] = server.children().filter(({ comm }) =>
+      comm === "mpserv:zygote"
+    );
+    Deno.kill(stopped!.pid, "SIGSTOP");
+    const holds = Array.from({ length: 10 }, () => hold(server.port));
+    await until(
+      "all are accepted",
+      () => server.log.where("accepted").length === 10,
+    );
+    // Ended by nobody, it is found out to be stuck after a while.
+    if (end === "SIGKILL") Deno.kill(stopped!.pid, "SIGKILL");
+    for (const conn of await Promise.all(holds)) {
+      assert.equal(await roundTrip(conn), "hello");
+      conn.close();
+    }
+  });
+}

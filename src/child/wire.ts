@@ -199,7 +199,9 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
     bytesIn: countAt(record, 16),
     bytesOut: countAt(record, 24),
     reason,
-    text: new TextDecoder().decode(record.buffer.slice(start, start + length)),
+    text: length === 0
+      ? ""
+      : new TextDecoder().decode(record.buffer.slice(start, start + length)),
   };
   const status = record.getInt32(40, true);
   const pid = record.getInt32(44, true);

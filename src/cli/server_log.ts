@@ -17,18 +17,22 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
  * @returns What to give to the server.
  */
 export function logEvents(logger: Logger): ServerEvents {
+  // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
+  const debug = logger.isEnabledFor("debug");
+  const info = logger.isEnabledFor("info");
   return {
     accepted({ id, peer }) {
-      logger.debug("accepted", { id, peer });
+      if (debug) logger.debug("accepted", { id, peer });
     },
     connected({ id, peer, pid }) {
-      logger.info("new client connected...", { id, peer, pid });
+      if (info) logger.info("new client connected...", { id, peer, pid });
     },
     disconnected(
       { id, peer, pid },
       { bytesIn, bytesOut, reason, text },
       milliseconds,
     ) {
+      if (!info && !TROUBLES.includes(reason)) return;
       const own = reason === "program"; // its code or signal says all
       const why = own ? text : text === "" ? reason : `${reason}: ${text}`;
       const ms = Math.round(milliseconds);
@@ -44,6 +48,7 @@ export function logEvents(logger: Logger): ServerEvents {
       });
     },
     removed(pid, { code, signal }) {
+      if (!info) return;
       logger.info("removed proc id: {pid}", {
         pid,
         ...(signal === null ? { code } : { signal }),

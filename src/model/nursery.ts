@@ -114,9 +114,10 @@ export class Nursery {
       if (!zygote.isReady || !zygote.isOpen || zygote.untaken >= MOST_UNTAKEN) {
         continue;
       }
-      if (best === null || zygote.untaken < best.untaken) best = zygote;
+      if (best === null || hasLessToDo(zygote, best)) best = zygote;
     }
     if (best === null || !best.send(handover, fd)) return null;
+    best.handed++;
     if (best.untaken++ === 0) best.lastSeen = performance.now();
     return best;
   }
@@ -288,4 +289,10 @@ export class Nursery {
     this.#orphans.close();
     this.#ended.resolve();
   }
+}
+
+/** Fewer that wait for it; of equals, the one that was given fewer, so that they take turns. */
+function hasLessToDo(zygote: Zygote, than: Zygote): boolean {
+  if (zygote.untaken !== than.untaken) return zygote.untaken < than.untaken;
+  return zygote.handed < than.handed;
 }

@@ -51,6 +51,8 @@ export class Zygote {
   isReady = false;
   /** How many descriptors were handed to it that no child has taken. */
   untaken = 0;
+  /** How many descriptors were ever handed to it. */
+  handed = 0;
   /** When it last did something while descriptors waited for it, on the clock of `performance.now()`. */
   lastSeen = 0;
   readonly #process: Deno.ChildProcess;

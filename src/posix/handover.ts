@@ -118,23 +118,23 @@ export function receiveFd(
 function takeDescriptor(): Fd | null {
   if (incoming.receivedControl === 0) return null;
   const { length, level, type } = readControlHead(incoming.control, abi);
-  if (level !== abi.SOL_SOCKET || type !== abi.SCM_RIGHTS) {
+  if (
+    level !== abi.SOL_SOCKET || type !== abi.SCM_RIGHTS || length < one.length
+  ) {
     throw new TypeError(
       `Cannot take control message ${level}/${type}: want a descriptor`,
     );
   }
-  const fds: Fd[] = [];
-  for (let at = abi.message.cmsgData; at + 4 <= length; at += 4) {
-    fds.push(new Fd(incoming.control.getInt32(at, true)));
+  const first = new Fd(incoming.control.getInt32(abi.message.cmsgData, true));
+  for (let at = abi.message.cmsgData + 4; at + 4 <= length; at += 4) {
+    new Fd(incoming.control.getInt32(at, true)).close();
   }
-  const [first, ...extra] = fds;
-  for (const fd of extra) fd.close();
   if (incoming.receivedFlags & abi.MSG_CTRUNC) {
-    first?.close();
+    first.close();
     throw new TypeError(
       "Cannot take a descriptor: its message was cut (MSG_CTRUNC)",
     );
   }
-  if (first && abi.MSG_CMSG_CLOEXEC === 0) setInherit(first.number, false);
-  return first ?? null;
+  if (abi.MSG_CMSG_CLOEXEC === 0) setInherit(first.number, false);
+  return first;
 }

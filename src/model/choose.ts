@@ -12,6 +12,9 @@ import type { ModelName } from "./names.ts";
 import { SpawnSource, type WorkerSource } from "./source.ts";
 import { WorkerModel } from "./workers.ts";
 
+/** How long `fork` may take to prove itself, in milliseconds: less where there is another choice. */
+const PATIENCE = { asked: 10_000, auto: 2_000 };
+
 /** What models need. */
 export interface ModelOptions {
   /** Which model. */
@@ -63,7 +66,8 @@ export async function startModel(
       if (decided) events.trouble(what);
     },
   };
-  const fork = new ForkModel({ child, zygotes }, watcher, patient);
+  const patience = model === "fork" ? PATIENCE.asked : PATIENCE.auto;
+  const fork = new ForkModel({ child, zygotes, patience }, watcher, patient);
   try {
     await fork.start();
     decided = true;

@@ -30,6 +30,8 @@ export interface ForkOptions {
   readonly child: ChildOptions;
   /** How many zygotes share the work. */
   readonly zygotes: number;
+  /** How long the first may take to prove that it can fork, in milliseconds. */
+  readonly patience: number;
 }
 
 /** Forks one process a connection. */

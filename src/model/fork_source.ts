@@ -17,6 +17,9 @@ import type { Zygote } from "./zygote.ts";
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 const NO_PEER = new Uint8Array(0);
 
+/** How long the zygote may take to prove that it can fork, in milliseconds. */
+const PATIENCE = 10_000;
+
 class ForkedWorker implements WorkerProcess {
   pid = 0;
   readonly zygote: Zygote;
@@ -51,12 +54,16 @@ export class ForkSource implements WorkerSource {
     events: { available: () => void; trouble: (what: string) => void },
   ) {
     this.#trouble = events.trouble;
-    this.#nursery = new Nursery({ child, zygotes: 1 }, watcher, {
-      report: (_, __, report) => this.#report(report),
-      gone: () => {}, // a worker that was not forked is missed by the end of its channel
-      available: events.available,
-      trouble: events.trouble,
-    });
+    this.#nursery = new Nursery(
+      { child, zygotes: 1, patience: PATIENCE },
+      watcher,
+      {
+        report: (_, __, report) => this.#report(report),
+        gone: () => {}, // a worker that was not forked is missed by the end of its channel
+        available: events.available,
+        trouble: events.trouble,
+      },
+    );
   }
 
   start(): Promise<void> {

@@ -17,8 +17,6 @@ const SIGKILL = 9;
 const MOST_UNTAKEN = 64;
 /** A zygote that lets descriptors wait so long without forking is stuck, in milliseconds. */
 const STUCK = 5_000;
-/** How long the first zygote may take to prove that it can fork, in milliseconds. */
-const PROBE_TIMEOUT = 2_000;
 
 /** What a nursery tells. */
 export interface NurseryEvents {
@@ -36,6 +34,7 @@ export interface NurseryEvents {
 export class Nursery {
   readonly #options: ChildOptions;
   readonly #count: number;
+  readonly #patience: number;
   readonly #watcher: Watcher;
   readonly #events: NurseryEvents;
   readonly #zygotes = new Set<Zygote>();
@@ -51,17 +50,19 @@ export class Nursery {
   /**
    * Makes one.
    *
-   * @param options How children serve, and how many zygotes share the work.
+   * @param options How children serve, how many zygotes share the work, and how many milliseconds the
+   *   first may take to prove that it can fork.
    * @param watcher Watches their sockets.
    * @param events Is told what happens.
    */
   constructor(
-    options: { child: ChildOptions; zygotes: number },
+    options: { child: ChildOptions; zygotes: number; patience: number },
     watcher: Watcher,
     events: NurseryEvents,
   ) {
     this.#options = options.child;
     this.#count = options.zygotes;
+    this.#patience = options.patience;
     this.#watcher = watcher;
     this.#events = events;
     this.#orphans = new Orphans((pid) => this.#isOurs(pid));
@@ -81,9 +82,9 @@ export class Nursery {
     const timer = setTimeout(
       () =>
         this.#proven.reject(
-          new TypeError(`Cannot fork: no answer in ${PROBE_TIMEOUT} ms`),
+          new TypeError(`Cannot fork: no answer in ${this.#patience} ms`),
         ),
-      PROBE_TIMEOUT,
+      this.#patience,
     );
     try {
       await this.#proven.promise;

@@ -9,6 +9,7 @@ import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { pollLater, read, receiveNow, sendNow, write } from "../posix/io.ts";
 import {
+  endWriting,
   localAddress,
   setTimeouts,
   shutdownBoth,
@@ -122,8 +123,10 @@ export class FdConnection implements Connection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#waits === 0) this.#fd.close();
-    else shutdownBoth(this.#fd.number); // wakes them; the last one closes the descriptor
+    if (this.#waits > 0) return shutdownBoth(this.#fd.number); // wakes them; the last one closes
+    // The parent may hold its copy a moment longer: the client must not wait for its end of file.
+    endWriting(this.#fd.number);
+    this.#fd.close();
   }
 
   /** Closes it at the end of a `using` block. */

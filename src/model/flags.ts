@@ -7,12 +7,9 @@ import type { ChildOptions } from "../child/options.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 
-// No threads of V8's own: they would not exist in a forked child.
-const ZYGOTE_V8_FLAGS = ["--single-threaded"];
-// What is warm in the zygote would be compiled anew in every child, on its only thread. A handler may run
-// long enough for TurboFan to pay; a built-in service only moves bytes.
-const HANDLER_V8_FLAGS = ["--no-maglev"];
-const BUILT_IN_V8_FLAGS = ["--no-maglev", "--no-opt"];
+// No threads of V8's own: they would not exist in a forked child. No Maglev: what is warm in the zygote
+// would be compiled anew in every child, on its only thread; what is hot, TurboFan still takes.
+const ZYGOTE_V8_FLAGS = ["--single-threaded", "--no-maglev"];
 
 /**
  * The command line of a process that serves.
@@ -45,10 +42,7 @@ export function zygoteCommand(
   const { grants } = options;
   return roleCommand("@zygote", args, {
     permissions: ["--allow-ffi", ...grantFlags(grants), ...probeFlags(grants)],
-    v8Flags: [
-      ...ZYGOTE_V8_FLAGS,
-      ...("module" in options.service ? HANDLER_V8_FLAGS : BUILT_IN_V8_FLAGS),
-    ],
+    v8Flags: ZYGOTE_V8_FLAGS,
     preload: moduleOf(options),
   });
 }

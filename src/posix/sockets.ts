@@ -164,6 +164,15 @@ export function shutdownWrite(fd: number): void {
 }
 
 /**
+ * As {@linkcode shutdownWrite}, where the connection may be gone already.
+ *
+ * @param fd A socket.
+ */
+export function endWriting(fd: number): void {
+  libc.shutdown(fd, SHUT_WR);
+}
+
+/**
  * Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR.
  *
  * @param fd A connected socket; one whose connection is gone is left alone.

@@ -51,7 +51,9 @@ export function logEvents(logger: Logger): ServerEvents {
       if (!info) return;
       logger.info("removed proc id: {pid}", {
         pid,
-        ...(signal === null ? { code } : { signal }),
+        ...(signal !== null
+          ? { signal }
+          : { code: code < 0 ? "unknown" : code }),
       });
     },
     refused({ id, peer }, why) {

@@ -20,7 +20,7 @@ export interface Handoff {
 
 /** How a process ended. */
 export interface Exit {
-  /** Its exit code; 128 and more when a signal ended it. */
+  /** Its exit code; 128 and more when a signal ended it; -1 when nobody knows. */
   readonly code: number;
   /** The signal that ended it, such as `SIGKILL`; null when none did. */
   readonly signal: string | null;
@@ -86,7 +86,7 @@ export function exitOutcome(
   isProgram: boolean,
 ): Outcome {
   const uncounted = { bytesIn: null, bytesOut: null };
-  const text = signal ?? `exit code ${code}`;
+  const text = signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
   if (!isProgram) return { ...uncounted, reason: "killed", text };
   if (code === 0) return { ...uncounted, reason: "closed", text: "" };
   // That is how a program learns that the client is gone.

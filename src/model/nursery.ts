@@ -262,6 +262,7 @@ export class Nursery {
     zygote.readReports();
     this.#zygotes.delete(zygote);
     this.#adopt(zygote);
+    this.#orphans.settleLost();
     if (!this.#draining) {
       this.#proven.reject(
         new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),

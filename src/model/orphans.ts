@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { becomeSubreaper, peekEnded, reap } from "../posix/forking.ts";
+import {
+  becomeSubreaper,
+  hasChild,
+  peekEnded,
+  reap,
+  UNKNOWN_STATUS,
+} from "../posix/forking.ts";
 
 /** Adopts and reaps. */
 export class Orphans {
@@ -49,6 +55,19 @@ export class Orphans {
     for (let pid; (pid = peekEnded()) > 0;) {
       // What the runtime started it reaps itself; it would wait for ever if we took the status.
       if (this.#isOurs(pid) || reap(pid) === null) return;
+    }
+  }
+
+  /**
+   * Settles those that were reaped already: a zygote that is killed between reaping a child and saying so
+   * takes the status with it. Call it when the zygote itself has been reaped; before that its children
+   * may not be ours yet.
+   */
+  settleLost(): void {
+    for (const [pid, ended] of this.#adopted) {
+      if (hasChild(pid)) continue;
+      this.#adopted.delete(pid);
+      ended(UNKNOWN_STATUS);
     }
   }
 

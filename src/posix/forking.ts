@@ -100,15 +100,31 @@ export function becomeSubreaper(): boolean {
   return libc.prctlNumbers?.(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
 }
 
+/** The status of a child that somebody else reaped, who did not live to tell. */
+export const UNKNOWN_STATUS = -1;
+
+/**
+ * Whether a process is a child of this one, running or ended but not reaped.
+ *
+ * @param pid Which process.
+ * @returns Whether this process can still reap it.
+ */
+export function hasChild(pid: number): boolean {
+  const P_PID = 1;
+  const info = new Uint8Array(128);
+  return libc.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) === 0;
+}
+
 /**
  * The end of a process, from its status (`waitpid(2)`).
  *
  * @param waitStatus The status.
- * @returns Its exit code, or 128 and the signal's number; and that number, 0 when it exited.
+ * @returns Its exit code, 128 and the signal's number, or -1 when nobody knows; and that number, 0 when it exited.
  */
 export function decodeStatus(
   waitStatus: number,
 ): { code: number; signal: number } {
+  if (waitStatus === UNKNOWN_STATUS) return { code: -1, signal: 0 };
   const signal = waitStatus & 0x7f;
   return { code: signal === 0 ? waitStatus >> 8 & 0xff : 128 + signal, signal };
 }

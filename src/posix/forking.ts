@@ -101,7 +101,7 @@ export function becomeSubreaper(): boolean {
 }
 
 /** The status of a child that somebody else reaped, who did not live to tell. */
-export const UNKNOWN_STATUS = -1;
+export const UNKNOWN_STATUS: number = -1;
 
 /**
  * Whether a process is a child of this one, running or ended but not reaped.

@@ -90,6 +90,7 @@ async function startSpawn(
     most: Infinity,
     recycle: 1,
     isProgram: "program" in child.service,
+    isHandler: "module" in child.service,
   };
   const model = new WorkerModel(
     options,
@@ -112,6 +113,7 @@ async function startPool(
     spares: workers,
     most: workers,
     recycle: recycle === 0 ? Infinity : recycle,
+    isHandler: "module" in child.service,
     isProgram: false, // such a process could not take turns
   };
   const pool = (source: WorkerSource) =>

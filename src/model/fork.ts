@@ -7,7 +7,7 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import type { Report } from "../child/wire.ts";
-import { decodeStatus, signalName } from "../posix/forking.ts";
+import { decodeStatus, signalName, STOP_SIGNAL } from "../posix/forking.ts";
 import { signalGroup, signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
@@ -46,6 +46,7 @@ export class ForkModel implements ProcessModel {
   readonly #taken = new Map<number, number | null>();
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #isProgram: boolean;
+  readonly #isHandler: boolean;
   #draining = false;
 
   /**
@@ -58,6 +59,7 @@ export class ForkModel implements ProcessModel {
   constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
     this.#events = events;
     this.#isProgram = "program" in options.child.service;
+    this.#isHandler = "module" in options.child.service;
     this.#nursery = new Nursery(options, watcher, {
       report: (zygote, pid, report) => this.#report(zygote, pid, report),
       gone: (zygote) => this.#takeBack(zygote),
@@ -81,6 +83,7 @@ export class ForkModel implements ProcessModel {
 
   drain(): void {
     this.#draining = true;
+    for (const pid of this.#taken.keys()) this.#tellToStop(pid);
     this.#dispatch();
   }
 
@@ -151,7 +154,13 @@ export class ForkModel implements ProcessModel {
     this.#nursery.born(pid, zygote);
     this.#taken.set(pid, id);
     this.#events.took(id, pid);
+    if (this.#draining) this.#tellToStop(pid);
     if (this.#waiting.size > 0 || this.#draining) this.#dispatch();
+  }
+
+  /** Only a handler is prepared for the signal: it would end a program. */
+  #tellToStop(pid: number): void {
+    if (this.#isHandler) signalProcess(pid, STOP_SIGNAL);
   }
 
   #exited({ pid, id, status }: Report): void {

@@ -22,6 +22,8 @@ export interface WorkerOptions {
   readonly recycle: number;
   /** Whether a worker becomes a program, whose exit says how its connection ended. */
   readonly isProgram: boolean;
+  /** Whether a handler serves, which can be told that the server drains. */
+  readonly isHandler: boolean;
 }
 
 /** A worker. */

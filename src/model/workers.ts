@@ -10,7 +10,9 @@
  */
 import { decodeReport, type Report, REPORT_SIZE } from "../child/wire.ts";
 import { POLLIN } from "../posix/abi.ts";
+import { STOP_SIGNAL } from "../posix/forking.ts";
 import { receiveFd } from "../posix/handover.ts";
+import { signalProcess } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
@@ -85,6 +87,7 @@ export class WorkerModel implements ProcessModel {
 
   drain(): void {
     this.#draining = true;
+    for (const worker of this.#workers) this.#tellToStop(worker);
     this.#dispatch();
   }
 
@@ -209,7 +212,10 @@ export class WorkerModel implements ProcessModel {
       worker.state = "serving";
       worker.handoff.fd.close();
       this.#events.took(report.id, worker.process.pid);
-      if (this.#draining) this.#dispatch();
+      if (this.#draining) {
+        this.#tellToStop(worker);
+        this.#dispatch();
+      }
     } else if (
       report?.outcome && next === "serving done" &&
       report.id === worker.handoff?.id
@@ -224,6 +230,13 @@ export class WorkerModel implements ProcessModel {
         `Process ${worker.process.pid} sent a report out of turn: it is ended`,
       );
       worker.process.kill("SIGKILL");
+    }
+  }
+
+  /** Only a handler is prepared for the signal: it would end a program. */
+  #tellToStop({ state, process }: Worker): void {
+    if (this.#options.isHandler && state === "serving") {
+      signalProcess(process.pid, STOP_SIGNAL);
     }
   }
 

@@ -12,11 +12,13 @@ const WNOHANG = 1; // sys/wait.h
 const WEXITED = 4;
 const WNOWAIT = 0x01000000;
 const P_ALL = 0;
-const SIG_BLOCK = 0; // asm-generic/signal-defs.h
-const SIG_UNBLOCK = 1;
-const SIG_SETMASK = 2;
 const SIG_IGN = 1n;
-const SIGUSR2 = 12;
+const IS_DARWIN = Deno.build.os === "darwin"; // sys/signal.h has other numbers
+const SIG_BLOCK = IS_DARWIN ? 1 : 0; // asm-generic/signal-defs.h
+const SIG_UNBLOCK = SIG_BLOCK + 1;
+const SIG_SETMASK = SIG_BLOCK + 2;
+/** SIGUSR2: tells a handler that the server drains. */
+export const STOP_SIGNAL: number = IS_DARWIN ? 31 : 12;
 const SIG_DFL = 0n;
 const SIGCHLD = 17; // asm-generic/signal.h
 const SFD_NONBLOCK_CLOEXEC = 0o2004000; // sys/signalfd.h
@@ -28,7 +30,7 @@ const status = new Int32Array(1);
 const statusBytes = new Uint8Array(status.buffer);
 /** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
 const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
-const stopSignal = signalSet(1n << BigInt(SIGUSR2 - 1));
+const stopSignal = signalSet(1n << BigInt(STOP_SIGNAL - 1));
 const noSignal = signalSet(0n);
 const previous = signalSet(0n);
 
@@ -164,7 +166,7 @@ export function unblockChildSignal(): void {
 
 /** Holds SIGUSR2 back, in this thread and those it starts; other threads ignore it. */
 export function holdStopSignal(): void {
-  libc.signal(SIGUSR2, SIG_IGN);
+  libc.signal(STOP_SIGNAL, SIG_IGN);
   libc.sigprocmask(SIG_BLOCK, stopSignal, previous);
 }
 

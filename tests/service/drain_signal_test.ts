@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { models, startServer } from "../helpers/server.ts";
+import { test } from "../helpers/testing.ts";
+import { connect, receive, receiveAll } from "../helpers/wire_client.ts";
+
+const handler = new URL("./handlers/patient.ts", import.meta.url).pathname;
+
+for (const model of models()) {
+  test(`handler (${model}): its signal is aborted when the server drains`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--handler", handler],
+    });
+    using conn = await connect(server.port);
+    assert.equal(new TextDecoder().decode(await receive(conn, 6)), "hello ");
+    server.signal("SIGTERM");
+    assert.equal(new TextDecoder().decode(await receiveAll(conn)), "goodbye");
+    assert.equal((await server.exit()).code, 0);
+    const [line] = server.log.where(/^client disconnected/);
+    assert.equal(line?.reason, "closed");
+  });
+}

@@ -12,10 +12,10 @@ async function run(args: readonly string[]): Promise<void> {
     const { refuseWindows } = await import("./src/cli/windows.ts");
     return refuseWindows();
   }
-  // `mpclient` is compiled with `client` before whatever it is given.
-  const [role, ...rest] = args[0] === "client" && args[1]?.startsWith("@")
-    ? args.slice(1)
-    : args;
+  // `mpclient` is compiled with `@mpclient` before whatever it is given.
+  const name = args[0] === "@mpclient" ? "mpclient" : "mpserv";
+  const words = name === "mpclient" ? args.slice(1) : args;
+  const [role, ...rest] = words;
   switch (role) {
     case "@child":
       return (await import("./src/child/main.ts")).run(rest);
@@ -26,7 +26,7 @@ async function run(args: readonly string[]): Promise<void> {
     case "@writer":
       return (await import("./src/client/writer.ts")).run(rest);
     default:
-      return (await import("./src/cli/mod.ts")).run(args);
+      return (await import("./src/cli/mod.ts")).run(words, name);
   }
 }
 

@@ -12,7 +12,7 @@ const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 9190;
 const DEFAULT_PREFIX = "Message from server: ";
 
-const EXAMPLES = `
+const NOTES = `
 Examples:
   mpserv client                                talk to 127.0.0.1:9190; a line "q" or end of input ends
   mpserv client example.org 7 --no-prefix      lines as they come, from port 7 of example.org
@@ -26,12 +26,14 @@ Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage.`;
  * The command, to be added to a program.
  *
  * @param setExitCode Gets the exit code when the conversation has ended well; otherwise the command throws.
+ * @param name Its name: `mpclient` where it is a program of its own.
  * @returns The command.
  */
 export function clientCommand(
   setExitCode: (code: number) => void,
+  name: "client" | "mpclient" = "client",
 ): Command<unknown[]> {
-  const command = new Command("client")
+  const command = new Command(name)
     .description(
       "Connect: one process reads what the server sends, another sends what you type,\n" +
         "and neither waits for the other.",
@@ -63,7 +65,10 @@ export function clientCommand(
       )
         .argParser(usage(parseDuration)).default(10_000, "10s"),
     )
-    .addHelpText("after", EXAMPLES)
+    .addHelpText(
+      "after",
+      name === "client" ? NOTES : NOTES.replaceAll("mpserv client", name),
+    )
     .action(async (host, port, options, self) => {
       if (options.unix !== undefined && self.args.length > 0) {
         throw wrongUsage("Cannot connect to both a host and --unix: give one");

@@ -3,9 +3,19 @@
  *
  * @module
  */
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import {
+  Command,
+  CommanderError,
+  type CommandUnknownOpts,
+} from "@commander-js/extra-typings";
 import manifest from "../../deno.json" with { type: "json" };
 import { clientCommand } from "./client.ts";
+import {
+  completionsCommand,
+  type Definitions,
+  manCommand,
+  type Program,
+} from "./manual_options.ts";
 import { splitProgram } from "./program.ts";
 import { serveCommand } from "./serve_options.ts";
 import { EXIT_USAGE, finish, say } from "./terminal.ts";
@@ -14,21 +24,20 @@ import { EXIT_USAGE, finish, say } from "./terminal.ts";
  * Parses the command line and runs the command; ends the process.
  *
  * @param args What came after the program's name.
+ * @param name The program's name: `mpclient` is the client alone.
  * @returns Never.
  */
-export function run(args: readonly string[]): Promise<never> {
+export function run(
+  args: readonly string[],
+  name: Program = "mpserv",
+): Promise<never> {
   let exitCode = 0;
-  const program = new Command("mpserv")
-    .description(
-      "A TCP server that gives every connection a process of its own.",
-    )
-    .version(versionText(), "--version", "print the versions")
-    .helpOption("-h, --help", "print this help");
   const { own, program: words } = splitProgram(args);
-  program.addCommand(serveCommand(words, async (options) => {
-    exitCode = await (await import("./serve.ts")).serve(options);
-  }));
-  program.addCommand(clientCommand((code) => exitCode = code));
+  const definitions: Definitions = {
+    mpserv: () => serverProgram(definitions, words, (code) => exitCode = code),
+    mpclient: () => clientProgram((code) => exitCode = code),
+  };
+  const program = definitions[name]();
   for (const command of [program, ...program.commands]) {
     command.exitOverride().showSuggestionAfterError().configureOutput({
       outputError: (text) => say(text.trim().replaceAll(/\s*\n\s*/g, " ")),
@@ -48,8 +57,40 @@ export function run(args: readonly string[]): Promise<never> {
   });
 }
 
-function versionText(): string {
+function serverProgram(
+  definitions: Definitions,
+  words: readonly string[] | undefined,
+  setExitCode: (code: number) => void,
+): CommandUnknownOpts {
+  const program = new Command("mpserv").description(
+    "A TCP server that gives every connection a process of its own.",
+  );
+  program.addCommand(serveCommand(words, async (options) => {
+    setExitCode(await (await import("./serve.ts")).serve(options));
+  }));
+  program.addCommand(clientCommand(setExitCode));
+  program.addCommand(completionsCommand(definitions));
+  program.addCommand(manCommand(definitions));
+  return withVersion(program);
+}
+
+/** The command `client` as a program. */
+function clientProgram(
+  setExitCode: (code: number) => void,
+): CommandUnknownOpts {
+  return withVersion(clientCommand(setExitCode, "mpclient"));
+}
+
+function withVersion(program: CommandUnknownOpts): CommandUnknownOpts {
+  return program.version(
+    versionText(program.name()),
+    "--version",
+    "print the versions",
+  ).helpOption("-h, --help", "print this help");
+}
+
+function versionText(name: string): string {
   const kind = Deno.build.standalone ? "compiled" : "from source";
   const { deno, v8 } = Deno.version;
-  return `mpserv ${manifest.version} (Deno ${deno}, V8 ${v8}, ${Deno.build.target}, ${kind})`;
+  return `${name} ${manifest.version} (Deno ${deno}, V8 ${v8}, ${Deno.build.target}, ${kind})`;
 }

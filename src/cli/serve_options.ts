@@ -135,17 +135,13 @@ export function serveCommand(
       count("spares"),
       2,
     )
-    .option(
-      "--zygotes <n>",
-      "fork: processes that fork others",
-      count("zygotes", 1),
-      CORES,
+    .addOption(
+      new Option("--zygotes <n>", "fork: processes that fork others")
+        .argParser(count("zygotes", 1)).default(CORES, "one a core"),
     )
-    .option(
-      "--workers <n>",
-      "pool: processes that take turns",
-      count("workers", 1),
-      4 * CORES,
+    .addOption(
+      new Option("--workers <n>", "pool: processes that take turns")
+        .argParser(count("workers", 1)).default(4 * CORES, "four a core"),
     )
     .option(
       "--recycle <n>",

@@ -51,28 +51,24 @@ const KINDS: readonly ReportKind[] = [
   "failed",
 ];
 
-/** Why a connection ended. */
-export type Reason =
+/** Every reason why connections end, each with what it means; what travels is its place here. */
+export const REASONS = [
   /** The service ended by itself: for echo, at the client's half-close. */
-  | "closed"
-  /** The client reset the connection, or was gone when bytes were sent to it. */
-  | "reset"
-  /** Nothing moved for the idle time-out. */
-  | "idle"
-  /** The service or the system failed; the text says how. */
-  | "error"
-  /** The process ended without a report: it was killed. */
-  | "killed"
-  /** The program that served ended with a code that is not 0, or by a signal; the text says which. */
-  | "program";
-const REASONS: readonly Reason[] = [
   "closed",
+  /** The client reset the connection, or was gone when bytes were sent to it. */
   "reset",
+  /** Nothing moved for the idle time-out. */
   "idle",
+  /** The service or the system failed; the text says how. */
   "error",
+  /** The process ended without a report: it was killed. */
   "killed",
+  /** The program that served ended with a code that is not 0, or by a signal; the text says which. */
   "program",
-];
+] as const;
+
+/** Why a connection ended. */
+export type Reason = typeof REASONS[number];
 
 /** How a connection ended. */
 export interface Outcome {

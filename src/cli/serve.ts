@@ -44,7 +44,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     model: (watcher, events) =>
       startModel({ ...options, child }, watcher, events),
     drainTimeout: options.drainTimeout,
-    events: logEvents(log.logger),
+    receivers: [logEvents(log.logger)],
   });
   const stop = new AbortController();
   handleSignals(log, server, stop);

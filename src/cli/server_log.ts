@@ -5,7 +5,7 @@
  */
 import type { Logger } from "@logtape/logtape";
 import type { Reason } from "../child/wire.ts";
-import type { ServerEvents } from "../server/server.ts";
+import type { ServerReceiver } from "../server/events.ts";
 
 /** Ends that a person should look into. */
 const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
@@ -16,7 +16,7 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
  * @param logger Where to.
  * @returns What to give to the server.
  */
-export function logEvents(logger: Logger): ServerEvents {
+export function logEvents(logger: Logger): ServerReceiver {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
   const debug = logger.isEnabledFor("debug");
   const info = logger.isEnabledFor("info");

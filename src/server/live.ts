@@ -16,14 +16,19 @@ export interface Live {
   pid: number;
 }
 
-/** The connections that have been accepted and have not ended. */
-export class LiveTable {
+/** The connections that have been accepted and have not ended, oldest first. */
+export class LiveTable implements Iterable<Live> {
   readonly #live = new Map<number, Live>();
   #last = 0;
 
   /** How many there are. */
   get size(): number {
     return this.#live.size;
+  }
+
+  /** The entries themselves. */
+  [Symbol.iterator](): Iterator<Live> {
+    return this.#live.values();
   }
 
   /**

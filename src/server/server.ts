@@ -5,38 +5,20 @@
  */
 import type { Outcome } from "../child/wire.ts";
 import type { ChosenModel } from "../model/choose.ts";
-import type { Exit, ModelEvents, ProcessModel } from "../model/model.ts";
+import type { ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { descriptorLimit } from "../posix/process.ts";
 import type { Accepted } from "../posix/sockets.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
+import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
+import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
 const LAST_WORDS = 2_000;
-
-/** What a server tells, for the log. Each method is called where it happens and must not throw. */
-export interface ServerEvents {
-  /** A connection came off the backlog; no process has it yet. */
-  accepted(live: Live): void;
-  /** A process has the connection. */
-  connected(live: Live): void;
-  /** The connection has ended; `milliseconds` since it was accepted. */
-  disconnected(live: Live, outcome: Outcome, milliseconds: number): void;
-  /** A process was reaped. */
-  removed(pid: number, exit: Exit): void;
-  /** A connection was closed without service. */
-  refused(live: Live, why: string): void;
-  /** The system had no room for a connection, or another trouble; the server goes on. */
-  trouble(what: string): void;
-  /** No more connections are accepted; `live` of them are still served. */
-  draining(live: number): void;
-  /** Time is up for what is still served. */
-  ending(live: number): void;
-}
 
 /** How a server works. */
 export interface ServerOptions {
@@ -49,8 +31,8 @@ export interface ServerOptions {
   ) => Promise<ChosenModel>;
   /** How long connections may go on after a drain has begun, in milliseconds. */
   readonly drainTimeout: number;
-  /** Is told what happens. */
-  readonly events: ServerEvents;
+  /** Are told what happens, in this order. */
+  readonly receivers: readonly ServerReceiver[];
 }
 
 /** A server from its first connection to its last. */
@@ -59,6 +41,7 @@ export class Server {
   readonly #events: ServerEvents;
   readonly #watcher = new Watcher();
   readonly #live = new LiveTable();
+  readonly #totals = new Totals();
   readonly #acceptor: Acceptor;
   readonly #watching: Promise<void>;
   /** Connections beyond it stay in the backlog: each costs a descriptor, which starting processes need. */
@@ -76,7 +59,7 @@ export class Server {
    */
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#events = options.events;
+    this.#events = tellAll([this.#totals, ...options.receivers]);
     this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
       hasRoom: () => (this.#model?.waiting ?? 0) < this.#mostWaiting,
       accepted: (connection) => this.#accepted(connection),
@@ -121,6 +104,24 @@ export class Server {
     else signal.addEventListener("abort", () => this.drain(), { once: true });
     await this.#watching;
     await this.#draining;
+  }
+
+  /**
+   * What it has done so far.
+   *
+   * @returns The totals at this moment.
+   */
+  totals(): TotalsSnapshot {
+    return this.#totals.snapshot();
+  }
+
+  /**
+   * The connections that have been admitted and have not ended, oldest first.
+   *
+   * @returns Their entries, which change while they are served.
+   */
+  connections(): Iterable<Readonly<Live>> {
+    return this.#live;
   }
 
   /** Accepts no more; lets connections finish within the drain time-out, then ends them. */

@@ -1,0 +1,72 @@
+/**
+ * What a server tells, and how several receivers hear it.
+ *
+ * @module
+ */
+import type { Outcome } from "../child/wire.ts";
+import type { Exit } from "../model/model.ts";
+import type { Live } from "./live.ts";
+import type { RefusalReason } from "./refusal.ts";
+
+/**
+ * What a server tells. Each method is called where it happens and must not throw. Of one connection
+ * it is either `rejected` alone, or `accepted`, then `refused`, or `accepted`, `connected` and
+ * `disconnected`.
+ */
+export interface ServerEvents {
+  /** A connection came off the backlog and was admitted; no process has it yet. */
+  accepted(live: Live): void;
+  /** A connection came off the backlog and was turned away: it was closed before any process was spent. */
+  rejected(peer: string, reason: RefusalReason): void;
+  /** A process has the connection. */
+  connected(live: Live): void;
+  /** The connection has ended; `milliseconds` since it was accepted. */
+  disconnected(live: Live, outcome: Outcome, milliseconds: number): void;
+  /** A process was reaped. */
+  removed(pid: number, exit: Exit): void;
+  /** A connection that was admitted was closed without service: no process could be had for it. */
+  refused(live: Live, why: string): void;
+  /** The system had no room for a connection, or another trouble; the server goes on. */
+  trouble(what: string): void;
+  /** No more connections are accepted; `live` of them are still served. */
+  draining(live: number): void;
+  /** Time is up for what is still served. */
+  ending(live: number): void;
+}
+
+/** Hears of a server what it wants to. */
+export type ServerReceiver = Partial<ServerEvents>;
+
+/**
+ * Tells several receivers, in their order. What nobody hears costs an empty call.
+ *
+ * @param receivers Who hears; asked once which events they want.
+ * @returns What to tell.
+ */
+export function tellAll(receivers: readonly ServerReceiver[]): ServerEvents {
+  return {
+    accepted: fanOut(receivers, "accepted"),
+    rejected: fanOut(receivers, "rejected"),
+    connected: fanOut(receivers, "connected"),
+    disconnected: fanOut(receivers, "disconnected"),
+    removed: fanOut(receivers, "removed"),
+    refused: fanOut(receivers, "refused"),
+    trouble: fanOut(receivers, "trouble"),
+    draining: fanOut(receivers, "draining"),
+    ending: fanOut(receivers, "ending"),
+  };
+}
+
+function fanOut<Name extends keyof ServerEvents>(
+  receivers: readonly ServerReceiver[],
+  name: Name,
+): (...args: Parameters<ServerEvents[Name]>) => void {
+  const hear = receivers.flatMap((receiver) =>
+    receiver[name]
+      ? [receiver[name].bind(receiver) as (...args: unknown[]) => void]
+      : []
+  );
+  return (...args) => {
+    for (const tell of hear) tell(...args);
+  };
+}

@@ -11,11 +11,13 @@ import { pollLater, read, receiveNow, sendNow, write } from "../posix/io.ts";
 import {
   endWriting,
   localAddress,
+  setReceiveTimeout,
   setTimeouts,
   shutdownBoth,
   shutdownWrite,
 } from "../posix/sockets.ts";
 import type { Connection } from "../service/service.ts";
+import { type Limits, Patience } from "./patience.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import type { Handover } from "./wire.ts";
 
@@ -27,7 +29,7 @@ export class FdConnection implements Connection {
   /** Bytes that went to the client so far. */
   bytesOut = 0;
   readonly #fd: Fd;
-  readonly #idleTimeout: number;
+  readonly #patience: Patience;
   readonly #peer: Uint8Array<ArrayBuffer>;
   readonly #stop: () => AbortSignal;
   /** Waits on other threads that still use the descriptor's number. */
@@ -41,20 +43,26 @@ export class FdConnection implements Connection {
    *
    * @param fd The connection, blocking; this object closes it.
    * @param handover What came with it.
-   * @param options `idleTimeout`: milliseconds that one read or write may wait, 0 for ever; `stop`:
-   *   gives the signal that is aborted when the server drains.
+   * @param options How long it waits for the client; `stop` gives the signal that is aborted when the
+   *   server drains.
    */
   constructor(
     fd: Fd,
     handover: Handover,
-    options: { idleTimeout: number; stop: () => AbortSignal },
+    options: Limits & { stop: () => AbortSignal },
   ) {
     this.#fd = fd;
-    this.#idleTimeout = options.idleTimeout;
+    this.#patience = new Patience(options);
     this.#stop = options.stop;
     this.#peer = handover.peer;
     this.id = handover.id;
-    if (options.idleTimeout > 0) setTimeouts(fd.number, options.idleTimeout);
+    const { toSend } = this.#patience;
+    if (toSend > 0) setTimeouts(fd.number, toSend);
+  }
+
+  /** Which limit of time it met; undefined when it met none. */
+  get exceeded(): "idle" | "first-byte" | undefined {
+    return this.#patience.exceeded;
   }
 
   get remoteAddr(): Address {
@@ -78,8 +86,9 @@ export class FdConnection implements Connection {
   }
 
   readSync(buffer: Uint8Array<ArrayBuffer>): number | null {
+    if (this.#patience.awaitsFirstByte) this.#limitReceiving();
     const count = this.#came(attempt(() => read(this.#number, buffer)));
-    if (count === undefined) throw this.#idle();
+    if (count === undefined) throw this.#patience.lose();
     return count;
   }
 
@@ -87,7 +96,7 @@ export class FdConnection implements Connection {
     for (let sent = 0; sent < bytes.length;) {
       const rest = sent === 0 ? bytes : bytes.subarray(sent);
       const count = attempt(() => write(this.#number, rest));
-      if (count < 0) throw this.#idle();
+      if (count < 0) throw this.#patience.lose();
       sent += count;
       this.bytesOut += count;
     }
@@ -98,14 +107,14 @@ export class FdConnection implements Connection {
     for (;;) {
       const count = this.#came(attempt(() => receiveNow(this.#number, buffer)));
       if (count !== undefined) return count;
-      await this.#ready(POLLIN);
+      await this.#ready(POLLIN, this.#patience.toReceive);
     }
   }
 
   async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
     for (let sent = 0; sent < bytes.length;) {
       const count = attempt(() => sendNow(this.#number, bytes.subarray(sent)));
-      if (count < 0) await this.#ready(POLLOUT);
+      if (count < 0) await this.#ready(POLLOUT, this.#patience.toSend);
       else {
         sent += count;
         this.bytesOut += count;
@@ -146,14 +155,22 @@ export class FdConnection implements Connection {
   /** What a read found: null at the client's end, undefined when nothing was there. */
   #came(count: number): number | null | undefined {
     if (count < 0) return undefined;
+    if (this.#patience.awaitsFirstByte) {
+      this.#patience.stopWaitingForFirstByte();
+      this.#limitReceiving();
+    }
     if (count === 0) return null;
     this.bytesIn += count;
     return count;
   }
 
-  async #ready(events: number): Promise<void> {
-    const timeout = this.#idleTimeout === 0 ? -1 : this.#idleTimeout;
+  #limitReceiving(): void {
+    setReceiveTimeout(this.#number, this.#patience.toReceive);
+  }
+
+  async #ready(events: number, patience: number): Promise<void> {
     this.#waits++;
+    const timeout = patience === 0 ? -1 : patience;
     const ready = await pollLater(this.#number, events, timeout);
     this.#waits--;
     if (this.#closed && this.#waits === 0) this.#fd.close();
@@ -162,13 +179,7 @@ export class FdConnection implements Connection {
         "Connection was closed while it was waited for",
       );
     }
-    if (ready === 0) throw this.#idle();
-  }
-
-  #idle(): Error {
-    return new Deno.errors.TimedOut(
-      `Connection was idle for ${this.#idleTimeout} ms`,
-    );
+    if (ready === 0) throw this.#patience.lose();
   }
 }
 

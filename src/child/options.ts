@@ -17,6 +17,8 @@ export interface ChildOptions {
   readonly service: ServiceChoice;
   /** Milliseconds without a byte after which a connection is ended; 0 for never. */
   readonly idleTimeout: number;
+  /** Milliseconds that a client may take to send its first byte; 0 for no limit. */
+  readonly firstByteTimeout: number;
   /** Permissions that handlers keep, by Deno's names: `net`, `read=/srv/data`. */
   readonly grants: readonly string[];
   /** Who the process is and what it may use; undefined when nothing was asked for. */

@@ -29,14 +29,18 @@ export function serveOne(
   service: Service | Program,
   fd: Fd,
   handover: Handover,
-  options: Pick<ChildOptions, "idleTimeout" | "standing">,
+  options: Pick<
+    ChildOptions,
+    "idleTimeout" | "firstByteTimeout" | "standing"
+  >,
 ): Outcome | Promise<Outcome> {
-  const { idleTimeout, standing } = options;
+  const { idleTimeout, firstByteTimeout, standing } = options;
   if (typeof service !== "function") {
     return become(service, fd, handover, standing);
   }
   const connection = new FdConnection(fd, handover, {
     idleTimeout,
+    firstByteTimeout,
     stop: stopSignal,
   });
   try {
@@ -81,13 +85,13 @@ function refusal({ message }: Error): Outcome {
 function end(connection: FdConnection, error: unknown): Outcome {
   connection.close();
   const { bytesIn, bytesOut } = connection;
-  const reason = error === null ? "closed" : reasonOf(error);
+  const reason = error === null ? "closed" : reasonOf(error, connection);
   const text = reason === "error" ? describeError(error) : "";
   return { bytesIn, bytesOut, reason, text };
 }
 
-function reasonOf(error: unknown): Reason {
-  if (error instanceof Deno.errors.TimedOut) return "idle";
+function reasonOf(error: unknown, { exceeded }: FdConnection): Reason {
+  if (error instanceof Deno.errors.TimedOut) return exceeded ?? "idle";
   const gone = error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.BrokenPipe ||
     error instanceof Deno.errors.NotConnected;

@@ -65,6 +65,12 @@ export const REASONS = [
   "killed",
   /** The program that served ended with a code that is not 0, or by a signal; the text says which. */
   "program",
+  /** The client did not send its first byte in time. */
+  "first-byte",
+  /** It was served for as long as a connection may be. */
+  "lifetime",
+  /** A person dropped it. */
+  "dropped",
 ] as const;
 
 /** Why a connection ended. */

@@ -44,6 +44,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     model: (watcher, events) =>
       startModel({ ...options, child }, watcher, events),
     drainTimeout: options.drainTimeout,
+    maxLifetime: options.maxLifetime,
     receivers: [logEvents(log.logger)],
   });
   const stop = new AbortController();
@@ -56,10 +57,11 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 async function childOptions(options: ServeOptions): Promise<ChildOptions> {
-  const { idleTimeout, grant } = options;
+  const { idleTimeout, firstByteTimeout, grant } = options;
   return {
     service: await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
+    firstByteTimeout: firstByteTimeout ?? 0,
     grants: grant ?? [],
     standing: resolveStanding(options),
   };

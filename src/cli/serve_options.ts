@@ -9,7 +9,7 @@ import {
   InvalidArgumentError,
   Option,
 } from "@commander-js/extra-typings";
-import { count, duration, named, valueOf } from "./arguments.ts";
+import { count, named, valueOf } from "./arguments.ts";
 import { grantKind, PERMISSION_KINDS } from "../child/permissions.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
@@ -33,6 +33,13 @@ import {
   userOption,
 } from "./process_options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
+import {
+  drainTimeoutOption,
+  firstByteTimeoutOption,
+  idleTimeoutOption,
+  maxLifetimeOption,
+  type TimeOptions,
+} from "./time_options.ts";
 import { parsePort } from "./values.ts";
 
 const DEFAULT_PORT = 9190;
@@ -40,7 +47,7 @@ const DEFAULT_HOST = "127.0.0.1";
 const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
-export interface ServeOptions extends ProcessOptions {
+export interface ServeOptions extends ProcessOptions, TimeOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -65,10 +72,6 @@ export interface ServeOptions extends ProcessOptions {
   handler?: string | undefined;
   /** Permissions that handlers keep. */
   grant?: string[] | undefined;
-  /** Milliseconds without a byte; undefined for no limit. */
-  idleTimeout?: number | undefined;
-  /** Milliseconds that connections have after the server was told to end. */
-  drainTimeout: number;
   /** The lowest level that is logged. */
   logLevel: LogChoice;
   /** How log lines look. */
@@ -171,19 +174,10 @@ export function serveCommand(
     .addOption(limitMemoryOption())
     .addOption(limitFilesOption())
     .addOption(limitProcessesOption())
-    .addOption(
-      duration(
-        "--idle-timeout <d>",
-        "end a connection when nothing moves for so long",
-      ),
-    )
-    .addOption(
-      duration(
-        "--drain-timeout <d>",
-        "let connections finish for so long when told to end",
-      )
-        .default(30_000, "30s"),
-    )
+    .addOption(idleTimeoutOption())
+    .addOption(firstByteTimeoutOption())
+    .addOption(maxLifetimeOption())
+    .addOption(drainTimeoutOption())
     .addOption(
       new Option("--log-level <level>", "the lowest level to log")
         .choices(LOG_LEVELS).default("info" as const),

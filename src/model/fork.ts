@@ -12,10 +12,10 @@ import { signalGroup, signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import {
+  type EndSignal,
   exitOutcome,
   type Handoff,
   type ModelEvents,
-  MOST_LOST,
   type ProcessModel,
 } from "./model.ts";
 import { Nursery } from "./nursery.ts";
@@ -37,9 +37,10 @@ export interface ForkOptions {
 /** Forks one process a connection. */
 export class ForkModel implements ProcessModel {
   readonly name = "fork";
+  readonly reusesProcesses = false;
   readonly #events: ModelEvents;
   readonly #nursery: Nursery;
-  readonly #waiting = new WaitingLine();
+  readonly #waiting: WaitingLine;
   /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
   readonly #handed = new Map<number, { handoff: Handoff; zygote: Zygote }>();
   /** Which connection each child took; null once it has said that it is done. */
@@ -58,6 +59,7 @@ export class ForkModel implements ProcessModel {
    */
   constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
     this.#events = events;
+    this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
     this.#isProgram = "program" in options.child.service;
     this.#isHandler = "module" in options.child.service;
     this.#nursery = new Nursery(options, watcher, {
@@ -81,6 +83,17 @@ export class ForkModel implements ProcessModel {
     this.#dispatch();
   }
 
+  withdraw(id: number, why: string): void {
+    this.#waiting.withdraw(id, why);
+    this.#dispatch();
+  }
+
+  end(pid: number, signal: EndSignal): boolean {
+    if (signal === "stop") this.#tellToStop(pid);
+    else this.#send(pid, signal);
+    return signal !== "stop" || this.#isHandler;
+  }
+
   drain(): void {
     this.#draining = true;
     for (const pid of this.#taken.keys()) this.#tellToStop(pid);
@@ -88,12 +101,8 @@ export class ForkModel implements ProcessModel {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    for (const handoff of this.#waiting.clear()) {
-      this.#refuse(handoff, "server is ending");
-    }
-    // What a program started goes with it.
-    const send = this.#isProgram ? signalGroup : signalProcess;
-    for (const pid of this.#taken.keys()) send(pid, SIGNALS[signal]);
+    this.#waiting.refuseAll("server is ending");
+    for (const pid of this.#taken.keys()) this.#send(pid, signal);
     if (signal === "SIGKILL") this.#nursery.kill();
     this.#dispatch();
   }
@@ -158,6 +167,11 @@ export class ForkModel implements ProcessModel {
     if (this.#waiting.size > 0 || this.#draining) this.#dispatch();
   }
 
+  /** What a program started goes with it. */
+  #send(pid: number, signal: keyof typeof SIGNALS): void {
+    (this.#isProgram ? signalGroup : signalProcess)(pid, SIGNALS[signal]);
+  }
+
   /** Only a handler is prepared for the signal: it would end a program. */
   #tellToStop(pid: number): void {
     if (this.#isHandler) signalProcess(pid, STOP_SIGNAL);
@@ -180,10 +194,7 @@ export class ForkModel implements ProcessModel {
     const handed = this.#handed.get(id);
     if (!handed) return;
     this.#handed.delete(id);
-    const { handoff } = handed;
-    if (++handoff.lost > MOST_LOST) {
-      this.#refuse(handoff, "processes end before they take it");
-    } else this.#waiting.putBack(handoff);
+    this.#waiting.lost(handed.handoff);
     this.#dispatch();
   }
 
@@ -207,13 +218,6 @@ export class ForkModel implements ProcessModel {
 
   #pause(why: string): void {
     if (this.#backoff.pause()) this.#events.trouble(why);
-    for (const handoff of this.#waiting.overdue()) {
-      this.#refuse(handoff, "no process could be forked");
-    }
-  }
-
-  #refuse(handoff: Handoff, why: string): void {
-    handoff.fd.close();
-    this.#events.refused(handoff.id, why);
+    this.#waiting.refuseOverdue("no process could be forked");
   }
 }

@@ -40,10 +40,15 @@ export interface ModelEvents {
   trouble(what: string): void;
 }
 
+/** What ends the process of one connection: `stop` is what a handler's `signal` shows. */
+export type EndSignal = "stop" | "SIGTERM" | "SIGKILL";
+
 /** A source of connection processes. */
 export interface ProcessModel {
   /** Its name, as it is typed. */
   readonly name: string;
+  /** Whether a process serves one connection after another; else it ends with its first. */
+  readonly reusesProcesses: boolean;
   /**
    * Starts the processes that wait ahead of connections.
    *
@@ -59,6 +64,21 @@ export interface ProcessModel {
    * @param handoff The connection, from here on the model's.
    */
   serve(handoff: Handoff): void;
+  /**
+   * Refuses a connection that no process has been handed yet.
+   *
+   * @param id Which; one that a process has is left alone.
+   * @param why For the log.
+   */
+  withdraw(id: number, why: string): void;
+  /**
+   * Asks or makes the process of one connection end; it serves no other one afterwards.
+   *
+   * @param pid The process, which took a connection that is not done.
+   * @param signal How.
+   * @returns Whether that means anything to it: only a handler hears `stop`.
+   */
+  end(pid: number, signal: EndSignal): boolean;
   /** Lets go of the processes that wait; connections that came before are still served. */
   drain(): void;
   /**

@@ -6,9 +6,12 @@
 import { encodeHandover } from "../child/wire.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
+import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
-import type { Handoff } from "./model.ts";
-import type { WorkerProcess } from "./source.ts";
+import { signalProcess } from "../posix/process.ts";
+import { socketPair } from "../posix/sockets.ts";
+import type { Exit, Handoff } from "./model.ts";
+import type { WorkerProcess, WorkerSource } from "./source.ts";
 
 /** How a worker model works. */
 export interface WorkerOptions {
@@ -36,8 +39,39 @@ export interface Worker {
   state: "starting" | "ready" | "handed" | "serving" | "finished";
   /** The connection it was handed; null between connections. */
   handoff: Handoff | null;
-  /** How many connections it has served. */
+  /** How many connections it has served; Infinity when it is to serve no more. */
   served: number;
+}
+
+/**
+ * Starts a worker.
+ *
+ * @param source Where it comes from.
+ * @param exited Is told when its process was reaped.
+ * @returns The worker, `starting`; null when none can be started at this moment.
+ * @throws {Error} When the system refuses.
+ */
+export function launchWorker(
+  source: WorkerSource,
+  exited: (worker: Worker, exit: Exit) => void,
+): Worker | null {
+  const [ours, theirs] = socketPair();
+  let process: WorkerProcess | null = null;
+  try {
+    process = source.launch(theirs, (exit) => exited(worker, exit));
+  } finally {
+    theirs.close();
+    if (!process) ours.close();
+  }
+  if (!process) return null;
+  const worker: Worker = {
+    process,
+    channel: ours,
+    state: "starting",
+    handoff: null,
+    served: 0,
+  };
+  return worker;
 }
 
 /**
@@ -62,4 +96,17 @@ export function handTo(worker: Worker, handoff: Handoff): boolean {
     if (!gone) throw error;
     return true;
   }
+}
+
+/**
+ * Lets a handler see that it is to stop. Nothing else is prepared for the signal: it would end a program.
+ *
+ * @param worker The worker; one that serves nobody is left alone.
+ * @param options Whether a handler serves.
+ */
+export function tellToStop(
+  { state, process }: Worker,
+  { isHandler }: WorkerOptions,
+): void {
+  if (isHandler && state === "serving") signalProcess(process.pid, STOP_SIGNAL);
 }

@@ -10,34 +10,38 @@
  */
 import { decodeReport, type Report, REPORT_SIZE } from "../child/wire.ts";
 import { POLLIN } from "../posix/abi.ts";
-import { STOP_SIGNAL } from "../posix/forking.ts";
 import { receiveFd } from "../posix/handover.ts";
-import { signalProcess } from "../posix/process.ts";
-import { socketPair } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import {
+  type EndSignal,
   type Exit,
   exitOutcome,
   type Handoff,
   type ModelEvents,
-  MOST_LOST,
   type ProcessModel,
 } from "./model.ts";
-import type { WorkerProcess, WorkerSource } from "./source.ts";
+import type { WorkerSource } from "./source.ts";
 import { WaitingLine } from "./waiting.ts";
-import { handTo, type Worker, type WorkerOptions } from "./worker.ts";
+import {
+  handTo,
+  launchWorker,
+  tellToStop,
+  type Worker,
+  type WorkerOptions,
+} from "./worker.ts";
 
 /** Starts workers, hands connections to them, replaces them. */
 export class WorkerModel implements ProcessModel {
   readonly name: string;
+  readonly reusesProcesses: boolean;
   readonly #options: WorkerOptions;
   readonly #source: WorkerSource;
   readonly #watcher: Watcher;
   readonly #events: ModelEvents;
   readonly #workers = new Set<Worker>();
   readonly #ready: Worker[] = [];
-  readonly #waiting = new WaitingLine();
+  readonly #waiting: WaitingLine;
   readonly #backoff = new Backoff(() => this.#dispatch());
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
@@ -60,10 +64,12 @@ export class WorkerModel implements ProcessModel {
     events: ModelEvents,
   ) {
     this.name = options.name;
+    this.reusesProcesses = options.recycle > 1;
     this.#options = options;
     this.#source = source;
     this.#watcher = watcher;
     this.#events = events;
+    this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
   }
 
   async start(): Promise<void> {
@@ -85,16 +91,29 @@ export class WorkerModel implements ProcessModel {
     this.#dispatch();
   }
 
+  withdraw(id: number, why: string): void {
+    this.#waiting.withdraw(id, why);
+    this.#dispatch();
+  }
+
+  end(pid: number, signal: EndSignal): boolean {
+    for (const worker of this.#workers) {
+      if (worker.process.pid !== pid || worker.state !== "serving") continue;
+      worker.served = Infinity; // it was told to stop: another connection must not meet that
+      if (signal === "stop") tellToStop(worker, this.#options);
+      else worker.process.kill(signal);
+    }
+    return signal !== "stop" || this.#options.isHandler;
+  }
+
   drain(): void {
     this.#draining = true;
-    for (const worker of this.#workers) this.#tellToStop(worker);
+    for (const worker of this.#workers) tellToStop(worker, this.#options);
     this.#dispatch();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    for (const handoff of this.#waiting.clear()) {
-      this.#refuse(handoff, "server is ending");
-    }
+    this.#waiting.refuseAll("server is ending");
     for (const worker of this.#workers) worker.process.kill(signal);
     this.#dispatch();
   }
@@ -161,28 +180,18 @@ export class WorkerModel implements ProcessModel {
   }
 
   #startWorker(): boolean {
-    const [ours, theirs] = socketPair();
-    let process: WorkerProcess | null = null;
-    try {
-      process = this.#source.launch(
-        theirs,
-        (exit) => this.#exited(worker, exit),
-      );
-    } finally {
-      theirs.close();
-      if (!process) ours.close();
-    }
-    if (!process) return false;
-    const worker: Worker = {
-      process,
-      channel: ours,
-      state: "starting",
-      handoff: null,
-      served: 0,
-    };
+    const worker = launchWorker(
+      this.#source,
+      (worker, exit) => this.#exited(worker, exit),
+    );
+    if (!worker) return false;
     this.#workers.add(worker);
     this.#starting++;
-    this.#watcher.watch(ours.number, POLLIN, () => this.#readReports(worker));
+    this.#watcher.watch(
+      worker.channel.number,
+      POLLIN,
+      () => this.#readReports(worker),
+    );
     return true;
   }
 
@@ -213,7 +222,7 @@ export class WorkerModel implements ProcessModel {
       worker.handoff.fd.close();
       this.#events.took(report.id, worker.process.pid);
       if (this.#draining) {
-        this.#tellToStop(worker);
+        tellToStop(worker, this.#options);
         this.#dispatch();
       }
     } else if (
@@ -230,13 +239,6 @@ export class WorkerModel implements ProcessModel {
         `Process ${worker.process.pid} sent a report out of turn: it is ended`,
       );
       worker.process.kill("SIGKILL");
-    }
-  }
-
-  /** Only a handler is prepared for the signal: it would end a program. */
-  #tellToStop({ state, process }: Worker): void {
-    if (this.#options.isHandler && state === "serving") {
-      signalProcess(process.pid, STOP_SIGNAL);
     }
   }
 
@@ -261,9 +263,7 @@ export class WorkerModel implements ProcessModel {
     if (worker.state === "handed") {
       const handoff = worker.handoff!;
       worker.handoff = null;
-      if (++handoff.lost > MOST_LOST) {
-        this.#refuse(handoff, "processes end before they take it");
-      } else this.#waiting.putBack(handoff);
+      this.#waiting.lost(handoff);
     }
     if (worker.state !== "serving") worker.state = "finished";
     this.#dispatch();
@@ -288,13 +288,6 @@ export class WorkerModel implements ProcessModel {
   /** Waits a while before the next start; connections that have waited too long are refused. */
   #pause(why: string): void {
     if (this.#backoff.pause()) this.#events.trouble(why);
-    for (const handoff of this.#waiting.overdue()) {
-      this.#refuse(handoff, "no process could be started");
-    }
-  }
-
-  #refuse(handoff: Handoff, why: string): void {
-    handoff.fd.close();
-    this.#events.refused(handoff.id, why);
+    this.#waiting.refuseOverdue("no process could be started");
   }
 }

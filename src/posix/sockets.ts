@@ -15,6 +15,8 @@ const length = new Uint32Array(1);
 const lengthBytes = new Uint8Array(length.buffer);
 const value = new Int32Array(1);
 const valueBytes = new Uint8Array(value.buffer);
+const timeval = new DataView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
+const timevalBytes = new Uint8Array(timeval.buffer);
 
 /**
  * A pair of connected Unix domain sockets that keeps message boundaries where the system can
@@ -189,16 +191,29 @@ export function shutdownBoth(fd: number): void {
  * @throws {PosixError} When the system refuses.
  */
 export function setTimeouts(fd: number, milliseconds: number): void {
-  const timeval = new DataView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
+  setReceiveTimeout(fd, milliseconds);
+  setTimeOption(fd, abi.SO_SNDTIMEO, milliseconds);
+}
+
+/**
+ * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)).
+ *
+ * @param fd A socket.
+ * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setReceiveTimeout(fd: number, milliseconds: number): void {
+  setTimeOption(fd, abi.SO_RCVTIMEO, milliseconds);
+}
+
+function setTimeOption(fd: number, name: number, milliseconds: number): void {
   timeval.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);
   timeval.setInt32(8, (milliseconds % 1000) * 1000, true);
-  const bytes = new Uint8Array(timeval.buffer);
-  for (const name of [abi.SO_RCVTIMEO, abi.SO_SNDTIMEO]) {
-    check(
-      libc.setsockopt(fd, abi.SOL_SOCKET, name, bytes, bytes.length),
-      "setsockopt",
-    );
-  }
+  const { length } = timevalBytes;
+  check(
+    libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, length),
+    "setsockopt",
+  );
 }
 
 function setOption(fd: number, name: number, wanted: number): void {

@@ -49,6 +49,16 @@ export class LiveTable implements Iterable<Live> {
   }
 
   /**
+   * Finds a connection.
+   *
+   * @param id Which.
+   * @returns Its entry; undefined when there is none.
+   */
+  get(id: number): Live | undefined {
+    return this.#live.get(id);
+  }
+
+  /**
    * A process took the connection.
    *
    * @param id Which connection.

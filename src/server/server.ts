@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../child/wire.ts";
+import type { Outcome, Reason } from "../child/wire.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
@@ -12,6 +12,8 @@ import { descriptorLimit } from "../posix/process.ts";
 import type { Accepted } from "../posix/sockets.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
+import { Countdown } from "./countdown.ts";
+import { Endings } from "./endings.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
@@ -31,6 +33,8 @@ export interface ServerOptions {
   ) => Promise<ChosenModel>;
   /** How long connections may go on after a drain has begun, in milliseconds. */
   readonly drainTimeout: number;
+  /** How long one connection may be served, in milliseconds; undefined for no limit. */
+  readonly maxLifetime?: number | undefined;
   /** Are told what happens, in this order. */
   readonly receivers: readonly ServerReceiver[];
 }
@@ -50,6 +54,8 @@ export class Server {
     Math.max(2, Math.floor(descriptorLimit() / 16)),
   );
   #model: ProcessModel | undefined;
+  #endings: Endings | undefined;
+  readonly #lifetimes: Countdown<number> | undefined;
   #draining: Promise<void> | undefined;
 
   /**
@@ -66,6 +72,12 @@ export class Server {
       refused: (error: PosixError) =>
         this.#events.trouble(`Cannot accept: ${error.message}`),
     });
+    if (options.maxLifetime !== undefined) {
+      this.#lifetimes = new Countdown(
+        options.maxLifetime,
+        (id) => this.end(id, "lifetime"),
+      );
+    }
     this.#watching = this.#watcher.run();
   }
 
@@ -85,6 +97,7 @@ export class Server {
         trouble: (what) => this.#events.trouble(what),
       });
       this.#model = chosen.model;
+      this.#endings = new Endings(chosen.model);
       return chosen;
     } catch (error) {
       this.#watcher.stop();
@@ -124,6 +137,22 @@ export class Server {
     return this.#live;
   }
 
+  /**
+   * Ends one connection: a handler is told by its `signal`; who does not end within two seconds gets
+   * SIGTERM, and two seconds later SIGKILL.
+   *
+   * @param id Which.
+   * @param reason Why, for the log.
+   * @returns Whether there is such a connection.
+   */
+  end(id: number, reason: Reason): boolean {
+    const live = this.#live.get(id);
+    if (!live) return false;
+    this.#endings?.begin(live, reason);
+    if (live.pid === 0) this.#model?.withdraw(id, reason);
+    return true;
+  }
+
   /** Accepts no more; lets connections finish within the drain time-out, then ends them. */
   drain(): void {
     this.#draining ??= this.#drain();
@@ -159,24 +188,28 @@ export class Server {
 
   #took(id: number, pid: number): void {
     const live = this.#live.took(id, pid);
-    if (live) this.#events.connected(live);
+    if (live) {
+      this.#events.connected(live);
+      this.#lifetimes?.start(id);
+      this.#endings?.took(live);
+    }
     this.#acceptor.resume();
   }
 
   #done(id: number, outcome: Outcome): void {
     const live = this.#live.remove(id);
-    if (live) {
-      this.#events.disconnected(
-        live,
-        outcome,
-        performance.now() - live.acceptedAt,
-      );
-    }
+    if (!live) return;
+    this.#lifetimes?.stop(id);
+    const told = this.#endings?.settle(live, outcome) ?? outcome;
+    this.#events.disconnected(live, told, performance.now() - live.acceptedAt);
   }
 
   #refused(id: number, why: string): void {
     const live = this.#live.remove(id);
-    if (live) this.#events.refused(live, why);
+    if (live) {
+      this.#endings?.forget(live);
+      this.#events.refused(live, why);
+    }
     this.#acceptor.resume();
   }
 }

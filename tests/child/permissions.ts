@@ -53,7 +53,7 @@ const outcome = await serveOne(
   echo,
   received.fd!,
   { kind: "connection", id: 1, peer: new Uint8Array(2) },
-  { idleTimeout: 1000 },
+  { idleTimeout: 1000, firstByteTimeout: 0 },
 );
 const echoed = read(client.number, new Uint8Array(8));
 libc.close(-1);

@@ -17,13 +17,17 @@ const HANDOVER: Handover = {
 /** The client's end, and how to serve the other. */
 function connection(): {
   client: Fd;
-  serve: (service: Service, idle?: number) => ReturnType<typeof serveOne>;
+  serve: (
+    service: Service,
+    idle?: number,
+    firstByte?: number,
+  ) => ReturnType<typeof serveOne>;
 } {
   const [client, server] = socketPair(1);
   return {
     client,
-    serve: (service, idleTimeout = 0) =>
-      serveOne(service, server, HANDOVER, { idleTimeout }),
+    serve: (service, idleTimeout = 0, firstByteTimeout = 0) =>
+      serveOne(service, server, HANDOVER, { idleTimeout, firstByteTimeout }),
   };
 }
 
@@ -87,6 +91,33 @@ test("serveOne: a client that sends nothing, or reads nothing, is idle", () => {
   );
   assert.equal((outcome as { reason: string }).reason, "idle");
   assert.deepEqual([one.isOpen, two.isOpen], [true, true]);
+});
+
+test("serveOne: a client that sends no first byte in time is told apart from an idle one", async () => {
+  const later: Service = async (conn) =>
+    void await conn.read(new Uint8Array(8));
+  for (const service of [echo, later]) {
+    const silent = connection();
+    using one = silent.client;
+    assert.equal((await silent.serve(service, 0, 30)).reason, "first-byte");
+    const sooner = connection();
+    using two = sooner.client;
+    assert.equal((await sooner.serve(service, 30, 60_000)).reason, "idle");
+    assert.deepEqual([one.isOpen, two.isOpen], [true, true]);
+  }
+});
+
+test("serveOne: after the first byte only the idle time-out counts", async () => {
+  const twice: Service = async (conn) => {
+    conn.readSync(new Uint8Array(1));
+    conn.readSync(new Uint8Array(1));
+    await conn.read(new Uint8Array(1));
+  };
+  const { client, serve } = connection();
+  using ours = client;
+  write(ours.number, new Uint8Array(2));
+  const outcome = await serve(twice, 60, 1);
+  assert.deepEqual([outcome.reason, outcome.bytesIn], ["idle", 2]);
 });
 
 test("serveOne: a service that throws is an error with its words, and the connection is closed", async () => {

@@ -11,6 +11,7 @@ import { decodeStatus, signalName, STOP_SIGNAL } from "../posix/forking.ts";
 import { signalGroup, signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
+import type { ProcessEntry } from "./census.ts";
 import {
   type EndSignal,
   exitOutcome,
@@ -109,6 +110,20 @@ export class ForkModel implements ProcessModel {
 
   ended(): Promise<void> {
     return this.#nursery.ended();
+  }
+
+  *processes(): Iterable<ProcessEntry> {
+    yield* this.#nursery.processes();
+    const role = "connection";
+    for (const [connection, { zygote }] of this.#handed) {
+      const parent = zygote.pid;
+      yield { pid: 0, parent, role, state: "starting", connection };
+    }
+    for (const [pid, connection] of this.#taken) {
+      const parent = this.#nursery.parentOf(pid);
+      const state = connection === null ? "finished" : "serving";
+      yield { pid, parent, role, state, connection: connection ?? 0 };
+    }
   }
 
   /** Hands what waits to zygotes, as far as they can take it. */

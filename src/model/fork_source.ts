@@ -9,6 +9,7 @@ import type { Fd } from "../posix/fd.ts";
 import { decodeStatus, signalName } from "../posix/forking.ts";
 import { signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
+import type { ProcessEntry } from "./census.ts";
 import type { Exit } from "./model.ts";
 import { Nursery } from "./nursery.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
@@ -24,10 +25,16 @@ class ForkedWorker implements WorkerProcess {
   pid = 0;
   readonly zygote: Zygote;
   readonly ended: (exit: Exit) => void;
+  readonly #nursery: Nursery;
 
-  constructor(zygote: Zygote, ended: (exit: Exit) => void) {
+  constructor(zygote: Zygote, nursery: Nursery, ended: (exit: Exit) => void) {
     this.zygote = zygote;
     this.ended = ended;
+    this.#nursery = nursery;
+  }
+
+  get parent(): number {
+    return this.#nursery.parentOf(this.pid);
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -73,7 +80,7 @@ export class ForkSource implements WorkerSource {
   launch(channel: Fd, ended: (exit: Exit) => void): WorkerProcess | null {
     const handover = { kind: "worker", id: 0, peer: NO_PEER } as const;
     const zygote = this.#nursery.send(handover, channel.number);
-    return zygote && new ForkedWorker(zygote, ended);
+    return zygote && new ForkedWorker(zygote, this.#nursery, ended);
   }
 
   ready(worker: WorkerProcess, pid: number): void {
@@ -81,6 +88,10 @@ export class ForkSource implements WorkerSource {
     forked.pid = pid;
     this.#workers.set(pid, forked);
     this.#nursery.born(pid, forked.zygote);
+  }
+
+  processes(): Iterable<ProcessEntry> {
+    return this.#nursery.processes();
   }
 
   drain(): void {

@@ -5,6 +5,7 @@
  */
 import type { Outcome } from "../child/wire.ts";
 import type { Fd } from "../posix/fd.ts";
+import type { ProcessEntry } from "./census.ts";
 
 /** A connection on its way to a process. */
 export interface Handoff {
@@ -79,6 +80,8 @@ export interface ProcessModel {
    * @returns Whether that means anything to it: only a handler hears `stop`.
    */
   end(pid: number, signal: EndSignal): boolean;
+  /** The processes that there are at this moment; to be read at once. */
+  processes(): Iterable<ProcessEntry>;
   /** Lets go of the processes that wait; connections that came before are still served. */
   drain(): void;
   /**

@@ -10,7 +10,8 @@ import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import { signalProcess } from "../posix/process.ts";
 import { Orphans } from "./orphans.ts";
-import { Zygote } from "./zygote.ts";
+import type { ProcessEntry } from "./census.ts";
+import { leastBusy, Zygote } from "./zygote.ts";
 
 const SIGKILL = 9;
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
@@ -110,13 +111,7 @@ export class Nursery {
    * @throws {PosixError} When the system refuses.
    */
   send(handover: Handover, fd: number): Zygote | null {
-    let best: Zygote | null = null;
-    for (const zygote of this.#zygotes) {
-      if (!zygote.isReady || !zygote.isOpen || zygote.untaken >= MOST_UNTAKEN) {
-        continue;
-      }
-      if (best === null || hasLessToDo(zygote, best)) best = zygote;
-    }
+    const best = leastBusy(this.#zygotes, MOST_UNTAKEN);
     if (best === null || !best.send(handover, fd)) return null;
     best.handed++;
     if (best.untaken++ === 0) best.lastSeen = performance.now();
@@ -134,9 +129,23 @@ export class Nursery {
     this.#living.set(pid, zygote);
   }
 
-  /** The living children. */
-  get living(): Iterable<number> {
-    return this.#living.keys();
+  /** The zygotes, as a person is shown them. */
+  *processes(): Iterable<ProcessEntry> {
+    for (const { pid, isReady } of this.#zygotes) {
+      const state = isReady ? "ready" : "starting";
+      yield { pid, parent: Deno.pid, role: "zygote", state, connection: 0 };
+    }
+  }
+
+  /**
+   * Which process a living child belongs to.
+   *
+   * @param pid The child.
+   * @returns The zygote's process id; this process's, which adopts it, when the zygote has gone.
+   */
+  parentOf(pid: number): number {
+    const zygote = this.#living.get(pid);
+    return zygote && this.#zygotes.has(zygote) ? zygote.pid : Deno.pid;
   }
 
   /** Wants no more children. */
@@ -213,9 +222,8 @@ export class Nursery {
   #endStuck(): void {
     const due = performance.now() - STUCK;
     for (const zygote of this.#zygotes) {
-      if (zygote.untaken === 0 || zygote.lastSeen > due || !zygote.isOpen) {
-        continue;
-      }
+      const busy = zygote.untaken > 0 && zygote.isOpen;
+      if (!busy || zygote.lastSeen > due) continue;
       this.#events.trouble(
         `Zygote ${zygote.pid} has not forked for ${
           STUCK / 1000
@@ -244,13 +252,8 @@ export class Nursery {
       this.#orphans.adopt(pid, (status) => {
         zygote.readReports(); // what it said before it went comes first
         this.#living.delete(pid);
-        const report = {
-          kind: "exited",
-          id: 0,
-          pid,
-          outcome: null,
-          status,
-        } as const;
+        const kind = "exited";
+        const report: Report = { kind, id: 0, pid, outcome: null, status };
         this.#events.report(zygote, pid, report);
         this.#settle();
       });
@@ -291,10 +294,4 @@ export class Nursery {
     this.#orphans.close();
     this.#ended.resolve();
   }
-}
-
-/** Fewer that wait for it; of equals, the one that was given fewer, so that they take turns. */
-function hasLessToDo(zygote: Zygote, than: Zygote): boolean {
-  if (zygote.untaken !== than.untaken) return zygote.untaken < than.untaken;
-  return zygote.handed < than.handed;
 }

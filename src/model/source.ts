@@ -6,6 +6,7 @@
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { signalGroup } from "../posix/process.ts";
+import type { ProcessEntry } from "./census.ts";
 import { childCommand } from "./flags.ts";
 import type { Exit } from "./model.ts";
 import { startRuntime } from "./runtime.ts";
@@ -16,6 +17,8 @@ const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 export interface WorkerProcess {
   /** Its process id; 0 until it has said that it is ready, where it was forked. */
   readonly pid: number;
+  /** The process that it came from, or that adopted it. */
+  readonly parent: number;
   /**
    * Sends it a signal; does nothing when it has ended.
    *
@@ -49,6 +52,8 @@ export interface WorkerSource {
    * @param pid Its process id, as it says.
    */
   ready(worker: WorkerProcess, pid: number): void;
+  /** The processes that workers come from, where they are forked. */
+  processes(): Iterable<ProcessEntry>;
   /** Wants no more workers. */
   drain(): void;
   /** Resolves when every process of the source has been reaped; call after {@linkcode drain}. */
@@ -91,10 +96,14 @@ export class SpawnSource implements WorkerSource {
       // It leads a group: what a program or handler started goes with it.
       if (this.#running.has(process)) signalGroup(process.pid, SIGNALS[signal]);
     };
-    return { pid: process.pid, kill };
+    return { pid: process.pid, parent: Deno.pid, kill };
   }
 
   ready(): void {}
+
+  processes(): Iterable<ProcessEntry> {
+    return [];
+  }
 
   drain(): void {
     this.#draining = true;

@@ -10,6 +10,7 @@ import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
 import { signalProcess } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
+import type { ProcessState } from "./census.ts";
 import type { Exit, Handoff } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 
@@ -36,7 +37,7 @@ export interface Worker {
   /** The parent's end; closed at its end of file. */
   readonly channel: Fd;
   /** Where it stands. */
-  state: "starting" | "ready" | "handed" | "serving" | "finished";
+  state: ProcessState;
   /** The connection it was handed; null between connections. */
   handoff: Handoff | null;
   /** How many connections it has served; Infinity when it is to serve no more. */

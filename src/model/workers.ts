@@ -13,6 +13,7 @@ import { POLLIN } from "../posix/abi.ts";
 import { receiveFd } from "../posix/handover.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
+import type { ProcessEntry } from "./census.ts";
 import {
   type EndSignal,
   type Exit,
@@ -122,6 +123,14 @@ export class WorkerModel implements ProcessModel {
     return this.#source.ended();
   }
 
+  *processes(): Iterable<ProcessEntry> {
+    yield* this.#source.processes();
+    for (const { process: { pid, parent }, state, handoff } of this.#workers) {
+      const connection = handoff?.id ?? 0;
+      yield { pid, parent, role: "connection", state, connection };
+    }
+  }
+
   /** Hands waiting connections to ready workers, then starts workers for what is left. */
   #dispatch(): void {
     while (
@@ -187,11 +196,8 @@ export class WorkerModel implements ProcessModel {
     if (!worker) return false;
     this.#workers.add(worker);
     this.#starting++;
-    this.#watcher.watch(
-      worker.channel.number,
-      POLLIN,
-      () => this.#readReports(worker),
-    );
+    const { number } = worker.channel;
+    this.#watcher.watch(number, POLLIN, () => this.#readReports(worker));
     return true;
   }
 

@@ -50,6 +50,8 @@ export const prototypes = {
     result: "i32",
     nonblocking: true,
   },
+  /** `int socket(int domain, int type, int protocol)`. */
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   /** `int socketpair(int domain, int type, int protocol, int sv[2])`. */
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   /** `int listen(int sockfd, int backlog)`. */

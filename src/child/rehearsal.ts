@@ -4,23 +4,21 @@
  *
  * @module
  */
+import type { Fd } from "../posix/fd.ts";
+import { receiveFd, sendFd } from "../posix/handover.ts";
 import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";
-import { arrive, live, meansOf } from "./birth.ts";
+import { arrive, type Birth, live, meansOf } from "./birth.ts";
 import type { Rebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
-import type { Handover } from "./wire.ts";
+import { decodeHandover, encodeHandover, HANDOVER_SIZE } from "./wire.ts";
 
-const ROUNDS = { synchronous: 100, asynchronous: 20, birth: 50 };
+const ROUNDS = { synchronous: 200, asynchronous: 20, birth: 100 };
 const SOCK_STREAM = 1;
-const handover: Handover = {
-  kind: "connection",
-  id: 1,
-  peer: new Uint8Array(16),
-};
+const PEER = new Uint8Array(16); // of a struct sockaddr_in
 
 /**
  * Serves a few connections to itself. A person's handler is loaded, but not called without a client:
@@ -39,16 +37,16 @@ export async function rehearseService(
     : (await import("../service/echo.ts")).echo;
   const bytes = new TextEncoder().encode("warm\n");
   const rounds = asynchronous ? ROUNDS.asynchronous : ROUNDS.synchronous;
+  // This process stays what it is. The object is the one that children will get, wherever it can be:
+  // code that was optimized for another shape would be thrown away in every child.
+  const own = options.standing ? { ...options, standing: undefined } : options;
   void Deno.exitCode; // its getter is compiled at its first use, too
   for (let id = 1; id <= rounds; id++) {
     const [client, server] = socketPair(SOCK_STREAM);
     const [parent, reports] = socketPair();
     write(client.number, bytes);
     shutdownWrite(client.number);
-    await live({ handover: { ...handover, id }, fd: server }, reports, {
-      serve,
-      asynchronous,
-    }, { ...options, standing: undefined }); // this process stays what it is
+    await live(comeOver(id, server), reports, { serve, asynchronous }, own);
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
   }
@@ -64,13 +62,30 @@ export function rehearseBirth(rebirth: Rebirth, asynchronous: boolean): void {
   for (let i = 0; i < ROUNDS.birth; i++) {
     const [parent, reports] = socketPair();
     const [channel, children] = socketPair();
+    const { handover, fd } = comeOver(i, parent);
     arrive(
       meansOf({ channel, reports, children }, rebirth, asynchronous),
       handover,
     );
     leave(-1);
-    for (const fd of [parent, reports]) fd.close();
+    for (const owned of [fd, reports]) owned.close();
   }
+}
+
+/** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
+function comeOver(id: number, connection: Fd): Birth {
+  const [parent, channel] = socketPair();
+  const record = encodeHandover({ kind: "connection", id, peer: PEER });
+  sendFd(parent.number, record, connection.number);
+  const received = receiveFd(channel.number, {
+    wait: false,
+    size: HANDOVER_SIZE,
+  });
+  for (const fd of [connection, parent, channel]) fd.close();
+  if (received === null || received === "end" || received.fd === null) {
+    throw new TypeError("Cannot rehearse: no descriptor came over");
+  }
+  return { handover: decodeHandover(received.data), fd: received.fd };
 }
 
 async function echoLater(connection: Connection): Promise<void> {

@@ -27,6 +27,7 @@
  *
  * @module
  */
+import { scratch, viewOf } from "../posix/scratch.ts";
 
 /** Bytes of a record from parent to child. */
 export const HANDOVER_SIZE = 160;
@@ -112,8 +113,12 @@ export interface Handover {
   readonly peer: Uint8Array<ArrayBuffer>;
 }
 
-const handoverRecord = new DataView(new ArrayBuffer(HANDOVER_SIZE));
-const reportRecord = new DataView(new ArrayBuffer(REPORT_SIZE));
+const handoverBytes = scratch(HANDOVER_SIZE);
+const handoverRecord = viewOf(handoverBytes);
+const reportBytes = scratch(REPORT_SIZE);
+const reportRecord = viewOf(reportBytes);
+const reportText = reportBytes.subarray(TEXT_AT);
+const encoder = new TextEncoder();
 
 /**
  * Writes the record that goes with a connection.
@@ -122,20 +127,19 @@ const reportRecord = new DataView(new ArrayBuffer(REPORT_SIZE));
  * @returns {@linkcode HANDOVER_SIZE} bytes, valid until the next call.
  */
 export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(handoverRecord.buffer);
   handoverRecord.setUint32(0, TAG, true);
   handoverRecord.setUint32(4, HANDOVER_KINDS.indexOf(handover.kind), true);
   handoverRecord.setFloat64(8, handover.id, true);
   handoverRecord.setUint32(16, handover.peer.length, true);
-  bytes.set(handover.peer, PEER_AT);
-  return bytes;
+  handoverBytes.set(handover.peer, PEER_AT);
+  return handoverBytes;
 }
 
 /**
  * Reads the record that came with a connection.
  *
  * @param record What was received.
- * @returns The connection.
+ * @returns The connection; its peer is a part of the record, and valid as long as that.
  * @throws {TypeError} When it is not one of ours.
  */
 export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
@@ -149,7 +153,7 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
     );
   }
   const start = record.byteOffset + PEER_AT;
-  const peer = new Uint8Array(record.buffer.slice(start, start + length));
+  const peer = new Uint8Array(record.buffer, start, length);
   return { kind, id: record.getFloat64(8, true), peer };
 }
 
@@ -161,7 +165,6 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
  */
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   const { kind, id, pid, outcome, status } = report;
-  const bytes = new Uint8Array(reportRecord.buffer);
   reportRecord.setUint32(0, TAG, true);
   reportRecord.setUint32(4, KINDS.indexOf(kind), true);
   reportRecord.setFloat64(8, id, true);
@@ -173,12 +176,12 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
     true,
   );
   const { written } = outcome?.text
-    ? new TextEncoder().encodeInto(outcome.text, bytes.subarray(TEXT_AT))
+    ? encoder.encodeInto(outcome.text, reportText)
     : { written: 0 };
   reportRecord.setUint32(36, written, true);
   reportRecord.setInt32(40, status, true);
   reportRecord.setInt32(44, pid, true);
-  return bytes;
+  return reportBytes;
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ChildOptions } from "./options.ts";
 import { serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
 import { sawUncaught } from "./uncaught.ts";
-import { decodeHandover, HANDOVER_SIZE } from "./wire.ts";
+import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
 
 /**
  * Serves until the parent wants no more.
@@ -34,7 +34,7 @@ export async function work(
       size: HANDOVER_SIZE,
     });
     if (received === "end" || received === null) return;
-    const handover = decodeHandover(received.data);
+    const handover = keep(decodeHandover(received.data));
     if (received.fd === null) {
       throw new TypeError("Cannot serve: no descriptor came along");
     }
@@ -49,4 +49,9 @@ export async function work(
     tell(channel.number, done(handover.id, outcome));
     if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
+}
+
+/** A handler may still ask a connection for its peer when the next one has been received. */
+function keep({ kind, id, peer }: Handover): Handover {
+  return { kind, id, peer: peer.slice() };
 }

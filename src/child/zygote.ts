@@ -12,6 +12,7 @@ import { drainSignals, exitNow, fork, leave, reap } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
 import { libc } from "../posix/libc.ts";
+import { scratch } from "../posix/scratch.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
@@ -78,7 +79,7 @@ const REPORTS = 2;
 class Nursery {
   readonly #means: Means;
   readonly #set: PollSet;
-  readonly #signals = new Uint8Array(128 * 16);
+  readonly #signals = scratch(128 * 4);
   /** Reports that the parent has not read yet, oldest first. */
   readonly #untold: Report[] = [];
   /** Which connection each child serves; 0 for a worker. */
@@ -90,7 +91,7 @@ class Nursery {
       { fd: means.channel.number, events: POLLIN },
       { fd: means.children.number, events: POLLIN },
       { fd: means.reports.number, events: 0 },
-    ]);
+    ], scratch(8 * 3));
   }
 
   /** Forks a child for each descriptor that comes; returns in the children. */

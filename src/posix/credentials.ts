@@ -64,7 +64,14 @@ export function receiveAttributed(fd: number): Attributed | "end" | null {
   const pid = vouched
     ? incoming.control.getInt32(abi.message.cmsgData, true)
     : 0;
-  return { data: new DataView(incoming.data.buffer, 0, count), pid };
+  return {
+    data: new DataView(
+      incoming.data.buffer,
+      incoming.data.byteOffset,
+      count,
+    ),
+    pid,
+  };
 }
 
 /** Who connected to a Unix domain socket. */

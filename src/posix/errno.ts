@@ -5,14 +5,15 @@
  */
 import { abi } from "./abi.ts";
 import { libc } from "./libc.ts";
+import { scratch, viewOf } from "./scratch.ts";
 
 // Where this thread keeps errno. It is read by memcpy, since `Deno.UnsafePointerView` stops working
 // when a connection process gives up its permissions, while symbols opened before go on working.
 const location = libc.__errno_location
   ? libc.__errno_location()
   : libc.__error?.() ?? null;
-const value = new Int32Array(1);
-const valueBytes = new Uint8Array(value.buffer);
+const valueBytes = scratch(4);
+const value = viewOf(valueBytes);
 
 const names = new Map(
   Object.entries(abi.errno).map(([name, number]) => [number, name]),
@@ -25,7 +26,7 @@ const names = new Map(
  */
 export function errno(): number {
   libc.memcpy(valueBytes, location, 4);
-  return value[0]!;
+  return value.getInt32(0, true);
 }
 
 /**

@@ -7,6 +7,7 @@ import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { read } from "./io.ts";
+import { scratch, viewOf } from "./scratch.ts";
 
 const WNOHANG = 1; // sys/wait.h
 const WEXITED = 4;
@@ -26,8 +27,8 @@ const PR_SET_CHILD_SUBREAPER = 36; // linux/prctl.h
 
 // Taken out of the table here: a first look at it in a child would cost every child a miss.
 const { _exit } = libc;
-const status = new Int32Array(1);
-const statusBytes = new Uint8Array(status.buffer);
+const statusBytes = scratch(4);
+const status = viewOf(statusBytes);
 /** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
 const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
 const stopSignal = signalSet(1n << BigInt(STOP_SIGNAL - 1));
@@ -60,7 +61,7 @@ export function fork(): number {
  */
 export function reap(pid = -1): Ended | null {
   const ended = libc.waitpid(pid, statusBytes, WNOHANG);
-  return ended > 0 ? { pid: ended, status: status[0]! } : null;
+  return ended > 0 ? { pid: ended, status: status.getInt32(0, true) } : null;
 }
 
 /**
@@ -72,7 +73,7 @@ export function reap(pid = -1): Ended | null {
  */
 export function waitFor(pid: number): number {
   check(libc.waitpid(pid, statusBytes, 0), "waitpid");
-  return status[0]!;
+  return status.getInt32(0, true);
 }
 
 /**
@@ -251,7 +252,7 @@ const SIGNALS: Readonly<Record<number, string>> = {
 };
 
 function signalSet(bits: bigint): Uint8Array<ArrayBuffer> {
-  const set = new BigUint64Array(16);
-  set[0] = bits;
-  return new Uint8Array(set.buffer);
+  const set = scratch(128);
+  viewOf(set).setBigUint64(0, bits, true);
+  return set;
 }

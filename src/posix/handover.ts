@@ -109,7 +109,14 @@ export function receiveFd(
   }
   const fd = takeDescriptor();
   if (count > 0) {
-    return { data: new DataView(incoming.data.buffer, 0, count), fd };
+    return {
+      data: new DataView(
+        incoming.data.buffer,
+        incoming.data.byteOffset,
+        count,
+      ),
+      fd,
+    };
   }
   fd?.close();
   return "end";

@@ -6,6 +6,7 @@
 import { abi } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
 import { libc } from "./libc.ts";
+import { viewOf } from "./scratch.ts";
 
 const { EINTR, EAGAIN } = abi.errno;
 
@@ -128,11 +129,15 @@ export class PollSet {
    * Makes one.
    *
    * @param entries The descriptors, borrowed, and what to wait for.
+   * @param room Eight bytes for each; a process that is forked gives its `scratch`.
    */
-  constructor(entries: readonly PollEntry[]) {
+  constructor(
+    entries: readonly PollEntry[],
+    room: Uint8Array<ArrayBuffer> = new Uint8Array(8 * entries.length),
+  ) {
     this.#count = entries.length;
-    this.#table = new DataView(new ArrayBuffer(8 * entries.length));
-    this.#bytes = new Uint8Array(this.#table.buffer);
+    this.#bytes = room;
+    this.#table = viewOf(this.#bytes);
     entries.forEach((entry, i) => this.set(i, entry));
   }
 

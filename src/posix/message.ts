@@ -1,13 +1,15 @@
 /**
  * `struct msghdr` with one data buffer and room for control data, built once and used again: the
  * addresses in it are taken while FFI permission still stands, so that a process which has given up
- * every permission can go on sending and receiving.
+ * every permission can go on sending and receiving. Its lengths are below 2^32 in fields that may have
+ * 64 bits: the upper halves are 0 from the start, and numbers are cheaper than bigints.
  *
  * @module
  */
 import { type Abi, abi } from "./abi.ts";
+import { scratch, viewOf } from "./scratch.ts";
 
-/** A reusable message. Its arrays live as long as it does, so the addresses in it stay valid. */
+/** A reusable message, which lasts as long as the process: its memory is never given back. */
 export class Message {
   /** The data that is sent or received. */
   readonly data: Uint8Array<ArrayBuffer>;
@@ -18,7 +20,8 @@ export class Message {
   /** The header, as the C functions take it. */
   readonly header: Uint8Array<ArrayBuffer>;
   readonly #header: DataView<ArrayBuffer>;
-  readonly #iov = new BigUint64Array(2);
+  readonly #iov = scratch(16); // struct iovec {void *iov_base; size_t iov_len}
+  readonly #lengths: DataView<ArrayBuffer>;
   readonly #abi: Abi;
 
   /**
@@ -30,16 +33,17 @@ export class Message {
    */
   constructor(dataSize: number, controlSize: number, layout: Abi = abi) {
     this.#abi = layout;
-    this.data = new Uint8Array(dataSize);
-    this.view = new DataView(this.data.buffer);
-    this.control = new DataView(new ArrayBuffer(controlSize));
-    this.header = new Uint8Array(layout.message.size);
-    this.#header = new DataView(this.header.buffer);
+    this.data = scratch(dataSize);
+    this.view = viewOf(this.data);
+    this.control = viewOf(scratch(controlSize));
+    this.header = scratch(layout.message.size);
+    this.#header = viewOf(this.header);
+    this.#lengths = viewOf(this.#iov);
     // Safety: the header holds addresses of `#iov`, `data` and `control`, all fields of this object,
     // whose backing stores V8 never moves; whoever calls C with `header` holds this object.
-    this.#iov[0] = address(this.data);
+    this.#lengths.setBigUint64(0, address(this.data), true);
     this.#header.setBigUint64(layout.message.iov, address(this.#iov), true);
-    this.#setLength(layout.message.iovLength, layout.message.iovLengthBytes, 1);
+    this.#header.setUint32(layout.message.iovLength, 1, true);
     if (controlSize > 0) {
       this.#header.setBigUint64(
         layout.message.control,
@@ -56,29 +60,20 @@ export class Message {
    * @param controlLength The same for `control`.
    */
   prepare(dataLength: number, controlLength: number): void {
-    const { controlLength: offset, controlLengthBytes, flags } =
-      this.#abi.message;
-    this.#iov[1] = BigInt(dataLength);
-    this.#setLength(offset, controlLengthBytes, controlLength);
+    const { controlLength: offset, flags } = this.#abi.message;
+    this.#lengths.setUint32(8, dataLength, true); // the upper half stays 0
+    this.#header.setUint32(offset, controlLength, true);
     this.#header.setInt32(flags, 0, true);
   }
 
   /** How many bytes of control data the last receive left. */
   get receivedControl(): number {
-    const { controlLength, controlLengthBytes } = this.#abi.message;
-    return controlLengthBytes === 8
-      ? Number(this.#header.getBigUint64(controlLength, true))
-      : this.#header.getUint32(controlLength, true);
+    return this.#header.getUint32(this.#abi.message.controlLength, true);
   }
 
   /** The flags of the last receive, such as MSG_CTRUNC. */
   get receivedFlags(): number {
     return this.#header.getInt32(this.#abi.message.flags, true);
-  }
-
-  #setLength(offset: number, width: 4 | 8, length: number): void {
-    if (width === 8) this.#header.setBigUint64(offset, BigInt(length), true);
-    else this.#header.setUint32(offset, length, true);
   }
 }
 
@@ -111,9 +106,8 @@ export function writeControlHead(
   head: { length: number; level: number; type: number },
 ): void {
   const { cmsgLevel, controlLengthBytes } = layout.message;
-  if (controlLengthBytes === 8) {
-    control.setBigUint64(0, BigInt(head.length), true);
-  } else control.setUint32(0, head.length, true);
+  control.setUint32(0, head.length, true);
+  if (controlLengthBytes === 8) control.setUint32(4, 0, true);
   control.setInt32(cmsgLevel, head.level, true);
   control.setInt32(cmsgLevel + 4, head.type, true);
 }
@@ -129,11 +123,9 @@ export function readControlHead(
   control: DataView,
   layout: Abi,
 ): { length: number; level: number; type: number } {
-  const { cmsgLevel, controlLengthBytes } = layout.message;
+  const { cmsgLevel } = layout.message;
   return {
-    length: controlLengthBytes === 8
-      ? Number(control.getBigUint64(0, true))
-      : control.getUint32(0, true),
+    length: control.getUint32(0, true),
     level: control.getInt32(cmsgLevel, true),
     type: control.getInt32(cmsgLevel + 4, true),
   };

@@ -18,7 +18,16 @@ const encoder = new TextEncoder();
  * @param name At most 15 bytes are kept.
  */
 export function setProcessName(name: string): void {
-  libc.prctl?.(PR_SET_NAME, encoder.encode(name + "\0"), 0, 0, 0);
+  libc.prctl?.(PR_SET_NAME, processName(name), 0, 0, 0);
+}
+
+const names = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/** Its bytes, kept: a name that a zygote rehearsed costs its children no encoding. */
+function processName(name: string): Uint8Array<ArrayBuffer> {
+  let bytes = names.get(name);
+  if (!bytes) names.set(name, bytes = encoder.encode(name + "\0"));
+  return bytes;
 }
 
 /**

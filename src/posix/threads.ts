@@ -35,17 +35,19 @@ interface Thread {
  * @throws {PosixError} When /proc cannot be read.
  */
 export function parkThreadPool(): boolean {
+  let asked = 0;
   for (let round = 0; round < PATIENCE; round++) {
     const threads = otherThreads();
     const pool = threads.filter(({ name }) => name.startsWith("tokio-"));
-    for (const { call } of pool) {
+    const count = (which: number) =>
+      pool.filter(({ call }) => call === which).length;
+    const parked = count(CALLS.ppoll);
+    if (parked === pool.length) return threads.length > pool.length;
+    // One more than there are idle threads would start another, whose stack every child copies a page of.
+    const idle = count(CALLS.futex);
+    for (; asked - parked < idle; asked++) {
       // Resolves never, here or in any child; nothing waits for it.
-      if (call === CALLS.futex) {
-        void libc.parkAsync?.(null, 0, null, allSignals);
-      }
-    }
-    if (pool.every(({ call }) => call === CALLS.ppoll)) {
-      return threads.length > pool.length;
+      void libc.parkAsync?.(null, 0, null, allSignals);
     }
     libc.poll(nothing, 0, 1);
   }

@@ -7,6 +7,7 @@ import {
   writeControlHead,
 } from "../../src/posix/message.ts";
 import { test } from "../helpers/testing.ts";
+import { viewOf } from "../../src/posix/scratch.ts";
 
 /** The bytes in hexadecimal, without the two addresses, which are checked on their own. */
 function headerText({ header }: Message): string {
@@ -21,13 +22,15 @@ function hex(bytes: Uint8Array): string {
 
 /** The pointer at an offset of a header. */
 function pointerAt({ header }: Message, offset: number): Deno.PointerObject {
-  const value = new DataView(header.buffer).getBigUint64(offset, true);
+  const value = viewOf(header).getBigUint64(offset, true);
   return Deno.UnsafePointer.create(value)!;
 }
 
 function addressOf(bytes: ArrayBufferView<ArrayBuffer>): bigint {
-  const whole = new Uint8Array(bytes.buffer);
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(whole)));
+  const { buffer, byteOffset } = bytes;
+  const whole = new Uint8Array(buffer);
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(whole))) +
+    BigInt(byteOffset);
 }
 
 /** The bytes of a control message with one descriptor. */
@@ -111,7 +114,7 @@ for (const [name, layout] of Object.entries({ linux, darwin })) {
 
   test(`${name} message: prepare forgets what the last receive left`, () => {
     const message = new Message(64, 48, layout);
-    const view = new DataView(message.header.buffer);
+    const view = viewOf(message.header);
     view.setUint32(layout.message.controlLength, 16, true);
     view.setInt32(layout.message.flags, layout.MSG_CTRUNC, true);
     assert.deepEqual(

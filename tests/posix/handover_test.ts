@@ -66,7 +66,7 @@ test("sendFd, receiveFd: one message brings its data and one descriptor for the 
   const { data, fd } = take(ends.b);
   using received = fd!;
   assert.deepEqual(
-    new Uint8Array(data.buffer, 0, data.byteLength),
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     bytes(1, 2, 3),
   );
   assert.notEqual(received.number, pair.a.number);

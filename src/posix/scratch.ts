@@ -1,0 +1,52 @@
+/**
+ * Small buffers that C functions read and write, side by side. In a forked process the first write to
+ * a page copies it: a dozen buffers wherever the allocator had room would cost a dozen pages a child,
+ * and the zygote as many after each fork; side by side they cost one or two.
+ *
+ * @module
+ */
+
+const PAGE = 4096;
+const ALIGNMENT = 8; // of the widest number in any structure of ours
+
+let page = new Uint8Array(0);
+let used = 0;
+
+/**
+ * Takes room for a buffer that lasts as long as the process.
+ *
+ * @param size In bytes, at most a page.
+ * @returns Zeros, aligned for any number; its `byteOffset` is not 0.
+ * @throws {RangeError} When it is larger than a page.
+ */
+export function scratch(size: number): Uint8Array<ArrayBuffer> {
+  if (size > PAGE) {
+    throw new RangeError(`Cannot take ${size} bytes of a page of ${PAGE}`);
+  }
+  if (used + size > page.length) {
+    page = alignedPage();
+    used = 0;
+  }
+  const start = used;
+  used += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  return page.subarray(start, start + size);
+}
+
+/**
+ * The same memory, seen as numbers.
+ *
+ * @param bytes From {@linkcode scratch}.
+ * @returns A view of it.
+ */
+export function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Safety: the address is only looked at, never used to reach memory. */
+function alignedPage(): Uint8Array<ArrayBuffer> {
+  const room = new Uint8Array(2 * PAGE);
+  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(room));
+  const past = Number(BigInt(address) % BigInt(PAGE));
+  const start = past === 0 ? 0 : PAGE - past;
+  return room.subarray(start, start + PAGE);
+}

@@ -63,10 +63,10 @@ function partOf(path: string): string {
 const MAY: Readonly<Record<string, readonly string[]>> = {
   posix: [],
   service: ["posix"],
-  child: ["service", "posix", "src/program.ts"],
+  child: ["service", "posix", "src/program.ts", "src/permissions.ts"],
   model: ["child", "service", "posix", "src/program.ts"],
   server: ["model", "child", "posix"],
-  client: ["posix", "src/program.ts", "src/child/permissions.ts"],
+  client: ["posix", "src/program.ts", "src/permissions.ts"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {

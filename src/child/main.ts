@@ -8,7 +8,7 @@ import { Fd, setInherit } from "../posix/fd.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { loadService } from "../service/load.ts";
 import { decodeOptions } from "./options.ts";
-import { revokePermissions } from "./permissions.ts";
+import { revokePermissions } from "../permissions.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { work } from "./worker.ts";
 

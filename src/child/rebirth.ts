@@ -35,7 +35,7 @@ import {
   renewIdentity,
   renewNodeProcess,
 } from "./identity.ts";
-import { revokePermissions } from "./permissions.ts";
+import { revokePermissions } from "../permissions.ts";
 
 /** SIGHUP, SIGINT, SIGUSR1, SIGTERM: what the runtime may have put handlers on. */
 const HANDLED_SIGNALS = [1, 2, 10, 15];

@@ -44,7 +44,9 @@ export function clientCommand(
       ),
     )
     .addArgument(
-      new Argument("[port]", "its TCP port").argParser(usage(serverPort))
+      new Argument("[port]", "its TCP port").argParser(
+        usage((text) => parsePort(text, 1)),
+      )
         .default(DEFAULT_PORT),
     )
     .option("--unix <path>", "connect to a Unix domain socket instead")
@@ -118,14 +120,6 @@ function unixTarget(path: string): Deno.UnixAddr {
     throw wrongUsage('Cannot connect to --unix "": want the path of a socket');
   }
   return { transport: "unix", path };
-}
-
-function serverPort(text: string): number {
-  const port = parsePort(text);
-  if (port > 0) return port;
-  throw new RangeError(
-    `Cannot connect to port "${text}": want a whole number from 1 to 65535`,
-  );
 }
 
 /** Turns our parsers' errors into wrong usage. */

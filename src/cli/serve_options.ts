@@ -10,7 +10,7 @@ import {
   Option,
 } from "@commander-js/extra-typings";
 import { count, named, valueOf } from "./arguments.ts";
-import { grantKind, PERMISSION_KINDS } from "../child/permissions.ts";
+import { grantKind, PERMISSION_KINDS } from "../permissions.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
 import {

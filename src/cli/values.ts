@@ -29,14 +29,15 @@ const MAX_DURATION = 2 ** 31 - 1;
  * A TCP port.
  *
  * @param text What was typed.
- * @returns 0 to 65535.
+ * @param least 0 where a free one can be taken, 1 where something must be there.
+ * @returns At most 65535.
  * @throws {RangeError} When it is none.
  */
-export function parsePort(text: string): number {
+export function parsePort(text: string, least: 0 | 1 = 0): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (port <= 65535) return port;
+  if (least <= port && port <= 65535) return port;
   throw new RangeError(
-    `Cannot use port "${text}": want a whole number from 0 to 65535`,
+    `Cannot use port "${text}": want a whole number from ${least} to 65535`,
   );
 }
 

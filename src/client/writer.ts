@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { revokePermissions } from "../child/permissions.ts";
+import { revokePermissions } from "../permissions.ts";
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";

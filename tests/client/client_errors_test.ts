@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { POLLIN } from "../../src/posix/abi.ts";
 import { poll } from "../../src/posix/io.ts";
 import { accept, findListener, setBacklog } from "../../src/posix/sockets.ts";
-import { isAlive, test } from "./helpers.ts";
+import { isAlive } from "../helpers/processes.ts";
+import { test } from "../helpers/testing.ts";
 import { Client, runClient, runRedirected } from "./test_client.ts";
 import { echo, receive, send, TestServer } from "./test_server.ts";
 
@@ -86,7 +87,7 @@ test("client: a server that does not answer is given up", async () => {
     `error: Cannot connect to "127.0.0.1:${port}": no answer within 0.3s: is the address right?\n`,
   );
   assert.equal(code, 1);
-  assert.ok(!await isAlive(writer));
+  assert.ok(!isAlive(writer));
 });
 
 test("client: a server that is gone is told over a Unix domain socket too", async () => {

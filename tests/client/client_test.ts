@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes, sameBytes, test } from "./helpers.ts";
+import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
 import { Client, clientCommandLine, runClient } from "./test_client.ts";
 import { echo, Gate, receive, send, TestServer } from "./test_server.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { isAlive, test, until } from "./helpers.ts";
+import { isAlive } from "../helpers/processes.ts";
+import { test, until } from "../helpers/testing.ts";
 import { Client } from "./test_client.ts";
 import { echo, Gate, receive, send, TestServer } from "./test_server.ts";
 
@@ -12,7 +13,7 @@ test("client: a server that hangs up ends the writer, though the input stays ope
   await using client = new Client(server.args);
   await client.type("one\n");
   const writer = await client.writer();
-  assert.ok(await isAlive(writer));
+  assert.ok(isAlive(writer));
   hangUp.open();
   const { code, stdout, stderr } = await client.result();
   assert.deepEqual([code, stdout, stderr], [
@@ -20,7 +21,7 @@ test("client: a server that hangs up ends the writer, though the input stays ope
     "Message from server: one\n",
     "",
   ]);
-  assert.ok(!await isAlive(writer));
+  assert.ok(!isAlive(writer));
 });
 
 test("client: the writer ends when its parent is killed, though it waits for input", async () => {
@@ -29,7 +30,7 @@ test("client: the writer ends when its parent is killed, though it waits for inp
   await client.type("one\n");
   const writer = await client.writer();
   client.process.kill("SIGKILL");
-  await until("the writer is gone", async () => !await isAlive(writer));
+  await until("the writer is gone", () => !isAlive(writer));
   await client.result();
 });
 
@@ -40,7 +41,7 @@ test("client: the writer ends when its parent is killed, though the connection i
   const writer = await client.writer();
   const { typed } = await client.typeUntilFull();
   client.process.kill("SIGKILL");
-  await until("the writer is gone", async () => !await isAlive(writer));
+  await until("the writer is gone", () => !isAlive(writer));
   await typed;
 });
 
@@ -54,7 +55,7 @@ test("client: the writer ends when the server hangs up, though the connection is
   const { code, stderr } = await client.result();
   assert.match(stderr, /^error: [^\n]+\n$/);
   assert.equal(code, 1);
-  assert.ok(!await isAlive(writer));
+  assert.ok(!isAlive(writer));
   await typed;
 });
 
@@ -89,5 +90,5 @@ test("client: an output that nobody reads is told, and the writer ends", async (
     "error: Cannot write to standard output: broken pipe (EPIPE)\n",
   );
   assert.equal(code, 1);
-  assert.ok(!await isAlive(writer));
+  assert.ok(!isAlive(writer));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LineQueue, LONGEST_PIECE } from "../../src/client/line_queue.ts";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 
 function takeAll(queue: LineQueue): string[] {
   const lines: string[] = [];

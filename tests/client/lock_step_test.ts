@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomBytes, sameBytes, test } from "./helpers.ts";
+import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
 import { Client, runClient, runRedirected } from "./test_client.ts";
 import { echo, Gate, receive, send, TestServer } from "./test_server.ts";
 
@@ -62,7 +62,7 @@ test("lock-step: starts no second process", async () => {
   await using client = new Client([...server.args, "--lock-step"]);
   await client.type("one\n");
   await client.hasPrinted("one\n");
-  assert.deepEqual(await client.children(), []);
+  assert.deepEqual(client.children(), []);
   served.open();
   assert.equal((await client.result()).code, 0);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Prefixer } from "../../src/client/prefix.ts";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 
 function prefixed(prefix: string, chunks: readonly string[]): string {
   const prefixer = new Prefixer(prefix);

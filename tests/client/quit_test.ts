@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { QuitScanner } from "../../src/client/quit.ts";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 
 /** What goes out of an input, told by its lines. */
 function expected(input: string): string {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { childrenOf, DEADLINE, until } from "./helpers.ts";
+import { descendants } from "../helpers/processes.ts";
+import { DEADLINE, until } from "../helpers/testing.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 // Those of the task `client` in deno.json: the tests show that they are enough.
@@ -142,15 +143,15 @@ export class Client implements AsyncDisposable {
   }
 
   /** Its child processes. */
-  async children(): Promise<number[]> {
-    return await childrenOf(this.process.pid);
+  children(): number[] {
+    return descendants(this.process.pid).map(({ pid }) => pid);
   }
 
   /** The process that writes, once it is there. */
   async writer(): Promise<number> {
     let found: number | undefined;
-    await until("the client has a writing process", async () => {
-      [found] = await this.children();
+    await until("the client has a writing process", () => {
+      [found] = this.children();
       return found !== undefined;
     });
     return found!;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 import { runClient } from "./test_client.ts";
 
 const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
-  [["127.0.0.1", "abc"], /port "abc"/],
+  [["127.0.0.1", "abc"], /port "abc": want a whole number from 1 to 65535/],
   [["127.0.0.1", "-1"], /-1/],
   [["127.0.0.1", "65536"], /port "65536"/],
   [["127.0.0.1", "80.5"], /port "80\.5"/],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Conversation, verdict } from "../../src/client/verdict.ts";
 import type { Report } from "../../src/client/wire.ts";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 
 function judge(
   report: Partial<Report>,

@@ -9,7 +9,7 @@ import {
   type ReportKind,
   SOCKET_SIZE,
 } from "../../src/client/wire.ts";
-import { test } from "./helpers.ts";
+import { test } from "../helpers/testing.ts";
 
 const KINDS: ReportKind[] = [
   "progress",

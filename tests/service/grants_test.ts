@@ -1,7 +1,7 @@
 /** A handler may do nothing but serve, and with `--grant` exactly what was granted. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { PERMISSION_KINDS } from "../../src/child/permissions.ts";
+import { PERMISSION_KINDS } from "../../src/permissions.ts";
 import { runCommand } from "../helpers/command.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";

@@ -1,5 +1,5 @@
 /**
- * What a child may do: nothing, unless the person granted it.
+ * What a process that talks to strangers may do: nothing, unless the person granted it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { abi } from "../../src/posix/abi.ts";
-import { test } from "../helpers/testing.ts";
+import { abi } from "../src/posix/abi.ts";
+import { test } from "./helpers/testing.ts";
 
 test("revokePermissions: nothing is left, and a connection is still served", async () => {
   const script = new URL("./permissions.ts", import.meta.url).pathname;

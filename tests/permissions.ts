@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { revokePermissions } from "../../src/child/permissions.ts";
-import { serveOne } from "../../src/child/serve_one.ts";
-import { errno } from "../../src/posix/errno.ts";
-import { receiveFd, sendFd } from "../../src/posix/handover.ts";
-import { read, write } from "../../src/posix/io.ts";
-import { libc } from "../../src/posix/libc.ts";
-import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
-import { echo } from "../../src/service/echo.ts";
+import { revokePermissions } from "../src/permissions.ts";
+import { serveOne } from "../src/child/serve_one.ts";
+import { errno } from "../src/posix/errno.ts";
+import { receiveFd, sendFd } from "../src/posix/handover.ts";
+import { read, write } from "../src/posix/io.ts";
+import { libc } from "../src/posix/libc.ts";
+import { shutdownWrite, socketPair } from "../src/posix/sockets.ts";
+import { echo } from "../src/service/echo.ts";
 
 const NAMES = [
   "ffi",

@@ -7,7 +7,14 @@ import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { type Address, decodeAddress } from "../posix/address.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
-import { pollLater, read, receiveNow, sendNow, write } from "../posix/io.ts";
+import {
+  poll,
+  pollLater,
+  read,
+  receiveNow,
+  sendNow,
+  write,
+} from "../posix/io.ts";
 import {
   endWriting,
   localAddress,
@@ -16,13 +23,18 @@ import {
   shutdownBoth,
   shutdownWrite,
 } from "../posix/sockets.ts";
-import type { Connection } from "../service/service.ts";
+import type { TellingConnection } from "../service/service.ts";
 import { type Limits, Patience } from "./patience.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import type { Handover } from "./wire.ts";
 
+/** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
+const LINGER = { pause: 1_000, all: 30_000 };
+/** Where bytes go that nobody wants. */
+const unwanted = new Uint8Array(64 * 1024);
+
 /** A connection over a raw descriptor, with counts of what went through it. */
-export class FdConnection implements Connection {
+export class FdConnection implements TellingConnection {
   readonly id: number;
   /** Bytes that came from the client so far. */
   bytesIn = 0;
@@ -35,6 +47,8 @@ export class FdConnection implements Connection {
   /** Waits on other threads that still use the descriptor's number. */
   #waits = 0;
   #closed = false;
+  /** Whether the client's end of file came while nobody was reading. */
+  #clientEnded = false;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
 
@@ -103,6 +117,18 @@ export class FdConnection implements Connection {
     return bytes.length;
   }
 
+  tellSync(bytes: Uint8Array<ArrayBuffer>): number {
+    for (let sent = 0; sent < bytes.length;) {
+      const count = attempt(() => sendNow(this.#number, bytes.subarray(sent)));
+      if (count < 0) this.#discardUntilRoom();
+      else {
+        sent += count;
+        this.bytesOut += count;
+      }
+    }
+    return bytes.length;
+  }
+
   async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
     for (;;) {
       const count = this.#came(attempt(() => receiveNow(this.#number, buffer)));
@@ -129,6 +155,28 @@ export class FdConnection implements Connection {
     );
   }
 
+  /**
+   * Ends this side, and throws away what the client still sends until it ends, too: closing a socket
+   * with bytes unread makes the kernel reset the connection, and the client may lose the end of its
+   * answer (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
+   */
+  finish(): void {
+    if (this.#closed || this.#waits > 0) return;
+    const fd = this.#fd.number;
+    endWriting(fd);
+    try {
+      const end = performance.now() + LINGER.all;
+      for (let count; (count = receiveNow(fd, unwanted)) !== 0;) {
+        if (count > 0) this.bytesIn += count;
+        const [ready] = poll([{ fd, events: POLLIN }], LINGER.pause);
+        if (!ready || performance.now() > end) return;
+      }
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      // The client is gone: nobody is left to spare.
+    }
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -150,6 +198,20 @@ export class FdConnection implements Connection {
       );
     }
     return this.#fd.number;
+  }
+
+  /** Waits for room to send into, and throws away what comes. */
+  #discardUntilRoom(): void {
+    const fd = this.#number;
+    const { toSend } = this.#patience;
+    for (;;) {
+      const events = this.#clientEnded ? POLLOUT : POLLIN | POLLOUT;
+      const [ready] = poll([{ fd, events }], toSend === 0 ? -1 : toSend);
+      if (!ready) throw this.#patience.lose();
+      if (ready & ~POLLIN) return; // room, or an error that the next write tells
+      const count = this.#came(attempt(() => receiveNow(fd, unwanted)));
+      this.#clientEnded = count === null;
+    }
   }
 
   /** What a read found: null at the client's end, undefined when nothing was there. */

@@ -5,7 +5,7 @@
  */
 import type { Fd } from "../posix/fd.ts";
 import type { Program } from "../service/program.ts";
-import type { Service } from "../service/service.ts";
+import type { AnyService } from "../service/service.ts";
 import { FdConnection } from "./connection.ts";
 import { describeError } from "./describe_error.ts";
 import type { ChildOptions } from "./options.ts";
@@ -26,7 +26,7 @@ import type { Handover, Outcome, Reason } from "./wire.ts";
  *   event loop.
  */
 export function serveOne(
-  service: Service | Program,
+  service: AnyService | Program,
   fd: Fd,
   handover: Handover,
   options: Pick<
@@ -83,6 +83,7 @@ function refusal({ message }: Error): Outcome {
 }
 
 function end(connection: FdConnection, error: unknown): Outcome {
+  if (error === null) connection.finish();
   connection.close();
   const { bytesIn, bytesOut } = connection;
   const reason = error === null ? "closed" : reasonOf(error, connection);

@@ -1,9 +1,9 @@
 /**
- * Character generator (RFC 864): printable characters without end; what comes is not looked at.
+ * Character generator (RFC 864): printable characters without end; what comes is thrown away.
  *
  * @module
  */
-import type { Connection } from "./service.ts";
+import type { TellingConnection } from "./service.ts";
 
 /** The RFC's popular pattern: 72 of the 95 printable characters a line, one further each line. */
 const LINE = 72;
@@ -16,10 +16,10 @@ const COUNT = 95;
  * @param connection Whom to send to.
  * @throws {Deno.errors.BrokenPipe} When the client has closed it, as it is meant to.
  */
-export function chargen(connection: Connection): void {
+export function chargen(connection: TellingConnection): void {
   const cycle = pattern();
   try {
-    for (;;) connection.writeSync(cycle);
+    for (;;) connection.tellSync(cycle);
   } catch (error) {
     // Closing is how a client says that it has enough: the RFC knows no other end.
     const enough = error instanceof Deno.errors.BrokenPipe ||

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Program, ProgramChoice } from "./program.ts";
-import type { Service } from "./service.ts";
+import type { AnyService, Service } from "./service.ts";
 
 /** The names of the built-in services. */
 export const SERVICE_NAMES = [
@@ -26,7 +26,7 @@ export type ServiceChoice =
 /** A service that has been loaded. */
 export interface LoadedService {
   /** The service, or the program that a process becomes in its place. */
-  readonly serve: Service | Program;
+  readonly serve: AnyService | Program;
   /** Whether it may use the event loop; built-in ones and programs do not. */
   readonly asynchronous: boolean;
 }
@@ -51,7 +51,7 @@ export async function loadService(
   return { serve: await loadBuiltIn(choice.name), asynchronous: false };
 }
 
-async function loadBuiltIn(name: ServiceName): Promise<Service> {
+async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
   switch (name) {
     case "echo":
       return (await import("./echo.ts")).echo;

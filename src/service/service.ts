@@ -74,5 +74,26 @@ export interface Connection extends Disposable {
   close(): void;
 }
 
-/** Serves one connection. The connection is closed when it returns, resolves, throws or rejects. */
+/**
+ * Serves one connection. The connection is closed when it returns, resolves, throws or rejects; if all
+ * went well the client reads its end of file at once, and what it still sends until it closes, too, is
+ * thrown away (for 30 seconds at most, and no longer than it pauses for one).
+ */
 export type Service = (connection: Connection) => void | Promise<void>;
+
+/** A connection whose client says nothing that matters: what the built-in services have beside the above. */
+export interface TellingConnection extends Connection {
+  /**
+   * As {@linkcode Connection.writeSync}, but throws away what the client sends meanwhile: a client that
+   * sends before it reads would otherwise wait for this end, and this end for the client.
+   *
+   * @param bytes What to send.
+   * @returns How many were sent: all of them.
+   */
+  tellSync(bytes: Uint8Array<ArrayBuffer>): number;
+}
+
+/** A {@linkcode Service}, or one of the built-in ones. */
+export type AnyService = (
+  connection: TellingConnection,
+) => void | Promise<void>;

@@ -106,4 +106,25 @@ for (const model of models()) {
       });
     }
   });
+
+  test(`handler (${model}): one that answers before it has read all is heard to its end`, async () => {
+    await using directory = temporaryDirectory();
+    const file = `${directory.path}/handler.js`;
+    Deno.writeTextFileSync(
+      file,
+      `export default async (connection) => {
+        await connection.read(new Uint8Array(10));
+        await connection.write(new TextEncoder().encode("x".repeat(3_000_000)));
+      };`,
+    );
+    await using server = await startServer({
+      model,
+      args: ["--handler", file],
+    });
+    using conn = await connect(server.port);
+    const said = await exchange(conn, new Uint8Array(32 << 20));
+    assert.equal(said.length, 3_000_000);
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.equal(reason, "closed");
+  });
 }

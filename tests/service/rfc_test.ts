@@ -1,7 +1,7 @@
 /** The classic small services, each held against its RFC over a real connection. */
 import assert from "node:assert/strict";
 import { models, startServer } from "../helpers/server.ts";
-import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
+import { randomBytes, sameBytes, test, within } from "../helpers/testing.ts";
 import {
   connect,
   exchange,
@@ -44,6 +44,7 @@ for (const model of models()) {
     const before = Math.floor(Date.now() / 1000);
     const line = text(await receiveAll(conn)); // the client sends and ends nothing
     const after = Math.floor(Date.now() / 1000);
+    await conn.closeWrite();
     const parts =
       /^([A-Z][a-z]+), ([A-Z][a-z]+ \d{1,2}, \d{4}) (\d\d:\d\d:\d\d)-UTC\r\n$/
         .exec(line);
@@ -93,6 +94,7 @@ for (const model of models()) {
     const before = now();
     const bytes = await receiveAll(conn);
     const after = now();
+    await conn.closeWrite();
     assert.equal(bytes.length, 4);
     const seconds = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
     assert.ok(before <= seconds && seconds <= after, String(seconds));
@@ -100,13 +102,29 @@ for (const model of models()) {
     assert.deepEqual([reason, out], ["closed", 4]);
   });
 
-  test(`RFC 867, 868 (${model}): answer a client that sends something first, too`, async () => {
-    for (const service of ["daytime", "time"]) {
+  for (const service of ["daytime", "time"]) {
+    test(`RFC 867, 868 ${service} (${model}): a client that sends much first gets the whole answer, and no reset`, async () => {
       await using server = await serve(service);
       using conn = await connect(server.port);
-      await send(conn, new TextEncoder().encode("what time is it?\r\n"));
-      const least = service === "time" ? 4 : 30;
-      assert.equal((await receive(conn, least)).length, least);
-    }
+      const answer = await exchange(conn, new Uint8Array(32 << 20));
+      assert.ok(answer.length >= 4);
+      const line = await server.log.waitFor("client disconnected...");
+      assert.deepEqual([line.in, line.out, line.reason], [
+        32 << 20,
+        answer.length,
+        "closed",
+      ]);
+    });
+  }
+
+  test(`RFC 864 chargen (${model}): a client that sends much before it reads is not waited for`, async () => {
+    await using server = await serve("chargen");
+    using conn = await connect(server.port);
+    // More than all buffers between the two hold.
+    await within("room", send(conn, new Uint8Array(32 << 20)));
+    assert.equal((await receive(conn, 20 << 20)).length, 20 << 20);
+    reset(conn);
+    const line = await server.log.waitFor("client disconnected...");
+    assert.equal(line.reason, "closed");
   });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { placeOutside } from "./describe_error.ts";
 import { loadService } from "../service/load.ts";
 
 /**
@@ -16,8 +17,17 @@ export async function run(args: readonly string[]): Promise<never> {
   try {
     await loadService({ module: args[0] ?? "" });
   } catch (error) {
-    line = `error: ${String((error as Error).message).replaceAll(/\s+/g, " ")}`;
+    line = `error: ${explain(error as Error)}`;
   }
   Deno.stdout.writeSync(new TextEncoder().encode(`\n${line}\n`));
   return Deno.exit(0);
+}
+
+/** What a module throws says where; what the runtime finds wrong with it has the place in its words. */
+function explain(error: Error): string {
+  const words = String(error.message).replaceAll(/\s+/g, " ");
+  const place = placeOutside(error);
+  return place === undefined || words.includes(place)
+    ? words
+    : `${words} at ${place}`;
 }

@@ -5,7 +5,7 @@
  */
 
 /** Where our own modules are: a place in them is no help to whoever wrote the handler. */
-const OURS = new URL("../", import.meta.url).href;
+const OURS_PATH = new URL("../", import.meta.url).pathname;
 const PLACE = /((?:file|data|blob|https?):[^\s()]+:\d+:\d+)/g;
 /** Bytes that travel in a report. */
 const MOST = 200;
@@ -35,10 +35,24 @@ function show(thrown: unknown): string {
   return typeof thrown === "string" ? thrown : Deno.inspect(thrown);
 }
 
-function placeOf({ stack }: Error): string | undefined {
-  const places = [...(stack ?? "").matchAll(PLACE)].map(([place]) => place);
-  const place = places.find((place) => !place.startsWith(OURS)) ?? places[0];
-  return place?.replace("file://", "");
+function placeOf(error: Error): string | undefined {
+  return placeOutside(error) ?? placesOf(error)[0];
+}
+
+/**
+ * Where in a handler's code an error comes from.
+ *
+ * @param error The error.
+ * @returns `file:line:column`; undefined when only our own modules are known to have been running.
+ */
+export function placeOutside(error: Error): string | undefined {
+  return placesOf(error).find((place) => !place.startsWith(OURS_PATH));
+}
+
+function placesOf({ stack }: Error): string[] {
+  return [...(stack ?? "").matchAll(PLACE)].map(([place]) =>
+    place.replace("file://", "")
+  );
 }
 
 function oneLine(text: string): string {

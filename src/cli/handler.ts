@@ -4,11 +4,12 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
+import { keepForRuntime } from "../model/runtime.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
 /**
- * The handler's module, tried out: it is loaded once in a process of its own, as children will.
+ * The handler's module, tried out.
  *
  * @param path What was typed.
  * @param grants Permissions that it keeps.
@@ -19,6 +20,23 @@ export async function resolveHandler(
   path: string,
   grants: readonly string[],
 ): Promise<string> {
+  const url = await findHandler(path, grants);
+  await checkHandler(path, url, grants);
+  return url;
+}
+
+/**
+ * The handler's module.
+ *
+ * @param path What was typed.
+ * @param grants Permissions that it keeps.
+ * @returns The module's URL.
+ * @throws {UserError} When it is missing, or a compiled server cannot serve with it.
+ */
+export async function findHandler(
+  path: string,
+  grants: readonly string[],
+): Promise<string> {
   const info = await Deno.stat(path).catch((error: Error) => error);
   if (info instanceof Error || !info.isFile) {
     throw new UserError(
@@ -26,19 +44,36 @@ export async function resolveHandler(
     );
   }
   if (Deno.build.standalone) refuseForCompiled(path, grants);
-  const url = pathToFileURL(await Deno.realPath(path)).href;
+  return pathToFileURL(await Deno.realPath(path)).href;
+}
+
+/**
+ * Loads the handler's module once, in a process of its own, as children will.
+ *
+ * @param path What was typed, for the message.
+ * @param url The module's URL.
+ * @param grants Permissions that it keeps.
+ * @throws {UserError} When it has no default export to call, or does not load.
+ */
+export async function checkHandler(
+  path: string,
+  url: string,
+  grants: readonly string[],
+): Promise<void> {
   const line = roleCommand("@check", [url], {
     permissions: ["--allow-read", ...grants.map((grant) => `--allow-${grant}`)],
   });
-  const { code, stdout } = await new Deno.Command(line.program, {
+  const command = new Deno.Command(line.program, {
     args: line.args,
     stdin: "null",
+    stdout: "piped",
     stderr: "inherit",
     clearEnv: true,
     env: { ...runtimeEnvironment(), NO_COLOR: "1" },
-  }).output();
+  });
+  const { code, stdout } = await keepForRuntime(command.spawn()).output();
   const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
-  if (code === 0 && said === "ok") return url;
+  if (code === 0 && said === "ok") return;
   const why = said?.startsWith("error: ")
     ? said.slice(7)
     : `its process ended with code ${code}`;

@@ -5,6 +5,7 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
+import type { ModelEvents } from "../model/model.ts";
 import { formatAddress } from "../posix/address.ts";
 import { openDescriptors } from "../posix/fd.ts";
 import { descriptorLimit, setProcessName } from "../posix/process.ts";
@@ -22,6 +23,7 @@ import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { resolveStanding } from "./standing.ts";
 import { UserError } from "./terminal.ts";
+import type { WatchedHandler } from "./watch.ts";
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
 const HEADROOM = 16;
@@ -36,19 +38,33 @@ const HEADROOM = 16;
 export async function serve(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
   checkDescriptors(options.spares);
-  const child = await childOptions(options);
+  await using code = await watchedCode(options);
+  const child = await childOptions(options, code);
   using listener = await listen(options);
   const log = openLog(options.logLevel, options.logFormat);
   const server = new Server({
     listener,
-    model: (watcher, events) =>
-      startModel({ ...options, child }, watcher, events),
+    model: (watcher, events) => {
+      const start = (service: ServiceChoice, events: ModelEvents) =>
+        startModel(
+          { ...options, child: { ...child, service } },
+          watcher,
+          events,
+        );
+      return code?.serve(
+        (module, events) => start({ module }, events),
+        events,
+        log.logger,
+      ) ??
+        start(child.service, events);
+    },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
     receivers: [logEvents(log.logger)],
   });
   const stop = new AbortController();
   handleSignals(log, server, stop);
+  stop.signal.addEventListener("abort", () => code?.stop());
   greet(log, listener, await start(server, options));
   await server.run(stop.signal);
   log.logger.info("server ended", { pid: Deno.pid });
@@ -56,10 +72,22 @@ export async function serve(options: ServeOptions): Promise<number> {
   return 0;
 }
 
-async function childOptions(options: ServeOptions): Promise<ChildOptions> {
+/** With `--watch`, the handler's code as it is at this moment, and from then on. */
+async function watchedCode(
+  { watch, handler, grant }: ServeOptions,
+): Promise<WatchedHandler | undefined> {
+  if (!watch || handler === undefined) return undefined;
+  const { WatchedHandler } = await import("./watch.ts");
+  return await WatchedHandler.open(handler, grant ?? []);
+}
+
+async function childOptions(
+  options: ServeOptions,
+  code: WatchedHandler | undefined,
+): Promise<ChildOptions> {
   const { idleTimeout, firstByteTimeout, grant } = options;
   return {
-    service: await chooseService(options),
+    service: code ? { module: code.module } : await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
     grants: grant ?? [],

@@ -70,6 +70,8 @@ export interface ServeOptions extends ProcessOptions, TimeOptions {
   service: ServiceName;
   /** A module whose default export serves instead. */
   handler?: string | undefined;
+  /** Whether to load the handler again when its code changes. */
+  watch?: boolean | undefined;
   /** Permissions that handlers keep. */
   grant?: string[] | undefined;
   /** The lowest level that is logged. */
@@ -161,6 +163,10 @@ export function serveCommand(
       "serve with the default export of a module instead",
     )
     .option(
+      "--watch",
+      "when the handler's code changes, serve new connections with the new code",
+    )
+    .option(
       "--grant <list>",
       "permissions that a handler keeps, such as net,read=/srv",
       grants,
@@ -204,7 +210,13 @@ export function serveCommand(
       if (options.grant !== undefined && options.handler === undefined) {
         throw new UserError(
           "Cannot use --grant without --handler: nothing else needs permissions",
-          2,
+          EXIT_USAGE,
+        );
+      }
+      if (options.watch && options.handler === undefined) {
+        throw new UserError(
+          "Cannot use --watch without --handler: nothing else has code to watch",
+          EXIT_USAGE,
         );
       }
       const program = checkProgram(words, options.model, typed);

@@ -49,6 +49,7 @@ export class ForkModel implements ProcessModel {
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
+  #retired = false;
   #draining = false;
 
   /**
@@ -95,10 +96,15 @@ export class ForkModel implements ProcessModel {
     return signal !== "stop" || this.#isHandler;
   }
 
+  retire(): void {
+    this.#retired = true;
+    this.#dispatch();
+  }
+
   drain(): void {
     this.#draining = true;
     for (const pid of this.#taken.keys()) this.#tellToStop(pid);
-    this.#dispatch();
+    this.retire();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -144,7 +150,7 @@ export class ForkModel implements ProcessModel {
         );
       }
     }
-    if (this.#draining && this.#waiting.size === 0 && this.#handed.size === 0) {
+    if (this.#retired && this.#waiting.size === 0 && this.#handed.size === 0) {
       this.#nursery.drain();
     }
   }
@@ -179,7 +185,7 @@ export class ForkModel implements ProcessModel {
     this.#taken.set(pid, id);
     this.#events.took(id, pid);
     if (this.#draining) this.#tellToStop(pid);
-    if (this.#waiting.size > 0 || this.#draining) this.#dispatch();
+    if (this.#waiting.size > 0 || this.#retired) this.#dispatch();
   }
 
   /** What a program started goes with it. */

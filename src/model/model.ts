@@ -83,6 +83,8 @@ export interface ProcessModel {
   /** The processes that there are at this moment; to be read at once. */
   processes(): Iterable<ProcessEntry>;
   /** Lets go of the processes that wait; connections that came before are still served. */
+  retire(): void;
+  /** As {@linkcode retire}, and tells handlers that the server drains. */
   drain(): void;
   /**
    * Ends the processes that serve.
@@ -90,7 +92,7 @@ export interface ProcessModel {
    * @param signal With which signal.
    */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
-  /** Resolves when every process has been reaped; call after {@linkcode drain}. */
+  /** Resolves when every process has been reaped; call after {@linkcode retire} or drain. */
   ended(): Promise<void>;
 }
 

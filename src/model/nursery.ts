@@ -66,7 +66,7 @@ export class Nursery {
     this.#patience = options.patience;
     this.#watcher = watcher;
     this.#events = events;
-    this.#orphans = new Orphans((pid) => this.#isOurs(pid));
+    this.#orphans = new Orphans((pid) => this.#living.has(pid));
     this.#backoff = new Backoff(() => this.#refill());
     this.#watchdog = setInterval(() => this.#endStuck(), STUCK / 5);
     this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
@@ -231,12 +231,6 @@ export class Nursery {
       );
       zygote.kill("SIGKILL");
     }
-  }
-
-  /** A zygote, which the runtime reaps, or a child that is or will be adopted. */
-  #isOurs(pid: number): boolean {
-    return this.#living.has(pid) ||
-      [...this.#zygotes].some((zygote) => zygote.pid === pid);
   }
 
   /** Nothing that was handed to it can be taken any more. */

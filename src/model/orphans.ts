@@ -11,6 +11,10 @@ import {
   reap,
   UNKNOWN_STATUS,
 } from "../posix/forking.ts";
+import { isKeptForRuntime } from "./runtime.ts";
+
+/** Those who watch, each for its own children: none may reap another's. */
+const watching = new Set<Orphans>();
 
 /** Adopts and reaps. */
 export class Orphans {
@@ -21,10 +25,11 @@ export class Orphans {
   /**
    * Starts to watch for the end of adopted processes.
    *
-   * @param isOurs Says of a pid whether the runtime started that process, and reaps it.
+   * @param isOurs Says of a pid whether it is, or will be, one of the adopted.
    */
   constructor(isOurs: (pid: number) => boolean) {
     this.#isOurs = isOurs;
+    watching.add(this);
     becomeSubreaper();
     Deno.addSignalListener("SIGCHLD", this.#sweep);
   }
@@ -53,8 +58,9 @@ export class Orphans {
       ended(child.status);
     }
     for (let pid; (pid = peekEnded()) > 0;) {
-      // What the runtime started it reaps itself; it would wait for ever if we took the status.
-      if (this.#isOurs(pid) || reap(pid) === null) return;
+      const isAwaited = isKeptForRuntime(pid) ||
+        [...watching].some((one) => one.#isOurs(pid));
+      if (isAwaited || reap(pid) === null) return;
     }
   }
 
@@ -73,6 +79,7 @@ export class Orphans {
 
   /** Stops watching. */
   close(): void {
+    watching.delete(this);
     Deno.removeSignalListener("SIGCHLD", this.#sweep);
   }
 }

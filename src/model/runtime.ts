@@ -6,6 +6,32 @@
 import { type ChildOptions, encodeProgram } from "../child/options.ts";
 import { type CommandLine, runtimeEnvironment } from "../program.ts";
 
+/** Processes that the runtime started and will reap itself. */
+const running = new Set<number>();
+
+/**
+ * Notes a process of `Deno.Command`: where this process inherits others' children (`orphans.ts`), nobody
+ * but the runtime may reap it, or the runtime would wait for its status for ever.
+ *
+ * @param process The process, just started.
+ * @returns The same.
+ */
+export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
+  running.add(process.pid);
+  void process.status.then(() => running.delete(process.pid));
+  return process;
+}
+
+/**
+ * Whether the runtime reaps a process.
+ *
+ * @param pid The process.
+ * @returns True for those of {@linkcode keepForRuntime} that have not ended.
+ */
+export function isKeptForRuntime(pid: number): boolean {
+  return running.has(pid);
+}
+
 /**
  * Starts a process. What it is to inherit must be inheritable.
  *
@@ -21,14 +47,15 @@ export function startRuntime(
   env: Record<string, string> = runtimeEnvironment(),
 ): Deno.ChildProcess {
   const program = encodeProgram(options);
-  const process = new Deno.Command(line.program, {
+  const command = new Deno.Command(line.program, {
     args: line.args,
     stdin: program ? "piped" : "null",
     stdout: "inherit",
     stderr: "inherit",
     clearEnv: true,
     env,
-  }).spawn();
+  });
+  const process = keepForRuntime(command.spawn());
   if (program) void say(process, program);
   return process;
 }

@@ -47,6 +47,7 @@ export class WorkerModel implements ProcessModel {
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
+  #retired = false;
   #draining = false;
   #sourceDrained = false;
 
@@ -107,10 +108,15 @@ export class WorkerModel implements ProcessModel {
     return signal !== "stop" || this.#options.isHandler;
   }
 
+  retire(): void {
+    this.#retired = true;
+    this.#dispatch();
+  }
+
   drain(): void {
     this.#draining = true;
     for (const worker of this.#workers) tellToStop(worker, this.#options);
-    this.#dispatch();
+    this.retire();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -139,7 +145,7 @@ export class WorkerModel implements ProcessModel {
     ) {
       this.#hand(this.#ready.shift()!, this.#waiting.shift()!);
     }
-    if (this.#draining && this.#waiting.size === 0) this.#letGo();
+    if (this.#retired && this.#waiting.size === 0) this.#letGo();
     else this.#refill();
   }
 
@@ -157,11 +163,8 @@ export class WorkerModel implements ProcessModel {
     try {
       if (handTo(worker, handoff)) return;
     } catch (error) {
-      this.#pause(
-        `Cannot hand connection ${handoff.id} over: ${
-          (error as Error).message
-        }`,
-      );
+      const { message } = error as Error;
+      this.#pause(`Cannot hand connection ${handoff.id} over: ${message}`);
     }
     worker.handoff = null;
     worker.state = "ready";
@@ -171,7 +174,7 @@ export class WorkerModel implements ProcessModel {
 
   #refill(): void {
     const { spares, most } = this.#options;
-    const wanted = this.#waiting.size + (this.#draining ? 0 : spares) -
+    const wanted = this.#waiting.size + (this.#retired ? 0 : spares) -
       this.#ready.length;
     const starting = Math.min(wanted, this.#mostStarting);
     while (
@@ -227,10 +230,8 @@ export class WorkerModel implements ProcessModel {
       worker.state = "serving";
       worker.handoff.fd.close();
       this.#events.took(report.id, worker.process.pid);
-      if (this.#draining) {
-        tellToStop(worker, this.#options);
-        this.#dispatch();
-      }
+      if (this.#draining) tellToStop(worker, this.#options);
+      if (this.#retired) this.#dispatch();
     } else if (
       report?.outcome && next === "serving done" &&
       report.id === worker.handoff?.id

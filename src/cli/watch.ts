@@ -1,0 +1,244 @@
+/**
+ * `mpserv serve --handler FILE --watch`: when the handler's code changes, new connections get processes
+ * with the new code. The listener stays, and connections that are served finish on the code they began
+ * with. Code that does not load is told, and the old goes on serving.
+ *
+ * @module
+ */
+import { dirname } from "node:path";
+import { Generations } from "../model/generations.ts";
+import type { ChosenModel } from "../model/choose.ts";
+import type { ModelEvents } from "../model/model.ts";
+import { checkHandler, findHandler } from "./handler.ts";
+import type { Log } from "./log.ts";
+import {
+  type ModuleFiles,
+  readModuleFiles,
+  sameFiles,
+} from "./module_files.ts";
+import { Snapshot } from "./snapshot.ts";
+import { UserError } from "./terminal.ts";
+
+/** How long files must be left alone before they are read, in milliseconds: editors write in steps. */
+const QUIET = 100;
+
+/** Starts a model whose processes load a module. */
+export type StartModel = (
+  module: string,
+  events: ModelEvents,
+) => Promise<ChosenModel>;
+
+/** A handler's code, and what serves it. */
+export class WatchedHandler implements AsyncDisposable {
+  readonly #path: string;
+  readonly #url: string;
+  readonly #grants: readonly string[];
+  /** As they were when they were last loaded, well or not. */
+  #files: ModuleFiles;
+  /** Of the code that serves. */
+  #snapshot: Snapshot;
+  #watcher: Deno.FsWatcher | undefined;
+  #watching: Promise<void> | undefined;
+  #stopped = false;
+
+  private constructor(path: string, url: string, grants: readonly string[]) {
+    this.#path = path;
+    this.#url = url;
+    this.#grants = grants;
+    this.#files = readModuleFiles(url);
+    this.#snapshot = new Snapshot(this.#files);
+  }
+
+  /**
+   * Finds a handler, and keeps its code.
+   *
+   * @param path What was typed.
+   * @param grants Permissions that it keeps.
+   * @returns The handler, to be closed.
+   * @throws {UserError} When it cannot be used.
+   */
+  static async open(
+    path: string,
+    grants: readonly string[],
+  ): Promise<WatchedHandler> {
+    const url = await findHandler(path, grants);
+    const handler = new WatchedHandler(path, url, grants);
+    try {
+      await handler.#check(handler.#snapshot);
+      return handler;
+    } catch (error) {
+      handler.#snapshot.remove();
+      throw error;
+    }
+  }
+
+  /**
+   * Starts the first model, and from then on another one for each change.
+   *
+   * @param startModel Starts one.
+   * @param events What models tell.
+   * @param log Where to tell of changes.
+   * @returns What serves.
+   * @throws {Error} When the first cannot run here.
+   */
+  async serve(
+    startModel: StartModel,
+    events: ModelEvents,
+    log: Log["logger"],
+  ): Promise<ChosenModel> {
+    const start = (snapshot: Snapshot) =>
+      startModel(
+        snapshot.urlOf(this.#url),
+        withOriginalPlaces(events, snapshot),
+      );
+    const first = await start(this.#snapshot);
+    const generations = new Generations(first.model);
+    this.#watching = this.#watch(generations, start, log);
+    return { ...first, model: generations };
+  }
+
+  /** Stops watching, and removes what was kept; call it when no process is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.#watching;
+    this.#snapshot.remove();
+  }
+
+  /** The URL of the module that children load. */
+  get module(): string {
+    return this.#snapshot.urlOf(this.#url);
+  }
+
+  /** Stops watching. */
+  stop(): void {
+    this.#stopped = true;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  async #watch(
+    generations: Generations,
+    start: (snapshot: Snapshot) => Promise<ChosenModel>,
+    log: Log["logger"],
+  ): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        // What it is made of may lie elsewhere after each change.
+        const watcher = Deno.watchFs(directoriesOf(this.#files), {
+          recursive: false,
+        });
+        this.#watcher = watcher;
+        const files = await this.#nextChange(watcher);
+        if (files === null) return;
+        this.#files = files;
+        await this.#reload(generations, start, log);
+      }
+    } catch (error) {
+      log.warn("Cannot watch {handler}: {why}", {
+        handler: this.#path,
+        why: (error as Error).message,
+      });
+    }
+  }
+
+  /** The files once they differ and have been left alone for a moment; null when that is over. */
+  async #nextChange(watcher: Deno.FsWatcher): Promise<ModuleFiles | null> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const changed = Promise.withResolvers<ModuleFiles | null>();
+    const look = () => {
+      const files = readModuleFiles(this.#url);
+      if (!sameFiles(files, this.#files)) changed.resolve(files);
+    };
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(look, QUIET);
+    };
+    const listening = (async () => {
+      wait(); // what changed before the watcher was there
+      for await (const { kind } of watcher) if (kind !== "access") wait();
+      changed.resolve(null);
+    })();
+    const files = await changed.promise;
+    clearTimeout(timer);
+    if (files !== null) watcher.close();
+    await listening;
+    return files;
+  }
+
+  async #reload(
+    generations: Generations,
+    start: (snapshot: Snapshot) => Promise<ChosenModel>,
+    log: Log["logger"],
+  ): Promise<void> {
+    const began = performance.now();
+    const before = this.#snapshot;
+    let next: Snapshot | undefined;
+    try {
+      const made = next = new Snapshot(this.#files);
+      await this.#check(made);
+      if (this.#stopped) return made.remove();
+      await generations.replace(
+        async () => (await start(made)).model,
+        () => before.remove(),
+      );
+      this.#snapshot = made;
+      log.info("handler reloaded: new connections get the new code", {
+        handler: this.#path,
+        ms: Math.round(performance.now() - began),
+      });
+    } catch (error) {
+      const { message } = error as Error;
+      const why = next?.originalPlaces(message) ?? message;
+      next?.remove();
+      log.warn("handler not reloaded: the old code goes on serving", {
+        handler: this.#path,
+        why: error instanceof UserError
+          ? why.replace(/^Cannot use handler ".*?": /, "")
+          : why,
+      });
+    }
+  }
+
+  async #check(snapshot: Snapshot): Promise<void> {
+    try {
+      await checkHandler(this.#path, snapshot.urlOf(this.#url), this.#grants);
+    } catch (error) {
+      throw new UserError(snapshot.originalPlaces((error as Error).message));
+    }
+  }
+}
+
+/** Nearest first, of a file that is imported and has no directory yet. */
+function directoriesOf(files: ModuleFiles): string[] {
+  const directories = new Set<string>();
+  for (const path of files.keys()) {
+    let directory = dirname(path);
+    while (!isDirectory(directory)) directory = dirname(directory);
+    directories.add(directory);
+  }
+  return [...directories];
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return path === "/";
+  }
+}
+
+/** What is told of an error names the place where a person finds it. */
+function withOriginalPlaces(
+  events: ModelEvents,
+  snapshot: Snapshot,
+): ModelEvents {
+  return {
+    ...events,
+    done: (id, outcome) =>
+      events.done(id, {
+        ...outcome,
+        text: snapshot.originalPlaces(outcome.text),
+      }),
+    trouble: (what) => events.trouble(snapshot.originalPlaces(what)),
+  };
+}

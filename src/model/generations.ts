@@ -1,0 +1,111 @@
+/**
+ * One model after another: new connections go to the newest, and those that an older one serves
+ * finish there.
+ *
+ * @module
+ */
+import type { ProcessEntry } from "./census.ts";
+import type { EndSignal, Handoff, ProcessModel } from "./model.ts";
+
+/** Models in their order; all but the newest are on their way out. */
+export class Generations implements ProcessModel {
+  readonly #all = new Set<ProcessModel>();
+  #newest: ProcessModel;
+  /** The start of the next one, while it is under way. */
+  #starting: Promise<unknown> = Promise.resolve();
+  #draining = false;
+
+  /**
+   * Makes one.
+   *
+   * @param first The first model, started.
+   */
+  constructor(first: ProcessModel) {
+    this.#newest = first;
+    this.#all.add(first);
+  }
+
+  get name(): string {
+    return this.#newest.name;
+  }
+
+  get reusesProcesses(): boolean {
+    return this.#newest.reusesProcesses;
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve(); // each is started before it comes here
+  }
+
+  get waiting(): number {
+    let waiting = 0;
+    for (const model of this.#all) waiting += model.waiting;
+    return waiting;
+  }
+
+  serve(handoff: Handoff): void {
+    this.#newest.serve(handoff);
+  }
+
+  withdraw(id: number, why: string): void {
+    for (const model of this.#all) model.withdraw(id, why);
+  }
+
+  end(pid: number, signal: EndSignal): boolean {
+    for (const model of this.#all) {
+      for (const process of model.processes()) {
+        if (process.pid === pid) return model.end(pid, signal);
+      }
+    }
+    return false;
+  }
+
+  *processes(): Iterable<ProcessEntry> {
+    for (const model of this.#all) yield* model.processes();
+  }
+
+  /**
+   * Starts another model, and gives it the connections that come from then on. The one before lets go
+   * of its processes as their connections end. Call it again only when this has resolved.
+   *
+   * @param start Starts it.
+   * @param ended Called when no process of the model before is left.
+   * @returns Resolves when the new one serves.
+   * @throws {Error} What `start` throws: then everything stays as it was.
+   */
+  async replace(
+    start: () => Promise<ProcessModel>,
+    ended: () => void,
+  ): Promise<void> {
+    const starting = start();
+    this.#starting = starting.catch(() => {}); // whoever called us looks
+    const next = await starting;
+    const before = this.#newest;
+    this.#newest = next;
+    this.#all.add(next);
+    if (this.#draining) next.drain();
+    before.retire();
+    void before.ended().then(() => {
+      this.#all.delete(before);
+      ended();
+    });
+  }
+
+  retire(): void {
+    for (const model of this.#all) model.retire();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    for (const model of this.#all) model.drain();
+  }
+
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    for (const model of this.#all) model.kill(signal);
+  }
+
+  async ended(): Promise<void> {
+    await this.#starting; // what it starts is ours to see to its end
+    await Promise.all([...this.#all].map((model) => model.ended()));
+  }
+}

@@ -87,6 +87,12 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
       EXIT_USAGE,
     );
   }
+  if (grants.includes("import")) {
+    throw new UserError(
+      'Cannot grant "import": a compiled server imports nothing over the network: put it into the handler with `deno bundle`',
+      EXIT_USAGE,
+    );
+  }
   const scoped = grants.find((grant) => grant.includes("="));
   if (scoped === undefined) return;
   throw new UserError(

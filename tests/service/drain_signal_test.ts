@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { handlerFile } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { connect, receive, receiveAll } from "../helpers/wire_client.ts";
 
-const handler = new URL("./handlers/patient.ts", import.meta.url).pathname;
+const handler = await handlerFile("handlers/patient.ts", import.meta.url);
 
 for (const model of models()) {
   test(`handler (${model}): its signal is aborted when the server drains`, async () => {

@@ -1,15 +1,13 @@
 /** A handler may do nothing but serve, and with `--grant` exactly what was granted. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { PERMISSION_KINDS } from "../../src/permissions.ts";
 import { runCommand } from "../helpers/command.ts";
+import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
-import { connect, exchange, receiveAll } from "../helpers/wire_client.ts";
+import { connect, exchange } from "../helpers/wire_client.ts";
 
-const HANDLER = fileURLToPath(
-  new URL("handlers/capabilities.ts", import.meta.url),
-);
+const HANDLER = await handlerFile("handlers/capabilities.ts", import.meta.url);
 
 /** What the handler finds that it may do. */
 async function capabilities(model: Model, grants: readonly string[]) {
@@ -19,7 +17,9 @@ async function capabilities(model: Model, grants: readonly string[]) {
     args: ["--handler", HANDLER, ...flags],
   });
   using conn = await connect(server.port);
-  const text = new TextDecoder().decode(await receiveAll(conn));
+  const text = new TextDecoder().decode(
+    await exchange(conn, new Uint8Array(0)),
+  );
   await server.log.waitFor("client disconnected...");
   assert.deepEqual(server.log.others, [], "nothing is printed");
   const told = JSON.parse(text) as Record<string, [state: string, ...string[]]>;
@@ -47,6 +47,7 @@ for (const model of models()) {
   });
 
   for (const kind of PERMISSION_KINDS) {
+    if (isCompiled && kind === "import") continue; // is refused: below
     test(`grants (${model}): --grant ${kind} opens that and nothing else`, async () => {
       assert.deepEqual(await capabilities(model, [kind]), expected([kind]));
     });
@@ -57,7 +58,7 @@ for (const model of models()) {
     assert.deepEqual(found, expected(["net", "env", "sys"]));
   });
 
-  test(`grants (${model}): a part of a kind opens that part alone`, async () => {
+  test(`grants (${model}): a part of a kind opens that part alone, and is refused where it cannot`, async () => {
     await using directory = temporaryDirectory();
     const { path } = directory;
     const handler = `${path}/handler.js`;
@@ -78,10 +79,16 @@ for (const model of models()) {
         await connection.write(new TextEncoder().encode(tries.map(read).join()));
       };`,
     );
-    await using server = await startServer({
-      model,
-      args: ["--handler", handler, "--grant", `read=${path}`],
-    });
+    const args = ["--handler", handler, "--grant", `read=${path}`];
+    if (isCompiled) {
+      const { code, stderr } = await runCommand(["serve", "0", ...args]);
+      assert.equal(
+        stderr,
+        `error: Cannot grant "read=${path}": a compiled server can grant whole kinds only: give read, or run from source\n`,
+      );
+      return assert.equal(code, 2);
+    }
+    await using server = await startServer({ model, args });
     using conn = await connect(server.port);
     const said = new TextDecoder().decode(
       await exchange(conn, new Uint8Array(0)),
@@ -89,6 +96,21 @@ for (const model of models()) {
     assert.equal(said, "read,NotCapable,NotCapable");
   });
 }
+
+test(
+  "grants: --grant import is refused in one line where it could not be used",
+  async () => {
+    const { code, stderr } = await runCommand([
+      ...["serve", "0", "--handler", HANDLER, "--grant", "import"],
+    ]);
+    assert.match(
+      stderr,
+      /^error: Cannot grant "import": a compiled server [^\n]+\n$/,
+    );
+    assert.equal(code, 2);
+  },
+  { ignore: !isCompiled },
+);
 
 for (
   const [grant, told] of [

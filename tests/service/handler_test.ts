@@ -1,6 +1,7 @@
 /** Handlers: what they get, and what is told of one that cannot be used. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { bundle, isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import {
   randomBytes,
@@ -14,7 +15,7 @@ import { connect, exchange } from "../helpers/wire_client.ts";
 const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
   ["without a default export", "export const x = 1;", /no default export/],
   ["whose default export is no function", "export default 5;", /no default ex/],
-  ["with a syntax error", "export default (c => {", /handler\.ts/],
+  ["with a syntax error", "export default (c => {", /handler\.m?[jt]s:1/],
   ["that throws", 'throw new Error("at the top");', /at the top/],
   ["that imports what is not there", 'import "./none.ts";', /none\.ts/],
   ["that ends the process", "Deno.exit(7);", /ended with code 7/],
@@ -24,17 +25,33 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
 for (const [which, text, told] of UNUSABLE) {
   test(`handler: a module ${which} is refused at start, in one line`, async () => {
     await using directory = temporaryDirectory();
-    const file = `${directory.path}/handler.ts`;
+    const file = `${directory.path}/handler.${isCompiled ? "mjs" : "ts"}`;
     Deno.writeTextFileSync(file, text);
     const result = await runCommand(["serve", "0", "--handler", file]);
     assert.match(
       result.stderr,
-      /^error: Cannot use handler "[^"]*handler\.ts": [^\n]+\n$/,
+      /^error: Cannot use handler "[^"]*handler\.m?[jt]s": [^\n]+\n$/,
     );
     assert.match(result.stderr, told);
     assert.deepEqual([result.code, result.stdout], [1, ""]);
   });
 }
+
+test(
+  "handler: in TypeScript is refused by a compiled server, which says how to make it fit",
+  async () => {
+    await using directory = temporaryDirectory();
+    const file = `${directory.path}/shout.ts`;
+    Deno.writeTextFileSync(file, "export default (_: Deno.Conn): void => {};");
+    const result = await runCommand(["serve", "0", "--handler", file]);
+    assert.equal(
+      result.stderr,
+      `error: Cannot use handler "${file}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${file}\`\n`,
+    );
+    assert.equal(result.code, 2);
+  },
+  { ignore: !isCompiled },
+);
 
 for (const path of ["/no/such/handler.ts", "/tmp", ""]) {
   test(`handler: "${path}" is refused at start, in one line`, async () => {
@@ -67,7 +84,7 @@ for (const model of models()) {
     );
     await using server = await startServer({
       model,
-      args: ["--handler", file],
+      args: ["--handler", isCompiled ? await bundle(file) : file],
     });
     using conn = await connect(server.port);
     const bytes = randomBytes(300_000);

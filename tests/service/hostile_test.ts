@@ -1,6 +1,6 @@
 /** Handlers that misbehave: each ends its own connection alone. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { handlerFile } from "../helpers/handler_file.ts";
 import {
   type Model,
   models,
@@ -19,7 +19,7 @@ import {
   send,
 } from "../helpers/wire_client.ts";
 
-const HANDLER = fileURLToPath(new URL("handlers/hostile.ts", import.meta.url));
+const HANDLER = await handlerFile("handlers/hostile.ts", import.meta.url);
 
 function serve(
   model: Model,
@@ -48,17 +48,17 @@ const WAYS: readonly (readonly [word: string, level: string, how: RegExp])[] = [
   [
     "throw",
     "WARN",
-    /^error: TypeError: thrown on purpose at \/.*hostile\.ts:5\d:9$/,
+    /^error: TypeError: thrown on purpose at \/.*hostile\.m?[jt]s:\d+:9$/,
   ],
   [
     "reject",
     "WARN",
-    /^error: RangeError: rejected on purpose at \/.*hostile\.ts:\d+:\d+$/,
+    /^error: RangeError: rejected on purpose at \/.*hostile\.m?[jt]s:\d+:\d+$/,
   ],
   [
     "reject later",
     "WARN",
-    /^error: Error: nobody waits for this at \/.*hostile\.ts:\d+:\d+$/,
+    /^error: Error: nobody waits for this at \/.*hostile\.m?[jt]s:\d+:\d+$/,
   ],
   ["throw a string", "WARN", /^error: just words$/],
   ["throw nothing", "WARN", /^error: undefined$/],

@@ -1,6 +1,6 @@
 /** Who a connection's process is, and what it may use. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { handlerFile } from "../helpers/handler_file.ts";
 import { runCommand } from "../helpers/command.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
@@ -13,7 +13,7 @@ import {
 } from "../helpers/wire_client.ts";
 import { programModels } from "./program_models.ts";
 
-const HANDLER = fileURLToPath(new URL("handlers/greedy.ts", import.meta.url));
+const HANDLER = await handlerFile("handlers/greedy.ts", import.meta.url);
 const isRoot = Deno.uid() === 0;
 const NOBODY = 65534;
 

@@ -51,6 +51,8 @@ export class ForkModel implements ProcessModel {
   readonly #isHandler: boolean;
   #retired = false;
   #draining = false;
+  /** No connection is served any more that was not when the time was up. */
+  #isOver = false;
 
   /**
    * Makes one.
@@ -108,7 +110,7 @@ export class ForkModel implements ProcessModel {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#waiting.refuseAll("server is ending");
+    this.#isOver = true;
     for (const pid of this.#taken.keys()) this.#send(pid, signal);
     if (signal === "SIGKILL") this.#nursery.kill();
     this.#dispatch();
@@ -134,6 +136,7 @@ export class ForkModel implements ProcessModel {
 
   /** Hands what waits to zygotes, as far as they can take it. */
   #dispatch(): void {
+    if (this.#isOver) this.#waiting.refuseAll("server is ending");
     for (let next; (next = this.#waiting.next) && !this.#backoff.isPausing;) {
       const { id, fd, peer } = next;
       try {

@@ -18,6 +18,8 @@ const SIGKILL = 9;
 const MOST_UNTAKEN = 64;
 /** A zygote that lets descriptors wait so long without forking is stuck, in milliseconds. */
 const STUCK = 5_000;
+/** How long zygotes have to reap what was killed, in milliseconds. */
+const LAST_REPORTS = 500;
 
 /** What a nursery tells. */
 export interface NurseryEvents {
@@ -156,9 +158,15 @@ export class Nursery {
     this.#settle();
   }
 
-  /** Kills the zygotes; they cannot reap any more, so their children are adopted. */
+  /**
+   * Kills the zygotes, after a moment in which they can reap the children that were just killed and say
+   * how they ended; those of a zygote that does not are adopted. Call it after {@linkcode drain}.
+   */
   kill(): void {
-    for (const zygote of this.#zygotes) zygote.kill("SIGKILL");
+    const timer = setTimeout(() => {
+      for (const zygote of this.#zygotes) zygote.kill("SIGKILL");
+    }, LAST_REPORTS);
+    Deno.unrefTimer(timer);
   }
 
   /** Resolves when every process has been reaped; call after {@linkcode drain}. */

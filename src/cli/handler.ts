@@ -5,6 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { keepForRuntime } from "../model/runtime.ts";
+import { grantKind } from "../permissions.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
@@ -60,8 +61,10 @@ export async function checkHandler(
   url: string,
   grants: readonly string[],
 ): Promise<void> {
+  // It reads the module, which the handler itself may not have been granted.
+  const others = grants.filter((grant) => grantKind(grant) !== "read");
   const line = roleCommand("@check", [url], {
-    permissions: ["--allow-read", ...grants.map((grant) => `--allow-${grant}`)],
+    permissions: ["--allow-read", ...others.map((grant) => `--allow-${grant}`)],
   });
   const command = new Deno.Command(line.program, {
     args: line.args,

@@ -1,7 +1,12 @@
 /** Programs that were written for inetd, as they are, behind clients that know nothing of us. */
 import assert from "node:assert/strict";
-import { startServer } from "../helpers/server.ts";
-import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { type Model, startServer } from "../helpers/server.ts";
+import {
+  randomBytes,
+  sameBytes,
+  temporaryDirectory,
+  test,
+} from "../helpers/testing.ts";
 import { connect, exchange, receiveAll, send } from "../helpers/wire_client.ts";
 import { programModels } from "./program_models.ts";
 
@@ -20,6 +25,12 @@ const python = installed("/usr/bin/python3", "/usr/local/bin/python3");
 const microHttpd = installed("/usr/sbin/micro-httpd");
 const busybox = installed("/usr/bin/busybox", "/bin/busybox");
 const curl = installed("/usr/bin/curl");
+for (
+  const [name, found] of Object.entries({ python, microHttpd, busybox, curl })
+) {
+  const line = `SKIPPED: tests with ${name}: it is not installed\n`;
+  if (!found) Deno.stderr.writeSync(new TextEncoder().encode(line));
+}
 
 const PYTHON_SERVICE = `
 import os, socket, sys
@@ -44,7 +55,48 @@ async function get(port: number, path: string): Promise<string> {
   return new TextDecoder().decode(await receiveAll(conn));
 }
 
+/** How many requests, where each costs a whole runtime; MPSERV_TEST_REQUESTS asks for more. */
+const REQUESTS: Readonly<Record<Model, number>> = { spawn: 60 };
+const asked = Number(Deno.env.get("MPSERV_TEST_REQUESTS") ?? 0);
+
 for (const model of programModels()) {
+  const requests = asked || (REQUESTS[model] ?? 400);
+  test(
+    `inetd (${model}): ${requests} requests through micro-httpd by curl, 8 at once, are all whole`,
+    async () => {
+      await using directory = temporaryDirectory();
+      const { path } = directory;
+      for (const part of ["www", "got"]) Deno.mkdirSync(`${path}/${part}`);
+      for (let i = 1; i <= requests; i++) {
+        Deno.writeFileSync(`${path}/www/${i}.txt`, randomBytes(i * 61));
+      }
+      await using server = await startServer({
+        model,
+        args: ["--", microHttpd!, `${path}/www`],
+      });
+      const { code, stderr } = await new Deno.Command(curl!, {
+        args: [
+          ...["--no-progress-meter", "--fail", "--max-time", "60"],
+          ...["--parallel", "--parallel-max", "8"],
+          ...["--output", `${path}/got/#1.txt`],
+          `http://127.0.0.1:${server.port}/[1-${requests}].txt`,
+        ],
+      }).output();
+      assert.deepEqual([new TextDecoder().decode(stderr), code], ["", 0]);
+      for (let i = 1; i <= requests; i++) {
+        const [sent, got] = ["www", "got"].map((part) =>
+          Deno.readFileSync(`${path}/${part}/${i}.txt`)
+        );
+        assert.ok(sameBytes(sent!, got!), `${i}.txt`);
+      }
+      await server.log.waitForCount("client disconnected...", requests);
+      const reasons = server.log.where("client disconnected...")
+        .map(({ reason }) => reason);
+      assert.deepEqual(new Set(reasons), new Set(["closed"]));
+    },
+    { ignore: !microHttpd || !curl },
+  );
+
   const serve = (program: readonly string[]) =>
     startServer({ model, args: ["--", ...program] });
 

@@ -21,6 +21,8 @@ import { UserError } from "./terminal.ts";
 
 /** How long files must be left alone before they are read, in milliseconds: editors write in steps. */
 const QUIET = 100;
+/** How long after processes could not be started for good code it is tried again, in milliseconds. */
+const RETRY = 1_000;
 
 /** Starts a model whose processes load a module. */
 export type StartModel = (
@@ -122,16 +124,16 @@ export class WatchedHandler implements AsyncDisposable {
     log: Log["logger"],
   ): Promise<void> {
     try {
-      while (!this.#stopped) {
+      for (let isDue = true; !this.#stopped;) {
         // What it is made of may lie elsewhere after each change.
         const watcher = Deno.watchFs(directoriesOf(this.#files), {
           recursive: false,
         });
         this.#watcher = watcher;
-        const files = await this.#nextChange(watcher);
+        const files = await this.#nextChange(watcher, isDue ? Infinity : RETRY);
         if (files === null) return;
         this.#files = files;
-        await this.#reload(generations, start, log);
+        isDue = await this.#reload(generations, start, log);
       }
     } catch (error) {
       log.warn("Cannot watch {handler}: {why}", {
@@ -141,13 +143,22 @@ export class WatchedHandler implements AsyncDisposable {
     }
   }
 
-  /** The files once they differ and have been left alone for a moment; null when that is over. */
-  async #nextChange(watcher: Deno.FsWatcher): Promise<ModuleFiles | null> {
+  /**
+   * The files once they differ and have been left alone for a moment, or after so many milliseconds;
+   * null when that is over.
+   */
+  async #nextChange(
+    watcher: Deno.FsWatcher,
+    latest: number,
+  ): Promise<ModuleFiles | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const changed = Promise.withResolvers<ModuleFiles | null>();
+    const end = performance.now() + latest;
     const look = () => {
       const files = readModuleFiles(this.#url);
-      if (!sameFiles(files, this.#files)) changed.resolve(files);
+      const isLate = performance.now() > end;
+      if (isLate || !sameFiles(files, this.#files)) changed.resolve(files);
+      else if (latest !== Infinity) wait(); // looks until it is late
     };
     const wait = () => {
       clearTimeout(timer);
@@ -165,37 +176,45 @@ export class WatchedHandler implements AsyncDisposable {
     return files;
   }
 
+  /** Replaces what serves; false when the code is good and it is to be tried again. */
   async #reload(
     generations: Generations,
     start: (snapshot: Snapshot) => Promise<ChosenModel>,
     log: Log["logger"],
-  ): Promise<void> {
+  ): Promise<boolean> {
     const began = performance.now();
     const before = this.#snapshot;
+    const handler = this.#path;
     let next: Snapshot | undefined;
     try {
       const made = next = new Snapshot(this.#files);
       await this.#check(made);
-      if (this.#stopped) return made.remove();
+      if (this.#stopped) {
+        made.remove();
+        return true;
+      }
       await generations.replace(
         async () => (await start(made)).model,
         () => before.remove(),
       );
       this.#snapshot = made;
+      const ms = Math.round(performance.now() - began);
       log.info("handler reloaded: new connections get the new code", {
-        handler: this.#path,
-        ms: Math.round(performance.now() - began),
+        handler,
+        model: generations.name,
+        ms,
       });
+      return true;
     } catch (error) {
       const { message } = error as Error;
-      const why = next?.originalPlaces(message) ?? message;
+      const why = (next?.originalPlaces(message) ?? message)
+        .replace(/^Cannot use handler ".*?": /, "");
       next?.remove();
       log.warn("handler not reloaded: the old code goes on serving", {
-        handler: this.#path,
-        why: error instanceof UserError
-          ? why.replace(/^Cannot use handler ".*?": /, "")
-          : why,
+        handler,
+        why,
       });
+      return error instanceof UserError;
     }
   }
 

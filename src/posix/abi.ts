@@ -153,6 +153,7 @@ export const linux: Abi = {
     ETIMEDOUT: 110,
     ECONNREFUSED: 111,
     EHOSTUNREACH: 113,
+    EINPROGRESS: 115,
   },
 };
 
@@ -214,6 +215,7 @@ export const darwin: Abi = {
     ENOSPC: 28,
     EPIPE: 32,
     EAGAIN: 35,
+    EINPROGRESS: 36,
     EADDRINUSE: 48,
     EADDRNOTAVAIL: 49,
     ENETUNREACH: 51,

@@ -8,6 +8,9 @@ import { type Abi, abi, AF_INET, AF_UNIX } from "./abi.ts";
 /** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
 export const MAX_ADDRESS = 128;
 
+/** `sizeof(sun_path)` without its end: 108 on Linux, 104 on macOS. */
+const MAX_UNIX_PATH = 103;
+
 /** The address of one end of a connection: TCP over IPv4 or IPv6, or a Unix domain socket. */
 export type Address = Deno.NetAddr | Deno.UnixAddr;
 
@@ -55,6 +58,68 @@ export function formatAddress(address: Address): string {
   return hostname.includes(":")
     ? `[${hostname}]:${port}`
     : `${hostname}:${port}`;
+}
+
+/**
+ * Encodes a socket address, the reverse of {@linkcode decodeAddress}.
+ *
+ * @param address An address, not a name; a Unix domain socket by its path.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns `struct sockaddr`, as long as the system wants it.
+ * @throws {TypeError} When the host is no address, or the path is too long.
+ */
+export function encodeAddress(
+  address: Address,
+  layout: Abi = abi,
+): Uint8Array<ArrayBuffer> {
+  if ("path" in address) {
+    const path = new TextEncoder().encode(address.path);
+    if (path.length > MAX_UNIX_PATH) {
+      throw new TypeError(
+        `Cannot use path "${address.path}": ${MAX_UNIX_PATH} bytes at most`,
+      );
+    }
+    return sockaddr(AF_UNIX, 3 + path.length, layout, 2, path);
+  }
+  const { hostname, port } = address;
+  const bytes = hostBytes(hostname);
+  const encoded = bytes.length === 4
+    ? sockaddr(AF_INET, 16, layout, 4, bytes)
+    : sockaddr(layout.AF_INET6, 28, layout, 8, bytes);
+  new DataView(encoded.buffer).setUint16(2, port);
+  return encoded;
+}
+
+function sockaddr(
+  family: number,
+  size: number,
+  layout: Abi,
+  at: number,
+  content: ArrayLike<number>,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  if (layout.sockaddrHasLength) bytes.set([size, family]);
+  else bytes[0] = family; // little-endian, below 256
+  bytes.set(content, at);
+  return bytes;
+}
+
+/** 4 or 16 bytes of an address in text. */
+function hostBytes(hostname: string): number[] {
+  if (/^\d+(\.\d+){3}$/.test(hostname)) {
+    const bytes = hostname.split(".").map(Number);
+    if (bytes.every((byte) => byte < 256)) return bytes;
+  } else if (URL.canParse(`http://[${hostname}]/`)) {
+    // Shortest form, RFC 5952: at most one "::", no dotted numbers.
+    const text = new URL(`http://[${hostname}]/`).hostname.slice(1, -1);
+    const [head, tail] = text.split("::").map((part) =>
+      part === "" ? [] : part.split(":").map((group) => parseInt(group, 16))
+    );
+    const missing = 8 - head!.length - (tail?.length ?? 0);
+    const groups = [...head!, ...Array(missing).fill(0), ...tail ?? []];
+    return groups.flatMap((group: number) => [group >> 8, group & 0xff]);
+  }
+  throw new TypeError(`Cannot use host "${hostname}": want an address`);
 }
 
 function unixPath(bytes: Uint8Array): string {

@@ -9,6 +9,8 @@ import { libc } from "./libc.ts";
 import { viewOf } from "./scratch.ts";
 
 const { EINTR, EAGAIN } = abi.errno;
+const timespec = new BigInt64Array(2); // struct timespec {time_t tv_sec; long tv_nsec}
+const timespecBytes = new Uint8Array(timespec.buffer);
 
 /**
  * Reads what is there, `read(2)`.
@@ -169,6 +171,28 @@ export class PollSet {
   }
 
   /**
+   * As {@linkcode wait}, for less than a millisecond too where the system can: `ppoll(2)`. Elsewhere
+   * it wakes up early, by less than a millisecond.
+   *
+   * @param timeout In milliseconds, with a fraction; 0 does not wait.
+   * @returns How many are ready; 0 after the time-out.
+   * @throws {PosixError} When the system refuses.
+   */
+  waitFinely(timeout: number): number {
+    const { ppoll } = libc;
+    if (!ppoll) return this.wait(Math.floor(timeout));
+    const end = performance.now() + timeout;
+    for (let left = timeout;; left = Math.max(0, end - performance.now())) {
+      timespec[0] = BigInt(Math.floor(left / 1000));
+      timespec[1] = BigInt(Math.floor(left % 1000 * 1e6));
+      const ready = ppoll(this.#bytes, this.#count, timespecBytes, null);
+      if (ready >= 0) return ready;
+      const error = errno();
+      if (error !== EINTR) throw new PosixError("ppoll", error);
+    }
+  }
+
+  /**
    * What the last wait found.
    *
    * @param index Which entry.
@@ -194,4 +218,20 @@ export function poll(
   const set = new PollSet(entries);
   set.wait(timeout);
   return entries.map((_, i) => set.ready(i));
+}
+
+/**
+ * Whether two buffers begin with the same bytes, `memcmp(3)`.
+ *
+ * @param a One.
+ * @param b The other.
+ * @param length How many bytes; neither is shorter.
+ * @returns Whether they do.
+ */
+export function sameStart(
+  a: Uint8Array<ArrayBuffer>,
+  b: Uint8Array<ArrayBuffer>,
+  length: number,
+): boolean {
+  return libc.memcmp(a, b, length) === 0;
 }

@@ -29,6 +29,8 @@ export const prototypes = {
   strerror_r: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** `void *memcpy(void *dest, const void *src, size_t n)`. */
   memcpy: { parameters: ["buffer", "pointer", "u32"], result: "pointer" },
+  /** `int memcmp(const void *s1, const void *s2, size_t n)`. */
+  memcmp: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
   /** `int open(const char *path, int flags, ...)`. */
   open: { parameters: ["buffer", "i32"], result: "i32" },
   /** `ssize_t read(int fd, void *buf, size_t count)`. */
@@ -50,10 +52,23 @@ export const prototypes = {
     result: "i32",
     nonblocking: true,
   },
-  /** `int socket(int domain, int type, int protocol)`. */
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /**
+   * `int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *tmo, const sigset_t *mask)`
+   * (Linux): `poll(2)` that can wait for less than a millisecond.
+   */
+  ppoll: {
+    parameters: ["buffer", "u32", "buffer", "pointer"],
+    result: "i32",
+    optional: true,
+  },
   /** `int socketpair(int domain, int type, int protocol, int sv[2])`. */
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  /** `int socket(int domain, int type, int protocol)`. */
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** `int bind(int sockfd, const struct sockaddr *addr, socklen_t addrlen)`. */
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `int connect(int sockfd, const struct sockaddr *addr, socklen_t addrlen)`. */
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** `int listen(int sockfd, int backlog)`. */
   listen: { parameters: ["i32", "i32"], result: "i32" },
   /** `int accept(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`. */

@@ -65,14 +65,19 @@ export function listProcDirectory(path: string): string[] {
 }
 
 /**
- * What a descriptor of this process refers to, as `/proc/self/fd` links say.
+ * What a descriptor refers to, as `/proc/PID/fd` links say.
  *
  * @param fd The descriptor.
- * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open.
+ * @param pid Whose; this process's unless said otherwise.
+ * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open,
+ *   or may not be seen.
  */
-export function descriptorTarget(fd: number): string | null {
+export function descriptorTarget(
+  fd: number | string,
+  pid: number | "self" = "self",
+): string | null {
   const target = new Uint8Array(4096);
-  const path = encoder.encode(`/proc/self/fd/${fd}\0`);
+  const path = encoder.encode(`/proc/${pid}/fd/${fd}\0`);
   const length = libc.readlink(path, target, target.length);
   return length < 0 ? null : decoder.decode(target.subarray(0, length));
 }

@@ -216,9 +216,23 @@ function setTimeOption(fd: number, name: number, milliseconds: number): void {
   );
 }
 
-function setOption(fd: number, name: number, wanted: number): void {
+/**
+ * Sets a socket option that is an `int`, `setsockopt(2)`.
+ *
+ * @param fd A socket.
+ * @param name The option.
+ * @param wanted Its value.
+ * @param level Whose option it is; the socket's own unless said otherwise.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setOption(
+  fd: number,
+  name: number,
+  wanted: number,
+  level: number = abi.SOL_SOCKET,
+): void {
   value[0] = wanted;
-  check(libc.setsockopt(fd, abi.SOL_SOCKET, name, valueBytes, 4), "setsockopt");
+  check(libc.setsockopt(fd, level, name, valueBytes, 4), "setsockopt");
 }
 
 /** The option's value; -1 when the descriptor is no socket. */

@@ -3,6 +3,7 @@ import { darwin, linux } from "../../src/posix/abi.ts";
 import {
   type Address,
   decodeAddress,
+  encodeAddress,
   formatAddress,
 } from "../../src/posix/address.ts";
 import { test } from "../helpers/testing.ts";
@@ -107,4 +108,33 @@ test("decodeAddress: reads darwin's layout, with a length before the family", ()
 test("decodeAddress: reads a part of a larger buffer", () => {
   const buffer = Uint8Array.fromHex("ffffff020023e67f000001ffff");
   assert.equal(text(buffer.subarray(3, 11)), "127.0.0.1:9190");
+});
+
+for (const layout of [linux, darwin]) {
+  const name = layout === linux ? "Linux" : "macOS";
+  test(`encodeAddress: decodeAddress reads what it writes (${name})`, () => {
+    const hosts = ["0.0.0.0", "127.0.0.1", "255.255.255.255", "::", "::1"];
+    hosts.push("2001:db8::1", "fe80::1:0:0:2", "1:2:3:4:5:6:7:8");
+    for (const hostname of hosts) {
+      for (const port of [0, 9190, 65535]) {
+        const address: Address = { transport: "tcp", hostname, port };
+        const bytes = encodeAddress(address, layout);
+        assert.equal(bytes.length, hostname.includes(":") ? 28 : 16);
+        assert.deepEqual(decodeAddress(bytes, layout), address);
+      }
+    }
+    const unix: Address = { transport: "unix", path: "/run/é.sock" };
+    assert.deepEqual(decodeAddress(encodeAddress(unix, layout), layout), unix);
+  });
+}
+
+test("encodeAddress: refuses what is no address", () => {
+  for (
+    const hostname of ["", "localhost", "256.0.0.1", "1.2.3", "::g", "[::1]"]
+  ) {
+    const address: Address = { transport: "tcp", hostname, port: 1 };
+    assert.throws(() => encodeAddress(address, linux), TypeError, hostname);
+  }
+  const long: Address = { transport: "unix", path: "/" + "x".repeat(103) };
+  assert.throws(() => encodeAddress(long, linux), /103 bytes at most/);
 });

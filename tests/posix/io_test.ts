@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { POLLHUP, POLLIN, POLLNVAL, POLLOUT } from "../../src/posix/abi.ts";
 import { type Fd, setNonblocking } from "../../src/posix/fd.ts";
-import { poll, read, write } from "../../src/posix/io.ts";
+import { poll, PollSet, read, sameStart, write } from "../../src/posix/io.ts";
 import { setTimeouts, socketPair } from "../../src/posix/sockets.ts";
 import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
 
@@ -107,4 +107,21 @@ test("poll: nothing is ready after the time-out", () => {
   using ends = stream();
   assert.deepEqual(poll([{ fd: ends.a.number, events: POLLIN }], 10), [0]);
   assert.deepEqual(poll([], 0), []);
+});
+
+test("PollSet.waitFinely: wakes when something is ready, and after less than a millisecond", () => {
+  using ends = stream();
+  const set = new PollSet([{ fd: ends.b.number, events: POLLIN }]);
+  const begin = performance.now();
+  for (let i = 0; i < 100; i++) assert.equal(set.waitFinely(0.3), 0);
+  assert.ok(performance.now() - begin >= 30, "it does not come back early");
+  write(ends.a.number, new Uint8Array(1));
+  assert.equal(set.waitFinely(60_000), 1);
+  assert.equal(set.ready(0), POLLIN);
+});
+
+test("sameStart: compares the beginnings alone", () => {
+  const a = new Uint8Array([1, 2, 3, 4]), b = new Uint8Array([1, 2, 9]);
+  assert.equal(sameStart(a, b, 2), true);
+  assert.equal(sameStart(a, b, 3), false);
 });

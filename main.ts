@@ -25,6 +25,8 @@ async function run(args: readonly string[]): Promise<void> {
       return (await import("./src/child/check.ts")).run(rest);
     case "@writer":
       return (await import("./src/client/writer.ts")).run(rest);
+    case "@bench":
+      return (await import("./src/bench/role.ts")).run(rest);
     default:
       return (await import("./src/cli/mod.ts")).run(words, name);
   }

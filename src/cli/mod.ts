@@ -9,6 +9,7 @@ import {
   type CommandUnknownOpts,
 } from "@commander-js/extra-typings";
 import manifest from "../../deno.json" with { type: "json" };
+import { benchCommand } from "./bench_options.ts";
 import { clientCommand } from "./client.ts";
 import {
   completionsCommand,
@@ -69,6 +70,9 @@ function serverProgram(
     setExitCode(await (await import("./serve.ts")).serve(options));
   }));
   program.addCommand(clientCommand(setExitCode));
+  program.addCommand(benchCommand(async (options) => {
+    await (await import("./bench.ts")).bench(options);
+  }));
   program.addCommand(completionsCommand(definitions));
   program.addCommand(manCommand(definitions));
   return withVersion(program);

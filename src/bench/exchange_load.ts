@@ -1,0 +1,107 @@
+/**
+ * Load that is made of requests: `connect` and `ping`.
+ *
+ * @module
+ */
+import type { Share } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import { closedLoop, openLoop, type Schedule } from "./schedule.ts";
+import type { Slot, SlotWork } from "./slot.ts";
+import { Slots } from "./slots.ts";
+
+/** Milliseconds that a place rests after a failure, so that a dead server is not hammered. */
+const REST = 10;
+
+/** One process's requests. */
+export class ExchangeLoad {
+  readonly #share: Share;
+  readonly #recorder: Recorder;
+  readonly #slots: Slots;
+  readonly #schedule: Schedule;
+  readonly #end: number;
+  /** Places without a request. */
+  readonly #free: Slot[];
+  /** Places that rest, in the order in which they may go on. */
+  readonly #resting: { slot: Slot; until: number }[] = [];
+
+  /**
+   * Makes one.
+   *
+   * @param share What to do.
+   * @param work What its connections have in common.
+   * @param recorder Who is told.
+   */
+  constructor(share: Share, work: SlotWork, recorder: Recorder) {
+    const { connections, rate, offset, warmup, duration } = share;
+    this.#share = share;
+    this.#recorder = recorder;
+    this.#end = warmup + duration;
+    this.#schedule = rate === null
+      ? closedLoop(this.#end)
+      : openLoop({ rate, offset, end: this.#end });
+    this.#slots = new Slots(connections, work, {
+      done: (slot) => this.#done(slot),
+      failed: (slot, kind) => this.#failed(slot, kind),
+    });
+    this.#free = [...this.#slots.all];
+  }
+
+  /** Makes the load, and waits for every answer, to the end. */
+  run(): void {
+    const { timeout } = this.#share;
+    while (this.#beginDue()) {
+      this.#slots.wait(this.#patience());
+      if (!this.#recorder.tick()) continue;
+      this.#slots.expire(this.#recorder.now - timeout);
+      this.#dropLate(this.#recorder.now);
+    }
+    this.#slots.close();
+  }
+
+  /** Begins what is due, as far as there are places; false when all is over. */
+  #beginDue(): boolean {
+    const { now } = this.#recorder;
+    while (this.#resting[0] !== undefined && this.#resting[0].until <= now) {
+      this.#free.push(this.#resting.shift()!.slot);
+    }
+    while (this.#free.length > 0) {
+      const due = this.#schedule.take(now);
+      if (due === null) break;
+      this.#begin(this.#free.pop()!, due, now);
+    }
+    const isIdle = this.#free.length + this.#resting.length ===
+      this.#slots.all.length;
+    return !isIdle || now < this.#end || this.#schedule.next < this.#end;
+  }
+
+  #begin(slot: Slot, due: number, now: number): void {
+    slot.due = due;
+    slot.began = now;
+    this.#slots.attempt(slot, (slot) => slot.begin());
+  }
+
+  /** How long nothing but an answer needs to be done, in milliseconds. */
+  #patience(): number {
+    const { now, untilTick } = this.#recorder;
+    const due = this.#free.length > 0 ? this.#schedule.next : Infinity;
+    const rested = this.#resting[0]?.until ?? Infinity;
+    return Math.max(0, Math.min(untilTick, due - now, rested - now));
+  }
+
+  /** A server that cannot keep up at all: what could not even be sent in time is counted, not waited for. */
+  #dropLate(now: number): void {
+    if (now < this.#end + this.#share.timeout) return;
+    while (this.#schedule.take(now) !== null) this.#recorder.failed("not sent");
+  }
+
+  #done(slot: Slot): void {
+    const latency = this.#recorder.since(slot.answeredAt) - slot.due;
+    this.#recorder.answered(slot.due, latency, this.#share.size);
+    this.#free.push(slot);
+  }
+
+  #failed(slot: Slot, kind: string): void {
+    this.#recorder.failed(kind);
+    this.#resting.push({ slot, until: this.#recorder.now + REST });
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * A benchmark: load processes are started, begin together, and what they tell is put together.
+ *
+ * @module
+ */
+import { encodeAddress } from "../posix/address.ts";
+import { dial } from "../posix/dialing.ts";
+import { POLLOUT } from "../posix/abi.ts";
+import type { Fd } from "../posix/fd.ts";
+import { poll } from "../posix/io.ts";
+import { holdConnections } from "./hold.ts";
+import { Loaders } from "./loaders.ts";
+import type { Outcome } from "./outcome.ts";
+import { type Inherited, type Plan, type Share, shares } from "./plan.ts";
+import type { Progress } from "./progress.ts";
+import { summary, Tally } from "./tally.ts";
+
+/**
+ * Runs a benchmark.
+ *
+ * @param plan What to do.
+ * @param progress Is told how far it is.
+ * @returns What it found. Failures of connections are part of it.
+ * @throws {Error} When the system refuses, or a load process ends early.
+ */
+export async function measure(
+  plan: Plan,
+  progress: Progress,
+): Promise<Outcome> {
+  const streams = plan.mode === "stream" ? openStreams(plan) : [];
+  await using loaders = startAll(plan, streams);
+  if (plan.mode === "hold") {
+    return await holdConnections(plan, loaders, progress);
+  }
+  const { warmup, duration } = plan;
+  const tally = new Tally(warmup, duration);
+  await loaders.listen("ready");
+  await loaders.goOn();
+  await loaders.listen("end", (frame, before) => {
+    tally.add(frame, before);
+    const { at, requests, bytes } = tally;
+    const seconds = Math.max(1, at - warmup) / 1000;
+    const text = plan.mode === "stream"
+      ? `${(bytes / 1e6 / seconds).toFixed(0)} MB/s`
+      : `${(requests / seconds).toFixed(0)}/s`;
+    progress.show(Math.min(1, at / (warmup + duration)), text);
+  });
+  return {
+    ...summary(plan, tally, duration),
+    timeline: tally.timeline,
+    held: null,
+  };
+}
+
+/** Starts the processes. Those that stream inherit the connections, which are closed here. */
+function startAll(plan: Plan, streams: readonly Fd[]): Loaders {
+  try {
+    return new Loaders(
+      plan.mode === "stream"
+        ? streamShares(plan, streams.map((fd) => fd.number))
+        : shares(plan),
+    );
+  } finally {
+    for (const stream of streams) stream.close();
+  }
+}
+
+/** Connects; what stands in the way of a connection shows at the process that sends on it. */
+function openStreams({ target, connections, timeout }: Plan): Fd[] {
+  const peer = encodeAddress(target);
+  return Array.from({ length: connections }, () => {
+    const socket = dial(peer);
+    poll([{ fd: socket.number, events: POLLOUT }], timeout);
+    return socket;
+  });
+}
+
+/**
+ * Who does what: with two processes or more, each connection has one that sends and another one that
+ * receives, as in our client.
+ */
+function streamShares(plan: Plan, sockets: readonly number[]): Share[] {
+  const pairs = plan.processes >> 1;
+  const share = (inherited: readonly Inherited[]): Share => ({
+    ...plan,
+    offset: 0,
+    inherited,
+  });
+  if (pairs === 0) {
+    const both = { sends: true, receives: true };
+    return [share(sockets.map((fd) => ({ fd, ...both })))];
+  }
+  return Array.from({ length: 2 * pairs }, (_, i) => {
+    const sends = i % 2 === 0;
+    const mine = sockets.filter((_, k) => k % pairs === i >> 1);
+    return share(mine.map((fd) => ({ fd, sends, receives: !sends })));
+  });
+}

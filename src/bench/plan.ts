@@ -1,0 +1,94 @@
+/**
+ * What is asked of a server, and what share of it one load process has.
+ *
+ * @module
+ */
+import type { Address } from "../posix/address.ts";
+
+/** The kinds of load. */
+export const MODES = ["connect", "ping", "stream", "hold"] as const;
+/**
+ * One of {@linkcode MODES}. `connect`: connect, echo a few bytes, close, again and again. `ping`: round
+ * trips on connections that stay. `stream`: bytes as fast as they go, both ways at once. `hold`: many
+ * connections open at once, which do nothing most of the time.
+ */
+export type Mode = (typeof MODES)[number];
+
+/** What a person asked for. Times are in milliseconds. */
+export interface Plan {
+  /** The kind of load. */
+  readonly mode: Mode;
+  /** The server: an address, not a name. */
+  readonly target: Address;
+  /** Connections at once. */
+  readonly connections: number;
+  /** Processes that make the load, as {@linkcode loadProcesses} says. */
+  readonly processes: number;
+  /** Bytes of one request, which come back. */
+  readonly size: number;
+  /** How long is measured; a `hold` takes as long as it takes. */
+  readonly duration: number;
+  /** How long there is load before, which is not measured. */
+  readonly warmup: number;
+  /** Requests a second, whether the server keeps up or not; null asks again when the answer is there. */
+  readonly rate: number | null;
+  /** How long a connection may wait for anything. */
+  readonly timeout: number;
+}
+
+/** A connection that the coordinating process made and that load processes inherit. */
+export interface Inherited {
+  /** Its descriptor. */
+  readonly fd: number;
+  /** Whether the process sends on it. */
+  readonly sends: boolean;
+  /** Whether the process reads it. */
+  readonly receives: boolean;
+}
+
+/** What one load process does; it gets it as JSON. */
+export interface Share extends Omit<Plan, "processes"> {
+  /** Milliseconds by which the first request of an open loop is later than the start. */
+  readonly offset: number;
+  /** `stream`: its connections. */
+  readonly inherited: readonly Inherited[];
+}
+
+/**
+ * How many processes can have something to do.
+ *
+ * @param mode The kind of load.
+ * @param processes How many there may be.
+ * @param connections How many connections.
+ * @returns One a connection at most; for a `stream` one that sends and one that receives.
+ */
+export function loadProcesses(
+  mode: Mode,
+  processes: number,
+  connections: number,
+): number {
+  if (mode !== "stream") return Math.min(processes, connections);
+  return processes === 1 ? 1 : 2 * Math.min(connections, processes >> 1);
+}
+
+/**
+ * Divides a plan among its processes.
+ *
+ * @param plan What was asked for.
+ * @returns A share a process: connections as even as they go, rates in proportion, and requests of an
+ *   open loop that come in turn.
+ */
+export function shares(plan: Plan): Share[] {
+  const { connections, rate, processes: count } = plan;
+  return Array.from({ length: count }, (_, i) => {
+    const mine = Math.floor(connections / count) +
+      (i < connections % count ? 1 : 0);
+    return {
+      ...plan,
+      connections: mine,
+      rate: rate === null ? null : rate / count,
+      offset: rate === null ? 0 : 1000 * i / rate,
+      inherited: [],
+    };
+  });
+}

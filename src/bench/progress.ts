@@ -1,0 +1,16 @@
+/**
+ * How far a benchmark is.
+ *
+ * @module
+ */
+
+/** Says how far a benchmark is. */
+export interface Progress {
+  /**
+   * Shows it.
+   *
+   * @param fraction How much is done, 0 to 1.
+   * @param text What else there is to say.
+   */
+  show(fraction: number, text: string): void;
+}

@@ -1,0 +1,181 @@
+/**
+ * A link that is slower than this machine's own (role `@bench relay`): it listens, connects to a server
+ * for every connection, and passes bytes on through a delay line in each direction.
+ *
+ * @module
+ */
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { type Address, encodeAddress } from "../posix/address.ts";
+import { dial, setNoDelay } from "../posix/dialing.ts";
+import { PosixError } from "../posix/errno.ts";
+import type { Fd } from "../posix/fd.ts";
+import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
+import { setProcessName } from "../posix/process.ts";
+import { accept, endWriting, findListener } from "../posix/sockets.ts";
+import { DelayLine, type Link } from "./delay_line.ts";
+
+/** What a relay gets as JSON. */
+export interface RelayWork extends Link {
+  /** The server: an address, not a name. */
+  readonly target: Address;
+}
+
+const STDIN = 0;
+const CHUNK = 64 * 1024;
+/** With a known bandwidth a piece is as long as the link needs this many milliseconds for. */
+const PIECE_TIME = 1;
+
+/**
+ * Relays until standard input ends. Says on standard output, as JSON on one line, on which port of
+ * 127.0.0.1 it listens.
+ *
+ * @param work Where to, and how slowly.
+ */
+export function relay(work: RelayWork): void {
+  setProcessName("mpserv:relay");
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  Deno.stdout.writeSync(
+    new TextEncoder().encode(JSON.stringify({ port }) + "\n"),
+  );
+  new Relay(work, findListener(listener.addr)).run();
+}
+
+class Relay {
+  readonly #work: RelayWork;
+  /** Borrowed. */
+  readonly #listener: number;
+  readonly #peer: Uint8Array<ArrayBuffer>;
+  readonly #buffer: Uint8Array<ArrayBuffer>;
+  #directions: Direction[] = [];
+
+  constructor(work: RelayWork, listener: number) {
+    const { bandwidth } = work;
+    const piece = bandwidth === null ? CHUNK : bandwidth * PIECE_TIME / 1000;
+    this.#work = work;
+    this.#listener = listener;
+    this.#peer = encodeAddress(work.target);
+    this.#buffer = new Uint8Array(Math.max(1, Math.min(CHUNK, piece)));
+  }
+
+  run(): void {
+    for (;;) {
+      const directions = this.#directions;
+      const set = new PollSet([
+        { fd: STDIN, events: POLLIN },
+        { fd: this.#listener, events: POLLIN },
+        ...directions.flatMap((direction) => direction.wants()),
+      ]);
+      const due = Math.min(...directions.map(({ due }) => due));
+      set.waitFinely(Math.min(60_000, Math.max(0, due - performance.now())));
+      if (set.ready(0) !== 0) return;
+      directions.forEach((direction, i) => {
+        const [source, sink] = [set.ready(2 * i + 2), set.ready(2 * i + 3)];
+        this.#advance(direction, source !== 0, sink !== 0);
+      });
+      this.#directions = this.#directions.filter(({ isOver }) => !isOver);
+      if (set.ready(1) !== 0) this.#accept();
+    }
+  }
+
+  #advance(direction: Direction, reads: boolean, writes: boolean): void {
+    try {
+      if (reads) direction.read(this.#buffer);
+      direction.write(writes);
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      direction.drop(); // one end is gone: the other one sees its connection end
+    }
+  }
+
+  #accept(): void {
+    const accepted = accept(this.#listener);
+    if (accepted === null) return;
+    const client = accepted.fd;
+    const server = dial(this.#peer);
+    setNoDelay(client.number);
+    if ("port" in this.#work.target) setNoDelay(server.number);
+    const pair = new Pair(client, server);
+    this.#directions.push(
+      new Direction(pair, [client.number, server.number], this.#work),
+      new Direction(pair, [server.number, client.number], this.#work),
+    );
+  }
+}
+
+/** A connection and its counterpart; closes both when both directions are over. */
+class Pair {
+  readonly #ends: readonly Fd[];
+  #directions = 2;
+
+  constructor(...ends: Fd[]) {
+    this.#ends = ends;
+  }
+
+  get isOpen(): boolean {
+    return this.#ends[0]!.isOpen;
+  }
+
+  endDirection(): void {
+    if (--this.#directions === 0) this.close();
+  }
+
+  close(): void {
+    for (const end of this.#ends) end.close();
+  }
+}
+
+/** One way of a connection. */
+class Direction {
+  readonly #pair: Pair;
+  readonly #source: number;
+  readonly #sink: number;
+  readonly #line: DelayLine;
+  /** The sink took less than it was given, and says when it takes more. */
+  #isBlocked = false;
+
+  constructor(pair: Pair, [source, sink]: [number, number], link: Link) {
+    this.#pair = pair;
+    this.#source = source;
+    this.#sink = sink;
+    this.#line = new DelayLine(link);
+  }
+
+  get isOver(): boolean {
+    return this.#line.isOver || !this.#pair.isOpen;
+  }
+
+  /** When something is to be done that no descriptor tells. */
+  get due(): number {
+    return this.#isBlocked ? Infinity : this.#line.due;
+  }
+
+  wants(): PollEntry[] {
+    return [
+      { fd: this.#line.takes ? this.#source : -1, events: POLLIN },
+      { fd: this.#isBlocked ? this.#sink : -1, events: POLLOUT },
+    ];
+  }
+
+  read(buffer: Uint8Array<ArrayBuffer>): void {
+    if (!this.#pair.isOpen) return; // since it was waited for, the other direction has failed
+    const count = receiveNow(this.#source, buffer);
+    const now = performance.now();
+    if (count === 0) this.#line.end(now);
+    else if (count > 0) this.#line.push(now, buffer.subarray(0, count));
+  }
+
+  write(isReady: boolean): void {
+    if (!this.#pair.isOpen || (this.#isBlocked && !isReady)) return;
+    this.#isBlocked = !this.#line.drain(performance.now(), (bytes) => {
+      if (bytes !== null) return sendNow(this.#sink, bytes);
+      endWriting(this.#sink);
+      return 0;
+    });
+    if (this.#line.isOver) this.#pair.endDirection();
+  }
+
+  drop(): void {
+    this.#pair.close();
+  }
+}

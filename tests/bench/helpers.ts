@@ -1,0 +1,36 @@
+/**
+ * What the tests of `mpserv bench` share.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import type { Outcome } from "../../src/bench/outcome.ts";
+import { type Result, runCommand } from "../helpers/command.ts";
+
+/** What a benchmark left behind. */
+export interface BenchResult extends Result {
+  /** Its result. */
+  readonly outcome: Outcome;
+}
+
+/**
+ * Runs `mpserv bench ARGS --json`: little load for a short time.
+ *
+ * @param args Where to, which kind of load, and options.
+ * @returns What it left behind; nothing but JSON is on its standard output.
+ */
+export async function bench(...args: string[]): Promise<BenchResult> {
+  const short = args.includes("--hold")
+    ? []
+    : ["--duration", "300ms", "--warmup", "100ms"];
+  const result = await runCommand(["bench", ...short, ...args, "--json"]);
+  assert.match(result.stdout, /^\{/, result.stderr);
+  return { ...result, outcome: JSON.parse(result.stdout) };
+}
+
+/** As {@linkcode bench}, when everything should go well. */
+export async function benchWell(...args: string[]): Promise<Outcome> {
+  const { outcome, code, stderr } = await bench(...args);
+  assert.deepEqual([outcome.failures, code, stderr], [{}, 0, ""]);
+  return outcome;
+}

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { models, startServer } from "../helpers/server.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { benchWell } from "./helpers.ts";
+
+for (const model of models()) {
+  test(`bench --connect: counts the connections that the server served (${model})`, async () => {
+    await using server = await startServer({ model });
+    const outcome = await benchWell("127.0.0.1", `${server.port}`, "--connect");
+    await server.isQuiet();
+    const served = server.log.where("client disconnected...").length;
+    const { count, p50, p99 } = outcome.latency!;
+    assert.ok(count > 0 && count >= outcome.requests && p50 <= p99);
+    // Some more were served: the one that looks whether anybody is there, and those of the warm-up.
+    assert.ok(served > count, `${served} of ${count}`);
+  });
+}
+
+test("bench --ping: round trips of any size, also longer than all buffers on the way", async () => {
+  await using server = await startServer();
+  for (const size of ["1", "8MiB"]) {
+    const port = `${server.port}`;
+    const args = ["--ping", "--size", size, "--connections", "3"];
+    const outcome = await benchWell("127.0.0.1", port, ...args);
+    assert.ok(outcome.latency!.count > 0, size);
+    assert.equal(
+      outcome.plan.processes,
+      Math.min(3, navigator.hardwareConcurrency),
+    );
+  }
+});
+
+test("bench --ping --rate: asks as often as it was told, each request once", async () => {
+  await using server = await startServer();
+  const port = `${server.port}`;
+  const args = ["--rate", "200", "--warmup", "0", "--duration", "500ms"];
+  const outcome = await benchWell("127.0.0.1", port, "--ping", ...args);
+  assert.equal(outcome.latency!.count, 100);
+});
+
+for (const processes of ["1", "2", "4"]) {
+  test(`bench --stream: bytes come back as they were sent (--processes ${processes})`, async () => {
+    await using server = await startServer();
+    const args = ["--stream", "--connections", "2", "--processes", processes];
+    const outcome = await benchWell("127.0.0.1", `${server.port}`, ...args);
+    assert.ok(outcome.bytesPerSecond > 1e6);
+    const timeline = outcome.timeline.reduce(
+      (sum, { bytes }) => sum + bytes,
+      0,
+    );
+    assert.equal(timeline, Math.round(outcome.bytesPerSecond * 0.3));
+  });
+}
+
+for (const model of models()) {
+  const count = model === "fork" ? 40 : 3;
+  test(`bench --hold: every connection is open at once, and is served twice (${model})`, async () => {
+    await using server = await startServer({ model });
+    const port = `${server.port}`;
+    const { held } = await benchWell("127.0.0.1", port, "--hold", `${count}`);
+    assert.deepEqual([held!.connections, held!.again], [count, count]);
+    const { before, during, bytesPerConnection } = held!;
+    assert.deepEqual([before!.pid, during!.pid], [server.pid, server.pid]);
+    assert.ok(during!.processes > count, `${during!.processes} processes`);
+    assert.ok(before!.bytes > 1e6);
+    // The processes of a pool are there before.
+    assert.ok(model === "pool" || during!.bytes > before!.bytes);
+    assert.equal(bytesPerConnection, during!.bytes / count);
+  });
+}
+
+test("bench --unix: measures a Unix domain socket", async () => {
+  await using directory = temporaryDirectory();
+  const path = `${directory.path}/echo.sock`;
+  await using server = await startServer({
+    port: null,
+    args: ["--unix", path],
+  });
+  const { requests } = await benchWell("--unix", path, "--ping");
+  assert.ok(requests > 0);
+  const { held } = await benchWell("--unix", path, "--hold", "2");
+  assert.equal(held!.during!.pid, server.pid);
+});
+
+test("bench: measures a server by its name and over IPv6", async () => {
+  await using server = await startServer({ args: ["--host", "::1"] });
+  const outcome = await benchWell("::1", `${server.port}`, "--connect");
+  assert.ok(outcome.requests > 0);
+});

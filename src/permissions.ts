@@ -30,6 +30,22 @@ export function grantKind(grant: string): PermissionKind | undefined {
 }
 
 /**
+ * Grants as Deno's flags: `net=db.example:5432` as `--allow-net=db.example:5432`. Several of one kind
+ * become one flag, since Deno 2.7 takes some flags only once.
+ *
+ * @param grants What is granted; `ffi` needs no flag, since every process of ours has it at first.
+ * @returns The flags.
+ */
+export function permissionFlags(grants: readonly string[]): string[] {
+  return PERMISSION_KINDS.filter((kind) => kind !== "ffi").flatMap((kind) => {
+    if (grants.includes(kind)) return [`--allow-${kind}`];
+    const parts = grants.filter((grant) => grant.startsWith(`${kind}=`))
+      .map((grant) => grant.slice(kind.length + 1));
+    return parts.length === 0 ? [] : [`--allow-${kind}=${parts.join()}`];
+  });
+}
+
+/**
  * Gives up every Deno permission of this process that was not granted, for good. Symbols that were
  * opened before go on working; whatever needs a pointer must have been built before.
  *

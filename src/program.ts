@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { RUNTIME_VARIABLES, selectEnvironment } from "./environment.ts";
 
 /** What the process in the other role may do and how its V8 runs. */
 export interface RoleOptions {
@@ -59,26 +60,16 @@ export function roleCommand(
 }
 
 /**
- * The variables of our environment that a runtime needs to start; nothing else of it reaches a
- * process that a stranger talks to.
+ * The environment of a process of ours that a stranger talks to.
  *
- * @returns Names and values, those that are set.
+ * @param grants What the person granted it; `env` and `env=NAME` let more variables through.
+ * @returns Names and values.
  */
-export function runtimeEnvironment(): Record<string, string> {
-  const names = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "XDG_CACHE_HOME",
-    "DENO_DIR",
-    "LANG",
-    "TZ",
-    "NO_COLOR",
-  ];
-  const env: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
-  for (const name of names) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) env[name] = value;
-  }
-  return env;
+export function runtimeEnvironment(
+  grants: readonly string[] = [],
+): Record<string, string> {
+  return {
+    DENO_NO_UPDATE_CHECK: "1",
+    ...selectEnvironment(RUNTIME_VARIABLES, grants),
+  };
 }

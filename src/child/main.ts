@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { letGoOfCaches } from "../posix/caches.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { loadService } from "../service/load.ts";
@@ -26,6 +27,7 @@ export async function run(args: readonly string[]): Promise<never> {
   setProcessName("mpserv:conn");
   const service = await loadService(options.service);
   prepareStopSignal();
+  letGoOfCaches();
   revokePermissions(options.grants);
   await work(channel, service.serve, options);
   Deno.exit();

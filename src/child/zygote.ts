@@ -5,6 +5,7 @@
  * @module
  */
 import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
+import { letGoOfCaches } from "../posix/caches.ts";
 import { forgetDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
@@ -51,6 +52,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
     const rebirth = prepareRebirth(generators);
+    letGoOfCaches(); // not before: the runtime's threads use them no more
     const { asynchronous } = service;
     rehearseBirth(rebirth, asynchronous);
     setProcessName("mpserv:zygote"); // the rehearsal was a child's

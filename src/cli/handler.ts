@@ -5,7 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { keepForRuntime } from "../model/runtime.ts";
-import { grantKind } from "../permissions.ts";
+import { grantKind, permissionFlags } from "../permissions.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
@@ -64,7 +64,10 @@ export async function checkHandler(
   // It reads the module, which the handler itself may not have been granted.
   const others = grants.filter((grant) => grantKind(grant) !== "read");
   const line = roleCommand("@check", [url], {
-    permissions: ["--allow-read", ...others.map((grant) => `--allow-${grant}`)],
+    permissions: [
+      ...permissionFlags(["read", ...others]),
+      ...grants.includes("ffi") ? ["--allow-ffi"] : [],
+    ],
   });
   const command = new Deno.Command(line.program, {
     args: line.args,
@@ -72,7 +75,7 @@ export async function checkHandler(
     stdout: "piped",
     stderr: "inherit",
     clearEnv: true,
-    env: { ...runtimeEnvironment(), NO_COLOR: "1" },
+    env: { ...runtimeEnvironment(grants), NO_COLOR: "1" },
   });
   const { code, stdout } = await keepForRuntime(command.spawn()).output();
   const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);

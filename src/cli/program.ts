@@ -4,6 +4,7 @@
  * @module
  */
 import { delimiter, join, resolve } from "node:path";
+import { PROGRAM_VARIABLES, selectEnvironment } from "../environment.ts";
 import { PosixError } from "../posix/errno.ts";
 import { checkExecutable } from "../posix/exec.ts";
 import type { ProgramChoice } from "../service/program.ts";
@@ -28,14 +29,17 @@ export function splitProgram(
  *
  * @param args Its command line, as typed.
  * @param stderr Where its standard error goes.
+ * @param grants Which variables of our environment it finds beside the usual ones.
  * @returns What a process needs to become it.
  * @throws {UserError} When there is no such program, or it cannot be run.
  */
 export function resolveProgram(
   args: readonly [string, ...string[]],
   stderr: ProgramChoice["stderr"],
+  grants: readonly string[],
 ): ProgramChoice {
-  return { path: find(args[0]), args, env: Deno.env.toObject(), stderr };
+  const env = selectEnvironment(PROGRAM_VARIABLES, grants);
+  return { path: find(args[0]), args, env, stderr };
 }
 
 /** A name with a slash is a path; any other is looked for in the directories of PATH. */

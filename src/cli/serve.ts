@@ -7,7 +7,7 @@ import type { ChildOptions } from "../child/options.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import { formatAddress } from "../posix/address.ts";
-import { openDescriptors } from "../posix/fd.ts";
+import { closeOnExec, openDescriptors } from "../posix/fd.ts";
 import { descriptorLimit, setProcessName } from "../posix/process.ts";
 import {
   type Listener,
@@ -27,6 +27,7 @@ import type { WatchedHandler } from "./watch.ts";
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
 const HEADROOM = 16;
+const STDERR = 2;
 
 /**
  * Serves until it is told to end.
@@ -37,6 +38,7 @@ const HEADROOM = 16;
  */
 export async function serve(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
+  closeOnExec(STDERR); // what we were started with beside these is no business of our children
   checkDescriptors(options.spares);
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
@@ -85,12 +87,12 @@ async function childOptions(
   options: ServeOptions,
   code: WatchedHandler | undefined,
 ): Promise<ChildOptions> {
-  const { idleTimeout, firstByteTimeout, grant } = options;
+  const { idleTimeout, firstByteTimeout, grant, program } = options;
   return {
     service: code ? { module: code.module } : await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
-    grants: grant ?? [],
+    grants: program ? [] : grant ?? [], // a program has its variables already, and no Deno in it
     standing: resolveStanding(options),
   };
 }
@@ -99,7 +101,7 @@ async function chooseService(
   { program, stderr, handler, grant, service }: ServeOptions,
 ): Promise<ServiceChoice> {
   if (program !== undefined) {
-    return { program: resolveProgram(program, stderr) };
+    return { program: resolveProgram(program, stderr, grant ?? []) };
   }
   if (handler === undefined) return { name: service };
   return { module: await resolveHandler(handler, grant ?? []) };

@@ -3,16 +3,11 @@
  *
  * @module
  */
-import {
-  Argument,
-  Command,
-  InvalidArgumentError,
-  Option,
-} from "@commander-js/extra-typings";
+import { Argument, Command, Option } from "@commander-js/extra-typings";
 import { count, named, valueOf } from "./arguments.ts";
-import { grantKind, PERMISSION_KINDS } from "../permissions.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
+import { checkGrants, grantOption } from "./grant_option.ts";
 import {
   LOG_FORMATS,
   LOG_LEVELS,
@@ -166,11 +161,7 @@ export function serveCommand(
       "--watch",
       "when the handler's code changes, serve new connections with the new code",
     )
-    .option(
-      "--grant <list>",
-      "permissions that a handler keeps, such as net,read=/srv",
-      grants,
-    )
+    .addOption(grantOption())
     .addOption(stderrOption())
     .addOption(userOption())
     .addOption(chdirOption())
@@ -207,12 +198,6 @@ export function serveCommand(
         typed("service"),
         "--service and --handler",
       );
-      if (options.grant !== undefined && options.handler === undefined) {
-        throw new UserError(
-          "Cannot use --grant without --handler: nothing else needs permissions",
-          EXIT_USAGE,
-        );
-      }
       if (options.watch && options.handler === undefined) {
         throw new UserError(
           "Cannot use --watch without --handler: nothing else has code to watch",
@@ -220,6 +205,7 @@ export function serveCommand(
         );
       }
       const program = checkProgram(words, options.model, typed);
+      checkGrants(options.grant, options.handler ? "handler" : program);
       await serve({ ...options, port, program });
     });
   return command as unknown as Command<unknown[]>;
@@ -232,23 +218,4 @@ function exclude(one: boolean, other: boolean, what: string): void {
       EXIT_USAGE,
     );
   }
-}
-
-/** `net=a:1,read=/srv` as a list; a value may hold commas only by being given twice. */
-function grants(text: string, before: string[] | undefined): string[] {
-  const list = text.split(",").map((grant) => grant.trim());
-  for (const grant of list) {
-    if (grant.startsWith("ffi=")) {
-      throw new InvalidArgumentError(
-        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone.`,
-      );
-    }
-    if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
-    throw new InvalidArgumentError(
-      `Cannot grant "${grant}": want one of ${
-        PERMISSION_KINDS.join(", ")
-      }, alone or as kind=value.`,
-    );
-  }
-  return [...before ?? [], ...list];
 }

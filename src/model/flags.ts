@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
+import { permissionFlags } from "../permissions.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 
@@ -30,7 +31,7 @@ export function childCommand(
   options: ChildOptions,
 ): CommandLine {
   return roleCommand("@child", args, {
-    permissions: ["--allow-ffi", ...grantFlags(options.grants)],
+    permissions: ["--allow-ffi", ...permissionFlags(options.grants)],
     preload: moduleOf(options),
   });
 }
@@ -48,7 +49,11 @@ export function zygoteCommand(
 ): CommandLine {
   const { grants } = options;
   return roleCommand("@zygote", args, {
-    permissions: ["--allow-ffi", ...grantFlags(grants), ...probeFlags(grants)],
+    permissions: [
+      "--allow-ffi",
+      ...permissionFlags(grants),
+      ...probeFlags(grants),
+    ],
     v8Flags: ZYGOTE_V8_FLAGS,
     preload: moduleOf(options),
   });
@@ -56,11 +61,4 @@ export function zygoteCommand(
 
 function moduleOf({ service }: ChildOptions): string | undefined {
   return "module" in service ? service.module : undefined;
-}
-
-/** `net=db.example:5432` as `--allow-net=db.example:5432`. */
-function grantFlags(grants: readonly string[]): string[] {
-  return grants.filter((grant) => grant !== "ffi").map((grant) =>
-    `--allow-${grant}`
-  );
 }

@@ -44,7 +44,7 @@ export function isKeptForRuntime(pid: number): boolean {
 export function startRuntime(
   line: CommandLine,
   options: ChildOptions,
-  env: Record<string, string> = runtimeEnvironment(),
+  env: Record<string, string> = runtimeEnvironment(options.grants),
 ): Deno.ChildProcess {
   const program = encodeProgram(options);
   const command = new Deno.Command(line.program, {

@@ -38,11 +38,13 @@ export interface ZygoteEvents {
 let dense: Fd | null | undefined;
 
 /** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
-function zygoteEnvironment(): Record<string, string> {
+function zygoteEnvironment(
+  grants: readonly string[],
+): Record<string, string> {
   dense = dense === undefined ? openDenseLibrary() : dense;
   const preload = dense &&
     { LD_PRELOAD: `/proc/${Deno.pid}/fd/${dense.number}` };
-  return { ...runtimeEnvironment(), MALLOC_ARENA_MAX: "1", ...preload };
+  return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
 }
 
 /** One zygote process. */
@@ -205,5 +207,5 @@ function startProcess(
   ];
   const line = zygoteCommand(args, options);
   for (const fd of [channel, reports]) setInherit(fd.number, true);
-  return startRuntime(line, options, zygoteEnvironment());
+  return startRuntime(line, options, zygoteEnvironment(options.grants));
 }

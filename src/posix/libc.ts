@@ -169,6 +169,11 @@ export const prototypes = {
   },
   /** `int madvise(void *addr, size_t length, int advice)`. */
   madvise: { parameters: ["u64", "u64", "i32"], result: "i32" },
+  /** `void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)`. */
+  mmap: {
+    parameters: ["u64", "u64", "i32", "i32", "i32", "i64"],
+    result: "u64",
+  },
   /** `ssize_t getrandom(void *buf, size_t buflen, unsigned int flags)` (Linux). */
   getrandom: {
     parameters: ["buffer", "u32", "u32"],

@@ -96,8 +96,8 @@ for (const model of programModels()) {
     assert.equal(group, pid);
   });
 
-  test(`program (${model}): gets the server's environment and what UCSPI and systemd tell`, async () => {
-    await using server = await serve(["env", "-0"], [], [
+  test(`program (${model}): gets the server's environment, where that was granted, and what UCSPI and systemd tell`, async () => {
+    await using server = await serve(["env", "-0"], ["--grant", "env"], [
       "/usr/bin/env",
       "GREETING=hello  wörld\nsecond line",
       "TCPREMOTEHOST=stale",
@@ -141,7 +141,7 @@ for (const model of programModels()) {
         word,
         word,
       ],
-      [],
+      ["--grant", "env=SECRET"],
       ["/usr/bin/env", `SECRET=${value}`],
     );
     const lines = server.children().map(({ pid }) =>

@@ -21,6 +21,7 @@ import { decodeOptions } from "./options.ts";
 import { forkProbe, revokeProbePermissions } from "./probe.ts";
 import { prepareRebirth, settleDown } from "./rebirth.ts";
 import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
+import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { exited, failed, ready, tell } from "./tell.ts";
 import {
@@ -48,6 +49,7 @@ export async function run(args: readonly string[]): Promise<never> {
   let service: LoadedService;
   try {
     service = await loadService(options.service);
+    startAgainIfCrowded([channel, reports]);
     await rehearseService(service, options);
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.

@@ -16,6 +16,8 @@ import { listProcDirectory, readProcFile } from "./proc.ts";
 const CALLS = Deno.build.arch === "x86_64"
   ? { futex: 202, ppoll: 271 }
   : { futex: 98, ppoll: 73 };
+/** The runtime starts no more for blocking work, and leaves further jobs to threads that a child lacks. */
+const MOST_THREADS = 32; // deno_runtime, tokio_util.rs
 /** Rounds of one millisecond each. */
 const PATIENCE = 2_000;
 
@@ -25,6 +27,16 @@ const nothing = new Uint8Array(0);
 interface Thread {
   readonly name: string;
   readonly call: number;
+}
+
+/**
+ * How many threads for blocking work a forked child could still start.
+ *
+ * @returns The number; 0 when it could not read a file.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function threadsLeft(): number {
+  return MOST_THREADS - otherThreads().filter(isPooled).length;
 }
 
 /**
@@ -38,7 +50,7 @@ export function parkThreadPool(): boolean {
   let asked = 0;
   for (let round = 0; round < PATIENCE; round++) {
     const threads = otherThreads();
-    const pool = threads.filter(({ name }) => name.startsWith("tokio-"));
+    const pool = threads.filter(isPooled);
     const count = (which: number) =>
       pool.filter(({ call }) => call === which).length;
     const parked = count(CALLS.ppoll);
@@ -52,6 +64,10 @@ export function parkThreadPool(): boolean {
     libc.poll(nothing, 0, 1);
   }
   throw new TypeError("Cannot fork: the runtime's threads do not come to rest");
+}
+
+function isPooled({ name }: Thread): boolean {
+  return name.startsWith("tokio-");
 }
 
 /** The threads beside this one: name, and the number of the system call that each is in. */

@@ -1,10 +1,25 @@
 /**
- * How this program starts itself in another role: from source as `deno run … main.ts ROLE …`, and
- * compiled as the executable itself.
+ * How this program starts itself in another role: from source as `deno run … FILE …`, and compiled as
+ * the executable itself, whose `main.ts` picks the role.
  *
  * @module
  */
 import { RUNTIME_VARIABLES, selectEnvironment } from "./environment.ts";
+
+/**
+ * The roles, and where the code of each is. From source a process is started on that file: of all that
+ * `main.ts` could import, Deno reads every file before the first line runs.
+ */
+export const ROLES = {
+  "@child": "./child/main.ts",
+  "@zygote": "./child/zygote.ts",
+  "@check": "./child/check.ts",
+  "@writer": "./client/writer.ts",
+  "@bench": "./bench/role.ts",
+} as const;
+
+/** A role that this program starts itself in. */
+export type Role = keyof typeof ROLES;
 
 /** What the process in the other role may do and how its V8 runs. */
 export interface RoleOptions {
@@ -27,13 +42,13 @@ export interface CommandLine {
 /**
  * The command line that starts this program in another role.
  *
- * @param role A role of `main.ts`, such as `@child`.
+ * @param role Which.
  * @param args The role's arguments.
  * @param options Permissions and V8 flags.
  * @returns What to give to `Deno.Command`.
  */
 export function roleCommand(
-  role: string,
+  role: Role,
   args: readonly string[],
   options: RoleOptions,
 ): CommandLine {
@@ -52,11 +67,8 @@ export function roleCommand(
   if (options.v8Flags?.length) {
     flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
   }
-  const main = new URL("../main.ts", import.meta.url).href;
-  return {
-    program,
-    args: [...flags, ...options.permissions, main, role, ...args],
-  };
+  const file = new URL(ROLES[role], import.meta.url).href;
+  return { program, args: [...flags, ...options.permissions, file, ...args] };
 }
 
 /**

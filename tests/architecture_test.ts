@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ROLES } from "../src/program.ts";
 import { test } from "./helpers/testing.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -64,7 +65,13 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   posix: [],
   service: ["posix"],
   child: ["service", "posix", "src/program.ts", "src/permissions.ts"],
-  model: ["child", "service", "posix", "src/program.ts"],
+  model: [
+    "child",
+    "service",
+    "posix",
+    "src/program.ts",
+    "src/permissions.ts",
+  ],
   server: ["model", "child", "posix"],
   client: ["posix", "src/program.ts", "src/permissions.ts"],
   bench: ["client", "posix", "src/program.ts"],
@@ -133,6 +140,36 @@ test("architecture: what a child, the writer or a load process runs reaches no p
     }
   }
   assert.ok(reached.size >= roots.length);
+});
+
+test("architecture: a role starts on a file of its own, from which none of the server's is reached", () => {
+  const roles = Object.entries(ROLES);
+  for (const [role, path] of roles) {
+    const file = resolve("src/program.ts", path);
+    assert.match(
+      codeOf(file),
+      /^if \(import\.meta\.main\) await run\(Deno\.args\);$/m,
+      file,
+    );
+    assert.match(
+      codeOf("main.ts"),
+      new RegExp(
+        `case "${role}":\\s+return \\(await import\\("\\./${file}"\\)`,
+      ),
+      "a compiled one picks the same",
+    );
+    const reached = new Set([file]);
+    for (const one of reached) {
+      for (const { to, typeOnly } of importsOf(one)) {
+        if (!typeOnly && to.startsWith("src/")) reached.add(to);
+      }
+    }
+    const far = [...reached].filter((one) =>
+      ["cli", "server", "model", "main.ts"].includes(partOf(one))
+    );
+    assert.deepEqual(far, [], `${role} would make Deno read them at its start`);
+  }
+  assert.ok(roles.length >= 5);
 });
 
 test("architecture: main.ts loads each role by a literal path, when it is needed", () => {

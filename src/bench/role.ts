@@ -24,3 +24,5 @@ export async function run(args: readonly string[]): Promise<void> {
       throw new TypeError(`Cannot run "${which}": no such process`);
   }
 }
+
+if (import.meta.main) await run(Deno.args);

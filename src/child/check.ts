@@ -31,3 +31,5 @@ function explain(error: Error): string {
     ? words
     : `${words} at ${place}`;
 }
+
+if (import.meta.main) await run(Deno.args);

@@ -32,3 +32,5 @@ export async function run(args: readonly string[]): Promise<never> {
   await work(channel, service.serve, options);
   Deno.exit();
 }
+
+if (import.meta.main) await run(Deno.args);

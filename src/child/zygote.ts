@@ -188,3 +188,5 @@ class Nursery {
     });
   }
 }
+
+if (import.meta.main) await run(Deno.args);

@@ -134,3 +134,5 @@ class Sending {
     }
   }
 }
+
+if (import.meta.main) await run(Deno.args);

@@ -8,12 +8,12 @@
  */
 
 async function run(args: readonly string[]): Promise<void> {
-  if (Deno.build.os === "windows") {
-    const { refuseWindows } = await import("./src/cli/windows.ts");
-    return refuseWindows();
-  }
   // `mpclient` is compiled with `@mpclient` before whatever it is given.
   const name = args[0] === "@mpclient" ? "mpclient" : "mpserv";
+  if (Deno.build.os === "windows") {
+    const { refuseWindows } = await import("./src/cli/windows.ts");
+    return refuseWindows(name);
+  }
   const words = name === "mpclient" ? args.slice(1) : args;
   const [role, ...rest] = words;
   switch (role) {

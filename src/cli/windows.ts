@@ -4,10 +4,14 @@
  * @module
  */
 
-/** Says in one line that this program needs a POSIX system, and ends with exit code 1. */
-export function refuseWindows(): void {
+/**
+ * Says in one line that this program needs a POSIX system, and ends with exit code 1.
+ *
+ * @param name The program's name.
+ */
+export function refuseWindows(name: string): void {
   const line =
-    "Cannot run on Windows: mpserv needs a POSIX system: use Linux, macOS or WSL\n";
+    `Cannot run on Windows: ${name} needs a POSIX system: use WSL (https://learn.microsoft.com/windows/wsl), Linux or macOS\n`;
   Deno.stderr.writeSync(new TextEncoder().encode(line));
   Deno.exit(1);
 }

@@ -46,7 +46,7 @@ export interface Abi {
   readonly SOCK_CLOEXEC: number;
   /** Level of the socket options below. */
   readonly SOL_SOCKET: number;
-  /** Socket option: is it listening? */
+  /** Socket option: is it listening? 0 where `getsockopt(2)` does not know it. */
   readonly SO_ACCEPTCONN: number;
   /** Socket option: `struct timeval` after which a blocking receive gives up. */
   readonly SO_RCVTIMEO: number;
@@ -70,6 +70,10 @@ export interface Abi {
   readonly SCM_RIGHTS: number;
   /** File status flag: do not block. */
   readonly O_NONBLOCK: number;
+  /** How `sigprocmask(2)` adds signals; to take away and to set are the next two numbers. */
+  readonly SIG_BLOCK: number;
+  /** The second signal that programs may use as they like. */
+  readonly SIGUSR2: number;
   /** Resource: open descriptors. */
   readonly RLIMIT_NOFILE: number;
   /** Resource: processes of a user. */
@@ -100,6 +104,8 @@ export const linux: Abi = {
   MSG_CMSG_CLOEXEC: 0x40000000,
   SCM_RIGHTS: 1,
   O_NONBLOCK: 0o4000, // asm-generic/fcntl.h
+  SIG_BLOCK: 0, // asm-generic/signal-defs.h
+  SIGUSR2: 12, // asm-generic/signal.h
   RLIMIT_NOFILE: 7, // asm-generic/resource.h
   RLIMIT_NPROC: 6,
   message: { // bits/socket.h: struct msghdr, struct cmsghdr
@@ -163,9 +169,9 @@ export const darwin: Abi = {
   sockaddrHasLength: true, // sys/socket.h
   AF_INET6: 30, // sys/socket.h
   CHANNEL_TYPE: 1, // SOCK_STREAM: AF_UNIX pairs have no SOCK_SEQPACKET there; records are of one size
-  SOCK_CLOEXEC: 0,
+  SOCK_CLOEXEC: 0, // no such flag, and no accept4(2)
   SOL_SOCKET: 0xffff, // sys/socket.h
-  SO_ACCEPTCONN: 0x0002,
+  SO_ACCEPTCONN: 0, // in the header, but no case of sogetoptlock() in XNU's bsd/kern/uipc_socket.c
   SO_RCVTIMEO: 0x1006,
   SO_SNDTIMEO: 0x1005,
   SO_ERROR: 0x1007,
@@ -177,6 +183,8 @@ export const darwin: Abi = {
   MSG_CMSG_CLOEXEC: 0,
   SCM_RIGHTS: 1,
   O_NONBLOCK: 0x0004, // sys/fcntl.h
+  SIG_BLOCK: 1, // sys/signal.h
+  SIGUSR2: 31,
   RLIMIT_NOFILE: 8, // sys/resource.h
   RLIMIT_NPROC: 7,
   message: { // sys/socket.h: struct msghdr, struct cmsghdr
@@ -262,6 +270,21 @@ export const POLLNVAL = 0x20;
 export const SHUT_WR = 1;
 /** `shutdown(2)`: no more of either. */
 export const SHUT_RDWR = 2;
+
+/**
+ * How many words come between the last named argument and the first of `...` when a variadic
+ * function is called as one with fixed arguments. Apple's arm64 passes the latter on the stack
+ * ("Writing ARM64 code for Apple platforms"): the registers x2 to x7 are filled first. Everywhere
+ * else here both go the same way.
+ *
+ * @param build The system and its processor.
+ * @returns The number of words.
+ */
+export function variadicPadding(
+  build: { readonly os: string; readonly arch: string },
+): 0 | 6 {
+  return build.os === "darwin" && build.arch === "aarch64" ? 6 : 0;
+}
 
 /** The table of the system that this runs on. */
 export const abi: Abi = Deno.build.os === "darwin" ? darwin : linux;

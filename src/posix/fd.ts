@@ -4,12 +4,13 @@
  * @module
  */
 import { F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC } from "./abi.ts";
-import { abi } from "./abi.ts";
+import { abi, variadicPadding } from "./abi.ts";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 const CLOSE_RANGE_CLOEXEC = 4; // linux/close_range.h, Linux 5.11
 const LAST_FD = 0xffffffff;
+const ON_STACK = variadicPadding(Deno.build) > 0;
 /** Numbers that are looked at where there is no better way; those of a connection process are low. */
 const MOST_DESCRIPTORS = 65536;
 
@@ -67,6 +68,13 @@ export class Fd implements Disposable {
   }
 }
 
+/** `fcntl(2)` with a number, which C declares as a variable argument. */
+function fcntl(fd: number, command: number, argument: number): number {
+  return ON_STACK
+    ? libc.fcntlOnStack(fd, command, 0n, 0n, 0n, 0n, 0n, 0n, argument)
+    : libc.fcntl(fd, command, argument);
+}
+
 /**
  * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD.
  *
@@ -75,7 +83,7 @@ export class Fd implements Disposable {
  * @throws {PosixError} When the descriptor is not open.
  */
 export function setInherit(fd: number, inherit: boolean): void {
-  check(libc.fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC), "fcntl");
+  check(fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC), "fcntl");
 }
 
 /**
@@ -112,9 +120,9 @@ export function closeOnExec(above: number): void {
  * @throws {PosixError} When the descriptor is not open.
  */
 export function setNonblocking(fd: number, nonblocking: boolean): void {
-  const flags = check(libc.fcntl(fd, F_GETFL, 0), "fcntl");
+  const flags = check(fcntl(fd, F_GETFL, 0), "fcntl");
   const wanted = nonblocking ? flags | abi.O_NONBLOCK : flags & ~abi.O_NONBLOCK;
-  if (wanted !== flags) check(libc.fcntl(fd, F_SETFL, wanted), "fcntl");
+  if (wanted !== flags) check(fcntl(fd, F_SETFL, wanted), "fcntl");
 }
 
 /**
@@ -127,7 +135,7 @@ export function setNonblocking(fd: number, nonblocking: boolean): void {
 export function openDescriptors(below = 4096): number[] {
   const open: number[] = [];
   for (let fd = 0; fd < below; fd++) {
-    if (libc.fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
+    if (fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);
   }
   return open;
 }

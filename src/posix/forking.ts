@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { abi } from "./abi.ts";
 import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -14,12 +15,11 @@ const WEXITED = 4;
 const WNOWAIT = 0x01000000;
 const P_ALL = 0;
 const SIG_IGN = 1n;
-const IS_DARWIN = Deno.build.os === "darwin"; // sys/signal.h has other numbers
-const SIG_BLOCK = IS_DARWIN ? 1 : 0; // asm-generic/signal-defs.h
+const { SIG_BLOCK } = abi;
 const SIG_UNBLOCK = SIG_BLOCK + 1;
 const SIG_SETMASK = SIG_BLOCK + 2;
 /** SIGUSR2: tells a handler that the server drains. */
-export const STOP_SIGNAL: number = IS_DARWIN ? 31 : 12;
+export const STOP_SIGNAL: number = abi.SIGUSR2;
 const SIG_DFL = 0n;
 const SIGCHLD = 17; // asm-generic/signal.h
 const SFD_NONBLOCK_CLOEXEC = 0o2004000; // sys/signalfd.h

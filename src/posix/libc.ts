@@ -41,6 +41,13 @@ export const prototypes = {
   close: { parameters: ["i32"], result: "i32" },
   /** `int fcntl(int fd, int cmd, ... int arg)`. */
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** `fcntl(2)` where variable arguments are on the stack: see `variadicPadding`. */
+  fcntlOnStack: {
+    name: "fcntl",
+    // deno-fmt-ignore
+    parameters: ["i32", "i32", "u64", "u64", "u64", "u64", "u64", "u64", "i32"],
+    result: "i32",
+  },
   /** `int pipe(int pipefd[2])`. */
   pipe: { parameters: ["buffer"], result: "i32" },
   /** `int poll(struct pollfd *fds, nfds_t nfds, int timeout)`. */

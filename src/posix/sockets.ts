@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { abi, SHUT_RDWR, SHUT_WR } from "./abi.ts";
+import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
 import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, openDescriptors, setInherit, setNonblocking } from "./fd.ts";
@@ -28,7 +28,6 @@ const timevalBytes = new Uint8Array(timeval.buffer);
  */
 export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
   const ends = new Int32Array(2);
-  const AF_UNIX = 1;
   check(
     libc.socketpair(
       AF_UNIX,
@@ -39,8 +38,9 @@ export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
     "socketpair",
   );
   const pair: [Fd, Fd] = [new Fd(ends[0]!), new Fd(ends[1]!)];
-  if (abi.SOCK_CLOEXEC === 0) {
-    for (const end of pair) setInherit(end.number, false);
+  for (const { number } of pair) {
+    if (abi.SOCK_CLOEXEC === 0) setInherit(number, false);
+    if (abi.SO_NOSIGPIPE) setOption(number, abi.SO_NOSIGPIPE, 1);
   }
   return pair;
 }
@@ -97,12 +97,25 @@ export function accept(listener: number): Accepted | null {
 export function findListener(address: Deno.Addr): number {
   const wanted = address as Address;
   for (const fd of openDescriptors()) {
-    if (option(fd, abi.SO_ACCEPTCONN) !== 1) continue;
+    if (!isListening(fd)) continue;
     if (sameAddress(localAddress(fd), wanted)) return fd;
   }
   throw new TypeError(
     `Cannot find the listening socket of ${JSON.stringify(address)}`,
   );
+}
+
+/**
+ * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)).
+ *
+ * @param fd The descriptor.
+ * @param layout The system's table; the running one's unless a test asks for another.
+ * @returns Whether it is. Where the system does not tell, a socket without a peer counts as one.
+ */
+export function isListening(fd: number, layout: Abi = abi): boolean {
+  if (layout.SO_ACCEPTCONN) return option(fd, layout.SO_ACCEPTCONN) === 1;
+  return tryAddress(libc.getsockname, fd) !== null &&
+    tryAddress(libc.getpeername, fd) === null;
 }
 
 /**

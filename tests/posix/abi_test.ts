@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { type Abi, darwin, linux } from "../../src/posix/abi.ts";
+import {
+  type Abi,
+  darwin,
+  linux,
+  variadicPadding,
+} from "../../src/posix/abi.ts";
 import {
   controlSizes,
   Message,
@@ -146,4 +151,25 @@ test("errno tables: have the same names on both systems", () => {
     Object.keys(linux.errno).sort(),
     Object.keys(darwin.errno).sort(),
   );
+});
+
+test("darwin: has none of what Linux alone has, and the other way round", () => {
+  const { SOCK_CLOEXEC, MSG_CMSG_CLOEXEC, SO_PEERCRED, MSG_NOSIGNAL } = darwin;
+  assert.deepEqual(
+    [SOCK_CLOEXEC, MSG_CMSG_CLOEXEC, SO_PEERCRED, MSG_NOSIGNAL],
+    [0, 0, 0, 0],
+    "no accept4 with flags, no flags of one call",
+  );
+  assert.equal(darwin.SO_NOSIGPIPE, 0x1022, "an option of the socket instead");
+  assert.equal(linux.SO_NOSIGPIPE, 0);
+  const SOCK_STREAM = 1, SOCK_SEQPACKET = 5;
+  assert.equal(darwin.CHANNEL_TYPE, SOCK_STREAM);
+  assert.equal(linux.CHANNEL_TYPE, SOCK_SEQPACKET);
+});
+
+test("variadicPadding: fills the registers on Apple's arm64 alone", () => {
+  const padding = (os: string, arch: string) => variadicPadding({ os, arch });
+  assert.equal(padding("darwin", "aarch64"), 6);
+  assert.equal(padding("darwin", "x86_64"), 0);
+  assert.equal(padding("linux", "aarch64"), 0);
 });

@@ -177,6 +177,32 @@ test("receiveFd: takes no more than it was asked for", () => {
   assert.equal((received as Received).data.byteLength, 40);
 });
 
+test("receiveFd: keeps records of one size apart on a stream, as where there are no packets", async () => {
+  const SOCK_STREAM = 1;
+  const [a, b] = socketPair(SOCK_STREAM);
+  using from = a;
+  using to = b;
+  using pair = channel();
+  const records = [1, 2, 3, 4].map((n) => new Uint8Array(160).fill(n));
+  for (const record of records) {
+    assert.ok(
+      sendFd(from.number, record, record[0] === 2 ? pair.a.number : null),
+    );
+  }
+  pair.a.close();
+  for (const record of records) {
+    const got = receiveFd(to.number, { wait: false, size: 160 });
+    assert.ok(got !== null && got !== "end");
+    assert.deepEqual(
+      new Uint8Array(got.data.buffer, 0, got.data.byteLength),
+      record,
+    );
+    assert.equal(got.fd !== null, record[0] === 2, `record ${record[0]}`);
+    got.fd?.close();
+  }
+  await hasEnded(pair.b);
+});
+
 test("receiveFd: null when nothing is there", () => {
   using ends = channel();
   assert.equal(receiveFd(ends.b.number, { wait: false }), null);

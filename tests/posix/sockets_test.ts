@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
 import { decodeAddress } from "../../src/posix/address.ts";
+import { openDescriptors } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { libc } from "../../src/posix/libc.ts";
 import {
@@ -8,6 +9,7 @@ import {
   type Accepted,
   findConnection,
   findListener,
+  isListening,
   localAddress,
   setBacklog,
   setTimeouts,
@@ -88,6 +90,35 @@ test("findListener: throws for an address where nobody listens", async () => {
     missing,
   );
 });
+
+for (
+  const [how, SO_ACCEPTCONN] of [["is", abi.SO_ACCEPTCONN], [
+    "is not",
+    0,
+  ]] as const
+) {
+  test(`isListening: tells a listener from a connection and a file where the system ${how} asked`, async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using conn = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: listener.addr.port,
+    });
+    const { fd } = await take(findListener(listener.addr));
+    using accepted = fd;
+    using _ = Deno.openSync("/dev/null");
+    const layout = { ...abi, SO_ACCEPTCONN };
+    const listening = openDescriptors().filter((fd) => isListening(fd, layout));
+    const ours = findListener(listener.addr);
+    const theirs = findConnection(conn.localAddr, conn.remoteAddr);
+    assert.ok(listening.includes(ours));
+    assert.ok(!listening.includes(accepted.number));
+    assert.ok(!listening.includes(theirs));
+    const links = listening.map((fd) =>
+      Deno.readLinkSync(`/proc/self/fd/${fd}`)
+    );
+    assert.ok(links.every((link) => link.startsWith("socket:")));
+  });
+}
 
 test("accept: null when the backlog is empty", () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import * as posix from "../../src/posix/abi.ts";
+import { controlSizes } from "../../src/posix/message.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { missing } from "../helpers/tools.ts";
+
+const { abi } = posix;
+
+/** What `src/posix/abi.ts` says of this system, by what C calls it. */
+function ours(): Record<string, number> {
+  const { message } = abi;
+  const named = Object.entries({ ...abi, ...posix, ...abi.errno }).filter((
+    entry,
+  ): entry is [string, number] =>
+    /^[A-Z0-9_]+$/.test(entry[0]) && typeof entry[1] === "number" &&
+    // Not in the header of both systems: 0 says that there is none.
+    entry[1] !== 0 && entry[0] !== "CHANNEL_TYPE"
+  );
+  const head = (name: string) => `offsetof(struct msghdr, ${name})`;
+  return {
+    ...Object.fromEntries(named),
+    "sizeof(struct msghdr)": message.size,
+    [head("msg_iov")]: message.iov,
+    [head("msg_iovlen")]: message.iovLength,
+    [head("msg_control")]: message.control,
+    [head("msg_controllen")]: message.controlLength,
+    [head("msg_flags")]: message.flags,
+    "sizeof(((struct msghdr *)0)->msg_iovlen)": message.iovLengthBytes,
+    "sizeof(((struct msghdr *)0)->msg_controllen)": message.controlLengthBytes,
+    "sizeof(((struct cmsghdr *)0)->cmsg_len)": message.controlLengthBytes,
+    "offsetof(struct cmsghdr, cmsg_level)": message.cmsgLevel,
+    "offsetof(struct cmsghdr, cmsg_type)": message.cmsgLevel + 4,
+    "CMSG_LEN(0)": message.cmsgData,
+    "CMSG_SPACE(4)": controlSizes(abi, 4).space,
+    "CMSG_SPACE(12)": controlSizes(abi, 12).space,
+    "offsetof(struct sockaddr, sa_family)": abi.sockaddrHasLength ? 1 : 0,
+    "sizeof(((struct sockaddr *)0)->sa_family)": abi.sockaddrHasLength ? 1 : 2,
+    "offsetof(struct sockaddr_in, sin_port)": 2,
+    "offsetof(struct sockaddr_in, sin_addr)": 4,
+    "offsetof(struct sockaddr_in6, sin6_addr)": 8,
+    "offsetof(struct sockaddr_un, sun_path)": 2,
+    "sizeof(struct timeval)": 16,
+    "offsetof(struct timeval, tv_usec)": 8,
+    "sizeof(struct rlimit)": 16,
+    "sizeof(struct pollfd)": 8,
+    "offsetof(struct pollfd, revents)": 6,
+    "offsetof(struct passwd, pw_gid)": 20,
+    "offsetof(struct group, gr_gid)": 16,
+    SIG_UNBLOCK: abi.SIG_BLOCK + 1,
+    SIG_SETMASK: abi.SIG_BLOCK + 2,
+  };
+}
+
+const HEADERS =
+  "errno fcntl grp netinet/in poll pwd signal stddef stdio sys/resource sys/socket sys/time sys/un sys/wait"
+    .split(" ").map((name) => `#include <${name}.h>`);
+
+/** What this system's headers say of the same. */
+async function theirs(
+  names: readonly string[],
+): Promise<Record<string, number>> {
+  await using directory = temporaryDirectory();
+  const program = `${directory.path}/numbers`;
+  const lines = names.map((name) => `  printf("%lld\\n", (long long)${name});`);
+  const source = [
+    "#define _GNU_SOURCE",
+    ...HEADERS,
+    "int main(void) {",
+    ...lines,
+    "  return 0;",
+    "}",
+    "",
+  ];
+  await Deno.writeTextFile(`${program}.c`, source.join("\n"));
+  await run("cc", "-o", program, `${program}.c`);
+  const numbers = (await run(program)).trim().split("\n").map(Number);
+  return Object.fromEntries(names.map((name, i) => [name, numbers[i]!]));
+}
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const output = await new Deno.Command(program, { args }).output();
+  const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
+    new TextDecoder().decode(bytes)
+  );
+  assert.equal(output.code, 0, stderr);
+  return stdout!;
+}
+
+test(
+  "abi: every number and layout is that of this system's C headers",
+  async () => {
+    const table = ours();
+    assert.ok(Object.keys(table).length > 80);
+    assert.deepEqual(await theirs(Object.keys(table)), table);
+  },
+  { ignore: missing("numbers against C headers", "cc") },
+);

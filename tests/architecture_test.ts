@@ -181,7 +181,14 @@ test("architecture: main.ts loads each role by a literal path, when it is needed
 });
 
 test("architecture: no file is over 300 lines", () => {
-  for (const file of ["main.ts", ...files("src/"), ...files("tests/")]) {
+  for (
+    const file of [
+      "main.ts",
+      ...files(".release/"),
+      ...files("src/"),
+      ...files("tests/"),
+    ]
+  ) {
     const lines = read(file).trimEnd().split("\n").length;
     assert.ok(lines <= 300, `${file} has ${lines} lines`);
   }

@@ -7,17 +7,7 @@ import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
-
-// No threads of V8's own: they would not exist in a forked child. All that a child runs is optimized by
-// TurboFan in the zygote, after few calls, and by nothing else: optimized code writes no counters and no
-// feedback, each of which would cost every child a page, and calls C without detours; what is left to be
-// compiled later would be compiled in every child anew, on its only thread.
-const ZYGOTE_V8_FLAGS = [
-  "--single-threaded",
-  "--no-maglev",
-  "--invocation-count-for-turbofan=20",
-  "--minimum-invocations-after-ic-update=10",
-];
+import { ZYGOTE_V8_FLAGS } from "./v8_flags.ts";
 
 /**
  * The command line of a process that serves.

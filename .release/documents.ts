@@ -1,0 +1,60 @@
+/**
+ * What an archive holds for every system alike: the texts, the manual pages, the completions.
+ *
+ * @module
+ */
+import type { ArchiveFile } from "./archive.ts";
+import { EXECUTABLES } from "./executables.ts";
+import { printedBy } from "./printed_by.ts";
+import { ROOT } from "./stage.ts";
+
+/**
+ * Makes them.
+ *
+ * @param licenses Those of the packages inside the executables.
+ * @returns The files, as an archive has them.
+ * @throws {ReleaseError} When one cannot be made.
+ */
+export async function makeDocuments(
+  licenses: ReadonlyMap<string, Uint8Array>,
+): Promise<ArchiveFile[]> {
+  const files: ArchiveFile[] = ["LICENSE", "README.md", "CHANGELOG.md"].map((
+    name,
+  ) => ({
+    name,
+    data: Deno.readFileSync(new URL(name, ROOT)),
+  }));
+  for (const [name, data] of licenses) {
+    files.push({ name: `licenses/${name}.txt`, data });
+  }
+  // What main.ts needs to print: it opens the C library, and asks where it is.
+  const run = [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "-RE",
+    "--allow-ffi",
+    "main.ts",
+  ];
+  const print = async (name: string, ...words: string[]) => {
+    const text = await printedBy(Deno.execPath(), ...run, ...words);
+    files.push({ name, data: new TextEncoder().encode(text) });
+  };
+  for (const { name } of EXECUTABLES) {
+    const file = completionFiles(name);
+    await print(`share/man/man1/${name}.1`, "man", name);
+    for (const shell of ["bash", "zsh", "fish"] as const) {
+      await print(`share/${file[shell]}`, "completions", shell, name);
+    }
+  }
+  return files;
+}
+
+/** Where each shell looks below /usr/share, and below ~/.local/share. */
+function completionFiles(name: string) {
+  return {
+    bash: `bash-completion/completions/${name}`,
+    zsh: `zsh/site-functions/_${name}`,
+    fish: `fish/vendor_completions.d/${name}.fish`,
+  };
+}

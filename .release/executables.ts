@@ -1,0 +1,98 @@
+/**
+ * The two executables, and how each is compiled.
+ *
+ * @module
+ */
+import { ZYGOTE_V8_FLAGS } from "../src/model/v8_flags.ts";
+import { fail } from "./fail.ts";
+import type { Stage } from "./stage.ts";
+
+/** The systems that there are executables for, as Deno names them. */
+export const TARGETS = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
+] as const;
+/** One of {@linkcode TARGETS}. */
+export type Target = typeof TARGETS[number];
+
+/** An executable. */
+export interface Executable {
+  /** Its name, which is its file's, too. */
+  readonly name: "mpserv" | "mpclient";
+  /** What it may do. */
+  readonly permissions: readonly string[];
+  /** V8 flags, which cannot be given to it later. */
+  readonly v8Flags: readonly string[];
+  /** What main.ts is given before the words of the person. */
+  readonly args: readonly string[];
+}
+
+const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"];
+
+/** Both of them. */
+export const EXECUTABLES: readonly Executable[] = [
+  {
+    name: "mpserv",
+    permissions: [...PERMISSIONS, "sys"], // what a handler may be granted
+    v8Flags: ZYGOTE_V8_FLAGS,
+    args: [],
+  },
+  {
+    name: "mpclient",
+    permissions: PERMISSIONS,
+    v8Flags: [],
+    args: ["@mpclient"],
+  },
+];
+
+/**
+ * Makes one.
+ *
+ * @param executable Which.
+ * @param stage Where its sources are.
+ * @param options For which system, this one unless it says so, and the file to write.
+ * @throws {ReleaseError} When `deno compile` fails, which has said why.
+ */
+export async function compile(
+  { name, permissions, v8Flags, args }: Executable,
+  stage: Stage,
+  { target, output }: { target?: Target; output: string },
+): Promise<void> {
+  checkRuntime(target);
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "compile",
+      "--quiet",
+      "--no-check",
+      ...(target ? ["--target", target] : []),
+      ...permissions.map((permission) => `--allow-${permission}`),
+      ...(v8Flags.length ? [`--v8-flags=${v8Flags.join(",")}`] : []),
+      // Written anew, with the time, by every command that looks at the packages.
+      "--exclude=node_modules/.deno/.setup-cache.bin",
+      "--exclude=node_modules/.deno/.deno.lock",
+      "--output",
+      output,
+      "main.ts",
+      ...args,
+    ],
+    cwd: stage.path,
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (code === 0) return;
+  fail(
+    `Cannot compile ${name}: deno compile ended with code ${code}: where the network does not give it a runtime, DENORT_BIN names one for this system`,
+  );
+}
+
+/** A runtime that is given is of this system alone. */
+function checkRuntime(target: Target | undefined): void {
+  if (!Deno.env.get("DENORT_BIN")) return;
+  if (target === undefined || target === Deno.build.target) return;
+  fail(
+    `Cannot compile for ${target}: DENORT_BIN names a runtime of ${Deno.build.target}: unset it, or use --target ${Deno.build.target}`,
+  );
+}

@@ -60,9 +60,15 @@ async function makeExecutables(
 
 /** A runtime that does not fit what compiled it makes an executable that does not start. */
 async function checkVersion(path: string, name: string): Promise<void> {
-  const text = await printedBy(path, "--version");
-  if (text.startsWith(`${name} ${version} (`)) return;
-  fail(`Cannot release ${name}: its --version is "${text.trim()}"`);
+  const { code, stdout } = await new Deno.Command(path, {
+    args: ["--version"],
+    stderr: "inherit",
+  }).output();
+  const text = new TextDecoder().decode(stdout).trim();
+  if (code === 0 && text.startsWith(`${name} ${version} (`)) return;
+  fail(
+    `Cannot release ${name}: "${name} --version" ended with code ${code} and said "${text}": is DENORT_BIN of Deno ${Deno.version.deno}?`,
+  );
 }
 
 await run(async () => {

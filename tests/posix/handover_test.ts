@@ -194,7 +194,11 @@ test("receiveFd: keeps records of one size apart on a stream, as where there are
     const got = receiveFd(to.number, { wait: false, size: 160 });
     assert.ok(got !== null && got !== "end");
     assert.deepEqual(
-      new Uint8Array(got.data.buffer, 0, got.data.byteLength),
+      new Uint8Array(
+        got.data.buffer,
+        got.data.byteOffset,
+        got.data.byteLength,
+      ),
       record,
     );
     assert.equal(got.fd !== null, record[0] === 2, `record ${record[0]}`);

@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type Network, parseNetwork } from "../server/networks.ts";
 import { parseCount, parseDuration } from "./values.ts";
 
 /**
@@ -60,4 +61,22 @@ export function duration<const Flags extends string>(
   description: string,
 ): Option<Flags, undefined, undefined, number> {
   return new Option(flags, description).argParser(valueOf(parseDuration));
+}
+
+/**
+ * Networks, with commas between them; an option that is given again adds to them.
+ *
+ * @param text What was typed.
+ * @param before What was typed before.
+ * @returns All of them.
+ */
+export function networks(
+  text: string,
+  before: Network[] | undefined,
+): Network[] {
+  const parse = valueOf(parseNetwork);
+  return [
+    ...before ?? [],
+    ...text.split(",").map((network) => parse(network.trim())),
+  ];
 }

@@ -16,6 +16,7 @@ import {
 } from "../server/listener.ts";
 import { Server } from "../server/server.ts";
 import type { ServiceChoice } from "../service/load.ts";
+import { gateOptions } from "./admission_options.ts";
 import { resolveHandler } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
@@ -39,11 +40,13 @@ const STDERR = 2;
 export async function serve(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
+  const gate = gateOptions(options);
   checkDescriptors(options.spares);
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
   using listener = await listen(options);
   const log = openLog(options.logLevel, options.logFormat);
+  const receiver = logEvents(log.logger);
   const server = new Server({
     listener,
     model: (watcher, events) => {
@@ -60,16 +63,24 @@ export async function serve(options: ServeOptions): Promise<number> {
       ) ??
         start(child.service, events);
     },
+    gate,
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
-    receivers: [logEvents(log.logger)],
+    receivers: [receiver],
   });
   const stop = new AbortController();
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
   greet(log, listener, await start(server, options));
   await server.run(stop.signal);
-  log.logger.info("server ended", { pid: Deno.pid });
+  receiver.flush();
+  const { accepted, served, refused } = server.totals();
+  log.logger.info("server ended", {
+    pid: Deno.pid,
+    accepted,
+    served,
+    refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+  });
   await log.flush();
   return 0;
 }

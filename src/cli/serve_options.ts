@@ -4,6 +4,19 @@
  * @module
  */
 import { Argument, Command, Option } from "@commander-js/extra-typings";
+import {
+  type AdmissionOptions,
+  allowOption,
+  busyMessageOption,
+  denyOption,
+  exemptOption,
+  maxConnectionsOption,
+  maxPerSourceOption,
+  overloadOption,
+  rateOption,
+  ratePerSourceOption,
+  sourcePrefixOption,
+} from "./admission_options.ts";
 import { count, named, valueOf } from "./arguments.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
@@ -42,7 +55,8 @@ const DEFAULT_HOST = "127.0.0.1";
 const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
-export interface ServeOptions extends ProcessOptions, TimeOptions {
+export interface ServeOptions
+  extends ProcessOptions, TimeOptions, AdmissionOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -171,6 +185,16 @@ export function serveCommand(
     .addOption(limitMemoryOption())
     .addOption(limitFilesOption())
     .addOption(limitProcessesOption())
+    .addOption(maxConnectionsOption())
+    .addOption(maxPerSourceOption())
+    .addOption(sourcePrefixOption())
+    .addOption(rateOption())
+    .addOption(ratePerSourceOption())
+    .addOption(overloadOption())
+    .addOption(busyMessageOption())
+    .addOption(allowOption())
+    .addOption(denyOption())
+    .addOption(exemptOption())
     .addOption(idleTimeoutOption())
     .addOption(firstByteTimeoutOption())
     .addOption(maxLifetimeOption())

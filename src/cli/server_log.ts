@@ -6,6 +6,13 @@
 import type { Logger } from "@logtape/logtape";
 import type { Reason } from "../child/wire.ts";
 import type { ServerReceiver } from "../server/events.ts";
+import { RefusalLog } from "./refusal_log.ts";
+
+/** Hears a server's events, and writes what it held back. */
+export interface ServerLog extends ServerReceiver {
+  /** Writes what it held back; call it last. */
+  flush(): void;
+}
 
 /** Ends that a person should look into. */
 const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
@@ -16,10 +23,13 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
  * @param logger Where to.
  * @returns What to give to the server.
  */
-export function logEvents(logger: Logger): ServerReceiver {
+export function logEvents(logger: Logger): ServerLog {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
   const debug = logger.isEnabledFor("debug");
   const info = logger.isEnabledFor("info");
+  const refusals = new RefusalLog((reason, count, peer) => {
+    logger.warn("clients refused", { reason, count, peer });
+  });
   return {
     accepted({ id, peer }) {
       if (debug) logger.debug("accepted", { id, peer });
@@ -58,6 +68,13 @@ export function logEvents(logger: Logger): ServerReceiver {
     },
     refused({ id, peer }, why) {
       logger.warn("client refused", { id, peer, why });
+    },
+    rejected(peer, reason) {
+      if (debug) logger.debug("rejected", { peer, reason });
+      refusals.add(reason, peer);
+    },
+    flush() {
+      refusals.flush();
     },
     trouble(what) {
       logger.warn(what.replaceAll("{", "{{").replaceAll("}", "}}"));

@@ -133,3 +133,82 @@ export function parseNice(text: string): number {
     `Cannot use nice value "${text}": want a whole number from -20 to 19`,
   );
 }
+
+/**
+ * A rate such as `100/1s`, `5/1m`, `100/1s:500`.
+ *
+ * @param text What was typed.
+ * @returns So many in so many milliseconds, and so many at once: as many as the first number if not said.
+ * @throws {RangeError} When it is none.
+ */
+export function parseRate(
+  text: string,
+): { count: number; per: number; burst: number } {
+  const [, count, time, burst] =
+    /^(\d{1,9})\/(\d+(?:\.\d+)?[a-z]+)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  const rate = {
+    count: Number(count),
+    per: time === undefined ? NaN : parseDuration(time),
+    burst: Number(burst ?? count),
+  };
+  if (rate.count > 0 && rate.per > 0 && rate.burst > 0) return rate;
+  throw new RangeError(
+    `Cannot use rate "${text}": want connections, a time, and a burst if there is one, such as 100/1s or 100/1s:500`,
+  );
+}
+
+/**
+ * How many bits of an address make its source, such as `24,56`.
+ *
+ * @param text What was typed.
+ * @returns The bits of IPv4 and of IPv6 addresses.
+ * @throws {RangeError} When it is none.
+ */
+export function parseSourcePrefix(
+  text: string,
+): { ipv4: number; ipv6: number } {
+  const [, ipv4, ipv6] = /^(\d{1,3}),(\d{1,3})$/.exec(text) ?? [];
+  const prefix = { ipv4: Number(ipv4), ipv6: Number(ipv6) };
+  if (prefix.ipv4 <= 32 && prefix.ipv6 <= 128) return prefix;
+  throw new RangeError(
+    `Cannot use source prefix "${text}": want bits of IPv4 and of IPv6 addresses, such as 24,56 (32,128 at most)`,
+  );
+}
+
+/** The longest text that fits into any socket at once. */
+const MAX_TEXT = 4096;
+const ESCAPES: Readonly<Record<string, number>> = {
+  "\\": 0x5c,
+  r: 0x0d,
+  n: 0x0a,
+  t: 0x09,
+};
+
+/**
+ * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes.
+ *
+ * @param text What was typed.
+ * @returns Its bytes, UTF-8 but for those.
+ * @throws {RangeError} When another escape is in it, or it is too long.
+ */
+export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
+  const bytes: number[] = [];
+  for (
+    const [part, name] of text.matchAll(/\\(x[\da-fA-F]{2}|[^]|$)|[^\\]+/g)
+  ) {
+    const code = name?.[0] === "x" && name.length === 3
+      ? parseInt(name.slice(1), 16)
+      : ESCAPES[name ?? ""];
+    if (name !== undefined && code === undefined) {
+      throw new RangeError(
+        `Cannot use "${part}" in "${text}": want \\r, \\n, \\t, \\\\ or \\xHH`,
+      );
+    }
+    if (code !== undefined) bytes.push(code);
+    else bytes.push(...new TextEncoder().encode(part));
+  }
+  if (bytes.length <= MAX_TEXT) return new Uint8Array(bytes);
+  throw new RangeError(
+    `Cannot use a text of ${bytes.length} bytes: want at most ${MAX_TEXT}`,
+  );
+}

@@ -49,8 +49,8 @@ export class ForkModel implements ProcessModel {
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
+  #stopping = false;
   #retired = false;
-  #draining = false;
   /** No connection is served any more that was not when the time was up. */
   #isOver = false;
 
@@ -98,15 +98,15 @@ export class ForkModel implements ProcessModel {
     return signal !== "stop" || this.#isHandler;
   }
 
+  askToStop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const pid of this.#taken.keys()) this.#tellToStop(pid);
+  }
+
   retire(): void {
     this.#retired = true;
     this.#dispatch();
-  }
-
-  drain(): void {
-    this.#draining = true;
-    for (const pid of this.#taken.keys()) this.#tellToStop(pid);
-    this.retire();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -187,7 +187,7 @@ export class ForkModel implements ProcessModel {
     this.#nursery.born(pid, zygote);
     this.#taken.set(pid, id);
     this.#events.took(id, pid);
-    if (this.#draining) this.#tellToStop(pid);
+    if (this.#stopping) this.#tellToStop(pid);
     if (this.#waiting.size > 0 || this.#retired) this.#dispatch();
   }
 

@@ -13,7 +13,8 @@ export class Generations implements ProcessModel {
   #newest: ProcessModel;
   /** The start of the next one, while it is under way. */
   #starting: Promise<unknown> = Promise.resolve();
-  #draining = false;
+  #stopping = false;
+  #retired = false;
 
   /**
    * Makes one.
@@ -83,7 +84,8 @@ export class Generations implements ProcessModel {
     const before = this.#newest;
     this.#newest = next;
     this.#all.add(next);
-    if (this.#draining) next.drain();
+    if (this.#stopping) next.askToStop();
+    if (this.#retired) next.retire();
     before.retire();
     void before.ended().then(() => {
       this.#all.delete(before);
@@ -91,13 +93,14 @@ export class Generations implements ProcessModel {
     });
   }
 
-  retire(): void {
-    for (const model of this.#all) model.retire();
+  askToStop(): void {
+    this.#stopping = true;
+    for (const model of this.#all) model.askToStop();
   }
 
-  drain(): void {
-    this.#draining = true;
-    for (const model of this.#all) model.drain();
+  retire(): void {
+    this.#retired = true;
+    for (const model of this.#all) model.retire();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {

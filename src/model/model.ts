@@ -82,17 +82,17 @@ export interface ProcessModel {
   end(pid: number, signal: EndSignal): boolean;
   /** The processes that there are at this moment; to be read at once. */
   processes(): Iterable<ProcessEntry>;
+  /** Lets handlers see that the server drains; connections may still come. */
+  askToStop(): void;
   /** Lets go of the processes that wait; connections that came before are still served. */
   retire(): void;
-  /** As {@linkcode retire}, and tells handlers that the server drains. */
-  drain(): void;
   /**
    * Ends the processes that serve.
    *
    * @param signal With which signal.
    */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
-  /** Resolves when every process has been reaped; call after {@linkcode retire} or drain. */
+  /** Resolves when every process has been reaped; call after {@linkcode retire}. */
   ended(): Promise<void>;
 }
 

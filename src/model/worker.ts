@@ -10,8 +10,8 @@ import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
 import { signalProcess } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
-import type { ProcessState } from "./census.ts";
-import type { Exit, Handoff } from "./model.ts";
+import type { ProcessEntry, ProcessState } from "./census.ts";
+import type { EndSignal, Exit, Handoff } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 
 /** How a worker model works. */
@@ -110,4 +110,39 @@ export function tellToStop(
   { isHandler }: WorkerOptions,
 ): void {
   if (isHandler && state === "serving") signalProcess(process.pid, STOP_SIGNAL);
+}
+
+/**
+ * Asks or makes a worker that serves end; one that does not is left alone.
+ *
+ * @param worker The worker; it serves no other connection afterwards, which must not meet the signal.
+ * @param signal How.
+ * @param options Whether a handler serves.
+ */
+export function endWorker(
+  worker: Worker,
+  signal: EndSignal,
+  options: WorkerOptions,
+): void {
+  if (worker.state !== "serving") return;
+  worker.served = Infinity;
+  if (signal === "stop") tellToStop(worker, options);
+  else worker.process.kill(signal);
+}
+
+/**
+ * A worker as a line of the process table.
+ *
+ * @param worker The worker.
+ * @returns The line.
+ */
+export function entryOf({ process, state, handoff }: Worker): ProcessEntry {
+  const { pid, parent } = process;
+  return {
+    pid,
+    parent,
+    role: "connection",
+    state,
+    connection: handoff?.id ?? 0,
+  };
 }

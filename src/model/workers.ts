@@ -25,6 +25,8 @@ import {
 import type { WorkerSource } from "./source.ts";
 import { WaitingLine } from "./waiting.ts";
 import {
+  endWorker,
+  entryOf,
   handTo,
   launchWorker,
   tellToStop,
@@ -47,8 +49,8 @@ export class WorkerModel implements ProcessModel {
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
+  #stopping = false;
   #retired = false;
-  #draining = false;
   #sourceDrained = false;
 
   /**
@@ -100,23 +102,20 @@ export class WorkerModel implements ProcessModel {
 
   end(pid: number, signal: EndSignal): boolean {
     for (const worker of this.#workers) {
-      if (worker.process.pid !== pid || worker.state !== "serving") continue;
-      worker.served = Infinity; // it was told to stop: another connection must not meet that
-      if (signal === "stop") tellToStop(worker, this.#options);
-      else worker.process.kill(signal);
+      if (worker.process.pid === pid) endWorker(worker, signal, this.#options);
     }
     return signal !== "stop" || this.#options.isHandler;
+  }
+
+  askToStop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const worker of this.#workers) tellToStop(worker, this.#options);
   }
 
   retire(): void {
     this.#retired = true;
     this.#dispatch();
-  }
-
-  drain(): void {
-    this.#draining = true;
-    for (const worker of this.#workers) tellToStop(worker, this.#options);
-    this.retire();
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -131,10 +130,7 @@ export class WorkerModel implements ProcessModel {
 
   *processes(): Iterable<ProcessEntry> {
     yield* this.#source.processes();
-    for (const { process: { pid, parent }, state, handoff } of this.#workers) {
-      const connection = handoff?.id ?? 0;
-      yield { pid, parent, role: "connection", state, connection };
-    }
+    for (const worker of this.#workers) yield entryOf(worker);
   }
 
   /** Hands waiting connections to ready workers, then starts workers for what is left. */
@@ -230,7 +226,7 @@ export class WorkerModel implements ProcessModel {
       worker.state = "serving";
       worker.handoff.fd.close();
       this.#events.took(report.id, worker.process.pid);
-      if (this.#draining) tellToStop(worker, this.#options);
+      if (this.#stopping) tellToStop(worker, this.#options);
       if (this.#retired) this.#dispatch();
     } else if (
       report?.outcome && next === "serving done" &&

@@ -47,6 +47,27 @@ export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
 }
 
 /**
+ * The IP address in a socket address.
+ *
+ * @param bytes `struct sockaddr`, exactly as long as the system said.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns 4 bytes for IPv4, also where it is mapped into IPv6, or 16; null when it has none.
+ */
+export function ipOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  layout: Abi = abi,
+): Uint8Array<ArrayBuffer> | null {
+  if (bytes.length < 8) return null;
+  const family = layout.sockaddrHasLength
+    ? bytes[1]!
+    : bytes[0]! | bytes[1]! << 8;
+  if (family === AF_INET) return bytes.slice(4, 8);
+  if (family !== layout.AF_INET6 || bytes.length < 24) return null;
+  const ip = bytes.slice(8, 24);
+  return isMapped(ip) ? ip.slice(12) : ip;
+}
+
+/**
  * An address on one line: `127.0.0.1:9190`, `[::1]:9190`, or the path of a Unix domain socket.
  *
  * @param address The address.
@@ -132,13 +153,16 @@ function unixPath(bytes: Uint8Array): string {
 
 /** RFC 5952 text of 16 bytes, with IPv4-mapped addresses (RFC 4291, 2.5.5.2) as IPv4. */
 function ipv6(bytes: Uint8Array): string {
-  const mapped = bytes[10] === 0xff && bytes[11] === 0xff &&
-    bytes.subarray(0, 10).every((b) => !b);
-  if (mapped) return bytes.subarray(12).join(".");
+  if (isMapped(bytes)) return bytes.subarray(12).join(".");
   const groups: string[] = [];
   for (let i = 0; i < 16; i += 2) {
     groups.push((bytes[i]! << 8 | bytes[i + 1]!).toString(16));
   }
   // The URL standard's host serializer writes the shortest form, as RFC 5952 asks.
   return new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
+}
+
+function isMapped(ip: Uint8Array): boolean {
+  return ip[10] === 0xff && ip[11] === 0xff &&
+    ip.subarray(0, 10).every((byte) => byte === 0);
 }

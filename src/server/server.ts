@@ -12,11 +12,14 @@ import { descriptorLimit } from "../posix/process.ts";
 import type { Accepted } from "../posix/sockets.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
+import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
 import { Endings } from "./endings.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
+import { Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
+import { Slots } from "./slots.ts";
 import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
@@ -31,6 +34,8 @@ export interface ServerOptions {
     watcher: Watcher,
     events: ModelEvents,
   ) => Promise<ChosenModel>;
+  /** Who is served, who waits, who is refused. */
+  readonly gate: GateOptions;
   /** How long connections may go on after a drain has begun, in milliseconds. */
   readonly drainTimeout: number;
   /** How long one connection may be served, in milliseconds; undefined for no limit. */
@@ -47,6 +52,8 @@ export class Server {
   readonly #live = new LiveTable();
   readonly #totals = new Totals();
   readonly #acceptor: Acceptor;
+  readonly #gate: Gate;
+  readonly #slots: Slots;
   readonly #watching: Promise<void>;
   /** Connections beyond it stay in the backlog: each costs a descriptor, which starting processes need. */
   readonly #mostWaiting = Math.min(
@@ -66,9 +73,16 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#events = tellAll([this.#totals, ...options.receivers]);
+    this.#gate = new Gate(options.gate, this.#watcher, {
+      admitted: (connection, ticket) => this.#admitted(connection, ticket),
+      rejected: (peer, reason) => this.#events.rejected(peer, reason),
+      room: () => this.#acceptor.resume(),
+    });
+    this.#slots = new Slots((ticket) => this.#gate.release(ticket));
     this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
-      hasRoom: () => (this.#model?.waiting ?? 0) < this.#mostWaiting,
-      accepted: (connection) => this.#accepted(connection),
+      hasRoom: () =>
+        (this.#model?.waiting ?? 0) < this.#mostWaiting && this.#gate.hasRoom(),
+      accepted: (connection) => this.#gate.arrived(connection),
       refused: (error: PosixError) =>
         this.#events.trouble(`Cannot accept: ${error.message}`),
     });
@@ -93,7 +107,10 @@ export class Server {
         took: (id, pid) => this.#took(id, pid),
         done: (id, outcome) => this.#done(id, outcome),
         refused: (id, why) => this.#refused(id, why),
-        reaped: (pid, exit) => this.#events.removed(pid, exit),
+        reaped: (pid, exit) => {
+          this.#events.removed(pid, exit);
+          this.#slots.reaped(pid);
+        },
         trouble: (what) => this.#events.trouble(what),
       });
       this.#model = chosen.model;
@@ -161,6 +178,7 @@ export class Server {
   /** Ends every process at once. */
   kill(): void {
     this.drain();
+    this.#gate.giveUp();
     this.#model?.kill("SIGKILL");
   }
 
@@ -168,20 +186,26 @@ export class Server {
     const model = this.#model;
     this.#acceptor.stop();
     this.#options.listener.close();
-    this.#events.draining(this.#live.size);
-    model?.drain();
-    const ended = model?.ended() ?? Promise.resolve();
+    this.#events.draining(this.#live.size + this.#gate.waiting);
+    model?.askToStop();
+    const ended = this.#gate.settled().then(() => {
+      model?.retire();
+      return model?.ended();
+    });
     if (!await within(this.#options.drainTimeout, ended)) {
-      this.#events.ending(this.#live.size);
+      this.#events.ending(this.#live.size + this.#gate.waiting);
+      this.#gate.giveUp();
       model?.kill("SIGTERM");
       if (!await within(LAST_WORDS, ended)) model?.kill("SIGKILL");
       await ended;
     }
+    this.#gate.close();
     this.#watcher.stop();
   }
 
-  #accepted({ fd, peer }: Accepted): void {
+  #admitted({ fd, peer }: Accepted, ticket: Ticket): void {
     const live = this.#live.add(formatAddress(decodeAddress(peer)));
+    this.#slots.hold(live.id, ticket);
     this.#events.accepted(live);
     this.#model?.serve({ id: live.id, fd, peer, lost: 0 });
   }
@@ -202,6 +226,7 @@ export class Server {
     this.#lifetimes?.stop(id);
     const told = this.#endings?.settle(live, outcome) ?? outcome;
     this.#events.disconnected(live, told, performance.now() - live.acceptedAt);
+    this.#slots.ended(id, this.#model?.reusesProcesses ? 0 : live.pid);
   }
 
   #refused(id: number, why: string): void {
@@ -209,6 +234,7 @@ export class Server {
     if (live) {
       this.#endings?.forget(live);
       this.#events.refused(live, why);
+      this.#slots.ended(id, 0);
     }
     this.#acceptor.resume();
   }

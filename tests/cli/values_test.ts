@@ -4,8 +4,11 @@ import {
   formatDuration,
   parseCount,
   parseDuration,
+  parseEscapes,
   parsePort,
+  parseRate,
   parseSize,
+  parseSourcePrefix,
 } from "../../src/cli/values.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -32,7 +35,7 @@ const NEVER = [
 
 /** Every text is refused with a message that quotes it and says what is wanted. */
 function refuses(
-  parse: (text: string) => number,
+  parse: (text: string) => unknown,
   texts: readonly string[],
 ): void {
   for (const text of texts) {
@@ -47,12 +50,12 @@ function refuses(
   }
 }
 
-function takes(
-  parse: (text: string) => number,
-  table: Record<string, number>,
+function takes<T>(
+  parse: (text: string) => T,
+  table: Record<string, T>,
 ): void {
   for (const [text, value] of Object.entries(table)) {
-    assert.equal(parse(text), value, text);
+    assert.deepEqual(parse(text), value, text);
   }
 }
 
@@ -180,4 +183,57 @@ test("parseSize: refuses all else", () => {
     "1constructor",
     "1toString",
   ]);
+});
+
+test("parseRate: takes connections, a time, and a burst", () => {
+  takes(parseRate, {
+    "100/1s": { count: 100, per: 1000, burst: 100 },
+    "5/1m": { count: 5, per: 60_000, burst: 5 },
+    "1/500ms:20": { count: 1, per: 500, burst: 20 },
+    "10/1.5s:1": { count: 10, per: 1500, burst: 1 },
+  });
+});
+
+test("parseRate: refuses all else", () => {
+  refuses(parseRate, [
+    ...NEVER,
+    "100",
+    "100/",
+    "/1s",
+    "100/s",
+    "100/1",
+    "0/1s",
+    "100/0s",
+    "100/1s:0",
+    "100/1s:",
+    "1e3/1s",
+    "-1/1s",
+    "100/1s:1:1",
+    "100 /1s",
+  ]);
+});
+
+test("parseSourcePrefix: takes bits of both families, and no others", () => {
+  takes(parseSourcePrefix, {
+    "24,56": { ipv4: 24, ipv6: 56 },
+    "0,128": { ipv4: 0, ipv6: 128 },
+  });
+  const never = NEVER.filter((text) => text !== "1,5");
+  refuses(parseSourcePrefix, [...never, "24", "33,64", "32,129", "24, 56"]);
+});
+
+test("parseEscapes: text is UTF-8, escapes are bytes", () => {
+  const read = (text: string) => parseEscapes(text).toHex();
+  assert.equal(read("503 busy\\r\\n"), "35303320627573790d0a");
+  assert.equal(read("\\t\\\\\\x00\\xfF"), "095c00ff");
+  assert.equal(read("é"), "c3a9");
+  assert.equal(read("\\\\x41"), "5c783431"); // a backslash, then x41
+  assert.equal(read(""), "");
+});
+
+test("parseEscapes: refuses other escapes and what is too long, by name", () => {
+  for (const text of ["\\q", "\\", "a\\x4", "\\xgg", "\\0"]) {
+    assert.throws(() => parseEscapes(text), /want \\r, \\n, \\t, \\\\ or/);
+  }
+  assert.throws(() => parseEscapes("x".repeat(4097)), /4097 bytes/);
 });

@@ -1,0 +1,245 @@
+/**
+ * Whether a connection may be served: decided in the parent, before any process is spent.
+ *
+ * What limits all connections together (`maxConnections`, `rate`) can leave them in the backlog until
+ * there is room. What limits one source cannot: who waits in the backlog is not known, and one source
+ * would hold up all others there. It refuses.
+ *
+ * @module
+ */
+import { maskIp, type Network, NetworkTable } from "./networks.ts";
+import { type Rate, TokenBucket, TokenBuckets } from "./rate.ts";
+import type { RefusalReason } from "./refusal.ts";
+
+/** The limits. */
+export interface AdmissionOptions {
+  /** Connections at a time; Infinity for no limit. */
+  readonly maxConnections: number;
+  /** What happens to those beyond that, or beyond `rate`: they wait in the backlog, or are refused. */
+  readonly overload: "wait" | "refuse";
+  /** Connections of one source at a time; Infinity for no limit. */
+  readonly maxPerSource: number;
+  /** How many bits of an address make its source. */
+  readonly sourcePrefix: { readonly ipv4: number; readonly ipv6: number };
+  /** How fast connections may come; undefined for no limit. */
+  readonly rate?: Rate | undefined;
+  /** How fast connections of one source may come; undefined for no limit. */
+  readonly ratePerSource?: Rate | undefined;
+  /** Who may connect; everybody when it and `deny` are empty, or all who are not in `deny`. */
+  readonly allow: readonly Network[];
+  /** Who may not; where both lists have an address, the more specific network counts, of equals this. */
+  readonly deny: readonly Network[];
+  /** Whom no limit concerns, and who does not count. They may be in `deny` for all that. */
+  readonly exempt: readonly Network[];
+}
+
+/** No limits. */
+export const UNLIMITED: AdmissionOptions = {
+  maxConnections: Infinity,
+  overload: "wait",
+  maxPerSource: Infinity,
+  sourcePrefix: { ipv4: 32, ipv6: 64 },
+  allow: [],
+  deny: [],
+  exempt: [],
+};
+
+/** What an admitted connection holds, until it is given back. */
+export interface Ticket {
+  /** Whether it counts among all connections. */
+  counts: boolean;
+  /** The source among whose connections it counts; null for none. */
+  source: string | null;
+}
+
+/** Sources whose rate is remembered at a time; an attacker may have more addresses than we memory. */
+const MOST_SOURCES = 65_536;
+
+/** Decides, and counts who is in. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #access = new NetworkTable<"allow" | "deny">();
+  readonly #exempt = new NetworkTable<true>();
+  readonly #rate: TokenBucket | undefined;
+  readonly #ratePerSource: TokenBuckets | undefined;
+  /** How many connections each source has, of those that have any. */
+  readonly #sources = new Map<string, number>();
+  #active = 0;
+
+  /**
+   * Makes one.
+   *
+   * @param options The limits.
+   */
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    const { rate, ratePerSource, allow, deny, exempt } = options;
+    for (const network of allow) this.#access.set(network, "allow");
+    for (const network of deny) this.#access.set(network, "deny");
+    for (const network of exempt) this.#exempt.set(network, true);
+    if (rate) this.#rate = new TokenBucket(rate);
+    if (ratePerSource) {
+      this.#ratePerSource = new TokenBuckets(ratePerSource, MOST_SOURCES);
+    }
+  }
+
+  /** How many connections are in, of those that count. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** How many sources something is remembered of. */
+  get sources(): number {
+    return Math.max(this.#sources.size, this.#ratePerSource?.size ?? 0);
+  }
+
+  /**
+   * How long connections must be left in the backlog.
+   *
+   * @param now The time, as all times here on the clock of `performance.now()`.
+   * @returns Milliseconds; 0 when one may be taken; Infinity until a ticket is given back.
+   */
+  wait(now: number): number {
+    if (this.#options.overload === "refuse") return 0;
+    if (this.#active >= this.#options.maxConnections) return Infinity;
+    return this.#rate?.wait(now) ?? 0;
+  }
+
+  /**
+   * Decides about a connection.
+   *
+   * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket.
+   * @param now The time.
+   * @returns Its ticket, for {@linkcode release}; or why it is refused.
+   */
+  admit(
+    ip: Uint8Array<ArrayBuffer> | null,
+    now: number,
+  ): Ticket | RefusalReason {
+    const ticket: Ticket = { counts: false, source: null };
+    const refusal = this.check(ip, now) ??
+      (this.#isExempt(ip) ? null : this.#checkAll(now));
+    if (refusal !== null) return refusal;
+    if (!this.#isExempt(ip)) this.#count(ticket, now);
+    this.#countSource(ticket, ip, now);
+    return ticket;
+  }
+
+  /**
+   * Decides about a connection whose client is not known yet, since a proxy speaks for it: by what
+   * limits all together alone. {@linkcode identify} follows.
+   *
+   * @param now The time.
+   * @returns Its ticket; or why it is refused.
+   */
+  admitUnidentified(now: number): Ticket | RefusalReason {
+    const refusal = this.#checkAll(now);
+    if (refusal !== null) return refusal;
+    const ticket: Ticket = { counts: false, source: null };
+    this.#count(ticket, now);
+    return ticket;
+  }
+
+  /**
+   * Decides about it again when its client is known.
+   *
+   * @param ticket The ticket, which is to be given back whatever this decides.
+   * @param ip The client's address.
+   * @param now The time.
+   * @returns Null when it may be served; else why it is refused.
+   */
+  identify(
+    ticket: Ticket,
+    ip: Uint8Array<ArrayBuffer> | null,
+    now: number,
+  ): RefusalReason | null {
+    const refusal = this.check(ip, now);
+    if (refusal !== null) return refusal;
+    if (this.#isExempt(ip)) this.release(ticket);
+    this.#countSource(ticket, ip, now);
+    return null;
+  }
+
+  /**
+   * Whether a source may have one more connection, as far as it alone is concerned; nothing is counted.
+   *
+   * @param ip The client's address.
+   * @param now The time.
+   * @returns Null when it may; else why not.
+   */
+  check(
+    ip: Uint8Array<ArrayBuffer> | null,
+    now: number,
+  ): RefusalReason | null {
+    if (ip === null) return null;
+    const { allow, maxPerSource } = this.#options;
+    const access = this.#access.find(ip) ??
+      (allow.length > 0 ? "deny" : "allow");
+    if (access === "deny") return "denied";
+    if (this.#isExempt(ip)) return null;
+    const source = this.#sourceOf(ip);
+    if ((this.#sources.get(source) ?? 0) >= maxPerSource) {
+      return "max-per-source";
+    }
+    const late = this.#ratePerSource?.wait(source, now) ?? 0;
+    return late > 0 ? "rate-per-source" : null;
+  }
+
+  /**
+   * Gives a ticket back; again is harmless.
+   *
+   * @param ticket The ticket.
+   */
+  release(ticket: Ticket): void {
+    if (ticket.counts) this.#active--;
+    ticket.counts = false;
+    if (ticket.source === null) return;
+    const left = this.#sources.get(ticket.source)! - 1;
+    if (left > 0) this.#sources.set(ticket.source, left);
+    else this.#sources.delete(ticket.source);
+    ticket.source = null;
+  }
+
+  /**
+   * Forgets sources of which nothing needs to be remembered.
+   *
+   * @param now The time.
+   */
+  sweep(now: number): void {
+    this.#ratePerSource?.sweep(now);
+  }
+
+  #checkAll(now: number): RefusalReason | null {
+    if (this.#active >= this.#options.maxConnections) return "max-connections";
+    return (this.#rate?.wait(now) ?? 0) > 0 ? "rate" : null;
+  }
+
+  #count(ticket: Ticket, now: number): void {
+    this.#active++;
+    this.#rate?.take(now);
+    ticket.counts = true;
+  }
+
+  #countSource(
+    ticket: Ticket,
+    ip: Uint8Array<ArrayBuffer> | null,
+    now: number,
+  ): void {
+    if (ip === null || this.#isExempt(ip)) return;
+    const limited = this.#options.maxPerSource < Infinity;
+    if (!limited && !this.#ratePerSource) return;
+    const source = this.#sourceOf(ip);
+    this.#ratePerSource?.take(source, now);
+    this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1);
+    ticket.source = source;
+  }
+
+  #isExempt(ip: Uint8Array<ArrayBuffer> | null): boolean {
+    return ip !== null && this.#exempt.find(ip) === true;
+  }
+
+  #sourceOf(ip: Uint8Array<ArrayBuffer>): string {
+    const { ipv4, ipv6 } = this.#options.sourcePrefix;
+    return maskIp(ip, ip.length === 4 ? ipv4 : ipv6).toHex();
+  }
+}

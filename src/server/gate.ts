@@ -1,0 +1,150 @@
+/**
+ * The gate between the backlog and the process model: who comes in, who waits, who is sent away.
+ *
+ * @module
+ */
+import { decodeAddress, formatAddress, ipOf } from "../posix/address.ts";
+import type { Accepted } from "../posix/sockets.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
+import { Farewell } from "./farewell.ts";
+import type { RefusalReason } from "./refusal.ts";
+
+/** How often the admission forgets what it need not remember, in milliseconds. */
+const SWEEP = 1_000;
+
+/** How the gate works. */
+export interface GateOptions extends AdmissionOptions {
+  /** What those are told whom a limit refuses; empty to say nothing. Who is denied is told nothing. */
+  readonly busyMessage: Uint8Array<ArrayBuffer>;
+}
+
+/** What the gate tells. */
+export interface GateEvents {
+  /** A connection may be served; both are the receiver's, the ticket for {@linkcode Gate.release}. */
+  admitted(connection: Accepted, ticket: Ticket): void;
+  /** A connection was refused, and is closed. */
+  rejected(peer: string, reason: RefusalReason): void;
+  /** There may be room (again). */
+  room(): void;
+}
+
+/** Decides about each connection once it is off the backlog, and whether one may be taken off it. */
+export class Gate {
+  readonly #admission: Admission;
+  readonly #waits: boolean;
+  readonly #farewell: Farewell;
+  readonly #events: GateEvents;
+  /** Off the backlog without room, since a drain takes all that is in it. */
+  readonly #line: Accepted[] = [];
+  #settled: PromiseWithResolvers<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #sweeper: ReturnType<typeof setInterval> | undefined;
+
+  /**
+   * Makes one.
+   *
+   * @param options How it works.
+   * @param watcher For those who are sent away.
+   * @param events Is told what it decides.
+   */
+  constructor(options: GateOptions, watcher: Watcher, events: GateEvents) {
+    this.#admission = new Admission(options);
+    this.#waits = options.overload === "wait";
+    this.#farewell = new Farewell(options.busyMessage, watcher);
+    this.#events = events;
+    if (options.ratePerSource) {
+      const sweep = () => this.#admission.sweep(performance.now());
+      this.#sweeper = setInterval(sweep, SWEEP);
+    }
+  }
+
+  /** How many connections are off the backlog and wait for room. */
+  get waiting(): number {
+    return this.#line.length;
+  }
+
+  /**
+   * Whether a connection may be taken off the backlog; if not, `room` is told when one may.
+   *
+   * @returns Whether there is room.
+   */
+  hasRoom(): boolean {
+    const wait = this.#admission.wait(performance.now());
+    if (wait > 0 && wait < Infinity) {
+      this.#timer ??= setTimeout(() => this.#later(), Math.ceil(wait));
+    }
+    return wait === 0;
+  }
+
+  /**
+   * A connection came off the backlog.
+   *
+   * @param connection The connection, from here on the gate's.
+   */
+  arrived(connection: Accepted): void {
+    if (this.#waits && (this.#line.length > 0 || !this.hasRoom())) {
+      this.#line.push(connection);
+    } else this.#decide(connection);
+  }
+
+  /**
+   * A connection that was admitted is over.
+   *
+   * @param ticket Its ticket.
+   */
+  release(ticket: Ticket): void {
+    this.#admission.release(ticket);
+    this.#admitLine();
+    this.#events.room();
+  }
+
+  /** Resolves when nobody waits for room. */
+  settled(): Promise<void> {
+    if (this.#line.length === 0) return Promise.resolve();
+    this.#settled ??= Promise.withResolvers();
+    return this.#settled.promise;
+  }
+
+  /** Sends away who waits for room: there will be none. */
+  giveUp(): void {
+    for (const connection of this.#line.splice(0)) {
+      this.#reject(connection, "max-connections");
+    }
+    this.#settled?.resolve();
+  }
+
+  /** Closes what is left of those who were sent away; call it last. */
+  close(): void {
+    this.giveUp();
+    clearTimeout(this.#timer);
+    clearInterval(this.#sweeper);
+    this.#farewell.close();
+  }
+
+  #decide(connection: Accepted): void {
+    const ip = ipOf(connection.peer);
+    const ticket = this.#admission.admit(ip, performance.now());
+    if (typeof ticket === "string") this.#reject(connection, ticket);
+    else this.#events.admitted(connection, ticket);
+  }
+
+  #reject({ fd, peer }: Accepted, reason: RefusalReason): void {
+    if (reason === "denied") fd.close();
+    else this.#farewell.say(fd);
+    this.#events.rejected(formatAddress(decodeAddress(peer)), reason);
+  }
+
+  #later(): void {
+    this.#timer = undefined;
+    this.#admitLine();
+    this.#events.room();
+  }
+
+  #admitLine(): void {
+    while (this.#line.length > 0 && this.hasRoom()) {
+      this.#decide(this.#line.shift()!);
+    }
+    if (this.#line.length === 0) this.#settled?.resolve();
+  }
+}

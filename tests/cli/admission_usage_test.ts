@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { runCommand } from "../helpers/command.ts";
+import { test } from "../helpers/testing.ts";
+
+const UNIX = ["--unix", "/tmp/mpserv-none.sock"];
+
+/** Command lines that are wrong, and what the person is told. */
+const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
+  [["--max-connections", "many"], /number of connections "many": want a whole/],
+  [["--max-per-source", "0"], /number of connections "0": want .* at least 1/],
+  [["--source-prefix", "24"], /source prefix "24": want bits of IPv4 and of/],
+  [["--rate", "fast"], /rate "fast": want connections, a time/],
+  [["--rate-per-source", "0/1s"], /rate "0\/1s"/],
+  [["--overload", "panic"], /panic.*wait, refuse/],
+  [["--busy-message", "\\q"], /"\\q" in "\\q": want/],
+  [["--allow", "10.0.0.0/33"], /network "10\.0\.0\.0\/33": want an address/],
+  [["--deny", "10.0.0.1/8"], /"10\.0\.0\.1\/8": bits beyond the prefix/],
+  [["--exempt", "10.0.0.0/8,"], /network "": want/],
+  [[...UNIX, "--max-per-source", "5"], /--max-per-source with --unix/],
+  [[...UNIX, "--rate-per-source", "5/1s"], /--rate-per-source with --unix/],
+  [[...UNIX, "--allow", "::/0"], /--allow with --unix: .*have no address/],
+];
+
+for (const [args, told] of WRONG) {
+  test(`usage: mpserv serve ${args.join(" ")}: is one line on stderr and exit code 2`, async () => {
+    const { code, stdout, stderr } = await runCommand(["serve", ...args]);
+    assert.match(stderr, /^error: [^\n]+\n$/);
+    assert.match(stderr, told);
+    assert.deepEqual([code, stdout], [2, ""]);
+  });
+}
+
+test("usage: the help says which limits can wait", async () => {
+  const { stdout } = await runCommand(["serve", "--help"]);
+  const text = stdout.replaceAll(/\s+/g, " ");
+  assert.match(text, /beyond --max-connections and --rate: wait in/);
+  assert.match(text, /of one source at a time; those beyond are refused/);
+});

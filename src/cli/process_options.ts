@@ -89,7 +89,6 @@ export const limitProcessesOption = () =>
 const NOT_WITH_PROGRAM: readonly (readonly [option: string, why: string])[] = [
   ["service", "one of them serves"],
   ["handler", "one of them serves"],
-  ["idleTimeout", "a program keeps its own time"],
 ];
 
 /**

@@ -45,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
   using listener = await listen(options);
+  const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
   const receiver = logEvents(log.logger);
   const server = new Server({
@@ -68,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     maxLifetime: options.maxLifetime,
     receivers: [receiver],
   });
+  using _keeper = keepTime?.(server);
   const stop = new AbortController();
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
@@ -83,6 +85,16 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   await log.flush();
   return 0;
+}
+
+/** A process that has become a program keeps no time: the server does, if there is any to keep. */
+async function timeKeeper(
+  { program, idleTimeout, firstByteTimeout }: ServeOptions,
+  { address }: Listener,
+): Promise<((server: Server) => Disposable) | undefined> {
+  if (program === undefined || !(idleTimeout || firstByteTimeout)) return;
+  const { prepareTrafficWatch } = await import("./traffic.ts");
+  return prepareTrafficWatch(address, { idleTimeout, firstByteTimeout });
 }
 
 /** With `--watch`, the handler's code as it is at this moment, and from then on. */

@@ -14,6 +14,8 @@ export interface Live {
   readonly acceptedAt: number;
   /** The process that serves it; 0 until one took it. */
   pid: number;
+  /** When that process took it, on the same clock; 0 until then. */
+  takenAt: number;
 }
 
 /** The connections that have been accepted and have not ended, oldest first. */
@@ -43,6 +45,7 @@ export class LiveTable implements Iterable<Live> {
       peer,
       acceptedAt: performance.now(),
       pid: 0,
+      takenAt: 0,
     };
     this.#live.set(live.id, live);
     return live;
@@ -67,7 +70,7 @@ export class LiveTable implements Iterable<Live> {
    */
   took(id: number, pid: number): Live | undefined {
     const live = this.#live.get(id);
-    if (live) live.pid = pid;
+    if (live) Object.assign(live, { pid, takenAt: performance.now() });
     return live;
   }
 

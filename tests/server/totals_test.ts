@@ -6,7 +6,13 @@ import { REFUSAL_REASONS } from "../../src/server/refusal.ts";
 import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 
-const live: Live = { id: 1, peer: "192.0.2.1:1", acceptedAt: 0, pid: 0 };
+const live: Live = {
+  id: 1,
+  peer: "192.0.2.1:1",
+  acceptedAt: 0,
+  pid: 0,
+  takenAt: 0,
+};
 
 function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((a, b) => a + b, 0);

@@ -20,7 +20,6 @@ const REFUSED: readonly (readonly [string[], number, RegExp])[] = [
   [["--stderr", "nowhere", "--", "cat"], 2, /nowhere.*server, client/],
   [["--service", "echo", "--", "cat"], 2, /both --service and a program/],
   [["--handler", "x.ts", "--", "cat"], 2, /both --handler and a program/],
-  [["--idle-timeout", "3s", "--", "cat"], 2, /both --idle-timeout and a prog/],
 ];
 
 for (const [args, code, told] of REFUSED) {

@@ -266,6 +266,8 @@ export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
 /** `poll(2)`: the descriptor is not open. */
 export const POLLNVAL = 0x20;
+/** `recv(2)`: look at what is there, and leave it there. */
+export const MSG_PEEK = 2;
 /** `shutdown(2)`: no more sending. */
 export const SHUT_WR = 1;
 /** `shutdown(2)`: no more of either. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Abi, abi, AF_INET, AF_UNIX } from "./abi.ts";
+import { parseIpv4, parseIpv6 } from "./ip.ts";
 
 /** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
 export const MAX_ADDRESS = 128;
@@ -100,15 +101,46 @@ export function encodeAddress(
         `Cannot use path "${address.path}": ${MAX_UNIX_PATH} bytes at most`,
       );
     }
-    return sockaddr(AF_UNIX, 3 + path.length, layout, 2, path);
+    return encodeUnixAddress(new Uint8Array([...path, 0]), layout);
   }
   const { hostname, port } = address;
-  const bytes = hostBytes(hostname);
-  const encoded = bytes.length === 4
-    ? sockaddr(AF_INET, 16, layout, 4, bytes)
-    : sockaddr(layout.AF_INET6, 28, layout, 8, bytes);
-  new DataView(encoded.buffer).setUint16(2, port);
-  return encoded;
+  const ip = parseIpv4(hostname) ?? parseIpv6(hostname);
+  if (ip) return encodeIpAddress(ip, port, layout);
+  throw new TypeError(`Cannot use host "${hostname}": want an address`);
+}
+
+/**
+ * Encodes an IP address and a port (ip(7), ipv6(7)).
+ *
+ * @param ip The address: 4 bytes for IPv4, 16 for IPv6.
+ * @param port The port.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns `struct sockaddr_in` or `struct sockaddr_in6`.
+ */
+export function encodeIpAddress(
+  ip: Uint8Array,
+  port: number,
+  layout: Abi = abi,
+): Uint8Array<ArrayBuffer> {
+  const bytes = ip.length === 4
+    ? sockaddr(AF_INET, 16, layout, 4, ip)
+    : sockaddr(layout.AF_INET6, 28, layout, 8, ip);
+  new DataView(bytes.buffer).setUint16(2, port);
+  return bytes;
+}
+
+/**
+ * Encodes the name of a Unix domain socket (unix(7)).
+ *
+ * @param name A path, or a NUL byte and an abstract name; empty for none; 108 bytes at most.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns `struct sockaddr_un`, as long as it has to be.
+ */
+export function encodeUnixAddress(
+  name: Uint8Array,
+  layout: Abi = abi,
+): Uint8Array<ArrayBuffer> {
+  return sockaddr(AF_UNIX, 2 + name.length, layout, 2, name);
 }
 
 function sockaddr(
@@ -123,24 +155,6 @@ function sockaddr(
   else bytes[0] = family; // little-endian, below 256
   bytes.set(content, at);
   return bytes;
-}
-
-/** 4 or 16 bytes of an address in text. */
-function hostBytes(hostname: string): number[] {
-  if (/^\d+(\.\d+){3}$/.test(hostname)) {
-    const bytes = hostname.split(".").map(Number);
-    if (bytes.every((byte) => byte < 256)) return bytes;
-  } else if (URL.canParse(`http://[${hostname}]/`)) {
-    // Shortest form, RFC 5952: at most one "::", no dotted numbers.
-    const text = new URL(`http://[${hostname}]/`).hostname.slice(1, -1);
-    const [head, tail] = text.split("::").map((part) =>
-      part === "" ? [] : part.split(":").map((group) => parseInt(group, 16))
-    );
-    const missing = 8 - head!.length - (tail?.length ?? 0);
-    const groups = [...head!, ...Array(missing).fill(0), ...tail ?? []];
-    return groups.flatMap((group: number) => [group >> 8, group & 0xff]);
-  }
-  throw new TypeError(`Cannot use host "${hostname}": want an address`);
 }
 
 function unixPath(bytes: Uint8Array): string {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi } from "./abi.ts";
+import { abi, MSG_PEEK } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { viewOf } from "./scratch.ts";
@@ -62,8 +62,29 @@ export function receiveNow(
   fd: number,
   buffer: Uint8Array<ArrayBuffer>,
 ): number {
+  return receive(fd, buffer, abi.MSG_DONTWAIT);
+}
+
+/**
+ * Looks at what is there without taking it: `recv(2)` MSG_PEEK MSG_DONTWAIT.
+ *
+ * @param fd A socket.
+ * @param buffer Where to put a copy of the bytes.
+ * @returns How many bytes there are, up to the buffer's length; 0 at the end of the stream; -1 when
+ *   nothing is there yet.
+ * @throws {PosixError} On any other error.
+ */
+export function peekNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+  return receive(fd, buffer, abi.MSG_DONTWAIT | MSG_PEEK);
+}
+
+function receive(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+  flags: number,
+): number {
   for (;;) {
-    const count = libc.recv(fd, buffer, buffer.length, abi.MSG_DONTWAIT);
+    const count = libc.recv(fd, buffer, buffer.length, flags);
     if (count >= 0) return count;
     const error = errno();
     if (error === EAGAIN) return -1;

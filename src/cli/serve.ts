@@ -15,6 +15,11 @@ import {
   openListener,
 } from "../server/listener.ts";
 import { Server } from "../server/server.ts";
+import type { Notifier } from "../server/systemd/notifier.ts";
+import {
+  type ManagerVariables,
+  takeManagerVariables,
+} from "../server/systemd/variables.ts";
 import type { ServiceChoice } from "../service/load.ts";
 import { gateOptions } from "./admission_options.ts";
 import { resolveHandler } from "./handler.ts";
@@ -40,14 +45,16 @@ const STDERR = 2;
 export async function serve(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
+  const manager = takeManagerVariables();
   const gate = gateOptions(options);
   checkDescriptors(options.spares);
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
-  using listener = await listen(options);
+  using listener = await listen(options, manager);
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
   const receiver = logEvents(log.logger);
+  using notifier = await openNotifier(manager, log);
   const server = new Server({
     listener,
     model: (watcher, events) => {
@@ -67,13 +74,15 @@ export async function serve(options: ServeOptions): Promise<number> {
     gate,
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
-    receivers: [receiver],
+    receivers: [receiver, notifier ?? {}],
   });
   using _keeper = keepTime?.(server);
   const stop = new AbortController();
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
-  greet(log, listener, await start(server, options));
+  const chosen = await start(server, options);
+  greet(log, listener, chosen);
+  notifier?.ready({ address: listener.address, model: chosen.model.name });
   await server.run(stop.signal);
   receiver.flush();
   const { accepted, served, refused } = server.totals();
@@ -144,9 +153,16 @@ async function start(
 }
 
 async function listen(
-  { host, port, unix, backlog }: ServeOptions,
+  options: ServeOptions,
+  manager: ManagerVariables | null,
 ): Promise<Listener> {
+  const { host, port, unix, backlog, fdName } = options;
   try {
+    if (manager?.LISTEN_FDS !== undefined || fdName !== undefined) {
+      const { listenForManager } = await import("./service_manager.ts");
+      const passed = listenForManager(manager ?? {}, fdName);
+      if (passed !== null) return passed;
+    }
     return await openListener({
       host,
       port,
@@ -157,6 +173,14 @@ async function listen(
     if (error instanceof ListenError) throw new UserError(error.message);
     throw error;
   }
+}
+
+async function openNotifier(
+  manager: ManagerVariables | null,
+  { logger }: Log,
+): Promise<Notifier | null> {
+  if (!manager?.NOTIFY_SOCKET) return null;
+  return (await import("./service_manager.ts")).openNotifier(manager, logger);
 }
 
 /** Two descriptors a spare while it starts, and some for what the runtime opens as it goes. */

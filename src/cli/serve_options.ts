@@ -21,6 +21,7 @@ import { count, named, valueOf } from "./arguments.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
 import { checkGrants, grantOption } from "./grant_option.ts";
+import { fdNameOption, type ListenOptions } from "./listen_options.ts";
 import {
   LOG_FORMATS,
   LOG_LEVELS,
@@ -56,7 +57,7 @@ const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
 export interface ServeOptions
-  extends ProcessOptions, TimeOptions, AdmissionOptions {
+  extends ProcessOptions, ListenOptions, TimeOptions, AdmissionOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -176,6 +177,7 @@ export function serveCommand(
       "when the handler's code changes, serve new connections with the new code",
     )
     .addOption(grantOption())
+    .addOption(fdNameOption())
     .addOption(stderrOption())
     .addOption(userOption())
     .addOption(chdirOption())

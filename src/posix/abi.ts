@@ -48,6 +48,8 @@ export interface Abi {
   readonly SOL_SOCKET: number;
   /** Socket option: is it listening? 0 where `getsockopt(2)` does not know it. */
   readonly SO_ACCEPTCONN: number;
+  /** Socket option: which type of socket is it? */
+  readonly SO_TYPE: number;
   /** Socket option: `struct timeval` after which a blocking receive gives up. */
   readonly SO_RCVTIMEO: number;
   /** Socket option: `struct timeval` after which a blocking send gives up. */
@@ -93,6 +95,7 @@ export const linux: Abi = {
   SOCK_CLOEXEC: 0o2000000, // bits/socket_type.h
   SOL_SOCKET: 1, // asm-generic/socket.h
   SO_ACCEPTCONN: 30,
+  SO_TYPE: 3,
   SO_RCVTIMEO: 20,
   SO_SNDTIMEO: 21,
   SO_ERROR: 4,
@@ -172,6 +175,7 @@ export const darwin: Abi = {
   SOCK_CLOEXEC: 0, // no such flag, and no accept4(2)
   SOL_SOCKET: 0xffff, // sys/socket.h
   SO_ACCEPTCONN: 0, // in the header, but no case of sogetoptlock() in XNU's bsd/kern/uipc_socket.c
+  SO_TYPE: 0x1008,
   SO_RCVTIMEO: 0x1006,
   SO_SNDTIMEO: 0x1005,
   SO_ERROR: 0x1007,
@@ -246,6 +250,10 @@ export const darwin: Abi = {
 export const AF_UNIX = 1;
 /** Address family of IPv4. */
 export const AF_INET = 2;
+/** Socket type: a stream of bytes. */
+export const SOCK_STREAM = 1;
+/** Socket type: datagrams. */
+export const SOCK_DGRAM = 2;
 /** `fcntl(2)`: get and set descriptor flags. */
 export const F_GETFD = 1;
 /** `fcntl(2)`: set descriptor flags. */

@@ -4,14 +4,13 @@
  *
  * @module
  */
-import { abi } from "./abi.ts";
+import { abi, SOCK_STREAM } from "./abi.ts";
 import { type Address, encodeAddress } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { setOption } from "./sockets.ts";
 
-const SOCK_STREAM = 1;
 const IPPROTO_IP = 0; // netinet/in.h
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1; // netinet/tcp.h

@@ -106,6 +106,14 @@ export const prototypes = {
   recv: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
   /** `ssize_t send(int sockfd, const void *buf, size_t len, int flags)`. */
   send: { parameters: ["i32", "buffer", "u32", "i32"], result: "i32" },
+  /**
+   * `ssize_t sendto(int sockfd, const void *buf, size_t len, int flags,
+   * const struct sockaddr *addr, socklen_t addrlen)`.
+   */
+  sendto: {
+    parameters: ["i32", "buffer", "u32", "i32", "buffer", "u32"],
+    result: "i32",
+  },
   /** `ssize_t sendmsg(int sockfd, const struct msghdr *msg, int flags)`. */
   sendmsg: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   /** `ssize_t recvmsg(int sockfd, struct msghdr *msg, int flags)`. */

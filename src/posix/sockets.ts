@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
+import {
+  type Abi,
+  abi,
+  AF_UNIX,
+  SHUT_RDWR,
+  SHUT_WR,
+  SOCK_STREAM,
+} from "./abi.ts";
 import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, openDescriptors, setInherit, setNonblocking } from "./fd.ts";
@@ -156,6 +163,28 @@ export function localAddress(fd: number): Address {
   if (address === null) throw new PosixError("getsockname", errno());
   return address;
 }
+
+/**
+ * What a descriptor is, to who got it from elsewhere.
+ *
+ * @param fd A descriptor.
+ * @returns Whether it is a socket that listens for connections which are streams of bytes, and if
+ *   not, what it is instead.
+ */
+export function kindOf(fd: number): SocketKind {
+  const type = option(fd, abi.SO_TYPE);
+  if (type < 0) return "no socket";
+  if (type !== SOCK_STREAM) return "other socket";
+  if (option(fd, abi.SO_ACCEPTCONN) !== 1) return "connection";
+  return "listener";
+}
+
+/** What a descriptor is: see {@linkcode kindOf}. */
+export type SocketKind =
+  | "listener"
+  | "connection"
+  | "other socket"
+  | "no socket";
 
 /**
  * Changes how many connections may wait in a listener's backlog: `listen(2)` again.

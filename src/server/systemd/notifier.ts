@@ -1,0 +1,152 @@
+/**
+ * Telling the service manager how we are (sd_notify(3), sd_watchdog_enabled(3)).
+ *
+ * @module
+ */
+import { formatAddress } from "../../posix/address.ts";
+import { DatagramSender } from "../../posix/datagram.ts";
+import { PosixError } from "../../posix/errno.ts";
+import type { ServerReceiver } from "../events.ts";
+import type { Listener } from "../listener.ts";
+import type { ManagerVariables } from "./variables.ts";
+
+/** How often the status may change, in milliseconds. */
+const STATUS_PAUSE = 1000;
+/** `sun_path` holds so much (unix(7)). */
+const MAX_NAME = 108;
+
+/** The longest that a timer takes, in milliseconds. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** What is told at the start. */
+export interface Readiness {
+  /** Where the server listens. */
+  readonly address: Listener["address"];
+  /** The process model that serves. */
+  readonly model: string;
+}
+
+/** Tells one manager. A message that cannot be sent is told once, and nothing else comes of it. */
+export class Notifier implements ServerReceiver, Disposable {
+  readonly #socket: DatagramSender;
+  readonly #trouble: (what: string) => void;
+  readonly #watchdog: number;
+  #state = "";
+  #live = 0;
+  #pending: ReturnType<typeof setTimeout> | undefined;
+  #beat: ReturnType<typeof setInterval> | undefined;
+  #failed = false;
+
+  /**
+   * Makes one.
+   *
+   * @param address Of the manager's socket: a path, or `@` and an abstract name.
+   * @param watchdog How often the manager wants a sign of life, in milliseconds; 0 for never.
+   * @param trouble Is told what goes wrong.
+   * @throws {RangeError} When the address is none of a Unix domain socket.
+   */
+  constructor(
+    address: string,
+    watchdog: number,
+    trouble: (what: string) => void,
+  ) {
+    const length = new TextEncoder().encode(address).length;
+    if (!/^[/@]./.test(address) || length > MAX_NAME) {
+      throw new RangeError(
+        `Cannot use NOTIFY_SOCKET="${address}": want a path, or @ and a name, of ${MAX_NAME} bytes at most`,
+      );
+    }
+    this.#socket = new DatagramSender(address);
+    this.#watchdog = watchdog;
+    this.#trouble = trouble;
+  }
+
+  /**
+   * Connections are accepted from here on.
+   *
+   * @param readiness Where, and how.
+   */
+  ready({ address, model }: Readiness): void {
+    this.#state = `Listening on ${formatAddress(address)} (${model})`;
+    this.#send("READY=1", this.#status());
+    if (this.#watchdog === 0) return;
+    // Half of it, as sd_watchdog_enabled(3) recommends. A timer runs only if the event loop does.
+    const beat = () => this.#send("WATCHDOG=1");
+    beat();
+    this.#beat = setInterval(beat, this.#watchdog / 2);
+  }
+
+  /** A process has a connection. */
+  connected(): void {
+    this.#live++;
+    this.#later();
+  }
+
+  /** A connection has ended. */
+  disconnected(): void {
+    this.#live--;
+    this.#later();
+  }
+
+  /** No more connections are accepted. */
+  draining(): void {
+    this.#state = "Draining";
+    this.#send("STOPPING=1", this.#status());
+  }
+
+  /** Tells nothing any more. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#pending);
+    clearInterval(this.#beat);
+    this.#socket[Symbol.dispose]();
+  }
+
+  /** The status, once for all that changes in a while. */
+  #later(): void {
+    this.#pending ??= setTimeout(() => {
+      this.#pending = undefined;
+      this.#send(this.#status());
+    }, STATUS_PAUSE);
+  }
+
+  #status(): string {
+    const things = this.#live === 1 ? "connection" : "connections";
+    return `STATUS=${this.#state}, serving ${this.#live} ${things}`;
+  }
+
+  #send(...assignments: string[]): void {
+    const text = assignments.join("\n").replaceAll("\0", "@");
+    try {
+      this.#socket.send(new TextEncoder().encode(text + "\n"));
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      if (!this.#failed) {
+        this.#trouble(`Cannot notify the service manager: ${error.message}`);
+      }
+      this.#failed = true;
+    }
+  }
+}
+
+/**
+ * How often the manager wants a sign of life.
+ *
+ * @param variables The manager's.
+ * @param pid This process.
+ * @returns Milliseconds; 0 for never.
+ * @throws {RangeError} When the variable makes no sense.
+ */
+export function watchdogInterval(
+  { WATCHDOG_PID, WATCHDOG_USEC }: ManagerVariables,
+  pid: number,
+): number {
+  const others = WATCHDOG_PID !== undefined && WATCHDOG_PID !== String(pid);
+  if (WATCHDOG_USEC === undefined || others) return 0;
+  const interval = /^\d{1,15}$/.test(WATCHDOG_USEC)
+    ? Number(WATCHDOG_USEC) / 1000
+    : 0;
+  if (interval > 0) return Math.min(interval, MAX_TIMER);
+  throw new RangeError(
+    `Cannot use WATCHDOG_USEC="${WATCHDOG_USEC}": want microseconds`,
+  );
+}

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { readPassed } from "../../../src/server/systemd/passed_sockets.ts";
+import { commandLine, runCommand } from "../../helpers/command.ts";
+import { countSockets, serverSockets } from "../../helpers/processes.ts";
+import { models, startServer, TestServer } from "../../helpers/server.ts";
+import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
+import {
+  connect,
+  exchange,
+  hold,
+  receiveAll,
+  roundTrip,
+} from "../../helpers/wire_client.ts";
+import { missing } from "../../helpers/tools.ts";
+
+const withSystemd = {
+  ignore: missing("socket activation", "systemd-socket-activate"),
+};
+
+/** A port that nobody has at this moment. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** A server that `systemd-socket-activate` starts with the first connection. */
+async function activate(
+  sockets: readonly string[],
+  { model = "auto", first, args = [] }: {
+    model?: string;
+    first: () => Promise<Deno.Conn>;
+    args?: readonly string[];
+  },
+): Promise<{ server: TestServer; conn: Deno.Conn }> {
+  const kept = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"].flatMap(
+    (name) => Deno.env.has(name) ? ["-E", name] : [],
+  );
+  const process = new Deno.Command("systemd-socket-activate", {
+    args: [
+      ...kept,
+      ...sockets,
+      ...commandLine([
+        "serve",
+        "--model",
+        model,
+        "--log-format",
+        "json",
+        ...args,
+      ]),
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  const server = new TestServer(process, model);
+  let conn: Deno.Conn | undefined;
+  await until(
+    "it listens",
+    () => first().then((made) => (conn = made, true), () => false),
+  );
+  return { server, conn: conn! };
+}
+
+for (const model of models()) {
+  test(
+    `socket activation (${model}): serves the first connection, which started it, and others`,
+    async () => {
+      const port = freePort();
+      const { server, conn } = await activate(["-l", `127.0.0.1:${port}`], {
+        model,
+        first: () => connect(port),
+      });
+      await using _server = server;
+      using _conn = conn;
+      assert.equal(await roundTrip(conn), "hello");
+      const { address } = await server.log.waitFor(/^listening on /);
+      assert.equal(address, `127.0.0.1:${port}`);
+      using other = await connect(port);
+      assert.equal(await roundTrip(other, "other"), "other");
+      const { listening } = serverSockets(port);
+      assert.equal(countSockets(server.pid, listening), 1);
+      for (const { pid } of server.children()) {
+        assert.equal(countSockets(pid, listening), 0, `process ${pid}`);
+      }
+    },
+    withSystemd,
+  );
+}
+
+test(
+  "socket activation: a Unix domain socket, whose file stays at the end",
+  async () => {
+    await using directory = temporaryDirectory();
+    const path = `${directory.path}/echo.sock`;
+    const { server, conn } = await activate(["-l", path], {
+      first: () => Deno.connect({ transport: "unix", path }),
+    });
+    {
+      await using _server = server;
+      using _conn = conn;
+      assert.equal(await roundTrip(conn), "hello");
+      assert.equal((await server.log.waitFor(/^listening on /)).address, path);
+    }
+    assert.ok(Deno.lstatSync(path).isSocket);
+  },
+  withSystemd,
+);
+
+test("socket activation: one of several is chosen by its name", async () => {
+  const ports = [freePort(), freePort()];
+  const sockets = ports.flatMap((port) => ["-l", `127.0.0.1:${port}`]);
+  const { server, conn } = await activate(
+    [...sockets, "--fdname=web:admin"],
+    { first: () => connect(ports[1]!), args: ["--fd-name", "admin"] },
+  );
+  await using _server = server;
+  using _conn = conn;
+  assert.equal(await roundTrip(conn), "hello");
+  const { address } = await server.log.waitFor(/^listening on /);
+  assert.equal(address, `127.0.0.1:${ports[1]}`);
+}, withSystemd);
+
+test(
+  "socket activation: the manager's variables reach no program",
+  async () => {
+    const port = freePort();
+    const { server, conn } = await activate(["-l", `127.0.0.1:${port}`], {
+      first: () => connect(port),
+      args: ["--", "env"],
+    });
+    await using _server = server;
+    using _conn = conn;
+    const env = new TextDecoder().decode(await receiveAll(conn));
+    assert.match(env, /^PROTO=TCP$/m);
+    assert.doesNotMatch(env, /LISTEN_|NOTIFY_|WATCHDOG_/);
+  },
+  withSystemd,
+);
+
+/** Passes descriptors to a command as systemd does, which must not fork in between. */
+const PASS = `
+import os, socket, sys
+kinds, names, args = sys.argv[1].split(","), sys.argv[2], sys.argv[3:]
+made = []
+for kind in kinds:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "datagram" else socket.SOCK_STREAM)
+    if kind != "closed": s.bind(("127.0.0.1", 0))
+    if kind == "listener": s.listen()
+    made.append(s)
+    kept = os.dup(os.open("/dev/null", os.O_RDONLY) if kind == "file" else s.fileno())
+    os.dup2(kept, 60 + len(made))
+for i, kind in enumerate(kinds):
+    os.dup2(61 + i, 3 + i)
+    if kind == "closed": os.close(3 + i)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(kinds)))
+if names: os.environ["LISTEN_FDNAMES"] = names
+os.execvp(args[0], args)
+`;
+
+const REFUSED: readonly (readonly [
+  kinds: string,
+  names: string,
+  args: readonly string[],
+  told: RegExp,
+])[] = [
+  [
+    "listener,listener",
+    "",
+    [],
+    /Cannot serve 2 sockets at a time, named "unknown", "unknown": choose one with --fd-name/,
+  ],
+  [
+    "listener,listener",
+    "web:admin",
+    [],
+    /2 sockets at a time, named "web", "admin": choose/,
+  ],
+  [
+    "listener,listener",
+    "web:web",
+    ["--fd-name", "web"],
+    /Cannot choose between 2 sockets named "web"/,
+  ],
+  [
+    "listener",
+    "web",
+    ["--fd-name", "admin"],
+    /Cannot serve a socket named "admin": .* are named "web": /,
+  ],
+  [
+    "listener",
+    "web:admin",
+    [],
+    /LISTEN_FDNAMES="web:admin": it has 2 names for 1 sockets/,
+  ],
+  [
+    "connection",
+    "",
+    [],
+    /Cannot serve descriptor 3: it is a socket that does not listen: set Accept=no/,
+  ],
+  [
+    "datagram",
+    "",
+    [],
+    /Cannot serve descriptor 3: it is no socket of streams: use ListenStream=/,
+  ],
+  [
+    "file",
+    "",
+    [],
+    /Cannot serve descriptor 3: it is no socket: use ListenStream=/,
+  ],
+  [
+    "closed",
+    "",
+    [],
+    /Cannot serve descriptor 3: it is no socket: use ListenStream=/,
+  ],
+];
+const withPython = { ignore: missing("passing sockets", "python3") };
+for (const [kinds, names, args, told] of REFUSED) {
+  test(
+    `socket activation: ${kinds} named "${names}" ${
+      args.join(" ")
+    }: is refused in one line`,
+    async () => {
+      const { code, stderr } = await runCommand(["serve", ...args], {
+        through: ["python3", "-c", PASS, kinds, names],
+      });
+      assert.match(stderr, /^error: [^\n]+\n$/);
+      assert.match(stderr, told);
+      assert.equal(code, 1);
+    },
+    withPython,
+  );
+}
+
+test("socket activation: what is passed to another process is left alone", async () => {
+  const foreign = ["env", "LISTEN_PID=1", "LISTEN_FDS=1"];
+  await using server = await startServer({ through: foreign });
+  using conn = await hold(server.port);
+  assert.equal((await exchange(conn, new Uint8Array(5))).length, 5);
+  const { code, stderr } = await runCommand(
+    ["serve", "--fd-name", "web"],
+    { through: foreign },
+  );
+  assert.match(
+    stderr,
+    /^error: Cannot serve a socket named "web": sockets were passed to process 1, this is \d+: [^\n]+\n$/,
+  );
+  assert.equal(code, 1);
+});
+
+test("socket activation: --fd-name without a manager is refused", async () => {
+  const { code, stderr } = await runCommand(["serve", "--fd-name", "web"]);
+  assert.match(
+    stderr,
+    /^error: Cannot serve a socket named "web": no socket was passed: [^\n]+\n$/,
+  );
+  assert.equal(code, 1);
+});
+
+test("readPassed: reads the variables as sd_listen_fds(3) does", () => {
+  const read = (
+    LISTEN_FDS: string,
+    LISTEN_FDNAMES?: string,
+    LISTEN_PID = "7",
+  ) =>
+    readPassed({
+      LISTEN_PID,
+      LISTEN_FDS,
+      ...(LISTEN_FDNAMES === undefined ? {} : { LISTEN_FDNAMES }),
+    }, 7);
+  assert.deepEqual(read("2"), [{ fd: 3, name: "unknown" }, {
+    fd: 4,
+    name: "unknown",
+  }]);
+  assert.deepEqual(read("2", "web:"), [{ fd: 3, name: "web" }, {
+    fd: 4,
+    name: "",
+  }]);
+  assert.deepEqual(read("0"), []);
+  assert.deepEqual(read("0", ""), []);
+  assert.deepEqual(read("1", undefined, "8"), []);
+  assert.deepEqual(readPassed({ LISTEN_FDS: "1" }, 7), []);
+  for (const count of ["", "x", "-1", "1.5", "1025", "99999"]) {
+    assert.throws(() => read(count), /want how many sockets are passed/);
+  }
+});

@@ -118,15 +118,18 @@ const BY_ADDRESS = [
 /**
  * What the options mean to the server.
  *
- * @param options What was typed, and whether it listens on a Unix domain socket.
+ * @param options What was typed.
+ * @param clientsHaveAddresses Whether clients have IP addresses: those of a Unix domain socket have
+ *   none, unless a proxy says them.
  * @returns How its gate works.
  * @throws {UserError} When they do not go together.
  */
 export function gateOptions(
-  options: AdmissionOptions & { unix?: string | undefined },
+  options: AdmissionOptions,
+  clientsHaveAddresses: boolean,
 ): GateOptions {
   const { maxConnections, maxPerSource, allow, deny, exempt } = options;
-  for (const name of options.unix === undefined ? [] : BY_ADDRESS) {
+  for (const name of clientsHaveAddresses ? [] : BY_ADDRESS) {
     if (options[name] === undefined) continue;
     const flag = name.replaceAll(/[A-Z]/g, (a) => `-${a.toLowerCase()}`);
     throw new UserError(

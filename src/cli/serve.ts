@@ -14,6 +14,7 @@ import {
   ListenError,
   openListener,
 } from "../server/listener.ts";
+import type { ProxySource } from "../server/proxy/mod.ts";
 import { Server } from "../server/server.ts";
 import type { Notifier } from "../server/systemd/notifier.ts";
 import {
@@ -46,11 +47,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
   const manager = takeManagerVariables();
-  const gate = gateOptions(options);
   checkDescriptors(options.spares);
+  const proxies = await proxiesOf(options);
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
   using listener = await listen(options, manager);
+  const addressed = !("path" in listener.address) || proxies !== undefined;
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
   const receiver = logEvents(log.logger);
@@ -71,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ) ??
         start(child.service, events);
     },
-    gate,
+    gate: { ...gateOptions(options, addressed), proxies },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
     receivers: [receiver, notifier ?? {}],
@@ -181,6 +183,15 @@ async function openNotifier(
 ): Promise<Notifier | null> {
   if (!manager?.NOTIFY_SOCKET) return null;
   return (await import("./service_manager.ts")).openNotifier(manager, logger);
+}
+
+/** Who speaks the PROXY protocol; undefined where clients connect themselves. */
+async function proxiesOf(
+  { proxyProtocol, proxyTimeout }: ServeOptions,
+): Promise<ProxySource | undefined> {
+  if (proxyProtocol === undefined) return undefined;
+  const { proxySource } = await import("../server/proxy/mod.ts");
+  return proxySource(proxyProtocol, proxyTimeout);
 }
 
 /** Two descriptors a spare while it starts, and some for what the runtime opens as it goes. */

@@ -41,6 +41,11 @@ import {
   umaskOption,
   userOption,
 } from "./process_options.ts";
+import {
+  type ProxyOptions,
+  proxyProtocolOption,
+  proxyTimeoutOption,
+} from "./proxy_options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 import {
   drainTimeoutOption,
@@ -57,7 +62,12 @@ const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
 export interface ServeOptions
-  extends ProcessOptions, ListenOptions, TimeOptions, AdmissionOptions {
+  extends
+    ProcessOptions,
+    ListenOptions,
+    ProxyOptions,
+    TimeOptions,
+    AdmissionOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -178,6 +188,8 @@ export function serveCommand(
     )
     .addOption(grantOption())
     .addOption(fdNameOption())
+    .addOption(proxyProtocolOption())
+    .addOption(proxyTimeoutOption())
     .addOption(stderrOption())
     .addOption(userOption())
     .addOption(chdirOption())

@@ -31,11 +31,13 @@ export function logEvents(logger: Logger): ServerLog {
     logger.warn("clients refused", { reason, count, peer });
   });
   return {
-    accepted({ id, peer }) {
-      if (debug) logger.debug("accepted", { id, peer });
+    accepted({ id, peer, via }) {
+      if (debug) logger.debug("accepted", { id, peer, via: via?.proxy });
     },
-    connected({ id, peer, pid }) {
-      if (info) logger.info("new client connected...", { id, peer, pid });
+    connected({ id, peer, via, pid }) {
+      if (!info) return;
+      const proxy = via?.proxy;
+      logger.info("new client connected...", { id, peer, via: proxy, pid });
     },
     disconnected(
       { id, peer, pid },

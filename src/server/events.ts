@@ -16,8 +16,11 @@ import type { RefusalReason } from "./refusal.ts";
 export interface ServerEvents {
   /** A connection came off the backlog and was admitted; no process has it yet. */
   accepted(live: Live): void;
-  /** A connection came off the backlog and was turned away: it was closed before any process was spent. */
-  rejected(peer: string, reason: RefusalReason): void;
+  /**
+   * A connection came off the backlog and was turned away: it was closed before any process was spent.
+   * Where there is more to say about the reason, `why` says it.
+   */
+  rejected(peer: string, reason: RefusalReason, why?: string): void;
   /** A process has the connection. */
   connected(live: Live): void;
   /** The connection has ended; `milliseconds` since it was accepted. */

@@ -4,12 +4,22 @@
  * @module
  */
 
+/** The proxy at the other end of a connection, which spoke for a client. */
+export interface Via {
+  /** Its address, as text: what the kernel knows the connection by. */
+  readonly proxy: string;
+  /** How many bytes of the connection were its own, and not the client's. */
+  readonly headerBytes: number;
+}
+
 /** A connection as the server knows it. */
 export interface Live {
   /** Counts the connections of this server from 1. */
   readonly id: number;
   /** The peer's address, as text. */
   readonly peer: string;
+  /** The proxy that the client came by; undefined where it came by none. */
+  readonly via?: Via | undefined;
   /** When it was accepted, on the clock of `performance.now()`. */
   readonly acceptedAt: number;
   /** The process that serves it; 0 until one took it. */
@@ -37,12 +47,14 @@ export class LiveTable implements Iterable<Live> {
    * Adds a connection that was just accepted.
    *
    * @param peer The peer's address.
+   * @param via The proxy that it came by, if it came by one.
    * @returns Its entry, with a new id.
    */
-  add(peer: string): Live {
+  add(peer: string, via?: Via): Live {
     const live: Live = {
       id: ++this.#last,
       peer,
+      via,
       acceptedAt: performance.now(),
       pid: 0,
       takenAt: 0,

@@ -9,14 +9,13 @@ import type { ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { descriptorLimit } from "../posix/process.ts";
-import type { Accepted } from "../posix/sockets.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
 import { Endings } from "./endings.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
-import { Gate, type GateOptions } from "./gate.ts";
+import { type Arrival, Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
 import { Slots } from "./slots.ts";
@@ -75,13 +74,14 @@ export class Server {
     this.#events = tellAll([this.#totals, ...options.receivers]);
     this.#gate = new Gate(options.gate, this.#watcher, {
       admitted: (connection, ticket) => this.#admitted(connection, ticket),
-      rejected: (peer, reason) => this.#events.rejected(peer, reason),
+      rejected: (...refusal) => this.#events.rejected(...refusal),
       room: () => this.#acceptor.resume(),
     });
     this.#slots = new Slots((ticket) => this.#gate.release(ticket));
     this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
       hasRoom: () =>
-        (this.#model?.waiting ?? 0) < this.#mostWaiting && this.#gate.hasRoom(),
+        this.#gate.waiting + (this.#model?.waiting ?? 0) < this.#mostWaiting &&
+        this.#gate.hasRoom(),
       accepted: (connection) => this.#gate.arrived(connection),
       refused: (error: PosixError) =>
         this.#events.trouble(`Cannot accept: ${error.message}`),
@@ -203,8 +203,8 @@ export class Server {
     this.#watcher.stop();
   }
 
-  #admitted({ fd, peer }: Accepted, ticket: Ticket): void {
-    const live = this.#live.add(formatAddress(decodeAddress(peer)));
+  #admitted({ fd, peer, via }: Arrival, ticket: Ticket): void {
+    const live = this.#live.add(formatAddress(decodeAddress(peer)), via);
     this.#slots.hold(live.id, ticket);
     this.#events.accepted(live);
     this.#model?.serve({ id: live.id, fd, peer, lost: 0 });

@@ -69,11 +69,18 @@ export class TrafficWatch implements Disposable {
     const known = this.#ask();
     if (!known) return;
     const now = performance.now();
-    for (const { id, peer, takenAt } of served) {
-      const connection = known.get(peer);
+    for (const { id, peer, via, takenAt } of served) {
+      const connection = known.get(via?.proxy ?? peer);
       // One that the kernel does not know has ended: its process is about to say so.
       const reason = connection &&
-        exceeded(connection, now - takenAt, this.#limits);
+        exceeded(
+          {
+            ...connection,
+            bytesIn: connection.bytesIn - (via?.headerBytes ?? 0),
+          },
+          now - takenAt,
+          this.#limits,
+        );
       if (reason) this.#server.end(id, reason);
     }
   }

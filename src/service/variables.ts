@@ -49,8 +49,8 @@ export function inheritedVariables(
 export function connectionVariables(
   { id, local, remote, peer }: ConnectionFacts,
 ): string[] {
-  if ("path" in local || "path" in remote) {
-    const named = "path" in remote && remote.path !== "";
+  if ("path" in remote) {
+    const named = remote.path !== "";
     return [
       "PROTO=UNIX",
       ...("path" in local ? [`UNIXLOCALPATH=${local.path}`] : []),
@@ -67,8 +67,10 @@ export function connectionVariables(
   }
   return [
     "PROTO=TCP",
-    `TCPLOCALIP=${local.hostname}`,
-    `TCPLOCALPORT=${local.port}`,
+    // A proxy may speak for a client of TCP over a Unix domain socket.
+    ...("path" in local
+      ? []
+      : [`TCPLOCALIP=${local.hostname}`, `TCPLOCALPORT=${local.port}`]),
     `TCPREMOTEIP=${remote.hostname}`,
     `TCPREMOTEPORT=${remote.port}`,
     `TCPCONNNUM=${id}`,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
+import { freePort } from "../helpers/wire_client.ts";
 
 /** The seed's C programs, beside this checkout where it has them; skipped aloud elsewhere. */
 const folder = new URL("../../../shared/seed/", import.meta.url).pathname;
@@ -55,7 +56,7 @@ test("seed: its C client talks to our server, and ends with q", async () => {
 
 test("seed: our client talks to its C server, and ends with q", async () => {
   await withSeed("echo_mpserv", async (program) => {
-    const port = freePort();
+    const port = String(freePort());
     const server = new Deno.Command(program, { args: [port], stdout: "null" })
       .spawn();
     try {
@@ -80,11 +81,6 @@ test("seed: our client talks to its C server, and ends with q", async () => {
     }
   });
 });
-
-function freePort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return String(listener.addr.port);
-}
 
 async function isListening(port: number): Promise<boolean> {
   try {

@@ -7,6 +7,12 @@ import { abi } from "../../src/posix/abi.ts";
 import { findConnection } from "../../src/posix/sockets.ts";
 import { within } from "./testing.ts";
 
+/** A port of 127.0.0.1 that nobody has at this moment, for programs that cannot choose one. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 /** Connects to a server of this machine. */
 export function connect(port: number, hostname = "127.0.0.1") {
   return Deno.connect({ hostname, port });

@@ -8,33 +8,33 @@ import { PosixError } from "../../posix/errno.ts";
 import { peekNow, receiveNow } from "../../posix/io.ts";
 import type { Accepted } from "../../posix/sockets.ts";
 import type { Watcher } from "../../posix/watcher.ts";
+import { Countdown } from "../countdown.ts";
 import { MAX_HEADER, type ProxyHeader, ProxyHeaderError } from "./header.ts";
 import { readProxyHeader } from "./parse.ts";
 
-/** What becomes of connections. Of each it is told one of them, once. */
+/** What becomes of a connection: one of them is told, once. */
 export interface HeaderEvents {
   /**
    * The header has come; the client's first byte is the next to be read.
    *
    * @param connection The connection, from here on the receiver's, with the client's address.
-   * @param proxy The proxy's `struct sockaddr`.
+   * @param length How many bytes the header had.
    */
-  complete(connection: Accepted, proxy: Uint8Array<ArrayBuffer>): void;
+  complete(connection: Accepted, length: number): void;
   /**
    * No header in order came; the connection is closed.
    *
-   * @param proxy The proxy's `struct sockaddr`.
    * @param why What was wrong.
    */
-  failed(proxy: Uint8Array<ArrayBuffer>, why: string): void;
+  failed(why: string): void;
 }
 
 /** A connection whose header is not whole. */
 interface Pending {
   readonly connection: Accepted;
+  readonly events: HeaderEvents;
   /** The part of the header that has been taken from the socket. */
   part: Uint8Array<ArrayBuffer>;
-  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** What is seen of all connections, one after the other. */
@@ -47,8 +47,7 @@ const seen = new Uint8Array(MAX_HEADER);
  */
 export class HeaderReader {
   readonly #watcher: Watcher;
-  readonly #timeout: number;
-  readonly #events: HeaderEvents;
+  readonly #limits: Countdown<number>;
   readonly #pending = new Map<number, Pending>();
   #empty: PromiseWithResolvers<void> | undefined;
 
@@ -57,12 +56,13 @@ export class HeaderReader {
    *
    * @param watcher Says when bytes have come.
    * @param timeout How long a header may take, in milliseconds.
-   * @param events Is told what becomes of connections.
    */
-  constructor(watcher: Watcher, timeout: number, events: HeaderEvents) {
+  constructor(watcher: Watcher, timeout: number) {
     this.#watcher = watcher;
-    this.#timeout = timeout;
-    this.#events = events;
+    this.#limits = new Countdown(
+      timeout,
+      (fd) => this.#fail(fd, "it did not come in time"),
+    );
   }
 
   /** How many connections wait for their header. */
@@ -71,25 +71,18 @@ export class HeaderReader {
   }
 
   /**
-   * Waits for a connection's header; if it has come already, it is told before this returns.
+   * Waits for a connection's header. If it has come already, that is told before this returns.
    *
    * @param connection The connection, from here on the reader's.
+   * @param events Is told what becomes of it.
    */
-  add(connection: Accepted): void {
+  add(connection: Accepted, events: HeaderEvents): void {
     const fd = connection.fd.number;
-    const pending: Pending = {
-      connection,
-      part: new Uint8Array(0),
-      timer: undefined,
-    };
-    this.#pending.set(fd, pending);
+    this.#pending.set(fd, { connection, events, part: new Uint8Array(0) });
     this.#read(fd);
     if (!this.#pending.has(fd)) return;
     this.#watcher.watch(fd, POLLIN, () => this.#read(fd));
-    pending.timer = setTimeout(
-      () => this.#fail(fd, "it did not come in time"),
-      this.#timeout,
-    );
+    this.#limits.start(fd);
   }
 
   /** Resolves when no connection waits any more; each has its time limit. */
@@ -112,9 +105,9 @@ export class HeaderReader {
     try {
       const header = advance(pending);
       if (header === null) return;
-      const { connection } = this.#settle(fd);
+      const { connection, events } = this.#settle(fd);
       const peer = header.source ?? connection.peer;
-      this.#events.complete({ ...connection, peer }, connection.peer);
+      events.complete({ ...connection, peer }, header.length);
     } catch (error) {
       const told = error instanceof ProxyHeaderError ||
         error instanceof PosixError;
@@ -124,18 +117,21 @@ export class HeaderReader {
   }
 
   #fail(fd: number, why: string): void {
-    const { connection } = this.#settle(fd);
+    const { connection, events } = this.#settle(fd);
     connection.fd.close();
-    this.#events.failed(connection.peer, why);
+    events.failed(why);
   }
 
   /** It waits no more. */
   #settle(fd: number): Pending {
     const pending = this.#pending.get(fd)!;
-    clearTimeout(pending.timer);
+    this.#limits.stop(fd);
     this.#watcher.unwatch(fd);
     this.#pending.delete(fd);
-    if (this.#pending.size === 0) this.#empty?.resolve();
+    if (this.#pending.size === 0) {
+      this.#empty?.resolve();
+      this.#empty = undefined;
+    }
     return pending;
   }
 }

@@ -25,10 +25,7 @@ class Stage implements AsyncDisposable {
   readonly #running: Promise<void>;
 
   constructor(timeout = DEADLINE) {
-    this.reader = new HeaderReader(this.watcher, timeout, {
-      complete: (connection) => this.complete.push(connection),
-      failed: (_, why) => this.failed.push(why),
-    });
+    this.reader = new HeaderReader(this.watcher, timeout);
     this.#running = this.watcher.run();
   }
 
@@ -37,7 +34,10 @@ class Stage implements AsyncDisposable {
     const [client, server] = socketPair(STREAM);
     this.#clients.push(client);
     if (sent.length > 0) write(client.number, bytesOf(sent));
-    this.reader.add({ fd: server, peer: new Uint8Array([1, 0]) });
+    this.reader.add({ fd: server, peer: new Uint8Array([1, 0]) }, {
+      complete: (connection) => this.complete.push(connection),
+      failed: (why) => this.failed.push(why),
+    });
     return client;
   }
 

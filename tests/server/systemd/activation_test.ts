@@ -7,6 +7,7 @@ import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
 import {
   connect,
   exchange,
+  freePort,
   hold,
   receiveAll,
   roundTrip,
@@ -16,12 +17,6 @@ import { missing } from "../../helpers/tools.ts";
 const withSystemd = {
   ignore: missing("socket activation", "systemd-socket-activate"),
 };
-
-/** A port that nobody has at this moment. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** A server that `systemd-socket-activate` starts with the first connection. */
 async function activate(

@@ -171,7 +171,7 @@ test("--proxy-protocol: a header that comes while the server drains is served", 
 
 test("--proxy-protocol: as many as may wait for a header hold up the others only for its time limit", async () => {
   await using server = await startServer({
-    args: ["--proxy-protocol", "127.0.0.1", "--proxy-timeout", "1s"],
+    args: ["--proxy-protocol", "127.0.0.1", "--proxy-timeout", "300ms"],
     through: withDescriptors(64), // so that few may wait
   });
   const silent = await Promise.all(

@@ -5,7 +5,8 @@
  * @module
  */
 
-const NAMES = [
+/** Their names. */
+export const MANAGER_VARIABLES = [
   "LISTEN_PID",
   "LISTEN_FDS",
   "LISTEN_FDNAMES",
@@ -16,7 +17,7 @@ const NAMES = [
 
 /** Their values, those that are set. */
 export type ManagerVariables = Readonly<
-  Partial<Record<typeof NAMES[number], string>>
+  Partial<Record<typeof MANAGER_VARIABLES[number], string>>
 >;
 
 /**
@@ -26,7 +27,7 @@ export type ManagerVariables = Readonly<
  * @returns Their values; null when none is set.
  */
 export function takeManagerVariables(): ManagerVariables | null {
-  const set = NAMES.flatMap((name) => {
+  const set = MANAGER_VARIABLES.flatMap((name) => {
     const value = Deno.env.get(name);
     if (value === undefined) return [];
     Deno.env.delete(name);

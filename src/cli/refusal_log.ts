@@ -8,26 +8,33 @@ import type { RefusalReason } from "../server/refusal.ts";
 /** How long refusals are collected after one was told, in milliseconds. */
 const PAUSE = 1_000;
 
+/** One that was refused. */
+export interface Refused {
+  /** Its address. */
+  readonly peer: string;
+  /** More about the reason, where there is more to say. */
+  readonly why?: string | undefined;
+}
+
 /** Refusals of one reason that have not been told. */
 interface Untold {
   count: number;
-  /** The last one's. */
-  peer: string;
+  last: Refused;
   timer: ReturnType<typeof setTimeout>;
 }
 
 /** Tells the first refusal of a reason at once, and from then on at most once a second how many came. */
 export class RefusalLog {
-  readonly #tell: (reason: RefusalReason, count: number, peer: string) => void;
+  readonly #tell: (reason: RefusalReason, count: number, last: Refused) => void;
   readonly #untold = new Map<RefusalReason, Untold>();
 
   /**
    * Makes one.
    *
-   * @param tell Is told why, how many were refused, and the last one's address.
+   * @param tell Is told why, how many were refused, and who was the last.
    */
   constructor(
-    tell: (reason: RefusalReason, count: number, peer: string) => void,
+    tell: (reason: RefusalReason, count: number, last: Refused) => void,
   ) {
     this.#tell = tell;
   }
@@ -36,35 +43,39 @@ export class RefusalLog {
    * A connection was refused.
    *
    * @param reason Why.
-   * @param peer Whose.
+   * @param refused Who.
    */
-  add(reason: RefusalReason, peer: string): void {
+  add(reason: RefusalReason, refused: Refused): void {
     const untold = this.#untold.get(reason);
     if (untold) {
       untold.count++;
-      untold.peer = peer;
+      untold.last = refused;
       return;
     }
-    this.#untold.set(reason, { count: 0, peer, timer: this.#later(reason) });
-    this.#tell(reason, 1, peer);
+    this.#untold.set(reason, {
+      count: 0,
+      last: refused,
+      timer: this.#later(reason),
+    });
+    this.#tell(reason, 1, refused);
   }
 
   /** Tells what has not been told, and pauses no more. */
   flush(): void {
-    for (const [reason, { count, peer, timer }] of this.#untold) {
+    for (const [reason, { count, last, timer }] of this.#untold) {
       clearTimeout(timer);
-      if (count > 0) this.#tell(reason, count, peer);
+      if (count > 0) this.#tell(reason, count, last);
     }
     this.#untold.clear();
   }
 
   #later(reason: RefusalReason): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
-      const { count, peer } = this.#untold.get(reason)!;
+      const { count, last } = this.#untold.get(reason)!;
       this.#untold.delete(reason);
       if (count === 0) return;
-      this.#untold.set(reason, { count: 0, peer, timer: this.#later(reason) });
-      this.#tell(reason, count, peer);
+      this.#untold.set(reason, { count: 0, last, timer: this.#later(reason) });
+      this.#tell(reason, count, last);
     }, PAUSE);
   }
 }

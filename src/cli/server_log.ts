@@ -27,8 +27,8 @@ export function logEvents(logger: Logger): ServerLog {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
   const debug = logger.isEnabledFor("debug");
   const info = logger.isEnabledFor("info");
-  const refusals = new RefusalLog((reason, count, peer) => {
-    logger.warn("clients refused", { reason, count, peer });
+  const refusals = new RefusalLog((reason, count, { peer, why }) => {
+    logger.warn("clients refused", { reason, count, peer, why });
   });
   return {
     accepted({ id, peer, via }) {
@@ -71,9 +71,9 @@ export function logEvents(logger: Logger): ServerLog {
     refused({ id, peer }, why) {
       logger.warn("client refused", { id, peer, why });
     },
-    rejected(peer, reason) {
-      if (debug) logger.debug("rejected", { peer, reason });
-      refusals.add(reason, peer);
+    rejected(peer, reason, why) {
+      if (debug) logger.debug("rejected", { peer, reason, why });
+      refusals.add(reason, { peer, why });
     },
     flush() {
       refusals.flush();

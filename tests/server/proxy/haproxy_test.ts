@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { handlerFile } from "../../helpers/handler_file.ts";
 import { startServer } from "../../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
 import { missing } from "../../helpers/tools.ts";
 import { connect, exchange, freePort } from "../../helpers/wire_client.ts";
 
-const WHO = new URL("./handlers/who.ts", import.meta.url).pathname;
+const WHO = await handlerFile("./handlers/who.ts", import.meta.url);
 
 /** Ways in which a real HAProxy announces its clients. */
 const WAYS = [

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { handlerFile } from "../../helpers/handler_file.ts";
 import { runCommand, withDescriptors } from "../../helpers/command.ts";
 import { countSockets, serverSockets } from "../../helpers/processes.ts";
 import { models, startServer } from "../../helpers/server.ts";
@@ -13,7 +14,7 @@ import {
 } from "../../helpers/wire_client.ts";
 import { binary, bytesOf } from "./headers.ts";
 
-const WHO = new URL("./handlers/who.ts", import.meta.url).pathname;
+const WHO = await handlerFile("./handlers/who.ts", import.meta.url);
 const V1 = bytesOf("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n");
 const V2 = binary(
   0x21,

@@ -23,7 +23,7 @@ const COUNT = "MPSERV_ZYGOTE_STARTS=";
  * @throws {PosixError} When the system refuses.
  */
 export function startAgainIfCrowded(inherited: readonly Fd[]): void {
-  if (threadsLeft() >= 30) return;
+  if (threadsLeft() >= ENOUGH) return;
   const variables = strings("/proc/self/environ");
   const counted = variables.find((variable) => variable.startsWith(COUNT));
   const starts = Number(counted?.slice(COUNT.length) ?? 1);

@@ -67,6 +67,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   child: ["service", "posix", "src/program.ts", "src/permissions.ts"],
   model: ["child", "service", "posix", "src/program.ts", "src/permissions.ts"],
   server: ["model", "child", "posix"],
+  control: ["server", "model", "posix"],
   client: ["posix", "src/program.ts", "src/permissions.ts"],
   bench: ["client", "posix", "src/program.ts"],
 };

@@ -11,6 +11,7 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import type { LogChoice, LogFormat } from "./log_options.ts";
+import { visible } from "./terminal.ts";
 
 const LEVEL_NAMES: Readonly<Record<LogRecord["level"], string>> = {
   trace: "TRACE",
@@ -98,16 +99,6 @@ export function formatJson(record: LogRecord): string {
 function plain(value: unknown): string {
   const text = String(value);
   return /^[\w.:[\]/@+-]+$/.test(text) ? text : JSON.stringify(text);
-}
-
-/** Control characters, which could tear a line or command a terminal, as escapes. */
-function visible(line: string): string {
-  return line.replaceAll(
-    // deno-lint-ignore no-control-regex
-    /[\x00-\x1f\x7f-\x9f]/g,
-    (character) =>
-      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 /** Writes lines without waiting for them. */

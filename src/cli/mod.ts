@@ -11,6 +11,7 @@ import {
 import manifest from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench_options.ts";
 import { clientCommand } from "./client.ts";
+import { controlCommands } from "./control_commands.ts";
 import {
   completionsCommand,
   type Definitions,
@@ -73,6 +74,7 @@ function serverProgram(
   program.addCommand(benchCommand(async (options) => {
     await (await import("./bench.ts")).bench(options);
   }));
+  for (const command of controlCommands()) program.addCommand(command);
   program.addCommand(completionsCommand(definitions));
   program.addCommand(manCommand(definitions));
   return withVersion(program);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
+import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import { formatAddress } from "../posix/address.ts";
@@ -51,7 +52,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const proxies = await proxiesOf(options);
   await using code = await watchedCode(options);
   const child = await childOptions(options, code);
-  using listener = await listen(options, manager);
+  using inheritance = await inherit(options);
+  using listener = inheritance?.listener ?? await listen(options, manager);
   const addressed = !("path" in listener.address) || proxies !== undefined;
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
@@ -83,16 +85,34 @@ export async function serve(options: ServeOptions): Promise<number> {
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
   const chosen = await start(server, options);
+  const path = inheritance?.path ?? options.control;
+  const open = async () => {
+    if (options.control === "none") return null;
+    const { openControl } = await import("./control.ts");
+    const { logger } = log;
+    const drain = () => stop.abort();
+    const controlled = { server, listener, chosen, drain, logger };
+    return await openControl(controlled, path, inheritance !== null);
+  };
+  // What may be refused is opened before anything is accepted; else clients come first.
+  const early = path === undefined ? null : await open();
   greet(log, listener, chosen);
+  const served = server.run(stop.signal);
+  using _control = early ?? await open();
+  // Told to end before it had begun, it leaves the other server in its place.
+  if (inheritance && !stop.signal.aborted) await takePlace(inheritance, log);
   notifier?.ready({ address: listener.address, model: chosen.model.name });
-  await server.run(stop.signal);
+  await served;
   receiver.flush();
-  const { accepted, served, refused } = server.totals();
+  const totals = server.totals();
   log.logger.info("server ended", {
     pid: Deno.pid,
-    accepted,
-    served,
-    refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+    accepted: totals.accepted,
+    served: totals.served,
+    refused: Object.values(totals.refused).reduce(
+      (sum, count) => sum + count,
+      0,
+    ),
   });
   await log.flush();
   return 0;
@@ -106,6 +126,17 @@ async function timeKeeper(
   if (program === undefined || !(idleTimeout || firstByteTimeout)) return;
   const { prepareTrafficWatch } = await import("./traffic.ts");
   return prepareTrafficWatch(address, { idleTimeout, firstByteTimeout });
+}
+
+/** The running server's socket; null when none is to be taken over. */
+async function inherit(options: ServeOptions): Promise<Inheritance | null> {
+  if (!options.takeOver) return null;
+  return await (await import("./take_over.ts")).inherit(options);
+}
+
+async function takePlace(inheritance: Inheritance, log: Log): Promise<void> {
+  const live = await inheritance.takePlace();
+  log.logger.info("taken over", { from: inheritance.from, live });
 }
 
 /** With `--watch`, the handler's code as it is at this moment, and from then on. */

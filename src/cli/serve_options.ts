@@ -18,6 +18,12 @@ import {
   sourcePrefixOption,
 } from "./admission_options.ts";
 import { count, named, valueOf } from "./arguments.ts";
+import {
+  checkTakeOver,
+  controlOption,
+  type ControlOptions,
+  takeOverOption,
+} from "./control_options.ts";
 import { MODEL_NAMES, type ModelName } from "../model/names.ts";
 import { SERVICE_NAMES, type ServiceName } from "../service/load.ts";
 import { checkGrants, grantOption } from "./grant_option.ts";
@@ -67,6 +73,7 @@ export interface ServeOptions
     ListenOptions,
     ProxyOptions,
     TimeOptions,
+    ControlOptions,
     AdmissionOptions {
   /** TCP port; 0 for a free one. */
   port: number;
@@ -111,6 +118,7 @@ Examples:
   mpserv serve 8000 -- /usr/bin/env    any program, as inetd runs it
   mpserv serve --model pool            processes that take turns, the fastest
   mpserv serve --idle-timeout 5m --log-format json
+  mpserv serve --take-over             restart without a dropped connection
 
 Signals: SIGINT, SIGTERM: accept no more, let connections finish (--drain-timeout); twice: end at once.
 Exit codes: 0 well, 1 the system refused, 2 wrong usage.`;
@@ -213,6 +221,8 @@ export function serveCommand(
     .addOption(firstByteTimeoutOption())
     .addOption(maxLifetimeOption())
     .addOption(drainTimeoutOption())
+    .addOption(controlOption())
+    .addOption(takeOverOption())
     .addOption(
       new Option("--log-level <level>", "the lowest level to log")
         .choices(LOG_LEVELS).default("info" as const),
@@ -242,9 +252,12 @@ export function serveCommand(
           EXIT_USAGE,
         );
       }
+      checkTakeOver({ ...options, port });
       const program = checkProgram(words, options.model, typed);
       checkGrants(options.grant, options.handler ? "handler" : program);
-      await serve({ ...options, port, program });
+      const typedPort = self.args.length > 0 ? port : undefined;
+      const typedHost = typed("host") ? options.host : undefined;
+      await serve({ ...options, port, program, typedPort, typedHost });
     });
   return command as unknown as Command<unknown[]>;
 }

@@ -40,6 +40,37 @@ export function say(line: string): void {
 }
 
 /**
+ * Writes to standard output, whole, unless nobody reads it any more.
+ *
+ * @param text The text, with its ends of lines.
+ */
+export function print(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let sent = 0; sent < bytes.length;) {
+      sent += Deno.stdout.writeSync(bytes.subarray(sent));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/**
+ * A line without control characters, which could tear it or command a terminal.
+ *
+ * @param line The line.
+ * @returns The same with escapes such as `\u001b` in their place.
+ */
+export function visible(line: string): string {
+  return line.replaceAll(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x1f\x7f-\x9f]/g,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/**
  * Runs a command and ends the process: no stack trace for what a person can cause.
  *
  * @param command What to run; resolves to the exit code.

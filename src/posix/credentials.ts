@@ -100,3 +100,19 @@ export function peerOf(fd: number): Peer | null {
   ) return null;
   return { pid: ucred[0]!, uid: ucred[1]!, gid: ucred[2]! };
 }
+
+/**
+ * As whom the process at the other end acted when the connection was made: `SO_PEERCRED`, or
+ * `getpeereid(3)` on macOS.
+ *
+ * @param fd A connected Unix domain socket.
+ * @returns The user id; null where the system does not say.
+ */
+export function peerUser(fd: number): number | null {
+  if (!libc.getpeereid) return peerOf(fd)?.uid ?? null;
+  const uid = new Uint32Array(1), gid = new Uint32Array(1);
+  const [uidBytes, gidBytes] = [uid, gid].map(({ buffer }) =>
+    new Uint8Array(buffer)
+  );
+  return libc.getpeereid(fd, uidBytes!, gidBytes!) < 0 ? null : uid[0]!;
+}

@@ -90,6 +90,12 @@ export const prototypes = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   /** `int getpeername(int sockfd, struct sockaddr *addr, socklen_t *addrlen)`. */
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  /** `int getpeereid(int s, uid_t *euid, gid_t *egid)` (macOS). */
+  getpeereid: {
+    parameters: ["i32", "buffer", "buffer"],
+    result: "i32",
+    optional: true,
+  },
   /** `int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen)`. */
   getsockopt: {
     parameters: ["i32", "i32", "i32", "buffer", "buffer"],

@@ -115,12 +115,21 @@ export function hasCapability(capability: Capability): boolean {
 }
 
 /**
- * Whether this process acts as root: `geteuid(2)`.
+ * As whom this process acts: `geteuid(2)`.
+ *
+ * @returns The user id.
+ */
+export function effectiveUser(): number {
+  return libc.geteuid();
+}
+
+/**
+ * Whether this process acts as root.
  *
  * @returns True for user id 0.
  */
 export function isRoot(): boolean {
-  return libc.geteuid() === 0;
+  return effectiveUser() === 0;
 }
 
 /**

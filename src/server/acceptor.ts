@@ -56,10 +56,14 @@ export class Acceptor {
     this.start();
   }
 
-  /** Takes what is in the backlog at this moment, then accepts no more. */
-  stop(): void {
+  /**
+   * Takes what is in the backlog at this moment, then accepts no more.
+   *
+   * @param most How many to take at most.
+   */
+  stop(most = Infinity): void {
     this.#held = false;
-    this.#take(Infinity);
+    this.#take(most);
     clearTimeout(this.#resume);
     this.#watcher.unwatch(this.#listener);
   }

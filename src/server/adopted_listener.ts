@@ -36,6 +36,7 @@ export function adoptListener(fd: Fd): Listener {
   return {
     fd: number,
     address: localAddress(number),
+    isShared: true,
     close,
     [Symbol.dispose]: close,
   };

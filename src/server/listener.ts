@@ -5,7 +5,13 @@
  */
 
 import { formatAddress } from "../posix/address.ts";
-import { findListener, setBacklog, shutdownBoth } from "../posix/sockets.ts";
+import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
+import {
+  findListener,
+  setBacklog,
+  shutdownBoth,
+  socketPair,
+} from "../posix/sockets.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -25,6 +31,8 @@ export interface Listener extends Disposable {
   readonly fd: number;
   /** Where it listens, with the port that was taken. */
   readonly address: Deno.NetAddr | Deno.UnixAddr;
+  /** Whether another server has the socket, too: closing it here then leaves it listening there. */
+  isShared: boolean;
   /** Stops listening, and removes the socket file if it is still ours; again is harmless. */
   close(): void;
 }
@@ -53,11 +61,8 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   const { unix, host, port, backlog } = options;
   if (unix === undefined) {
     try {
-      return wrap(
-        Deno.listen({ hostname: host, port }),
-        backlog,
-        (listener) => listener.close(),
-      );
+      const listener = Deno.listen({ hostname: host, port });
+      return wrap(listener, backlog, () => listener.close());
     } catch (error) {
       throw new ListenError(
         explain(
@@ -71,36 +76,93 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
   try {
     const listener = Deno.listen({ transport: "unix", path: unix });
     const made = Deno.lstatSync(unix);
-    return wrap(listener, backlog, () => {
+    const wrapped = wrap(listener, backlog, (isShared) => {
       // Deno's close would remove whatever is at the path by then. The descriptor goes with the process.
-      removeSocket(unix, made);
+      if (isShared) abandon(wrapped.fd);
+      else removeSocket(unix, made);
     });
+    return wrapped;
   } catch (error) {
     throw new ListenError(explain(unix, error as Error));
   }
 }
 
-function wrap(
-  listener: Deno.TcpListener | Deno.UnixListener,
+/**
+ * Takes a listening socket up that another process has opened.
+ *
+ * @param fd The socket, from here on the listener's to close.
+ * @param address Where it listens.
+ * @param backlog How many connections may wait to be accepted.
+ * @returns The listener, the caller's to close.
+ * @throws {PosixError} When it is no listening socket.
+ */
+export function takeOverListener(
+  fd: Fd,
+  address: Listener["address"],
   backlog: number,
-  end: (listener: Deno.Listener) => void,
 ): Listener {
-  const fd = findListener(listener.addr);
+  setBacklog(fd.number, backlog);
+  setNonblocking(fd.number, true);
+  const file = "path" in address
+    ? { path: address.path, made: Deno.lstatSync(address.path) }
+    : null;
+  return makeListener(fd.number, address, (isShared) => {
+    if (file && !isShared) removeSocket(file.path, file.made);
+    fd.close();
+  });
+}
+
+function wrap(
+  { addr }: Deno.TcpListener | Deno.UnixListener,
+  backlog: number,
+  end: (isShared: boolean) => void,
+): Listener {
+  const fd = findListener(addr);
   setBacklog(fd, backlog);
+  return makeListener(fd, addr, end);
+}
+
+function makeListener(
+  fd: number,
+  address: Deno.Addr,
+  end: (isShared: boolean) => void,
+): Listener {
   let open = true;
   const close = () => {
     if (!open) return;
     open = false;
     // The watcher's thread may still hold the socket: closing alone would leave it listening for a moment.
-    shutdownBoth(fd);
-    end(listener);
+    if (!listener.isShared) shutdownBoth(fd);
+    end(listener.isShared);
   };
-  const address = listener.addr as Deno.NetAddr | Deno.UnixAddr;
-  return { fd, address, close, [Symbol.dispose]: close };
+  const listener: Listener = {
+    fd,
+    address: address as Listener["address"],
+    isShared: false,
+    close,
+    [Symbol.dispose]: close,
+  };
+  return listener;
 }
 
-/** A socket file of a dead server is removed; a live server's, or any other file, is left alone. */
-async function clearPath(path: string): Promise<void> {
+/**
+ * Gives up a socket whose number the runtime owns: the number refers to nothing from here on, so that
+ * the socket ends with the other server that has it.
+ */
+function abandon(fd: number): void {
+  const pair = socketPair();
+  putOver(pair[0].number, fd);
+  setInherit(fd, false);
+  for (const end of pair) end.close();
+}
+
+/**
+ * Removes the socket file of a dead server; a live server's, or any other file, is left alone.
+ *
+ * @param path Where a socket is to be.
+ * @throws {ListenError} When something else is there.
+ */
+export async function clearPath(path: string): Promise<void> {
   let info: Deno.FileInfo;
   try {
     info = Deno.lstatSync(path);
@@ -126,8 +188,13 @@ async function clearPath(path: string): Promise<void> {
   );
 }
 
-/** Removes the socket file unless it is another server's by this time. */
-function removeSocket(path: string, ours: Deno.FileInfo): void {
+/**
+ * Removes a socket file unless it is another server's by this time.
+ *
+ * @param path Where it is.
+ * @param ours What was there when it was made.
+ */
+export function removeSocket(path: string, ours: Deno.FileInfo): void {
   try {
     const there = Deno.lstatSync(path);
     // A number alone is not enough: a freed inode is soon used again.

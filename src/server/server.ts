@@ -4,6 +4,7 @@
  * @module
  */
 import type { Outcome, Reason } from "../child/wire.ts";
+import type { ProcessEntry } from "../model/census.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
@@ -170,6 +171,30 @@ export class Server {
     return true;
   }
 
+  /** Says when descriptors are ready, until the server has ended. */
+  get watcher(): Watcher {
+    return this.#watcher;
+  }
+
+  /** Whether it accepts no more. */
+  get isDraining(): boolean {
+    return this.#draining !== undefined;
+  }
+
+  /** How many connections no process has been handed yet. */
+  get waiting(): number {
+    return this.#model?.waiting ?? 0;
+  }
+
+  /**
+   * The processes that serve and those that fork them.
+   *
+   * @returns One entry each, to be read at once.
+   */
+  processes(): Iterable<ProcessEntry> {
+    return this.#model?.processes() ?? [];
+  }
+
   /** Accepts no more; lets connections finish within the drain time-out, then ends them. */
   drain(): void {
     this.#draining ??= this.#drain();
@@ -184,8 +209,10 @@ export class Server {
 
   async #drain(): Promise<void> {
     const model = this.#model;
-    this.#acceptor.stop();
-    this.#options.listener.close();
+    const { listener } = this.#options;
+    // Where another server accepts, too, the backlog is its.
+    this.#acceptor.stop(listener.isShared ? 0 : Infinity);
+    listener.close();
     this.#events.draining(this.#live.size + this.#gate.waiting);
     model?.askToStop();
     const ended = this.#gate.settled().then(() => {

@@ -28,6 +28,24 @@ export function commandLine(args: readonly string[]): [string, ...string[]] {
   ];
 }
 
+/**
+ * Variables of every command: its control sockets are apart from those of a person's servers, and of
+ * other tests that run at the same time.
+ *
+ * @returns What to give to `Deno.Command`.
+ */
+export function commandEnvironment(): Record<string, string> {
+  if (runtimeDirectory === "") {
+    runtimeDirectory = Deno.makeTempDirSync({ prefix: "mpserv-run-" });
+    addEventListener("unload", () => {
+      Deno.removeSync(runtimeDirectory, { recursive: true });
+    });
+  }
+  return { XDG_RUNTIME_DIR: runtimeDirectory };
+}
+
+let runtimeDirectory = "";
+
 /** What a command left behind. */
 export interface Result {
   readonly code: number;
@@ -39,6 +57,8 @@ export interface Result {
 export interface RunOptions {
   /** Other words before the command line, such as `setpriv --reuid 65534`. */
   readonly through?: readonly string[];
+  /** Variables beside those of {@linkcode commandEnvironment}. */
+  readonly env?: Record<string, string>;
 }
 
 /**
@@ -57,6 +77,7 @@ export async function runCommand(
   const output = await new Deno.Command(program, {
     args: rest,
     stdin: "null",
+    env: { ...commandEnvironment(), ...options.env },
     signal: AbortSignal.timeout(60_000), // one that serves instead of failing is ended
   }).output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { commandLine } from "./command.ts";
+import { commandEnvironment, commandLine } from "./command.ts";
 import { LogReader } from "./log_reader.ts";
 import {
   countSockets,
@@ -46,6 +46,8 @@ export interface ServerOptions {
   readonly port?: string | null;
   /** Words before the command line, such as those of `withDescriptors`. */
   readonly through?: readonly string[];
+  /** Variables beside those of `commandEnvironment`. */
+  readonly env?: Record<string, string>;
 }
 
 /**
@@ -57,7 +59,7 @@ export interface ServerOptions {
 export async function startServer(
   options: ServerOptions = {},
 ): Promise<TestServer> {
-  const { model = "auto", port = "0", args = [], through = [] } = options;
+  const { model = "auto", port = "0", args = [], through = [], env } = options;
   const line = commandLine([
     "serve",
     ...(port === null ? [] : [port]),
@@ -72,6 +74,7 @@ export async function startServer(
     stdin: "null",
     stdout: "null",
     stderr: "piped",
+    env: { ...commandEnvironment(), ...env },
     detached: true, // a session of its own, by which everything that it starts can be found
   }).spawn();
   const server = new TestServer(process, model);

@@ -1,0 +1,59 @@
+/**
+ * The commands that ask a running server; what they do is loaded when they are run.
+ *
+ * @module
+ */
+import { Argument, Command } from "@commander-js/extra-typings";
+import { count } from "./arguments.ts";
+
+const SERVERS = `
+SERVER is a port, the path of a control socket, or the path of a Unix domain socket that is served.
+Without it the one server that runs is meant.
+
+Exit codes: 0 well, 1 the server or the system refused, 2 wrong usage.`;
+
+/** Which server. */
+const server = () =>
+  new Argument("[server]", "which server; the one that runs without it");
+
+/**
+ * The commands, to be added to a program.
+ *
+ * @returns `status`, `connections`, `drop`, `drain`.
+ */
+export function controlCommands(): Command<unknown[]>[] {
+  const status = new Command("status")
+    .description("Say how a running server is: totals, refusals, processes.")
+    .addArgument(server())
+    .option("--json", "print one line of JSON")
+    .action(async (target, options) =>
+      (await import("./look.ts")).printStatus(target, options)
+    );
+  const connections = new Command("connections")
+    .description("List whom a running server serves.")
+    .addArgument(server())
+    .option("--json", "print one line of JSON")
+    .action(async (target, options) =>
+      (await import("./look.ts")).printConnections(target, options)
+    );
+  const drop = new Command("drop")
+    .description("End one connection of a running server.")
+    .addArgument(
+      new Argument("<id>", "which, as `connections` lists it")
+        .argParser(count("connection", 1)),
+    )
+    .addArgument(server())
+    .action(async (id, target) => (await import("./act.ts")).drop(id, target));
+  const drain = new Command("drain")
+    .description(
+      "Let a running server end: it accepts no more and lets connections finish.",
+    )
+    .addArgument(server())
+    .option("--wait", "until it has ended")
+    .action(async (target, options) =>
+      (await import("./act.ts")).drain(target, options)
+    );
+  return [status, connections, drop, drain].map((command) =>
+    command.addHelpText("after", SERVERS) as unknown as Command<unknown[]>
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * Asking a running server: the client's side of the control socket.
+ *
+ * @module
+ */
+import type { Answers, Request } from "./wire.ts";
+
+/** Bytes of an answer at most: more than any server has connections for. */
+const ANSWER_SIZE = 256 * 1024 * 1024;
+/** How long a server may take to send the next part of its answer, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** The server refused, or did not answer; the message is for a person. */
+export class ControlError extends Error {
+  /**
+   * Makes one.
+   *
+   * @param message The line.
+   */
+  constructor(message: string) {
+    super(message);
+    this.name = "ControlError";
+  }
+}
+
+/** Nobody listens at the path. */
+export class NobodyThere extends ControlError {}
+
+/** A connection to a server's control socket. */
+export class ControlClient implements Disposable {
+  readonly #conn: Deno.Conn;
+  readonly #path: string;
+  readonly #buffer = new Uint8Array(64 * 1024);
+  readonly #decoder = new TextDecoder();
+
+  private constructor(conn: Deno.Conn, path: string) {
+    this.#conn = conn;
+    this.#path = path;
+  }
+
+  /**
+   * Connects.
+   *
+   * @param path The control socket.
+   * @returns The client, the caller's to dispose of.
+   * @throws {NobodyThere} When no server lives there.
+   * @throws {ControlError} When the system refuses.
+   */
+  static async connect(path: string): Promise<ControlClient> {
+    try {
+      const conn = await Deno.connect({ transport: "unix", path });
+      return new ControlClient(conn, path);
+    } catch (error) {
+      const gone = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.ConnectionRefused;
+      if (gone) {
+        throw new NobodyThere(
+          `Cannot reach a server at "${path}": none runs there: check the path`,
+        );
+      }
+      throw new ControlError(
+        `Cannot reach a server at "${path}": ${(error as Error).message}`,
+      );
+    }
+  }
+
+  /** The connection, for what travels beside its bytes; borrowed. */
+  get conn(): Deno.Conn {
+    return this.#conn;
+  }
+
+  /**
+   * Asks, and waits for the answer.
+   *
+   * @param request What.
+   * @returns The answer.
+   * @throws {ControlError} When the server refuses, hangs up, or is stuck.
+   */
+  async ask<Asked extends Request>(
+    request: Asked,
+  ): Promise<Answers[Asked["command"]]> {
+    await this.send(request);
+    return this.read<Asked["command"]>(await this.#line());
+  }
+
+  /**
+   * Asks without waiting.
+   *
+   * @param request What.
+   * @throws {ControlError} When the server has hung up.
+   */
+  async send(request: Request): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify(request) + "\n");
+    try {
+      for (let sent = 0; sent < bytes.length;) {
+        sent += await this.#conn.write(bytes.subarray(sent));
+      }
+    } catch {
+      throw this.#hungUp();
+    }
+  }
+
+  /**
+   * What an answer says.
+   *
+   * @param line The answer's line.
+   * @returns The answer.
+   * @throws {ControlError} When it is a refusal, or none of ours.
+   */
+  read<Command extends keyof Answers>(line: string): Answers[Command] {
+    let answer: { ok?: boolean; error?: string; [field: string]: unknown };
+    try {
+      answer = JSON.parse(line);
+    } catch {
+      throw new ControlError(
+        `Cannot read what "${this.#path}" answers: no mpserv control socket is there: check the path`,
+      );
+    }
+    const { ok, error, ...said } = answer;
+    if (ok === true) return said as unknown as Answers[Command];
+    throw new ControlError(error ?? "Cannot do that");
+  }
+
+  /** Hangs up. */
+  [Symbol.dispose](): void {
+    this.#conn.close();
+  }
+
+  async #line(): Promise<string> {
+    let line = "";
+    while (!line.endsWith("\n")) {
+      const count = await this.#read();
+      if (count === null || line.length > ANSWER_SIZE) throw this.#hungUp();
+      const bytes = this.#buffer.subarray(0, count);
+      line += this.#decoder.decode(bytes, { stream: true });
+    }
+    return line;
+  }
+
+  async #read(): Promise<number | null> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const stuck = `Cannot reach the server at "${this.#path}": no answer in ${
+        PATIENCE / 1000
+      } s`;
+      timer = setTimeout(() => reject(new ControlError(stuck)), PATIENCE);
+    });
+    try {
+      return await Promise.race([this.#conn.read(this.#buffer), late]);
+    } catch (error) {
+      throw error instanceof ControlError ? error : this.#hungUp();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #hungUp(): ControlError {
+    return new ControlError(
+      `Cannot ask the server at "${this.#path}": it hung up: is it another user's?`,
+    );
+  }
+}

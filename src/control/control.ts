@@ -1,0 +1,173 @@
+/**
+ * The server's side of the control socket: its file, and who is heard.
+ *
+ * @module
+ */
+import { POLLIN } from "../posix/abi.ts";
+import { peerUser } from "../posix/credentials.ts";
+import { accept, type Accepted } from "../posix/sockets.ts";
+import { effectiveUser } from "../posix/users.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import {
+  clearPath,
+  type Listener,
+  openListener,
+  removeSocket,
+} from "../server/listener.ts";
+import { type Reply, Session } from "./session.ts";
+import { MOST_CLIENTS, type Request } from "./wire.ts";
+
+const BACKLOG = 64;
+/** How long clients wait when the system has no room for them, in milliseconds. */
+const PAUSE = 100;
+
+/** What a control socket needs. */
+export interface ControlOptions {
+  /** Says when clients come and when they are ready. */
+  readonly watcher: Watcher;
+  /**
+   * Answers a request.
+   *
+   * @throws {Error} When it cannot be done; the message is the answer.
+   */
+  readonly answer: (request: Request, session: Session) => Reply;
+  /** A client has gone. */
+  readonly ended: (session: Session) => void;
+}
+
+/** The socket and its file. */
+interface Door {
+  readonly path: string;
+  readonly listener: Listener;
+  readonly made: Deno.FileInfo;
+}
+
+/** A control socket. */
+export class Control implements Disposable {
+  readonly #options: ControlOptions;
+  readonly #sessions = new Set<Session>();
+  #door: Door | null = null;
+  #pausing: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  /**
+   * Makes one.
+   *
+   * @param options What it needs.
+   */
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  /** Where it is; null until it is open. */
+  get path(): string | null {
+    return this.#door?.path ?? null;
+  }
+
+  /**
+   * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open
+   * at another, it moves: clients that it hears stay.
+   *
+   * @param path Where.
+   * @param replace Whether it may also take a live server's place.
+   * @throws {ListenError} When the system refuses, or something else is at the path.
+   */
+  async open(path: string, replace = false): Promise<void> {
+    const door = await install(path, replace);
+    if (this.#closed) return leave(door);
+    this.#shut();
+    this.#door = door;
+    this.#admit();
+  }
+
+  /** Hangs up on everybody and removes its file if it is still its own; again is harmless. */
+  close(): void {
+    this.#closed = true;
+    this.#shut();
+    for (const session of this.#sessions) session.close();
+  }
+
+  /** Closes it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #shut(): void {
+    if (!this.#door) return;
+    clearTimeout(this.#pausing);
+    this.#options.watcher.unwatch(this.#door.listener.fd);
+    leave(this.#door);
+    this.#door = null;
+  }
+
+  /** Lets clients in while there is room for them; more wait in the backlog. */
+  #admit(): void {
+    if (!this.#door) return;
+    const { watcher } = this.#options;
+    const { fd } = this.#door.listener;
+    if (this.#sessions.size >= MOST_CLIENTS) return watcher.unwatch(fd);
+    watcher.watch(fd, POLLIN, () => this.#take(fd));
+  }
+
+  /** No descriptor is left: who asks waits in the backlog until one is. */
+  #pause(): void {
+    this.#options.watcher.unwatch(this.#door!.listener.fd);
+    clearTimeout(this.#pausing);
+    this.#pausing = setTimeout(() => this.#admit(), PAUSE);
+  }
+
+  #take(listener: number): void {
+    let accepted: Accepted | null;
+    try {
+      accepted = accept(listener);
+    } catch {
+      return this.#pause();
+    }
+    if (!accepted) return;
+    const { fd } = accepted;
+    if (peerUser(fd.number) !== effectiveUser()) return fd.close();
+    const { watcher, answer, ended } = this.#options;
+    this.#sessions.add(
+      new Session({
+        fd,
+        watcher,
+        answer,
+        ended: (session) => {
+          this.#sessions.delete(session);
+          ended(session);
+          this.#admit();
+        },
+      }),
+    );
+    this.#admit();
+  }
+}
+
+// A listening socket is found by its address, which is the path that it was made at.
+let installed = 0;
+
+/** Nobody ever finds the socket at the path without its mode or before it listens. */
+async function install(path: string, replace: boolean): Promise<Door> {
+  if (!replace) await clearPath(path);
+  const newcomer = `${path}.${Deno.pid}.${++installed}`;
+  const listener = await openListener({
+    host: "",
+    port: 0,
+    unix: newcomer,
+    backlog: BACKLOG,
+  });
+  try {
+    Deno.chmodSync(newcomer, 0o600);
+    const made = Deno.lstatSync(newcomer);
+    Deno.renameSync(newcomer, path);
+    return { path, listener, made };
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+}
+
+function leave({ path, listener, made }: Door): void {
+  removeSocket(path, made);
+  listener.close();
+}

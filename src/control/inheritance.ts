@@ -1,0 +1,96 @@
+/**
+ * Taking over from a running server: its listening socket first, its place when the new one serves.
+ *
+ * @module
+ */
+import { POLLIN } from "../posix/abi.ts";
+import { openDescriptors } from "../posix/fd.ts";
+import { receiveFd } from "../posix/handover.ts";
+import { pollLater } from "../posix/io.ts";
+import { findConnection } from "../posix/sockets.ts";
+import { takeOverListener, type Listener } from "../server/listener.ts";
+import { ControlClient, ControlError } from "./client.ts";
+
+/** How long the running server may take to hand its socket out, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** What one server has of another. */
+export class Inheritance implements Disposable {
+  /** The running server's listening socket; whoever serves on it closes it. */
+  readonly listener: Listener;
+  /** The running server's process id. */
+  readonly from: number;
+  /** Its control socket. */
+  readonly path: string;
+  readonly #client: ControlClient;
+
+  private constructor(
+    client: ControlClient,
+    path: string,
+    found: { listener: Listener; from: number },
+  ) {
+    this.#client = client;
+    this.path = path;
+    this.listener = found.listener;
+    this.from = found.from;
+  }
+
+  /**
+   * Asks a running server for its listening socket; it goes on serving.
+   *
+   * @param path Its control socket.
+   * @param backlog How many connections may wait to be accepted.
+   * @returns What it gave; disposing of it without {@linkcode takePlace} leaves all as it was, once the
+   *   listener is closed without {@linkcode Listener.isShared} being cleared.
+   * @throws {ControlError} When no server is there, or it refuses.
+   */
+  static async ask(path: string, backlog: number): Promise<Inheritance> {
+    const before = openDescriptors();
+    const client = await ControlClient.connect(path);
+    try {
+      const { localAddr, remoteAddr } = client.conn;
+      const fd = findConnection(localAddr, remoteAddr, before);
+      await client.send({ command: "listener" });
+      // Read here and not by the runtime, which would lose the descriptor.
+      if (!await pollLater(fd, POLLIN, PATIENCE)) {
+        throw new ControlError(
+          `Cannot take over at "${path}": no answer in ${PATIENCE / 1000} s`,
+        );
+      }
+      const received = receiveFd(fd, { wait: false });
+      if (received === null || received === "end") {
+        throw new ControlError(
+          `Cannot take over at "${path}": the server hung up: is it another user's?`,
+        );
+      }
+      const line = new TextDecoder().decode(received.data);
+      const { pid, address } = client.read<"listener">(line);
+      const listener = takeOverListener(received.fd!, address, backlog);
+      listener.isShared = true;
+      return new Inheritance(client, path, { listener, from: pid });
+    } catch (error) {
+      client[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Tells the other server to drain: this one accepts. One that has gone meanwhile needs no telling.
+   *
+   * @returns How many connections the other one lets finish.
+   */
+  async takePlace(): Promise<number> {
+    this.listener.isShared = false;
+    try {
+      return (await this.#client.ask({ command: "yield" })).live;
+    } catch (error) {
+      if (error instanceof ControlError) return 0;
+      throw error;
+    }
+  }
+
+  /** Hangs up: the other server goes on unless it was told to drain. */
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Where control sockets are: in a directory that only their user can write to.
+ *
+ * @module
+ */
+import { effectiveUser } from "../posix/users.ts";
+
+/** Permission bits of everybody but the owner; of writing by them; and the one that guards `/tmp`. */
+const OTHERS = 0o077, OTHERS_WRITE = 0o022, STICKY = 0o1000;
+const SUFFIX = ".sock";
+
+/** There is no directory that nobody else could tamper with; the message says why. */
+export class PlaceError extends Error {
+  /**
+   * Makes one.
+   *
+   * @param message The line for the person.
+   */
+  constructor(message: string) {
+    super(message);
+    this.name = "PlaceError";
+  }
+}
+
+/**
+ * The directory for control sockets of this user's servers: `mpserv` in `$XDG_RUNTIME_DIR`
+ * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing.
+ *
+ * @returns The directory.
+ * @throws {PlaceError} When none can be used.
+ */
+export function controlDirectory(): string {
+  const reasons: string[] = [];
+  for (const directory of candidates()) {
+    const why = make(directory) ?? obstacle(directory);
+    if (why === null) return directory;
+    reasons.push(`"${directory}": ${why}`);
+  }
+  throw new PlaceError(
+    `Cannot have a control socket in ${
+      reasons.join(", ")
+    }: give --control PATH or none`,
+  );
+}
+
+/**
+ * The directories in which this user's servers may have control sockets, the likeliest first.
+ *
+ * @returns Those that are there and safe to use.
+ */
+export function controlDirectories(): string[] {
+  return candidates().filter((directory) => obstacle(directory) === null);
+}
+
+/**
+ * The name of a server's control socket.
+ *
+ * @param address Where the server listens.
+ * @returns `PORT.sock`, or for a Unix domain socket a name that its path decides.
+ */
+export async function controlName(
+  address: { readonly port: number } | { readonly path: string },
+): Promise<string> {
+  if ("port" in address) return `${address.port}${SUFFIX}`;
+  // A path may hold a slash, and be longer than what is left of a socket's path.
+  const path = await Deno.realPath(address.path).catch(() => address.path);
+  const digest = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(path),
+  );
+  const head = new Uint8Array(digest, 0, 8).toHex();
+  return `unix-${head}${SUFFIX}`;
+}
+
+/**
+ * The control sockets in a directory, of servers that may be alive or dead.
+ *
+ * @param directory One of {@linkcode controlDirectories}.
+ * @returns Their paths, sorted.
+ */
+export function controlSockets(directory: string): string[] {
+  return [...Deno.readDirSync(directory)]
+    .filter(({ name }) => name.endsWith(SUFFIX))
+    .map(({ name }) => `${directory}/${name}`).sort();
+}
+
+function candidates(): string[] {
+  const uid = effectiveUser();
+  const runtime = Deno.env.get("XDG_RUNTIME_DIR");
+  const temporary = Deno.env.get("TMPDIR")?.replace(/\/+$/, "") || "/tmp";
+  const runtimes = runtime?.startsWith("/")
+    ? runtime.replace(/\/+$/, "")
+    : `/run/user/${uid}`;
+  return [`${runtimes}/mpserv`, `${temporary}/mpserv-${uid}`];
+}
+
+/** Makes a directory; says why it cannot. */
+function make(directory: string): string | null {
+  try {
+    Deno.mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return null;
+    if (error instanceof Deno.errors.NotFound) return "no such directory";
+    return (error as Error).message;
+  }
+  return null;
+}
+
+/** Why another user could put sockets there or take ours away; null when nobody can. */
+function obstacle(directory: string): string | null {
+  const uid = effectiveUser();
+  try {
+    const own = Deno.lstatSync(directory);
+    if (!own.isDirectory) return "it is no directory";
+    if (own.uid !== uid) return "it belongs to another user";
+    if (own.mode! & OTHERS) return "others have rights in it";
+    const above = Deno.statSync(`${directory}/..`);
+    if (above.uid !== uid && above.uid !== 0) {
+      return "it is in a directory of another user";
+    }
+    if (above.mode! & OTHERS_WRITE && !(above.mode! & STICKY)) {
+      return "others may write to the directory that it is in";
+    }
+    return null;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound
+      ? "no such directory"
+      : (error as Error).message;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * One client of the control socket: requests in, answers out, in bounded memory and time.
+ *
+ * @module
+ */
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import type { Fd } from "../posix/fd.ts";
+import { sendFd } from "../posix/handover.ts";
+import { receiveNow, sendNow } from "../posix/io.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import {
+  parseRequest,
+  PATIENCE,
+  type Request,
+  REQUEST_SIZE,
+  TAKE_OVER_PATIENCE,
+} from "./wire.ts";
+
+const LINE_END = 0x0a;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What goes back to a client. */
+export interface Reply {
+  /** The line in pieces, the last with its end; the next is asked for when the one before is out. */
+  readonly pieces: Iterator<string>;
+  /** A descriptor that goes with the first piece, borrowed, which is then the only one. */
+  readonly fd?: number;
+}
+
+/** What a session needs. */
+export interface SessionOptions {
+  /** The connection, from here on the session's to close. */
+  readonly fd: Fd;
+  /** Says when it is ready. */
+  readonly watcher: Watcher;
+  /**
+   * Answers a request.
+   *
+   * @throws {Error} When it cannot be done; the message is the answer.
+   */
+  readonly answer: (request: Request, session: Session) => Reply;
+  /** Is told when the session is over. */
+  readonly ended: (session: Session) => void;
+}
+
+/** A client that is heard. */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #received = new Uint8Array(REQUEST_SIZE);
+  #length = 0;
+  #pieces: Iterator<string> | null = null;
+  #piece = new Uint8Array(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #hasListener = false;
+
+  /**
+   * Begins to hear a client.
+   *
+   * @param options What it needs.
+   */
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#listen();
+  }
+
+  /** Whether the listening socket was sent to this client. */
+  get hasListener(): boolean {
+    return this.#hasListener;
+  }
+
+  /** Hangs up; again is harmless. */
+  close(): void {
+    const { fd, watcher, ended } = this.#options;
+    if (!fd.isOpen) return;
+    clearTimeout(this.#timer);
+    watcher.unwatch(fd.number);
+    fd.close();
+    ended(this);
+  }
+
+  /** Waits for a request, or the rest of one. */
+  #listen(): void {
+    this.#wait(this.#hasListener ? TAKE_OVER_PATIENCE : PATIENCE);
+    this.#watch(POLLIN, () => this.#read());
+  }
+
+  #read(): void {
+    const room = this.#received.subarray(this.#length);
+    const count = receiveNow(this.#options.fd.number, room);
+    if (count === 0) return this.close();
+    if (count > 0) this.#length += count;
+    this.#takeLine();
+  }
+
+  /** Answers the first whole line that is there. */
+  #takeLine(): void {
+    const bytes = this.#received.subarray(0, this.#length);
+    const end = bytes.indexOf(LINE_END);
+    if (end < 0) {
+      // No request is as long as that: whoever sends it is none of ours.
+      if (this.#length === REQUEST_SIZE) this.close();
+      return;
+    }
+    const line = decoder.decode(bytes.subarray(0, end));
+    this.#received.copyWithin(0, end + 1, this.#length);
+    this.#length -= end + 1;
+    this.#reply(this.#answer(line));
+  }
+
+  #answer(line: string): Reply {
+    try {
+      return this.#options.answer(parseRequest(line), this);
+    } catch (error) {
+      const { message } = error as Error;
+      return wholeReply({ ok: false, error: message });
+    }
+  }
+
+  #reply({ pieces, fd }: Reply): void {
+    this.#wait(PATIENCE);
+    if (fd !== undefined) {
+      const line = encoder.encode(pieces.next().value as string);
+      // Whoever reads too slowly for one message is hung up on; nothing of it has gone then.
+      if (!sendFd(this.#options.fd.number, line, fd)) return this.close();
+      this.#hasListener = true;
+    }
+    this.#pieces = pieces;
+    this.#watch(POLLOUT, () => this.#write());
+  }
+
+  /** One piece a turn, so that other descriptors get theirs. */
+  #write(): void {
+    if (this.#piece.length === 0) {
+      const { value, done } = this.#pieces!.next();
+      if (done) {
+        this.#pieces = null;
+        this.#listen();
+        return this.#takeLine();
+      }
+      this.#piece = encoder.encode(value);
+    }
+    const sent = sendNow(this.#options.fd.number, this.#piece);
+    if (sent > 0) this.#piece = this.#piece.subarray(sent);
+  }
+
+  #watch(events: number, ready: () => void): void {
+    const { fd, watcher } = this.#options;
+    watcher.watch(fd.number, events, () => {
+      try {
+        if (fd.isOpen) ready();
+      } catch {
+        this.close(); // the client is gone, or the system has no room: its loss alone
+      }
+    });
+  }
+
+  #wait(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(), milliseconds);
+  }
+}
+
+/**
+ * A reply in one piece.
+ *
+ * @param answer What is said.
+ * @param fd A descriptor that goes with it, borrowed.
+ * @returns The reply.
+ */
+export function wholeReply(answer: unknown, fd?: number): Reply {
+  const pieces = [JSON.stringify(answer) + "\n"].values();
+  return fd === undefined ? { pieces } : { pieces, fd };
+}
+
+/** How many rows of a list go in one piece. */
+const ROWS = 100;
+
+/**
+ * A reply whose only field is a list, which is made as the client reads it.
+ *
+ * @param name The field.
+ * @param rows The list; a row that has become null in the meantime is left out.
+ * @param show Makes a row.
+ * @returns The reply.
+ */
+export function listReply<Row>(
+  name: string,
+  rows: readonly Row[],
+  show: (row: Row) => unknown,
+): Reply {
+  function* pieces(): Generator<string> {
+    yield `{"ok":true,${JSON.stringify(name)}:[`;
+    for (let at = 0; at < rows.length; at += ROWS) {
+      const shown = rows.slice(at, at + ROWS).map((row) =>
+        JSON.stringify(show(row))
+      );
+      yield (at === 0 ? "" : ",") + shown.join(",");
+    }
+    yield "]}\n";
+  }
+  return { pieces: pieces() };
+}

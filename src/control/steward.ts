@@ -1,0 +1,178 @@
+/**
+ * What a server answers over its control socket.
+ *
+ * @module
+ */
+import {
+  PROCESS_STATES,
+  type ProcessEntry,
+  type ProcessState,
+} from "../model/census.ts";
+import { formatAddress } from "../posix/address.ts";
+import type { Live } from "../server/live.ts";
+import type { Listener } from "../server/listener.ts";
+import type { Server } from "../server/server.ts";
+import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
+import type { Answers, ConnectionRow, Request } from "./wire.ts";
+
+/** What a steward needs. */
+export interface StewardOptions {
+  /** The server that is looked after. */
+  readonly server: Server;
+  /** Its socket, which may be handed out. */
+  readonly listener: Listener;
+  /** The name of its model, and why that is not a better one. */
+  readonly model: { readonly name: string; readonly why: string | undefined };
+  /** The program's version. */
+  readonly version: string;
+  /** Begins the drain; `why` is for the log. */
+  readonly drain: (why: string) => void;
+  /** The next server has taken over. */
+  readonly yielded: () => void;
+  /** The next server has the socket but could not serve. */
+  readonly takeOverFailed: () => void;
+}
+
+/** Answers requests for a server. */
+export class Steward {
+  readonly #options: StewardOptions;
+  readonly #started = performance.now();
+  /** Whom the listening socket was handed to, until it yields or hangs up. */
+  #heir: Session | null = null;
+
+  /**
+   * Makes one.
+   *
+   * @param options What it needs.
+   */
+  constructor(options: StewardOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Answers a request.
+   *
+   * @param request What is asked.
+   * @param session Who asks.
+   * @returns The reply.
+   * @throws {TypeError} When it cannot be done; the message is for the person.
+   */
+  answer(request: Request, session: Session): Reply {
+    switch (request.command) {
+      case "status":
+        return wholeReply({ ok: true, ...this.#status() });
+      case "connections":
+        return this.#connections();
+      case "processes":
+        return this.#processes();
+      case "drop":
+        return wholeReply({ ok: true, ...this.#drop(request.id) });
+      case "drain":
+        this.#options.drain("drain");
+        return wholeReply({ ok: true, live: this.#live() });
+      case "listener":
+        return this.#lend(session);
+      case "yield":
+        return this.#yield(session);
+    }
+  }
+
+  /**
+   * A client has gone. If it has the listening socket and did not take over, all is as before.
+   *
+   * @param session Which.
+   */
+  ended(session: Session): void {
+    if (session !== this.#heir) return;
+    this.#heir = null;
+    this.#options.listener.isShared = false;
+    this.#options.takeOverFailed();
+  }
+
+  #status(): Answers["status"] {
+    const { server, listener, model, version } = this.#options;
+    const children = Object.fromEntries(
+      PROCESS_STATES.map((state) => [state, 0]),
+    ) as Record<ProcessState, number>;
+    let zygotes = 0;
+    for (const { role, state } of server.processes()) {
+      if (role === "zygote") zygotes++;
+      else children[state]++;
+    }
+    return {
+      pid: Deno.pid,
+      version,
+      state: server.isDraining ? "draining" : "serving",
+      address: formatAddress(listener.address),
+      listener: listener.address,
+      uptime: Math.round(performance.now() - this.#started),
+      model: model.name,
+      why: model.why ?? null,
+      totals: server.totals(),
+      waiting: server.waiting,
+      zygotes,
+      children,
+    };
+  }
+
+  #connections(): Reply {
+    const now = performance.now();
+    const live: Readonly<Live>[] = [...this.#options.server.connections()];
+    const show = ({ id, peer, pid, acceptedAt }: Live): ConnectionRow => ({
+      id,
+      peer,
+      pid,
+      age: Math.round(now - acceptedAt),
+    });
+    return listReply("connections", live, show);
+  }
+
+  #processes(): Reply {
+    const processes: ProcessEntry[] = [...this.#options.server.processes()];
+    return listReply("processes", processes, (entry) => entry);
+  }
+
+  #drop(id: number): Answers["drop"] {
+    const { server } = this.#options;
+    for (const live of server.connections()) {
+      if (live.id !== id) continue;
+      server.end(id, "dropped");
+      return { peer: live.peer };
+    }
+    throw new TypeError(
+      `Cannot drop connection ${id}: there is none: \`mpserv connections\` lists them`,
+    );
+  }
+
+  #live(): number {
+    return this.#options.server.totals().active;
+  }
+
+  #lend(session: Session): Reply {
+    const { server, listener } = this.#options;
+    if (server.isDraining) {
+      throw new TypeError(
+        `Cannot take over from process ${Deno.pid}: it is draining: start without --take-over when it has ended`,
+      );
+    }
+    if (this.#heir) {
+      throw new TypeError(
+        `Cannot take over from process ${Deno.pid}: another server is about to`,
+      );
+    }
+    this.#heir = session;
+    listener.isShared = true;
+    const { fd, address } = listener;
+    return wholeReply({ ok: true, pid: Deno.pid, address }, fd);
+  }
+
+  #yield(session: Session): Reply {
+    if (session !== this.#heir) {
+      throw new TypeError("Cannot yield: want `listener` to be asked before");
+    }
+    this.#heir = null; // the socket stays shared: it is the other server's from here on
+    this.#options.drain("take-over");
+    this.#options.yielded();
+    return wholeReply({ ok: true, live: this.#live() });
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The wire between a running server and the commands that ask it.
+ *
+ * 1. The server listens on a Unix domain socket of mode 0600. It hangs up on whoever is not its own user,
+ *    by the kernel's word.
+ * 2. A client sends a request: one line of JSON, of {@linkcode REQUEST_SIZE} bytes at most. The server
+ *    answers with one line of JSON, `{"ok":true,…}` or `{"ok":false,"error":"…"}`, and the client may
+ *    ask again.
+ * 3. A client that needs more than {@linkcode PATIENCE} milliseconds for a request, for reading the
+ *    answer, or until its next request, is hung up on. {@linkcode MOST_CLIENTS} are heard at a time;
+ *    more wait.
+ * 4. To `listener` the server answers with its listening socket, a descriptor as ancillary data of the
+ *    answer's first byte; the whole answer fits one message. It goes on serving. From then on the
+ *    client has {@linkcode TAKE_OVER_PATIENCE} milliseconds for its next request.
+ * 5. To `yield`, which must come on the connection on which it answered `listener`, the server stops
+ *    accepting, leaves the listening socket to the client, and drains. End of file without `yield` means
+ *    that the client could not serve: the server goes on as if nothing had been.
+ *
+ * @module
+ */
+import type { ProcessEntry, ProcessState } from "../model/census.ts";
+import type { TotalsSnapshot } from "../server/totals.ts";
+
+/** Bytes of a request at most, its line's end included. */
+export const REQUEST_SIZE = 4096;
+/** How long a client may take for a request, an answer, or until the next request, in milliseconds. */
+export const PATIENCE = 5_000;
+/** The same for one that has the listening socket and readies its processes. */
+export const TAKE_OVER_PATIENCE = 60_000;
+/** How many clients are heard at a time. */
+export const MOST_CLIENTS = 16;
+
+/** What can be asked. */
+export type Request =
+  | { readonly command: "status" }
+  | { readonly command: "connections" }
+  | { readonly command: "processes" }
+  | { readonly command: "drop"; readonly id: number }
+  | { readonly command: "drain" }
+  | { readonly command: "listener" }
+  | { readonly command: "yield" };
+
+/** The answer to `status`. */
+export interface Status {
+  /** The server's process id. */
+  readonly pid: number;
+  /** Its version. */
+  readonly version: string;
+  /** Whether it accepts, or lets its last connections finish. */
+  readonly state: "serving" | "draining";
+  /** Where it listens, as text. */
+  readonly address: string;
+  /** The same in parts. */
+  readonly listener: Deno.NetAddr | Deno.UnixAddr;
+  /** Milliseconds since it was started. */
+  readonly uptime: number;
+  /** The process model. */
+  readonly model: string;
+  /** Why that is not a better one; null when it is. */
+  readonly why: string | null;
+  /** What became of its connections. */
+  readonly totals: TotalsSnapshot;
+  /** Connections that no process has been handed yet. */
+  readonly waiting: number;
+  /** How many processes fork others. */
+  readonly zygotes: number;
+  /** How many connection processes stand where. */
+  readonly children: Readonly<Record<ProcessState, number>>;
+}
+
+/** One connection, in the answer to `connections`. */
+export interface ConnectionRow {
+  /** Counts the server's connections from 1. */
+  readonly id: number;
+  /** The client's address, as text. */
+  readonly peer: string;
+  /** The process that serves it; 0 until one took it. */
+  readonly pid: number;
+  /** Milliseconds since it was accepted. */
+  readonly age: number;
+}
+
+/** What each request is answered with, beside `ok`. */
+export interface Answers {
+  /** How the server is. */
+  readonly status: Status;
+  /** Whom it serves, oldest first. */
+  readonly connections: { readonly connections: readonly ConnectionRow[] };
+  /** The processes that serve. */
+  readonly processes: { readonly processes: readonly ProcessEntry[] };
+  /** Whose connection is being ended. */
+  readonly drop: { readonly peer: string };
+  /** How many connections may still finish. */
+  readonly drain: { readonly live: number };
+  /** Where the socket listens that comes along. */
+  readonly listener: {
+    /** The server that has it. */
+    readonly pid: number;
+    /** The address. */
+    readonly address: Deno.NetAddr | Deno.UnixAddr;
+  };
+  /** How many connections the server lets finish. */
+  readonly yield: { readonly live: number };
+}
+
+const COMMANDS: readonly string[] = [
+  "status",
+  "connections",
+  "processes",
+  "drop",
+  "drain",
+  "listener",
+  "yield",
+];
+
+/**
+ * Reads a request.
+ *
+ * @param line The line, without its end.
+ * @returns The request.
+ * @throws {TypeError} When it is none; the message says what is wrong with it.
+ */
+export function parseRequest(line: string): Request {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new TypeError("Cannot read the request: want one line of JSON");
+  }
+  const { command, id } = Object(value) as { command?: unknown; id?: unknown };
+  if (typeof command !== "string" || !COMMANDS.includes(command)) {
+    throw new TypeError(
+      `Cannot do ${JSON.stringify(command ?? null).slice(0, 40)}: want one of ${
+        COMMANDS.join(", ")
+      }`,
+    );
+  }
+  if (command !== "drop") return { command } as Request;
+  if (Number.isSafeInteger(id) && id as number > 0) {
+    return { command, id: id as number };
+  }
+  throw new TypeError("Cannot drop a connection: want its id, a whole number");
+}

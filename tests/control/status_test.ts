@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import type { MovingConnection } from "../../src/cli/movement.ts";
+import type { Status } from "../../src/control/wire.ts";
+import { runCommand } from "../helpers/command.ts";
+import { models, startServer } from "../helpers/server.ts";
+import { temporaryDirectory, test, until } from "../helpers/testing.ts";
+import { hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
+import { ask, controlled, controlPath, json } from "./helpers.ts";
+
+for (const model of models()) {
+  test(`status (${model}): totals and children by state are those of the server`, async () => {
+    await using server = await startServer({ model });
+    using held = await hold(server.port);
+    (await hold(server.port)).close();
+    await server.log.waitFor("client disconnected...");
+    await controlled(controlPath(server));
+    const status = await json<Status>(["status", String(server.port)]);
+    assert.equal(status.pid, server.pid);
+    assert.equal(status.model, model);
+    assert.equal(status.state, "serving");
+    assert.equal(status.address, `127.0.0.1:${server.port}`);
+    const { accepted, served, active, ended } = status.totals;
+    assert.deepEqual([accepted, served, active], [2, 2, 1]);
+    const ends = Object.values(ended).reduce((sum, count) => sum + count, 0);
+    assert.equal(ends, 1);
+    assert.equal(status.children.serving, 1);
+    assert.equal(status.zygotes > 0, model !== "spawn");
+    assert.equal(await roundTrip(held), "hello");
+  });
+
+  test(`processes (${model}): each one's parent, state and connection are what the system shows`, async () => {
+    await using server = await startServer({ model });
+    using _held = await hold(server.port);
+    using client = await ask(server);
+    const { processes } = await client.ask({ command: "processes" });
+    const tree = new Map(
+      server.children().map(({ pid, parent }) => [pid, parent] as const),
+    );
+    const known = processes.filter(({ pid }) => pid > 0);
+    for (const { pid, parent } of known) {
+      // What has ended since is in neither list.
+      if (tree.has(pid)) {
+        assert.equal(tree.get(pid), parent, `parent of ${pid}`);
+      }
+    }
+    const serving = known.filter(({ state }) => state === "serving");
+    assert.deepEqual(serving.map(({ connection }) => connection), [1]);
+    assert.deepEqual(
+      server.serving().map(({ pid }) => pid),
+      serving.map(({ pid }) => pid),
+    );
+  });
+
+  test(`connections (${model}): lists who is served, by which process`, async () => {
+    await using server = await startServer({ model });
+    using first = await hold(server.port);
+    using second = await hold(server.port);
+    await server.log.waitForCount("new client connected...", 2);
+    await controlled(controlPath(server));
+    const rows = await json<MovingConnection[]>([
+      "connections",
+      String(server.port),
+    ]);
+    const pids = server.log.where("new client connected...").map(({ pid }) =>
+      pid
+    );
+    assert.deepEqual(rows.map(({ id, pid }) => [id, pid]), [
+      [1, pids[0]],
+      [2, pids[1]],
+    ]);
+    assert.deepEqual(
+      new Set(rows.map(({ peer }) => peer)),
+      new Set(
+        [first, second].map(({ localAddr: { hostname, port } }) =>
+          `${hostname}:${port}`
+        ),
+      ),
+    );
+    for (const row of rows) {
+      assert.ok(row.age >= 0 && row.age < 600_000);
+      assert.ok(row.idle! >= 0 && row.idle! <= row.age + 1000);
+      assert.deepEqual([row.in, row.out], [5, 5]);
+    }
+  });
+
+  test(`drop (${model}): ends that connection and no other, and the log says so`, async () => {
+    await using server = await startServer({ model });
+    using dropped = await hold(server.port);
+    using kept = await hold(server.port);
+    await server.log.waitForCount("new client connected...", 2);
+    const { port } = dropped.localAddr as Deno.NetAddr;
+    const { id } = await server.log.waitFor(({ peer, message }) =>
+      peer === `127.0.0.1:${port}` && message.startsWith("new client")
+    );
+    await controlled(controlPath(server));
+    const args = ["drop", String(id), String(server.port)];
+    const { code, stdout } = await runCommand(args);
+    assert.equal(code, 0);
+    assert.equal(stdout, `dropping connection ${id} of 127.0.0.1:${port}\n`);
+    assert.ok(await hasEnded(dropped));
+    const end = await server.log.waitFor("client disconnected...");
+    assert.deepEqual([end.id, end.reason], [id, "dropped"]);
+    assert.equal(await roundTrip(kept), "hello");
+    const again = await runCommand(args);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /^error: Cannot drop connection \d+: [^\n]+\n$/);
+  });
+}
+
+test("drain: connections finish, --wait waits for that, and the server ends well", async () => {
+  await using server = await startServer({ model: "pool" });
+  using held = await hold(server.port);
+  await controlled(controlPath(server));
+  const waiting = runCommand(["drain", String(server.port), "--wait"]);
+  const line = await server.log.waitFor(/^draining/);
+  assert.equal(line.live, 1);
+  const status = await json<Status>(["status", String(server.port)]);
+  assert.equal(status.state, "draining");
+  assert.equal(await roundTrip(held), "hello");
+  held.close();
+  assert.equal((await server.exit()).code, 0);
+  const { code, stdout } = await waiting;
+  assert.deepEqual([code, stdout], [0, "draining: 1 connections may finish\n"]);
+});
+
+test("status, connections: text for a person", async () => {
+  await using server = await startServer({ model: "pool" });
+  using _held = await hold(server.port);
+  await controlled(controlPath(server));
+  const port = String(server.port);
+  const status = await runCommand(["status", port]);
+  assert.equal(status.code, 0);
+  const [first, second] = status.stdout.split("\n");
+  assert.match(
+    first!,
+    new RegExp(
+      `^mpserv \\S+ on 127\\.0\\.0\\.1:${port}  pid ${server.pid}  serving  up \\S+  model pool`,
+    ),
+  );
+  assert.equal(
+    second,
+    "connections  accepted 1  served 1  active 1  waiting 0",
+  );
+  const { stdout } = await runCommand(["connections", port]);
+  const [head, row, end] = stdout.split("\n");
+  assert.match(head!, /^ID +PEER +PID +AGE +IDLE +IN +OUT$/);
+  assert.match(row!, /^ 1 +127\.0\.0\.1:\d+ +\d+ /);
+  assert.equal(end, "");
+});
+
+test("status: --unix servers are found by their path", async () => {
+  await using directory = temporaryDirectory();
+  const path = `${directory.path}/echo.sock`;
+  await using server = await startServer({
+    model: "pool",
+    port: null,
+    args: ["--unix", path],
+  });
+  await until(
+    "it is found",
+    async () => (await runCommand(["status", path])).code === 0,
+  );
+  const { address, pid } = await json<Status>(["status", path]);
+  assert.deepEqual([address, pid], [path, server.pid]);
+});
+
+test("status: finds the one server that runs, and says which there are when there are more", async () => {
+  await using runtime = temporaryDirectory();
+  const env = { XDG_RUNTIME_DIR: runtime.path, TMPDIR: runtime.path };
+  const none = await runCommand(["status"], { env });
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /^error: Cannot find a server: [^\n]+\n$/);
+  await using one = await startServer({ model: "pool", env });
+  await controlled(`${runtime.path}/mpserv/${one.port}.sock`);
+  const { code, stdout } = await runCommand(["status", "--json"], { env });
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(stdout).pid, one.pid);
+  await using two = await startServer({ model: "pool", env });
+  await controlled(`${runtime.path}/mpserv/${two.port}.sock`);
+  const many = await runCommand(["status"], { env });
+  assert.equal(many.code, 2);
+  assert.match(many.stderr, /^error: Cannot choose between 2 servers: /);
+  for (const { port, pid } of [one, two]) {
+    assert.ok(many.stderr.includes(`${port} (127.0.0.1:${port}, pid ${pid})`));
+  }
+  const missing = await runCommand(["status", "1"], { env });
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /^error: Cannot find a server of port 1: /);
+});

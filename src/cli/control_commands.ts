@@ -4,7 +4,10 @@
  * @module
  */
 import { Argument, Command } from "@commander-js/extra-typings";
-import { count } from "./arguments.ts";
+import { count, duration } from "./arguments.ts";
+
+/** Looking more often than that shows a person nothing more, in milliseconds. */
+const LEAST_INTERVAL = 100;
 
 const SERVERS = `
 SERVER is a port, the path of a control socket, or the path of a Unix domain socket that is served.
@@ -19,7 +22,7 @@ const server = () =>
 /**
  * The commands, to be added to a program.
  *
- * @returns `status`, `connections`, `drop`, `drain`.
+ * @returns `status`, `connections`, `drop`, `drain`, `top`.
  */
 export function controlCommands(): Command<unknown[]>[] {
   const status = new Command("status")
@@ -53,7 +56,18 @@ export function controlCommands(): Command<unknown[]>[] {
     .action(async (target, options) =>
       (await import("./act.ts")).drain(target, options)
     );
-  return [status, connections, drop, drain].map((command) =>
+  const top = new Command("top")
+    .description(
+      "Show the processes and connections of a running server, live; q quits.",
+    )
+    .addArgument(server())
+    .addOption(
+      duration("--interval <d>", "how long between looks").default(1000, "1s"),
+    )
+    .action(async (target, { interval }) =>
+      (await import("./top.ts")).top(target, Math.max(interval, LEAST_INTERVAL))
+    );
+  return [status, connections, drop, drain, top].map((command) =>
     command.addHelpText("after", SERVERS) as unknown as Command<unknown[]>
   );
 }

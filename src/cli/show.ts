@@ -76,6 +76,8 @@ export interface Column {
   readonly title: string;
   /** Whether its values end at the same column, as numbers do. */
   readonly isNumber?: boolean;
+  /** Its width at least. */
+  readonly least?: number;
 }
 
 /**
@@ -92,8 +94,8 @@ export function table(
   const lines = [columns.map(({ title }) => title), ...rows].map((line) =>
     line.map(visible)
   );
-  const widths = columns.map((_, i) =>
-    lines.reduce((widest, line) => Math.max(widest, fit(line[i]!).width), 0)
+  const widths = columns.map(({ least = 0 }, i) =>
+    lines.reduce((widest, line) => Math.max(widest, fit(line[i]!).width), least)
   );
   return lines.map((line) =>
     line.map((value, i) => {

@@ -28,14 +28,15 @@ export class NobodyThere extends ControlError {}
 
 /** A connection to a server's control socket. */
 export class ControlClient implements Disposable {
+  /** The control socket. */
+  readonly path: string;
   readonly #conn: Deno.Conn;
-  readonly #path: string;
   readonly #buffer = new Uint8Array(64 * 1024);
   readonly #decoder = new TextDecoder();
 
   private constructor(conn: Deno.Conn, path: string) {
     this.#conn = conn;
-    this.#path = path;
+    this.path = path;
   }
 
   /**
@@ -113,7 +114,7 @@ export class ControlClient implements Disposable {
       answer = JSON.parse(line);
     } catch {
       throw new ControlError(
-        `Cannot read what "${this.#path}" answers: no mpserv control socket is there: check the path`,
+        `Cannot read what "${this.path}" answers: no mpserv control socket is there: check the path`,
       );
     }
     const { ok, error, ...said } = answer;
@@ -140,7 +141,7 @@ export class ControlClient implements Disposable {
   async #read(): Promise<number | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      const stuck = `Cannot reach the server at "${this.#path}": no answer in ${
+      const stuck = `Cannot reach the server at "${this.path}": no answer in ${
         PATIENCE / 1000
       } s`;
       timer = setTimeout(() => reject(new ControlError(stuck)), PATIENCE);
@@ -156,7 +157,7 @@ export class ControlClient implements Disposable {
 
   #hungUp(): ControlError {
     return new ControlError(
-      `Cannot ask the server at "${this.#path}": it hung up: is it another user's?`,
+      `Cannot ask the server at "${this.path}": it hung up: is it another user's?`,
     );
   }
 }

@@ -8,7 +8,7 @@ import { openDescriptors } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { pollLater } from "../posix/io.ts";
 import { findConnection } from "../posix/sockets.ts";
-import { takeOverListener, type Listener } from "../server/listener.ts";
+import { type Listener, takeOverListener } from "../server/listener.ts";
 import { ControlClient, ControlError } from "./client.ts";
 
 /** How long the running server may take to hand its socket out, in milliseconds. */

@@ -54,9 +54,12 @@ for (const model of models()) {
   test(`--max-lifetime (${model}): a handler's signal comes first, and its last words arrive`, async () => {
     await using server = await startServer({
       model,
-      args: ["--max-lifetime", "500ms", "--handler", patient],
+      args: [
+        ...["--max-lifetime", "500ms", "--handler", patient],
+        ...["--workers", "1"], // nobody must meet the signal of the one before
+      ],
     });
-    for (let i = 1; i <= 2; i++) { // in a pool, nobody meets the signal of the one before
+    for (let i = 1; i <= 2; i++) {
       using conn = await connect(server.port);
       assert.equal(text(await receive(conn, 6)), "hello ");
       assert.equal(text(await receiveAll(conn)), "goodbye");

@@ -47,7 +47,7 @@ export class FdConnection implements TellingConnection {
   /** Waits on other threads that still use the descriptor's number. */
   #waits = 0;
   #closed = false;
-  /** Whether the client's end of file came while nobody was reading. */
+  /** Whether the client's end of file came. */
   #clientEnded = false;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
@@ -161,7 +161,7 @@ export class FdConnection implements TellingConnection {
    * answer (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
    */
   finish(): void {
-    if (this.#closed || this.#waits > 0) return;
+    if (this.#closed || this.#clientEnded || this.#waits > 0) return;
     const fd = this.#fd.number;
     endWriting(fd);
     try {
@@ -209,8 +209,7 @@ export class FdConnection implements TellingConnection {
       const [ready] = poll([{ fd, events }], toSend === 0 ? -1 : toSend);
       if (!ready) throw this.#patience.lose();
       if (ready & ~POLLIN) return; // room, or an error that the next write tells
-      const count = this.#came(attempt(() => receiveNow(fd, unwanted)));
-      this.#clientEnded = count === null;
+      this.#came(attempt(() => receiveNow(fd, unwanted)));
     }
   }
 
@@ -221,7 +220,10 @@ export class FdConnection implements TellingConnection {
       this.#patience.stopWaitingForFirstByte();
       this.#limitReceiving();
     }
-    if (count === 0) return null;
+    if (count === 0) {
+      this.#clientEnded = true;
+      return null;
+    }
     this.bytesIn += count;
     return count;
   }

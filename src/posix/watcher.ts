@@ -12,8 +12,12 @@ import { libc } from "./libc.ts";
 /** Called with what is ready (`revents` of `poll(2)`). */
 export type Ready = (events: number) => void;
 
-/** Rounds without a turn of the event loop, which signals, timers and the log wait for. */
-const MOST_IN_PLACE = 50;
+/**
+ * Rounds without a turn of the event loop, which signals, timers and the log wait for, and how long each
+ * may last in milliseconds. Under load the next thing happens sooner, and a thread is spared, which costs
+ * more than all that a connection needs here.
+ */
+const IN_PLACE = { rounds: 20, wait: 1 };
 
 interface Watched {
   events: number;
@@ -92,7 +96,7 @@ export class Watcher {
       if (ready > 0) inPlace--;
       else {
         ready = await this.#wait(table);
-        inPlace = MOST_IN_PLACE;
+        inPlace = IN_PLACE.rounds;
       }
       if (ready > 0) this.#dispatch(table);
     }
@@ -106,9 +110,10 @@ export class Watcher {
     if (this.#waiting) this.#wake();
   }
 
-  /** What is ready at this moment: under load that is often something, and a thread is spared. */
+  /** Waits a moment on this thread. */
   #look(table: Int32Array<ArrayBuffer>): number {
-    return libc.poll(new Uint8Array(table.buffer), table.length / 2, 0);
+    const bytes = new Uint8Array(table.buffer);
+    return libc.poll(bytes, table.length / 2, IN_PLACE.wait);
   }
 
   async #wait(table: Int32Array<ArrayBuffer>): Promise<number> {

@@ -33,6 +33,7 @@ export class ControlClient implements Disposable {
   readonly #conn: Deno.Conn;
   readonly #buffer = new Uint8Array(64 * 1024);
   readonly #decoder = new TextDecoder();
+  #isOpen = true;
 
   private constructor(conn: Deno.Conn, path: string) {
     this.#conn = conn;
@@ -122,9 +123,10 @@ export class ControlClient implements Disposable {
     throw new ControlError(error ?? "Cannot do that");
   }
 
-  /** Hangs up. */
+  /** Hangs up; again is harmless. */
   [Symbol.dispose](): void {
-    this.#conn.close();
+    if (this.#isOpen) this.#conn.close();
+    this.#isOpen = false;
   }
 
   async #line(): Promise<string> {

@@ -65,7 +65,10 @@ export class Inheritance implements Disposable {
       }
       const line = new TextDecoder().decode(received.data);
       const { pid, address } = client.read<"listener">(line);
-      const listener = takeOverListener(received.fd!, address, backlog);
+      if (!received.fd) {
+        throw new ControlError(`Cannot take over at "${path}": no socket came`);
+      }
+      const listener = takeOverListener(received.fd, address, backlog);
       listener.isShared = true;
       return new Inheritance(client, path, { listener, from: pid });
     } catch (error) {
@@ -75,7 +78,8 @@ export class Inheritance implements Disposable {
   }
 
   /**
-   * Tells the other server to drain: this one accepts. One that has gone meanwhile needs no telling.
+   * Tells the other server to drain, since this one accepts, and hangs up. One that has gone meanwhile
+   * needs no telling: it hangs up only then.
    *
    * @returns How many connections the other one lets finish.
    */
@@ -86,6 +90,8 @@ export class Inheritance implements Disposable {
     } catch (error) {
       if (error instanceof ControlError) return 0;
       throw error;
+    } finally {
+      this[Symbol.dispose]();
     }
   }
 

@@ -8,13 +8,7 @@ import type { Fd } from "../posix/fd.ts";
 import { sendFd } from "../posix/handover.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import {
-  parseRequest,
-  PATIENCE,
-  type Request,
-  REQUEST_SIZE,
-  TAKE_OVER_PATIENCE,
-} from "./wire.ts";
+import { parseRequest, PATIENCE, type Request, REQUEST_SIZE } from "./wire.ts";
 
 const LINE_END = 0x0a;
 const encoder = new TextEncoder();
@@ -52,6 +46,7 @@ export class Session {
   #pieces: Iterator<string> | null = null;
   #piece = new Uint8Array(0);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the listening socket was sent to this client. */
   #hasListener = false;
 
   /**
@@ -62,11 +57,6 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#listen();
-  }
-
-  /** Whether the listening socket was sent to this client. */
-  get hasListener(): boolean {
-    return this.#hasListener;
   }
 
   /** Hangs up; again is harmless. */
@@ -81,7 +71,7 @@ export class Session {
 
   /** Waits for a request, or the rest of one. */
   #listen(): void {
-    this.#wait(this.#hasListener ? TAKE_OVER_PATIENCE : PATIENCE);
+    this.#wait();
     this.#watch(POLLIN, () => this.#read());
   }
 
@@ -118,7 +108,7 @@ export class Session {
   }
 
   #reply({ pieces, fd }: Reply): void {
-    this.#wait(PATIENCE);
+    this.#wait();
     if (fd !== undefined) {
       const line = encoder.encode(pieces.next().value as string);
       // Whoever reads too slowly for one message is hung up on; nothing of it has gone then.
@@ -155,9 +145,10 @@ export class Session {
     });
   }
 
-  #wait(milliseconds: number): void {
+  #wait(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), milliseconds);
+    if (this.#hasListener) return;
+    this.#timer = setTimeout(() => this.close(), PATIENCE);
   }
 }
 

@@ -152,7 +152,7 @@ export class Steward {
     const { server, listener } = this.#options;
     if (server.isDraining) {
       throw new TypeError(
-        `Cannot take over from process ${Deno.pid}: it is draining: start without --take-over when it has ended`,
+        `Cannot take over from process ${Deno.pid}: it drains and listens no more: start without --take-over`,
       );
     }
     if (this.#heir) {

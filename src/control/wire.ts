@@ -10,8 +10,8 @@
  *    answer, or until its next request, is hung up on. {@linkcode MOST_CLIENTS} are heard at a time;
  *    more wait.
  * 4. To `listener` the server answers with its listening socket, a descriptor as ancillary data of the
- *    answer's first byte; the whole answer fits one message. It goes on serving. From then on the
- *    client has {@linkcode TAKE_OVER_PATIENCE} milliseconds for its next request.
+ *    answer's first byte; the whole answer fits one message. It goes on serving. From then on it waits
+ *    for that client without a limit: if it hung up, the two could not agree who serves.
  * 5. To `yield`, which must come on the connection on which it answered `listener`, the server stops
  *    accepting, leaves the listening socket to the client, and drains. End of file without `yield` means
  *    that the client could not serve: the server goes on as if nothing had been.
@@ -25,8 +25,6 @@ import type { TotalsSnapshot } from "../server/totals.ts";
 export const REQUEST_SIZE = 4096;
 /** How long a client may take for a request, an answer, or until the next request, in milliseconds. */
 export const PATIENCE = 5_000;
-/** The same for one that has the listening socket and readies its processes. */
-export const TAKE_OVER_PATIENCE = 60_000;
 /** How many clients are heard at a time. */
 export const MOST_CLIENTS = 16;
 

@@ -15,9 +15,10 @@ const ESC = "\u001b";
 function topOf(
   server: TestServer | string,
   size: [number, number],
+  interval = "200ms",
 ): EmulatedTerminal {
   const target = typeof server === "string" ? server : String(server.port);
-  const line = commandLine(["top", target, "--interval", "200ms"]);
+  const line = commandLine(["top", target, "--interval", interval]);
   const script =
     'stty -g; echo before; "$@"; echo "code=$?"; stty -g; echo after; read -r _';
   return new EmulatedTerminal(["sh", "-c", script, "sh", ...line], size);
@@ -29,7 +30,7 @@ function settings(terminal: EmulatedTerminal): string[] {
 }
 
 test(
-  "top: shows the process tree and whom it serves, follows the size, and gives the screen back",
+  "top: shows the process tree and whom it serves, and gives the screen back",
   async () => {
     await using server = await startServer({ model: "fork" });
     await controlled(controlPath(server));
@@ -52,14 +53,6 @@ test(
     using next = await hold(server.port);
     const later = (next.localAddr as Deno.NetAddr).port;
     await terminal.shows(new RegExp(` 2  127\\.0\\.0\\.1:${later} `));
-    await terminal.resize([12, 40]);
-    await until(
-      "the last line is the last",
-      () => /more below|q quits/.test(terminal.lines[11]!),
-    );
-    assert.equal(terminal.lines.length, 12);
-    await terminal.resize([40, 160]);
-    await until("it is again", () => terminal.lines[39]!.includes("q quits"));
     await terminal.type("q");
     await terminal.shows("code=0");
     await terminal.shows("after");
@@ -76,6 +69,33 @@ test(
   },
   { ignore },
 );
+
+test("top: follows the terminal's size at once, and scrolls", async () => {
+  await using server = await startServer({ model: "pool" });
+  await controlled(controlPath(server));
+  await using terminal = topOf(server, [24, 80], "1h");
+  await terminal.shows(/q quits/);
+  await terminal.resize([12, 40]);
+  await until(
+    "the last line is the last",
+    () => /more below/.test(terminal.lines[11]!),
+  );
+  assert.ok(terminal.lines.some((line) => / mpserv:zygote/.test(line)));
+  await terminal.type("\u001b[B\u001b[B");
+  await until(
+    "the first rows are out of sight",
+    () => !terminal.lines.some((line) => / mpserv:zygote/.test(line)),
+  );
+  await terminal.resize([40, 160]);
+  await until(
+    "all fits",
+    () => terminal.lines[39] === "q quits, arrows scroll",
+  );
+  assert.ok(terminal.lines.some((line) => / mpserv:zygote/.test(line)));
+  await terminal.type("q");
+  await terminal.shows("code=0");
+  await terminal.type("\n");
+}, { ignore });
 
 test(
   "top: every change of the screen is a whole frame, which nothing erases before",

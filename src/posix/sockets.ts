@@ -4,14 +4,7 @@
  *
  * @module
  */
-import {
-  type Abi,
-  abi,
-  AF_UNIX,
-  SHUT_RDWR,
-  SHUT_WR,
-  SOCK_STREAM,
-} from "./abi.ts";
+import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
 import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, openDescriptors, setInherit, setNonblocking } from "./fd.ts";
@@ -165,28 +158,6 @@ export function localAddress(fd: number): Address {
 }
 
 /**
- * What a descriptor is, to who got it from elsewhere.
- *
- * @param fd A descriptor.
- * @returns Whether it is a socket that listens for connections which are streams of bytes, and if
- *   not, what it is instead.
- */
-export function kindOf(fd: number): SocketKind {
-  const type = option(fd, abi.SO_TYPE);
-  if (type < 0) return "no socket";
-  if (type !== SOCK_STREAM) return "other socket";
-  if (option(fd, abi.SO_ACCEPTCONN) !== 1) return "connection";
-  return "listener";
-}
-
-/** What a descriptor is: see {@linkcode kindOf}. */
-export type SocketKind =
-  | "listener"
-  | "connection"
-  | "other socket"
-  | "no socket";
-
-/**
  * Changes how many connections may wait in a listener's backlog: `listen(2)` again.
  *
  * @param listener A listening socket.
@@ -277,8 +248,14 @@ export function setOption(
   check(libc.setsockopt(fd, level, name, valueBytes, 4), "setsockopt");
 }
 
-/** The option's value; -1 when the descriptor is no socket. */
-function option(fd: number, name: number): number {
+/**
+ * Reads a socket option that is an `int`, `getsockopt(2)` SOL_SOCKET.
+ *
+ * @param fd A descriptor.
+ * @param name The option.
+ * @returns Its value; -1 when the descriptor is no socket.
+ */
+export function option(fd: number, name: number): number {
   length[0] = 4;
   return libc.getsockopt(fd, abi.SOL_SOCKET, name, valueBytes, lengthBytes) < 0
     ? -1

@@ -4,7 +4,8 @@
  * @module
  */
 import { type Fd, setInherit, setNonblocking } from "../posix/fd.ts";
-import { kindOf, localAddress, type SocketKind } from "../posix/sockets.ts";
+import { kindOf, type SocketKind } from "../posix/socket_kind.ts";
+import { localAddress } from "../posix/sockets.ts";
 import { type Listener, ListenError } from "./listener.ts";
 
 /** What a descriptor is that does not listen, and what a socket unit has to say instead. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { Fd } from "../../posix/fd.ts";
-import { kindOf } from "../../posix/sockets.ts";
+import { kindOf } from "../../posix/socket_kind.ts";
 import { adoptListener } from "../adopted_listener.ts";
 import { type Listener, ListenError } from "../listener.ts";
 import type { ManagerVariables } from "./variables.ts";

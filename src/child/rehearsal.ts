@@ -46,7 +46,8 @@ export async function rehearseService(
     const [parent, reports] = socketPair();
     write(client.number, bytes);
     shutdownWrite(client.number);
-    await live(comeOver(id, server), reports, { serve, asynchronous }, own);
+    const birth = comeOver(id, server);
+    await live(birth, reports, { serve, asynchronous }, own);
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
   }
@@ -57,9 +58,14 @@ export async function rehearseService(
  *
  * @param rebirth What makes a copy a process of its own.
  * @param asynchronous Whether children use their event loop.
+ * @param rounds How often.
  */
-export function rehearseBirth(rebirth: Rebirth, asynchronous: boolean): void {
-  for (let i = 0; i < ROUNDS.birth; i++) {
+export function rehearseBirth(
+  rebirth: Rebirth,
+  asynchronous: boolean,
+  rounds: number = ROUNDS.birth,
+): void {
+  for (let i = 0; i < rounds; i++) {
     const [parent, reports] = socketPair();
     const [channel, children] = socketPair();
     const { handover, fd } = comeOver(i, parent);

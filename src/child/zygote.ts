@@ -14,6 +14,7 @@ import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
 import { libc } from "../posix/libc.ts";
 import { scratch } from "../posix/scratch.ts";
+import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
@@ -47,6 +48,7 @@ export async function run(args: readonly string[]): Promise<never> {
   prepareStopSignal();
   let means: Means;
   let service: LoadedService;
+  let settle: (() => void) | null;
   try {
     service = await loadService(options.service);
     startAgainIfCrowded([channel, reports]);
@@ -57,6 +59,9 @@ export async function run(args: readonly string[]): Promise<never> {
     letGoOfCaches(); // not before: the runtime's threads use them no more
     const { asynchronous } = service;
     rehearseBirth(rebirth, asynchronous);
+    settle = prepareSettling();
+    settle?.();
+    rehearseBirth(rebirth, asynchronous, 2); // what it touches again is what children will need
     setProcessName("mpserv:zygote"); // the rehearsal was a child's
     const test = forkProbe(rebirth);
     if (test) await test; // in the test child alone, and it never returns
@@ -68,7 +73,7 @@ export async function run(args: readonly string[]): Promise<never> {
     exitNow(1);
   }
   const { asynchronous } = service;
-  const birth = new Nursery(means).forkForEach(); // returns in children alone
+  const birth = new Nursery(means, settle).forkForEach(); // returns in children alone
   const living = live(birth, reports, service, options);
   if (living) await living;
   leave(asynchronous ? Deno.exitCode : 0);
@@ -82,15 +87,19 @@ const REPORTS = 2;
 /** Forks and reaps. */
 class Nursery {
   readonly #means: Means;
+  readonly #settle: (() => void) | null;
   readonly #set: PollSet;
   readonly #signals = scratch(128 * 4);
   /** Reports that the parent has not read yet, oldest first. */
   readonly #untold: Report[] = [];
   /** Which connection each child serves; 0 for a worker. */
   readonly #living = new Map<number, number>();
+  #forks = 0;
+  #settleAt = 16;
 
-  constructor(means: Means) {
+  constructor(means: Means, settle: (() => void) | null) {
     this.#means = means;
+    this.#settle = settle;
     this.#set = new PollSet([
       { fd: means.channel.number, events: POLLIN },
       { fd: means.children.number, events: POLLIN },
@@ -146,6 +155,11 @@ class Nursery {
         return birth;
       }
       this.#living.set(pid, handover.id);
+      // Its own code has been compiled by the first; now and then, as the heap moves on.
+      if (++this.#forks === this.#settleAt) {
+        this.#settleAt *= 4;
+        this.#settle?.();
+      }
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       this.#tell(failed(handover.id, error.message));

@@ -4,21 +4,22 @@
  * what a fork costs. With that range occupied before V8 starts, the kernel puts the pieces side by side.
  *
  * It has to happen before `main`, hence a shared library for LD_PRELOAD (ld.so(8)): one page, made here
- * in memory, whose initializer is a single `mmap(2)` of nothing (PROT_NONE). Where it cannot be had,
- * forks cost more and all else is the same.
+ * in memory, whose initializer is a single `mmap(2)` of nothing (PROT_NONE); it also holds the code of
+ * `settle.ts`. Where it cannot be had, forks cost more and all else is the same.
  *
  * @module
  */
 import { Fd } from "./fd.ts";
 import { write } from "./io.ts";
 import { libc } from "./libc.ts";
+import { SETTLE_AT, SETTLE_NAME, settleCode } from "./settle.ts";
 
 const PAGE = 0x1000;
 const DYNAMIC_AT = 0x100;
 const HASH_AT = 0x1c0;
-const STRINGS_AT = 0x1e0;
+const STRINGS_AT = 0x1d8;
 const SYMBOLS_AT = 0x1e8;
-const CODE_AT = 0x200;
+const CODE_AT = 0x220;
 
 /** From above the pages that no process may map to where V8's random addresses end. */
 const RANGE = { start: 0x100000n, length: 0x3fff_ffe0_0000n };
@@ -63,10 +64,23 @@ export function denseLibrary(): Uint8Array<ArrayBuffer> {
     5n,
     BigInt(STRINGS_AT),
   );
-  words(DYNAMIC_AT + 48, 6n, BigInt(SYMBOLS_AT), 10n, 1n, 11n, 24n, 0n, 0n);
-  view.setUint32(HASH_AT, 1, true); // one empty bucket,
-  view.setUint32(HASH_AT + 4, 1, true); // and the one symbol that every table begins with
+  const name = new TextEncoder().encode(`\0${SETTLE_NAME}\0`);
+  bytes.set(name, STRINGS_AT);
+  words(DYNAMIC_AT + 48, 6n, BigInt(SYMBOLS_AT), 10n, BigInt(name.length));
+  words(DYNAMIC_AT + 80, 11n, 24n, 0n, 0n);
+  // One bucket, with symbol 1; two symbols, the first of which every table begins with and means none.
+  [1, 2, 1, 0, 0].forEach((word, i) =>
+    view.setUint32(HASH_AT + 4 * i, word, true)
+  );
+  // Elf64_Sym {u32 name; u8 info, other; u16 section; u64 value, size}: STB_GLOBAL, STT_FUNC
+  const settle = settleCode();
+  const symbol = SYMBOLS_AT + 24;
+  view.setUint32(symbol, 1, true);
+  bytes[symbol + 4] = 0x12;
+  view.setUint16(symbol + 6, 1, true);
+  words(symbol + 8, BigInt(SETTLE_AT), BigInt(settle.length));
   bytes.set(initializer(), CODE_AT);
+  bytes.set(settle, SETTLE_AT);
   return bytes;
 }
 

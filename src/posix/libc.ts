@@ -1,5 +1,5 @@
 /**
- * Every C function that we call, each with its prototype. The only `dlopen` of the program.
+ * Every C function that we call, each with its prototype. The only `dlopen` of the C library.
  *
  * Results that C declares as `ssize_t` are read as `i32`: no call here asks for 2 GiB or more, and
  * a number is cheaper than a bigint; for the same reason a `size_t` is passed as `u32`, which both

@@ -51,3 +51,14 @@ for (const model of ["fork", "pool"]) {
     }
   });
 }
+
+test("forked children: all memory is whole, however often the zygote's was settled", async () => {
+  await using server = await startServer({
+    model: "fork",
+    args: ["--zygotes", "1", "--handler", handler("memory")],
+  });
+  for (let i = 0; i < 72; i += 6) { // it is settled after 16 and after 64
+    const talks = Array.from({ length: 6 }, () => talk(server.port, ""));
+    for (const text of await Promise.all(talks)) assert.equal(text, "whole");
+  }
+});

@@ -38,10 +38,11 @@ export async function listConnections(
     ? tcpConnections(listener)
     : null;
   return connections.map((row) => {
-    const found = moving?.get(row.peer);
+    const found = moving?.get(row.via?.proxy ?? row.peer);
     if (!found) return { ...row, idle: null, in: null, out: null };
     const { sinceReceived, sinceSent, bytesIn, bytesOut } = found;
     const idle = Math.min(sinceReceived, sinceSent);
-    return { ...row, idle, in: bytesIn, out: bytesOut };
+    const own = bytesIn - (row.via?.headerBytes ?? 0);
+    return { ...row, idle, in: own, out: bytesOut };
   });
 }

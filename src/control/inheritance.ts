@@ -8,6 +8,7 @@ import { openDescriptors } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { pollLater } from "../posix/io.ts";
 import { findConnection } from "../posix/sockets.ts";
+import { adoptListener } from "../server/adopted_listener.ts";
 import { type Listener, takeOverListener } from "../server/listener.ts";
 import { ControlClient, ControlError } from "./client.ts";
 
@@ -64,11 +65,13 @@ export class Inheritance implements Disposable {
         );
       }
       const line = new TextDecoder().decode(received.data);
-      const { pid, address } = client.read<"listener">(line);
+      const { pid, address, isManaged } = client.read<"listener">(line);
       if (!received.fd) {
         throw new ControlError(`Cannot take over at "${path}": no socket came`);
       }
-      const listener = takeOverListener(received.fd, address, backlog);
+      const listener = isManaged
+        ? adoptListener(received.fd)
+        : takeOverListener(received.fd, address, backlog);
       listener.isShared = true;
       return new Inheritance(client, path, { listener, from: pid });
     } catch (error) {
@@ -84,7 +87,7 @@ export class Inheritance implements Disposable {
    * @returns How many connections the other one lets finish.
    */
   async takePlace(): Promise<number> {
-    this.listener.isShared = false;
+    this.listener.isShared = this.listener.isManaged;
     try {
       return (await this.#client.ask({ command: "yield" })).live;
     } catch (error) {

@@ -85,7 +85,8 @@ export class Steward {
   ended(session: Session): void {
     if (session !== this.#heir) return;
     this.#heir = null;
-    this.#options.listener.isShared = false;
+    const { listener } = this.#options;
+    listener.isShared = listener.isManaged;
     this.#options.takeOverFailed();
   }
 
@@ -118,9 +119,10 @@ export class Steward {
   #connections(): Reply {
     const now = performance.now();
     const live: Readonly<Live>[] = [...this.#options.server.connections()];
-    const show = ({ id, peer, pid, acceptedAt }: Live): ConnectionRow => ({
+    const show = ({ id, peer, via, pid, acceptedAt }: Live): ConnectionRow => ({
       id,
       peer,
+      ...(via ? { via } : {}),
       pid,
       age: Math.round(now - acceptedAt),
     });
@@ -162,8 +164,8 @@ export class Steward {
     }
     this.#heir = session;
     listener.isShared = true;
-    const { fd, address } = listener;
-    return wholeReply({ ok: true, pid: Deno.pid, address }, fd);
+    const { fd, address, isManaged } = listener;
+    return wholeReply({ ok: true, pid: Deno.pid, address, isManaged }, fd);
   }
 
   #yield(session: Session): Reply {

@@ -19,6 +19,7 @@
  * @module
  */
 import type { ProcessEntry, ProcessState } from "../model/census.ts";
+import type { Via } from "../server/live.ts";
 import type { TotalsSnapshot } from "../server/totals.ts";
 
 /** Bytes of a request at most, its line's end included. */
@@ -72,6 +73,8 @@ export interface ConnectionRow {
   readonly id: number;
   /** The client's address, as text. */
   readonly peer: string;
+  /** The proxy that the client came by; left out where it came by none. */
+  readonly via?: Via;
   /** The process that serves it; 0 until one took it. */
   readonly pid: number;
   /** Milliseconds since it was accepted. */
@@ -96,6 +99,8 @@ export interface Answers {
     readonly pid: number;
     /** The address. */
     readonly address: Deno.NetAddr | Deno.UnixAddr;
+    /** Whether a service manager goes on with it. */
+    readonly isManaged: boolean;
   };
   /** How many connections the server lets finish. */
   readonly yield: { readonly live: number };

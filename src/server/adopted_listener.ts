@@ -38,6 +38,7 @@ export function adoptListener(fd: Fd): Listener {
     fd: number,
     address: localAddress(number),
     isShared: true,
+    isManaged: true,
     close,
     [Symbol.dispose]: close,
   };

@@ -33,6 +33,8 @@ export interface Listener extends Disposable {
   readonly address: Deno.NetAddr | Deno.UnixAddr;
   /** Whether another server has the socket, too: closing it here then leaves it listening there. */
   isShared: boolean;
+  /** Whether it is a service manager's, which goes on with it: it is shared as long as it is open. */
+  readonly isManaged: boolean;
   /** Stops listening, and removes the socket file if it is still ours; again is harmless. */
   close(): void;
 }
@@ -139,6 +141,7 @@ function makeListener(
     fd,
     address: address as Listener["address"],
     isShared: false,
+    isManaged: false,
     close,
     [Symbol.dispose]: close,
   };

@@ -1,5 +1,7 @@
 /** Admission behind a proxy: by the client that the header names. */
 import assert from "node:assert/strict";
+import type { MovingConnection } from "../../../src/cli/movement.ts";
+import { controlled, controlPath, json } from "../../control/helpers.ts";
 import { models, startServer, type TestServer } from "../../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
 import {
@@ -108,6 +110,23 @@ test("--proxy-protocol: whoever waits for a header has a place, and gives it bac
   });
   const [line] = refused(server, "proxy-protocol");
   assert.equal(line!.why, "it did not come in time");
+});
+
+test("connections: behind a proxy, clients are told from it, and its header from their bytes", async () => {
+  await using server = await startServer({ args: BEHIND });
+  using conn = await connectFor(server.port, "192.0.2.1");
+  assert.equal(await roundTrip(conn), "hello");
+  await controlled(controlPath(server));
+  const [row] = await json<MovingConnection[]>(
+    ["connections", String(server.port)],
+  );
+  const { port } = conn.localAddr;
+  assert.deepEqual([row!.peer, row!.via], ["192.0.2.1:1", {
+    proxy: `127.0.0.1:${port}`,
+    headerBytes: header("192.0.2.1").length,
+  }]);
+  // Where the system tells what moved.
+  if (row!.in !== null) assert.deepEqual([row!.in, row!.out], [5, 5]);
 });
 
 test("--proxy-protocol: what came of connections adds up", async () => {

@@ -80,8 +80,8 @@ export function roleCommand(
 export function runtimeEnvironment(
   grants: readonly string[] = [],
 ): Record<string, string> {
-  return {
-    DENO_NO_UPDATE_CHECK: "1",
-    ...selectEnvironment(RUNTIME_VARIABLES, grants),
-  };
+  const env = selectEnvironment(RUNTIME_VARIABLES, grants);
+  // The server alone exports telemetry: the runtime does so on a thread, which no zygote may have.
+  delete env.OTEL_DENO;
+  return { DENO_NO_UPDATE_CHECK: "1", ...env };
 }

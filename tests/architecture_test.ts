@@ -167,6 +167,20 @@ test("architecture: a role starts on a file of its own, from which none of the s
   assert.ok(roles.length >= 5);
 });
 
+test("architecture: metrics are loaded where they are exported, and not before", () => {
+  const users = files("src/").filter((file) =>
+    importsOf(file).some(({ to }) => to === "@opentelemetry/api")
+  );
+  assert.deepEqual(users, ["src/cli/metrics.ts"]);
+  for (const file of files("src/")) {
+    assert.doesNotMatch(
+      codeOf(file),
+      /^import (?!type )[^;]*"\.[./\w]*\/metrics\.ts"/m,
+      file,
+    );
+  }
+});
+
 test("architecture: main.ts loads each role by a literal path, when it is needed", () => {
   const code = codeOf("main.ts");
   assert.doesNotMatch(code, /^import /m);

@@ -20,11 +20,15 @@ const EXTRAS: Readonly<Record<string, Extras>> = {
       ["NO_COLOR", "Given to the processes that serve."],
       [
         "TZ, LANG, PATH, HOME, TMPDIR, XDG_CACHE_HOME",
-        "The same; nothing else of the environment reaches them. A program after -- gets all of it.",
+        "The same. Nothing else of the environment reaches a handler but what --grant env=NAME names; a program after -- also gets USER, LOGNAME, SHELL, TERM, LANGUAGE and LC_*.",
       ],
       [
         "DENO_DIR",
         "Where the runtime keeps what it compiled, when it runs from source.",
+      ],
+      [
+        "OTEL_DENO, OTEL_*",
+        "true has the runtime export metrics (OpenTelemetry), when it runs from source.",
       ],
     ],
     seeAlso: "mpclient(1), socket(7), tcp(7), unix(7)",

@@ -27,12 +27,12 @@ import { EXIT_USAGE, finish, say } from "./terminal.ts";
  *
  * @param args What came after the program's name.
  * @param name The program's name: `mpclient` is the client alone.
- * @returns Never.
+ * @returns When the process is left to end by itself.
  */
 export function run(
   args: readonly string[],
   name: Program = "mpserv",
-): Promise<never> {
+): Promise<void> {
   let exitCode = 0;
   const { own, program: words } = splitProgram(args);
   const definitions: Definitions = {

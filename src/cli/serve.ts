@@ -30,6 +30,7 @@ import { resolveProgram } from "./program.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { resolveStanding } from "./standing.ts";
+import { openMetrics } from "./telemetry.ts";
 import { UserError } from "./terminal.ts";
 import type { WatchedHandler } from "./watch.ts";
 
@@ -59,6 +60,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const log = openLog(options.logLevel, options.logFormat);
   const receiver = logEvents(log.logger);
   using notifier = await openNotifier(manager, log);
+  const metrics = await openMetrics(log.logger);
   const server = new Server({
     listener,
     model: (watcher, events) => {
@@ -78,13 +80,14 @@ export async function serve(options: ServeOptions): Promise<number> {
     gate: { ...gateOptions(options, addressed), proxies },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
-    receivers: [receiver, notifier ?? {}],
+    receivers: [receiver, notifier ?? {}, metrics ?? {}],
   });
   using _keeper = keepTime?.(server);
   const stop = new AbortController();
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
   const chosen = await start(server, options);
+  metrics?.begin(chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {
     if (options.control === "none") return null;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { endExporting, exportsTelemetry } from "./telemetry.ts";
 
 /** Exit code: the system refused. */
 export const EXIT_REFUSED = 1;
@@ -74,14 +75,20 @@ export function visible(line: string): string {
  * Runs a command and ends the process: no stack trace for what a person can cause.
  *
  * @param command What to run; resolves to the exit code.
- * @returns Never.
+ * @returns When the process is left to end by itself.
  */
-export async function finish(command: () => Promise<number>): Promise<never> {
+export async function finish(command: () => Promise<number>): Promise<void> {
+  const code = await outcome(command);
+  if (!exportsTelemetry()) Deno.exit(code);
+  await endExporting(code);
+}
+
+async function outcome(command: () => Promise<number>): Promise<number> {
   try {
-    Deno.exit(await command());
+    return await command();
   } catch (error) {
     const { message } = error as Error;
     say(`error: ${message}`);
-    Deno.exit(error instanceof UserError ? error.exitCode : EXIT_REFUSED);
+    return error instanceof UserError ? error.exitCode : EXIT_REFUSED;
   }
 }

@@ -13,9 +13,10 @@ if (ignore) {
 }
 
 /** A server that is an executable, ended by its pid. */
-async function serve(args: string[]) {
+async function serve(args: string[], env: Record<string, string> = {}) {
   const process = new Deno.Command(`${folder}/mpserv`, {
     args: ["serve", "0", "--log-format", "json", ...args],
+    env,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -25,6 +26,7 @@ async function serve(args: string[]) {
   const port = String(address).split(":").at(-1)!;
   return {
     pid: process.pid,
+    log,
     port,
     model,
     async [Symbol.asyncDispose]() {
@@ -107,6 +109,20 @@ test(
       /^mpserv \d+\.\d+\.\d+ .*compiled\)\n$/,
     );
     assert.equal((await run(["serve", "abc"])).code, 2);
+  },
+  { ignore },
+);
+
+test(
+  "compiled: a server that is to export metrics says that it cannot, and serves",
+  async () => {
+    await using server = await serve([], { OTEL_DENO: "true" });
+    assert.equal(server.log.where(/^Cannot export metrics/).length, 1);
+    const { code } = await client(
+      ["--raw", "127.0.0.1", server.port],
+      randomBytes(10),
+    );
+    assert.equal(code, 0);
   },
   { ignore },
 );

@@ -14,7 +14,7 @@ export interface LogLine {
 
 /** Reads lines to the end of a stream, and wakes who waits for them. */
 export class LogReader {
-  /** Every line so far that is JSON. */
+  /** Every line so far that is JSON, and kept. */
   readonly lines: LogLine[] = [];
   /** Every line so far that is not. */
   readonly others: string[] = [];
@@ -22,9 +22,17 @@ export class LogReader {
   readonly ended: Promise<void>;
   #open = true;
   #wake = Promise.withResolvers<void>();
+  readonly #keeps: (line: LogLine) => boolean;
 
-  /** @param stream Where the lines come from. */
-  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+  /**
+   * @param stream Where the lines come from.
+   * @param keeps Hears each line, and says whether it is kept: a long run keeps few.
+   */
+  constructor(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    keeps: (line: LogLine) => boolean = () => true,
+  ) {
+    this.#keeps = keeps;
     this.ended = this.#read(stream);
   }
 
@@ -89,12 +97,15 @@ export class LogReader {
     this.#notify();
   }
 
-  #add(line: string): void {
+  #add(text: string): void {
+    let line: LogLine;
     try {
-      this.lines.push(JSON.parse(line));
+      line = JSON.parse(text);
     } catch {
-      this.others.push(line);
+      this.others.push(text);
+      return;
     }
+    if (this.#keeps(line)) this.lines.push(line);
   }
 
   #notify(): void {

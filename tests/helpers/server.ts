@@ -4,7 +4,7 @@
  * @module
  */
 import { commandEnvironment, commandLine } from "./command.ts";
-import { LogReader } from "./log_reader.ts";
+import { type LogLine, LogReader } from "./log_reader.ts";
 import {
   countSockets,
   descendants,
@@ -48,6 +48,8 @@ export interface ServerOptions {
   readonly through?: readonly string[];
   /** Variables beside those of `commandEnvironment`. */
   readonly env?: Record<string, string>;
+  /** Hears each line of the log, and says whether it is kept; all are without it. */
+  readonly keeps?: (line: LogLine) => boolean;
 }
 
 /**
@@ -77,7 +79,7 @@ export async function startServer(
     env: { ...commandEnvironment(), ...env },
     detached: true, // a session of its own, by which everything that it starts can be found
   }).spawn();
-  const server = new TestServer(process, model);
+  const server = new TestServer(process, model, options.keeps);
   try {
     const { address } = await server.log.waitFor(/^listening on /);
     server.port = Number(/:(\d+)$/.exec(String(address))?.[1] ?? 0);
@@ -105,12 +107,17 @@ export class TestServer implements AsyncDisposable {
   /**
    * @param process The command.
    * @param model Its process model.
+   * @param keeps Hears each line of its log, and says whether it is kept.
    */
-  constructor(process: Deno.ChildProcess, model: Model) {
+  constructor(
+    process: Deno.ChildProcess,
+    model: Model,
+    keeps?: (line: LogLine) => boolean,
+  ) {
     this.#process = process;
     this.#model = model;
     this.pid = process.pid;
-    this.log = new LogReader(process.stderr);
+    this.log = new LogReader(process.stderr, keeps);
     this.status = process.status.then((status) => {
       this.#exited = true;
       return status;

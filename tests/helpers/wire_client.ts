@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { abi } from "../../src/posix/abi.ts";
+import { check } from "../../src/posix/errno.ts";
+import { libc } from "../../src/posix/libc.ts";
 import { findConnection } from "../../src/posix/sockets.ts";
 import { within } from "./testing.ts";
 
@@ -102,16 +103,11 @@ export async function hold(
  * Closing alone would end its side first, which the server may see before the reset.
  */
 export function reset(conn: Deno.TcpConn): void {
-  using library = disposable(Deno.dlopen(abi.library, {
-    connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  }));
-  const fd = findConnection(conn.localAddr, conn.remoteAddr);
-  const nowhere = new Uint8Array(16);
-  if (library.symbols.connect(fd, nowhere, nowhere.length) !== 0) {
-    throw new Error("Cannot reset the connection");
-  }
+  resetSocket(findConnection(conn.localAddr, conn.remoteAddr));
 }
 
-function disposable<T extends { close(): void }>(value: T): T & Disposable {
-  return Object.assign(value, { [Symbol.dispose]: () => value.close() });
+/** As {@linkcode reset}, for a socket of our own. */
+export function resetSocket(fd: number): void {
+  const nowhere = new Uint8Array(16);
+  check(libc.connect(fd, nowhere, nowhere.length), "connect");
 }

@@ -1,0 +1,122 @@
+/**
+ * What the servers of a soak are made of, looked at again and again.
+ *
+ * @module
+ */
+import { descriptors, type ProcessInfo } from "../helpers/processes.ts";
+import type { Running } from "./faults.ts";
+import { growth, type Sample } from "./trend.ts";
+
+const ZYGOTE = "mpserv:zygote";
+/** A process that has ended is reaped within so many seconds, also while its zygote is stopped. */
+const LONGEST_ZOMBIE = 20;
+/** The first part of a run does not count: runtimes compile, heaps find their size. */
+const WARM_UP = 0.25;
+/** Growth over a run that is no leak, in bytes: what garbage collectors have in hand. */
+const ALLOWED = { parent: 24 << 20, zygote: 8 << 20 };
+
+/** A zygote's memory as long as it lived. */
+interface Life {
+  readonly pid: number;
+  readonly memory: Sample[];
+}
+
+/** What was seen of one server. */
+export class Course {
+  /** Processes, the parent not counted. */
+  readonly processes: Sample[] = [];
+  /** Processes that have ended and were not reaped at that moment. */
+  readonly zombies: Sample[] = [];
+  /** Descriptors of the parent. */
+  readonly descriptors: Sample[] = [];
+  /** Memory of the parent that is its own (`RssAnon`), in bytes. */
+  readonly memory: Sample[] = [];
+  /** Descriptors of the parent when all was quiet. */
+  readonly atRest: Sample[] = [];
+  readonly #running: Running;
+  readonly #zygotes: Life[] = [];
+  readonly #ended = new Map<number, number>();
+
+  /** @param running The server. */
+  constructor(running: Running) {
+    this.#running = running;
+  }
+
+  /** Looks at it. */
+  look(at: number): void {
+    const { server } = this.#running;
+    const children = server.children();
+    this.processes.push({ at, value: children.length });
+    this.descriptors.push({ at, value: descriptors(server.pid).length });
+    this.memory.push({ at, value: ownMemory(server.pid) });
+    for (const { pid, comm } of children) {
+      if (comm === ZYGOTE) this.#lookAtZygote(pid, at);
+    }
+    this.#lookForZombies(children, at);
+  }
+
+  /** Looks at it when nobody is served; waits until it is quiet. */
+  async rest(at: number): Promise<void> {
+    const kinds = await this.#running.server.steadyDescriptors();
+    this.atRest.push({ at, value: kinds.length });
+    const first = this.atRest[0]!.value;
+    if (kinds.length > first) {
+      const what = `${first} at the first rest, ${kinds.length} at ${at} s`;
+      this.#running.ledger.problem("descriptors", what);
+    }
+  }
+
+  /** Memory of the zygote that lived longest. */
+  get zygote(): readonly Sample[] {
+    const lives = this.#zygotes.map(({ memory }) => memory);
+    return lives.reduce((a, b) => b.length > a.length ? b : a, []);
+  }
+
+  /** Growth after the warm-up, in bytes; what is too much is a problem. */
+  growth(length: number): { parent: number; zygote: number } {
+    const late = (samples: readonly Sample[]) =>
+      growth(samples.filter(({ at }) => at >= WARM_UP * length));
+    const grown = { parent: late(this.memory), zygote: late(this.zygote) };
+    for (const role of ["parent", "zygote"] as const) {
+      if (grown[role] <= ALLOWED[role]) continue;
+      const megabytes = (grown[role] / 1e6).toFixed(1);
+      const what = `the ${role} grew by ${megabytes} MB`;
+      this.#running.ledger.problem("memory", what);
+    }
+    return grown;
+  }
+
+  #lookAtZygote(pid: number, at: number): void {
+    let life = this.#zygotes.find((life) => life.pid === pid);
+    if (!life) this.#zygotes.push(life = { pid, memory: [] });
+    life.memory.push({ at, value: ownMemory(pid) });
+  }
+
+  #lookForZombies(children: readonly ProcessInfo[], at: number): void {
+    const zombies = children.filter(({ state }) => state === "Z");
+    this.zombies.push({ at, value: zombies.length });
+    for (const pid of this.#ended.keys()) {
+      if (!zombies.some((zombie) => zombie.pid === pid)) {
+        this.#ended.delete(pid);
+      }
+    }
+    for (const { pid } of zombies) {
+      const since = this.#ended.get(pid) ?? at;
+      this.#ended.set(pid, since);
+      if (at - since <= LONGEST_ZOMBIE) continue;
+      const what = `process ${pid} ended ${Math.round(at - since)} s ago`;
+      this.#running.ledger.problem("zombie", what);
+      this.#ended.set(pid, Infinity); // told once
+    }
+  }
+}
+
+/** `RssAnon` of `/proc/PID/status` (proc(5)), in bytes; 0 when the process is gone. */
+function ownMemory(pid: number): number {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    return 1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}

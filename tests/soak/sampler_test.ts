@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import type { ProcessInfo } from "../helpers/processes.ts";
+import type { TestServer } from "../helpers/server.ts";
+import { test } from "../helpers/testing.ts";
+import { Cycle } from "./cycle.ts";
+import { Ledger } from "./ledger.ts";
+import { Course } from "./sampler.ts";
+import { STAGES } from "./stages.ts";
+import { growth } from "./trend.ts";
+
+const ZOMBIE = { pid: 7, comm: "mpserv:conn", state: "Z" } as ProcessInfo;
+
+/** A server that is made of what the test says. */
+function course(
+  { children = () => [] as ProcessInfo[], descriptors = () => [] as string[] },
+) {
+  const ledger = new Ledger(STAGES[0]!);
+  const server = {
+    pid: Deno.pid,
+    children,
+    steadyDescriptors: () => Promise.resolve(descriptors()),
+  } as unknown as TestServer;
+  return { course: new Course({ stage: STAGES[0]!, server, ledger }), ledger };
+}
+
+test("soak sampler: a process that ended and is not reaped for long is told once", () => {
+  const { course: seen, ledger } = course({ children: () => [ZOMBIE] });
+  for (const at of [0, 10, 20]) seen.look(at);
+  assert.deepEqual(ledger.problems(), []);
+  for (const at of [21, 30]) seen.look(at);
+  assert.deepEqual(ledger.problems(), ["zombie: process 7 ended 21 s ago"]);
+});
+
+test("soak sampler: descriptors that are more at a later rest are told", async () => {
+  const open = ["socket", "pipe"];
+  const { course: seen, ledger } = course({ descriptors: () => [...open] });
+  await seen.rest(1);
+  await seen.rest(2);
+  assert.deepEqual(ledger.problems(), []);
+  open.push("pipe");
+  await seen.rest(3);
+  assert.deepEqual(ledger.problems(), [
+    "descriptors: 2 at the first rest, 3 at 3 s",
+  ]);
+});
+
+test("soak sampler: memory that grows is told, but not while it warms up", () => {
+  for (const leaks of [true, false]) {
+    const { course: seen, ledger } = course({});
+    for (let at = 0; at <= 100; at++) {
+      const value = leaks ? at << 20 : Math.min(at, 20) << 20;
+      seen.memory.push({ at, value });
+    }
+    assert.equal(seen.growth(100).parent, leaks ? 75 << 20 : 0);
+    assert.equal(ledger.problems().length, leaks ? 1 : 0);
+  }
+});
+
+test("soak trend: a saw tooth does not grow, what grows under it shows", () => {
+  const samples = (slope: number) =>
+    Array.from({ length: 101 }, (_, at) => ({
+      at,
+      value: 10 * (at % 10) + slope * at,
+    }));
+  assert.ok(Math.abs(growth(samples(0))) < 5);
+  assert.ok(Math.abs(growth(samples(1)) - 100) < 5);
+  assert.equal(growth([]), 0);
+});
+
+test("soak cycle: parts go around its end, and a byte that is wrong is seen", () => {
+  const cycle = new Cycle(new Uint8Array([1, 2, 3]));
+  assert.deepEqual([...cycle.part(8, 4)], [3, 1, 2, 3]);
+  assert.ok(cycle.holds(1_000_001, new Uint8Array([3, 1])));
+  assert.ok(!cycle.holds(1_000_001, new Uint8Array([3, 2])));
+  assert.deepEqual([...cycle.map((byte) => byte + 1).part(0, 4)], [2, 3, 4, 2]);
+});

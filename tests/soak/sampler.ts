@@ -12,8 +12,13 @@ const ZYGOTE = "mpserv:zygote";
 const LONGEST_ZOMBIE = 20;
 /** The first part of a run does not count: runtimes compile, heaps find their size. */
 const WARM_UP = 0.25;
-/** Growth over a run that is no leak, in bytes: what garbage collectors have in hand. */
-const ALLOWED = { parent: 24 << 20, zygote: 8 << 20 };
+/** A heap has found its size after so many seconds: garbage that nobody collected is no leak. */
+const LONG = 600;
+
+/** Growth over a run that is no leak, in bytes. */
+function allowed(length: number): { parent: number; zygote: number } {
+  return { parent: length < LONG ? 96 << 20 : 24 << 20, zygote: 8 << 20 };
+}
 
 /** A zygote's memory as long as it lived. */
 interface Life {
@@ -78,7 +83,7 @@ export class Course {
       growth(samples.filter(({ at }) => at >= WARM_UP * length));
     const grown = { parent: late(this.memory), zygote: late(this.zygote) };
     for (const role of ["parent", "zygote"] as const) {
-      if (grown[role] <= ALLOWED[role]) continue;
+      if (grown[role] <= allowed(length)[role]) continue;
       const megabytes = (grown[role] / 1e6).toFixed(1);
       const what = `the ${role} grew by ${megabytes} MB`;
       this.#running.ledger.problem("memory", what);

@@ -47,11 +47,11 @@ test("soak sampler: descriptors that are more at a later rest are told", async (
 test("soak sampler: memory that grows is told, but not while it warms up", () => {
   for (const leaks of [true, false]) {
     const { course: seen, ledger } = course({});
-    for (let at = 0; at <= 100; at++) {
-      const value = leaks ? at << 20 : Math.min(at, 20) << 20;
+    for (let at = 0; at <= 1000; at += 10) {
+      const value = 100_000 * (leaks ? at : Math.min(at, 200));
       seen.memory.push({ at, value });
     }
-    assert.equal(seen.growth(100).parent, leaks ? 75 << 20 : 0);
+    assert.equal(seen.growth(1000).parent, leaks ? 75_000_000 : 0);
     assert.equal(ledger.problems().length, leaks ? 1 : 0);
   }
 });

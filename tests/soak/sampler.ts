@@ -8,7 +8,7 @@ import type { Running } from "./faults.ts";
 import { growth, type Sample } from "./trend.ts";
 
 const ZYGOTE = "mpserv:zygote";
-/** A process that has ended is reaped within so many seconds, also while its zygote is stopped. */
+/** A process that has ended is reaped within so many seconds, unless who reaps it is stopped. */
 const LONGEST_ZOMBIE = 20;
 /** The first part of a run does not count: runtimes compile, heaps find their size. */
 const WARM_UP = 0.25;
@@ -105,11 +105,15 @@ export class Course {
         this.#ended.delete(pid);
       }
     }
-    for (const { pid } of zombies) {
-      const since = this.#ended.get(pid) ?? at;
+    for (const { pid, parent, comm } of zombies) {
+      const reaper = children.find(({ pid }) => pid === parent);
+      const since = reaper?.state === "T" ? at : this.#ended.get(pid) ?? at;
       this.#ended.set(pid, since);
       if (at - since <= LONGEST_ZOMBIE) continue;
-      const what = `process ${pid} ended ${Math.round(at - since)} s ago`;
+      const who = reaper ? `${reaper.comm}, ${reaper.state}` : "server";
+      const what = `${comm} ${pid} of ${parent} (${who}) ended ${
+        Math.round(at - since)
+      } s ago`;
       this.#running.ledger.problem("zombie", what);
       this.#ended.set(pid, Infinity); // told once
     }

@@ -8,7 +8,17 @@ import { Course } from "./sampler.ts";
 import { STAGES } from "./stages.ts";
 import { growth } from "./trend.ts";
 
-const ZOMBIE = { pid: 7, comm: "mpserv:conn", state: "Z" } as ProcessInfo;
+const ZYGOTE = 6;
+const ZOMBIE = processOf(7, ZYGOTE, "mpserv:conn", "Z");
+
+function processOf(
+  pid: number,
+  parent: number,
+  comm: string,
+  state: string,
+): ProcessInfo {
+  return { pid, parent, session: 1, comm, state };
+}
 
 /** A server that is made of what the test says. */
 function course(
@@ -24,11 +34,18 @@ function course(
 }
 
 test("soak sampler: a process that ended and is not reaped for long is told once", () => {
-  const { course: seen, ledger } = course({ children: () => [ZOMBIE] });
-  for (const at of [0, 10, 20]) seen.look(at);
+  let state = "T"; // a stopped zygote cannot reap
+  const { course: seen, ledger } = course({
+    children: () => [processOf(ZYGOTE, 1, "mpserv:zygote", state), ZOMBIE],
+  });
+  for (const at of [0, 10, 30]) seen.look(at);
+  state = "S";
+  for (const at of [31, 40, 50]) seen.look(at);
   assert.deepEqual(ledger.problems(), []);
-  for (const at of [21, 30]) seen.look(at);
-  assert.deepEqual(ledger.problems(), ["zombie: process 7 ended 21 s ago"]);
+  for (const at of [51, 60]) seen.look(at);
+  assert.deepEqual(ledger.problems(), [
+    "zombie: mpserv:conn 7 of 6 (mpserv:zygote, S) ended 21 s ago",
+  ]);
 });
 
 test("soak sampler: descriptors that are more at a later rest are told", async () => {

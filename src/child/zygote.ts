@@ -80,6 +80,13 @@ export async function run(args: readonly string[]): Promise<never> {
   return exitNow(0); // never reached: leave has left
 }
 
+/**
+ * How often children are looked after that nobody told of, in milliseconds. A process that was stopped
+ * and goes on can lose a SIGCHLD: for an instant each parked thread has the signals again that it had
+ * before it was parked, and whichever takes this one throws it away.
+ */
+const LOOK_AFTER = 1_000;
+
 const CHANNEL = 0;
 const CHILDREN = 1;
 const REPORTS = 2;
@@ -112,8 +119,8 @@ class Nursery {
     const { channel } = this.#means;
     this.#tell(ready(libc.getpid()));
     for (;;) {
-      this.#set.wait();
-      if (this.#set.ready(CHILDREN)) this.#reapAll();
+      const ready = this.#set.wait(this.#living.size > 0 ? LOOK_AFTER : -1);
+      if (ready === 0 || this.#set.ready(CHILDREN)) this.#reapAll();
       if (this.#set.ready(REPORTS) & POLLHUP) exitNow(0); // the parent is gone: children finish alone
       if (this.#set.ready(REPORTS) & POLLOUT) this.#catchUp();
       if (this.#set.ready(CHANNEL)) {

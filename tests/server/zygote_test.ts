@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startServer } from "../helpers/server.ts";
+import { killNow, startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 
@@ -47,3 +47,31 @@ for (const end of ["SIGKILL", "nobody"] as const) {
     }
   });
 }
+
+test("zygote: what ended while it was stopped is reaped when it goes on", async () => {
+  await using server = await startServer({ model: "pool" });
+  const pids = (zygote: boolean) =>
+    server.children().filter(({ comm, state }) =>
+      (comm === "mpserv:zygote") === zygote && state !== "Z"
+    ).map(({ pid }) => pid);
+  for (let round = 0; round < 5; round++) {
+    (await hold(server.port)).close(); // somebody is there to be killed
+    const [stopped] = pids(true);
+    Deno.kill(stopped!, "SIGSTOP");
+    const workers = pids(false);
+    for (const pid of workers) killNow(pid);
+    const left = () => server.children().map(({ pid, state }) => [pid, state]);
+    await until(
+      "they have ended",
+      () =>
+        left().filter(([, state]) => state === "Z").length === workers.length,
+    );
+    Deno.kill(stopped!, "SIGCONT");
+    await until(
+      "they are reaped",
+      () => left().every(([pid]) => !workers.includes(pid as number)),
+    );
+  }
+  using next = await hold(server.port);
+  assert.equal(await roundTrip(next), "hello");
+});

@@ -78,6 +78,7 @@ export async function compile(
       ...args,
     ],
     cwd: stage.path,
+    env: { OTEL_DENO: "false" }, // what it is here would hold in every process of the executable
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",

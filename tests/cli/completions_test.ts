@@ -77,6 +77,51 @@ test(
 );
 
 test(
+  "completions fish: each operand has its own choices, options and their values beside it or not",
+  async () => {
+    await using directory = temporaryDirectory();
+    const script = await completions("fish", directory.path);
+    for (
+      const [words, expected] of [
+        ["mpserv completions ", ["bash", "fish", "zsh"]],
+        ["mpserv completions bash ", ["mpclient", "mpserv"]],
+        ["mpserv completions bash mpserv ", []],
+        ["mpserv man ", ["mpclient", "mpserv"]],
+      ] as const
+    ) {
+      const offered = await run("fish", [
+        "--no-config",
+        "-c",
+        `source ${script}; complete -C '${words}'`,
+      ]);
+      const found = offered.split("\n").map((line) => line.split("\t")[0]!)
+        .filter((word) => /^[a-z]/.test(word)).sort();
+      assert.deepEqual(found, expected, words);
+    }
+    const counted = await run("fish", [
+      "--no-config",
+      "-c",
+      `source ${script}
+       complete -c numbers -f
+       for number in 1 2 3
+         complete -c numbers -n "__mpserv_operand $number 1 --size" -a operand$number
+       end
+       for words in "" "--size 3 " "--quiet " "a --size 3 " "a --quiet b "
+         complete -C "numbers $words"
+       end`,
+    ]);
+    assert.deepEqual(counted.trim().split("\n"), [
+      "operand1",
+      "operand1",
+      "operand1",
+      "operand2",
+      "operand3",
+    ]);
+  },
+  { ignore: missing("operands of fish", "fish") },
+);
+
+test(
   "completions bash: a program's own words are not evaluated, and sourcing twice is well",
   async () => {
     await using directory = temporaryDirectory();

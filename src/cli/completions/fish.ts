@@ -17,6 +17,24 @@ function __mpserv_program
     string escape -- $words[(math $at + 1)..-1] 2>/dev/null
     return 0
 end
+# Whether the word that is typed is the operand of a number: after so many words of its command, and
+# beside the values of options, whose names follow.
+function __mpserv_operand -a number before
+    set -l seen 0
+    set -l option
+    set -l words (commandline -opc)
+    for word in $words[(math $before + 1)..-1]
+        if contains -- "$option" $argv[3..-1]
+            set option
+        else if string match -q -- "-*" $word
+            set option $word
+        else
+            set option
+            set seen (math $seen + 1)
+        end
+    end
+    test $seen -eq (math $number - 1)
+end
 function __mpserv_complete_program
     complete -C (string join " " -- (__mpserv_program) (commandline -ct))
 end
@@ -42,6 +60,7 @@ function completeProgram(program: Grammar): string {
       name,
       program,
       commands.length > 0 ? "__fish_use_subcommand" : NO_PROGRAM,
+      1,
     ),
     ...commands.map((one) =>
       `complete -c ${name} -n __fish_use_subcommand -a ${one.name} -d ${
@@ -53,6 +72,7 @@ function completeProgram(program: Grammar): string {
         name,
         one,
         `__fish_seen_subcommand_from ${one.name}; and ${NO_PROGRAM}`,
+        2,
       )
     ),
   ];
@@ -63,6 +83,7 @@ function ownLines(
   name: string,
   { flags, operands, takesProgram, name: command }: Grammar,
   when: string,
+  wordsBefore: number,
 ): string[] {
   const start = `complete -c ${name} -n ${quoteFish(when)}`;
   const lines = flags.map((flag) =>
@@ -70,14 +91,20 @@ function ownLines(
       flag.value ? ` ${valueWords(flag.value)}` : ""
     } -d ${quoteFish(oneLine(flag.about))}`
   );
-  // fish does not count operands: what is offered for one is offered for all.
-  for (const { value } of operands) {
-    if (value.kind === "choice") {
-      lines.push(`${start} -a ${quoteFish(value.choices.join(" "))}`);
-    }
-    if (value.kind === "file" || value.kind === "directory") {
-      lines.push(`${start} -F`);
-    }
+  const valued = flags.filter(({ value }) => value).flatMap(({ names }) =>
+    names
+  );
+  for (const [i, { value }] of operands.entries()) {
+    if (value.kind === "text") continue;
+    const number = ["__mpserv_operand", i + 1, wordsBefore, ...valued].join(
+      " ",
+    );
+    const what = value.kind === "choice"
+      ? `-a ${quoteFish(value.choices.join(" "))}`
+      : "-F";
+    lines.push(
+      `complete -c ${name} -n ${quoteFish(`${when}; and ${number}`)} ${what}`,
+    );
   }
   if (takesProgram) {
     const after =

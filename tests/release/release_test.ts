@@ -1,4 +1,10 @@
 import assert from "node:assert/strict";
+import {
+  compile,
+  EXECUTABLES,
+  type Target,
+} from "../../.release/executables.ts";
+import { makeStage } from "../../.release/stage.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LogReader } from "../helpers/log_reader.ts";
 import {
@@ -114,6 +120,20 @@ async function converse(path: string, model: string): Promise<void> {
   await log.ended;
 }
 
+/** Compiles an executable again, and finds the archive's bytes. */
+async function isTheSame(path: string): Promise<void> {
+  const { mtime } = await Deno.stat(`${path}/${NAME}/LICENSE`);
+  await using stage = await makeStage(mtime!);
+  const target = Deno.build.target as Target;
+  const output = `${stage.path}/mpclient-${target}`;
+  const [, mpclient] = EXECUTABLES;
+  await compile(mpclient!, stage, { target, output });
+  const [again, published] = await Promise.all(
+    [output, `${path}/${NAME}/bin/mpclient`].map((file) => Deno.readFile(file)),
+  );
+  assert.ok(sameBytes(again!, published!), "other bytes from the same sources");
+}
+
 test(
   "release: the archive's executables serve and connect with nothing around them",
   async () => {
@@ -157,6 +177,7 @@ test(
     }
     const models = Deno.build.os === "linux" ? ["spawn", "fork"] : ["spawn"];
     for (const model of models) await converse(path, model);
+    if (made === undefined) await isTheSame(path);
     assert.deepEqual(filesBelow(`${path}/home`), [], "nothing was written");
   },
   { ignore },

@@ -14,6 +14,7 @@
  *    when the service has ended, with the bytes that went through and why it ended. From a zygote also
  *    `exited`, with a child's pid, wait status and connection (0 for a worker), and `failed`, when it
  *    could not fork for that connection (0 for a worker), or, before `ready`, cannot fork at all.
+ *    A zygote says `took` for a program that it started, with the program's pid.
  * 5. A child that goes away without `took` has not touched the connection: the parent gives it to
  *    another child. One that goes away between `took` and `done` was killed; but where the service is
  *    a program, the child becomes it after `took`, no `done` follows unless that fails, and the

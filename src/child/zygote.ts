@@ -17,6 +17,7 @@ import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
+import type { Program } from "../service/program.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
 import { decodeOptions } from "./options.ts";
 import { forkProbe, revokeProbePermissions } from "./probe.ts";
@@ -24,7 +25,7 @@ import { prepareRebirth, settleDown } from "./rebirth.ts";
 import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
-import { exited, failed, ready, tell } from "./tell.ts";
+import { exited, failed, ready, tell, took } from "./tell.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -72,8 +73,12 @@ export async function run(args: readonly string[]): Promise<never> {
     tell(reports.number, failed(0, (error as Error).message));
     exitNow(1);
   }
-  const { asynchronous } = service;
-  const birth = new Nursery(means, settle).forkForEach(); // returns in children alone
+  const { asynchronous, serve } = service;
+  // Users, limits and the like are for a forked child to take before it becomes the program.
+  const program = typeof serve === "function" || options.standing
+    ? null
+    : serve;
+  const birth = new Nursery(means, { settle, program }).forkForEach(); // returns in children alone
   const living = live(birth, reports, service, options);
   if (living) await living;
   leave(asynchronous ? Deno.exitCode : 0);
@@ -95,6 +100,7 @@ const REPORTS = 2;
 class Nursery {
   readonly #means: Means;
   readonly #settle: (() => void) | null;
+  readonly #program: Program | null;
   readonly #set: PollSet;
   readonly #signals = scratch(128 * 4);
   /** Reports that the parent has not read yet, oldest first. */
@@ -104,9 +110,16 @@ class Nursery {
   #forks = 0;
   #settleAt = 16;
 
-  constructor(means: Means, settle: (() => void) | null) {
+  constructor(
+    means: Means,
+    { settle, program }: {
+      settle: (() => void) | null;
+      program: Program | null;
+    },
+  ) {
     this.#means = means;
     this.#settle = settle;
+    this.#program = program;
     this.#set = new PollSet([
       { fd: means.channel.number, events: POLLIN },
       { fd: means.children.number, events: POLLIN },
@@ -155,6 +168,7 @@ class Nursery {
   #fork(birth: Birth): Birth | null {
     const { handover, fd } = birth;
     const means = this.#means; // read here, where the zygote has read it before
+    if (this.#program && this.#start(this.#program, birth)) return null;
     try {
       const pid = fork();
       if (pid === 0) {
@@ -173,6 +187,16 @@ class Nursery {
     }
     fd.close();
     return null;
+  }
+
+  /** A program needs no copy of this process. One that cannot be started is left to a child, which says why. */
+  #start(program: Program, { handover, fd }: Birth): boolean {
+    const pid = program.start(fd, handover);
+    if (pid === null) return false;
+    this.#living.set(pid, handover.id);
+    this.#tell({ ...took(handover.id), pid });
+    fd.close();
+    return true;
   }
 
   #reapAll(): void {

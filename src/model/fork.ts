@@ -20,6 +20,7 @@ import {
   type ProcessModel,
 } from "./model.ts";
 import { Nursery } from "./nursery.ts";
+import { findStarted } from "./started.ts";
 import { WaitingLine } from "./waiting.ts";
 import type { Zygote } from "./zygote.ts";
 
@@ -227,6 +228,13 @@ export class ForkModel implements ProcessModel {
       handed.zygote === zygote
     );
     for (const { handoff } of back.reverse()) {
+      const pid = this.#isProgram
+        ? findStarted(handoff.fd.number, [Deno.pid, zygote.pid])
+        : null;
+      if (pid !== null) {
+        this.#took(zygote, pid, handoff.id);
+        continue;
+      }
       this.#handed.delete(handoff.id);
       this.#waiting.putBack(handoff);
     }

@@ -198,7 +198,8 @@ export class Nursery {
   /** Checks who says it: a child speaks for itself, a zygote for all of its children. */
   #report(zygote: Zygote, pid: number, report: Report): void {
     const own = report.kind === "took" || report.kind === "done";
-    if (own === (pid === zygote.pid)) return this.#punish(pid);
+    const isStarted = report.kind === "took" && report.pid !== 0; // a program, for which its zygote speaks
+    if ((own && !isStarted) === (pid === zygote.pid)) return this.#punish(pid);
     zygote.lastSeen = performance.now();
     if (report.kind === "ready") {
       zygote.isReady = true;
@@ -214,7 +215,7 @@ export class Nursery {
       if (report.kind === "exited" && !this.#living.delete(report.pid)) {
         zygote.untaken--;
       }
-      this.#events.report(zygote, pid, report);
+      this.#events.report(zygote, isStarted ? report.pid : pid, report);
       if (report.kind === "exited") this.#settle();
     }
   }
@@ -243,8 +244,8 @@ export class Nursery {
 
   /** Nothing that was handed to it can be taken any more. */
   #gone(zygote: Zygote): void {
+    this.#events.gone(zygote); // it may find a program that nobody told of
     this.#adopt(zygote);
-    this.#events.gone(zygote);
   }
 
   /** The children of a zygote that died are ours to reap. */

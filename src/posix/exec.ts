@@ -1,10 +1,12 @@
 /**
- * Becoming another program: `execve(2)` in this process.
+ * Becoming another program, `execve(2)` in this process, or starting one, `posix_spawn(3)`.
  *
  * @module
  */
 import { check, errno, PosixError } from "./errno.ts";
+import type { Launch } from "./launch.ts";
 import { libc } from "./libc.ts";
+import { viewOf } from "./scratch.ts";
 
 const X_OK = 1; // unistd.h
 
@@ -82,6 +84,39 @@ export class ProgramImage {
    * @throws {PosixError} When the system refuses; this process goes on.
    */
   become(env: readonly string[]): never {
+    this.#addVariables(env);
+    // Safety: every address points into `#text`, and both tables end with 0.
+    libc.execve(
+      this.#text,
+      new Uint8Array(this.#argv.buffer),
+      new Uint8Array(this.#envp.buffer),
+    );
+    throw new PosixError("execve", errno());
+  }
+
+  /**
+   * Starts the program in a process of its own, which shares this one's memory until the program is
+   * there: no page table is copied.
+   *
+   * @param env As in {@linkcode become}.
+   * @param launch Its descriptors and signals.
+   * @returns Its pid; null when the system refuses.
+   */
+  start(env: readonly string[], launch: Launch): number | null {
+    this.#addVariables(env);
+    // Safety: as above; the attributes last as long as this process.
+    const error = libc.posix_spawn(
+      launch.pid,
+      this.#text,
+      launch.actions,
+      launch.attributes,
+      new Uint8Array(this.#argv.buffer),
+      new Uint8Array(this.#envp.buffer),
+    );
+    return error === 0 ? viewOf(launch.pid).getInt32(0, true) : null;
+  }
+
+  #addVariables(env: readonly string[]): void {
     let at = this.#roomAt;
     let next = this.#variables;
     for (const variable of env) {
@@ -94,12 +129,5 @@ export class ProgramImage {
       at += bytes.length;
     }
     this.#envp[next] = 0n;
-    // Safety: every address points into `#text`, and both tables end with 0.
-    libc.execve(
-      this.#text,
-      new Uint8Array(this.#argv.buffer),
-      new Uint8Array(this.#envp.buffer),
-    );
-    throw new PosixError("execve", errno());
   }
 }

@@ -12,6 +12,7 @@
  * @module
  */
 import { abi } from "./abi.ts";
+import { spawnPrototypes } from "./spawn_prototypes.ts";
 
 /** Name, parameters and result of every function, as `Deno.dlopen` takes them. */
 export const prototypes = {
@@ -254,6 +255,7 @@ export const prototypes = {
     nonblocking: true,
     optional: true,
   },
+  ...spawnPrototypes,
   /** `void _exit(int status)`. */
   _exit: { parameters: ["i32"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -42,11 +42,22 @@ export function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Safety: the address is only looked at, never used to reach memory. */
 function alignedPage(): Uint8Array<ArrayBuffer> {
   const room = new Uint8Array(2 * PAGE);
-  const address = Deno.UnsafePointer.value(Deno.UnsafePointer.of(room));
-  const past = Number(BigInt(address) % BigInt(PAGE));
+  const past = Number(addressOf(room) % BigInt(PAGE));
   const start = past === 0 ? 0 : PAGE - past;
   return room.subarray(start, start + PAGE);
+}
+
+/**
+ * Where it is; 0 when FFI permission was given up before, which costs a page more.
+ *
+ * Safety: the address is only looked at, never used to reach memory.
+ */
+function addressOf(room: Uint8Array<ArrayBuffer>): bigint {
+  try {
+    return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(room)));
+  } catch {
+    return 0n;
+  }
 }

@@ -9,6 +9,7 @@ import { PosixError } from "../posix/errno.ts";
 import { ProgramImage } from "../posix/exec.ts";
 import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
+import { Launch } from "../posix/launch.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/sockets.ts";
 import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
@@ -18,6 +19,17 @@ const CHANGED_SIGNALS = [12, 13, 17];
 
 /** Where a program's standard error goes. */
 export const STDERR_CHOICES = ["server", "client"] as const;
+
+/** The standard streams that the connection becomes. */
+const STREAMS = { server: [0, 1], client: [0, 1, 2] } as const;
+
+/** What is told of a connection that is handed over. */
+export interface Served {
+  /** Counts the connections of the server from 1. */
+  readonly id: number;
+  /** The client's `struct sockaddr`. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+}
 
 /** A program, as a person chose it. */
 export interface ProgramChoice {
@@ -35,6 +47,7 @@ export interface ProgramChoice {
 export class Program {
   readonly #choice: ProgramChoice;
   readonly #image: ProgramImage;
+  readonly #launch: Launch;
 
   /**
    * Readies it; call it while FFI permission still stands.
@@ -45,6 +58,19 @@ export class Program {
     this.#choice = choice;
     const env = inheritedVariables(choice.env);
     this.#image = new ProgramImage(choice.path, choice.args, env, ROOM);
+    this.#launch = new Launch(STREAMS[choice.stderr], CHANGED_SIGNALS);
+  }
+
+  /**
+   * Starts the program in a process of its own, which is cheaper than to become it after a fork.
+   *
+   * @param fd The connection, blocking, borrowed.
+   * @param handover The connection's id and the client's `struct sockaddr`.
+   * @returns The program's pid; null when the system refuses.
+   */
+  start(fd: Fd, handover: Served): number | null {
+    this.#launch.setConnection(fd.number);
+    return this.#image.start(variablesOf(fd, handover), this.#launch);
   }
 
   /**
@@ -59,25 +85,15 @@ export class Program {
    */
   become(
     fd: Fd,
-    { id, peer }: { id: number; peer: Uint8Array<ArrayBuffer> },
+    handover: Served,
     then: { first: () => void; last: () => void },
   ): never {
     const { path, stderr } = this.#choice;
     try {
       then.first();
-      const facts = {
-        id,
-        local: localAddress(fd.number),
-        remote: decodeAddress(peer),
-      };
-      const variables = connectionVariables({
-        ...facts,
-        peer: "path" in facts.local ? peerOf(fd.number) : null,
-      });
+      const variables = variablesOf(fd, handover);
       leaveProcessGroup(); // `kill 0` in a script must reach nobody else
-      for (const over of stderr === "client" ? [0, 1, 2] : [0, 1]) {
-        putOver(fd.number, over);
-      }
+      for (const over of STREAMS[stderr]) putOver(fd.number, over);
       closeOnExec(2);
       resetSignals(CHANGED_SIGNALS);
       unblockSignals();
@@ -89,6 +105,16 @@ export class Program {
       throw new TypeError(explain(path, error as Error));
     }
   }
+}
+
+function variablesOf(fd: Fd, { id, peer }: Served): string[] {
+  const local = localAddress(fd.number);
+  return connectionVariables({
+    id,
+    local,
+    remote: decodeAddress(peer),
+    peer: "path" in local ? peerOf(fd.number) : null,
+  });
 }
 
 const HINTS: Readonly<Record<string, string>> = {

@@ -49,7 +49,6 @@ export class HeaderReader {
   readonly #watcher: Watcher;
   readonly #limits: Countdown<number>;
   readonly #pending = new Map<number, Pending>();
-  #empty: PromiseWithResolvers<void> | undefined;
 
   /**
    * Makes one.
@@ -83,13 +82,6 @@ export class HeaderReader {
     if (!this.#pending.has(fd)) return;
     this.#watcher.watch(fd, POLLIN, () => this.#read(fd));
     this.#limits.start(fd);
-  }
-
-  /** Resolves when no connection waits any more; each has its time limit. */
-  settled(): Promise<void> {
-    if (this.#pending.size === 0) return Promise.resolve();
-    this.#empty ??= Promise.withResolvers();
-    return this.#empty.promise;
   }
 
   /** Closes every connection that waits. */
@@ -128,10 +120,6 @@ export class HeaderReader {
     this.#limits.stop(fd);
     this.#watcher.unwatch(fd);
     this.#pending.delete(fd);
-    if (this.#pending.size === 0) {
-      this.#empty?.resolve();
-      this.#empty = undefined;
-    }
     return pending;
   }
 }

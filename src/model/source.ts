@@ -9,6 +9,7 @@ import { signalGroup } from "../posix/process.ts";
 import type { ProcessEntry } from "./census.ts";
 import { childCommand } from "./flags.ts";
 import type { Exit } from "./model.ts";
+import { Orphans } from "./orphans.ts";
 import { startRuntime } from "./runtime.ts";
 
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
@@ -65,6 +66,7 @@ export class SpawnSource implements WorkerSource {
   readonly #options: ChildOptions;
   readonly #running = new Set<Deno.ChildProcess>();
   readonly #ended = Promise.withResolvers<void>();
+  #orphans: Orphans | undefined;
   #draining = false;
 
   /**
@@ -77,6 +79,8 @@ export class SpawnSource implements WorkerSource {
   }
 
   start(): Promise<void> {
+    // As the first process of a container it inherits what programs leave behind; elsewhere init does.
+    if (Deno.pid === 1) this.#orphans = new Orphans(() => false);
     return Promise.resolve();
   }
 
@@ -115,6 +119,8 @@ export class SpawnSource implements WorkerSource {
   }
 
   #settle(): void {
-    if (this.#draining && this.#running.size === 0) this.#ended.resolve();
+    if (!this.#draining || this.#running.size > 0) return;
+    this.#orphans?.close();
+    this.#ended.resolve();
   }
 }

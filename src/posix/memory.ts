@@ -7,6 +7,14 @@
 import { PosixError } from "./errno.ts";
 import { errno } from "./errno.ts";
 import { libc } from "./libc.ts";
+import {
+  addressOf,
+  assemble,
+  BPF_JEQ_K,
+  BPF_LD_W_ABS,
+  BPF_RET_K,
+  filterProgram,
+} from "./bpf.ts";
 import { readProcFile } from "./proc.ts";
 
 const PR_SET_NO_NEW_PRIVS = 38; // linux/prctl.h
@@ -16,10 +24,6 @@ const SECCOMP_RET_ALLOW = 0x7fff0000;
 const SECCOMP_RET_ERRNO_0 = 0x00050000;
 const MADV_DONTFORK = 10; // asm-generic/mman-common.h
 const MADV_DOFORK = 11;
-// linux/filter.h, linux/bpf_common.h
-const BPF_LD_W_ABS = 0x20;
-const BPF_JEQ_K = 0x15;
-const BPF_RET_K = 0x06;
 // struct seccomp_data {int nr; u32 arch; u64 instruction_pointer; u64 args[6]}
 const NR_AT = 0;
 const ARCH_AT = 4;
@@ -41,7 +45,7 @@ export function keepForkableFilter(
   processor: "x86_64" | "aarch64",
 ): Uint8Array<ArrayBuffer> {
   const { auditArch, madvise } = PROCESSORS[processor];
-  const program: readonly (readonly [number, number, number, number])[] = [
+  return assemble([
     [BPF_LD_W_ABS, 0, 0, ARCH_AT],
     [BPF_JEQ_K, 0, 5, auditArch],
     [BPF_LD_W_ABS, 0, 0, NR_AT],
@@ -50,15 +54,7 @@ export function keepForkableFilter(
     [BPF_JEQ_K, 0, 1, MADV_DONTFORK],
     [BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO_0],
     [BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW],
-  ];
-  const filter = new DataView(new ArrayBuffer(8 * program.length));
-  program.forEach(([code, jumpTrue, jumpFalse, k], i) => {
-    filter.setUint16(8 * i, code, true);
-    filter.setUint8(8 * i + 2, jumpTrue);
-    filter.setUint8(8 * i + 3, jumpFalse);
-    filter.setUint32(8 * i + 4, k, true);
-  });
-  return new Uint8Array(filter.buffer);
+  ]);
 }
 
 /**
@@ -84,16 +80,12 @@ export function keepMemoryForkable(): void {
 
 /** `prctl(2)` PR_SET_SECCOMP, or root may do it; anyone else must give up set-user-ID programs. */
 function installFilter(filter: Uint8Array<ArrayBuffer>): void {
-  // struct sock_fprog {unsigned short len; struct sock_filter *filter}
-  const program = new BigUint64Array([
-    BigInt(filter.length / 8),
-    address(filter),
-  ]);
+  const program = filterProgram(filter);
   const install = () =>
     libc.prctlNumbers?.(
       PR_SET_SECCOMP,
       SECCOMP_MODE_FILTER,
-      address(new Uint8Array(program.buffer)),
+      addressOf(program),
       0n,
       0n,
     );
@@ -103,9 +95,4 @@ function installFilter(filter: Uint8Array<ArrayBuffer>): void {
     install() === 0
   ) return;
   throw new PosixError("prctl(PR_SET_SECCOMP)", errno());
-}
-
-/** Safety: used within one synchronous call while the caller holds the buffer. */
-function address(bytes: Uint8Array<ArrayBuffer>): bigint {
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }

@@ -9,12 +9,14 @@ import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents, ProcessModel } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
+import { refuseNewcomers } from "../posix/newcomers.ts";
 import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
 import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
 import { Endings } from "./endings.ts";
+import { within } from "./deadline.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import { type Arrival, Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
@@ -24,6 +26,8 @@ import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
 const LAST_WORDS = 2_000;
+/** How long those who have begun to connect have to finish when a drain begins, in milliseconds. */
+const HANDSHAKES = 50;
 
 /** How a server works. */
 export interface ServerOptions {
@@ -64,6 +68,10 @@ export class Server {
   #endings: Endings | undefined;
   readonly #lifetimes: Countdown<number> | undefined;
   #draining: Promise<void> | undefined;
+  /** A drain is to wait for nobody. */
+  readonly #hurried = Promise.withResolvers<void>();
+  /** The listener is closed, and nobody more comes. */
+  readonly #closed = Promise.withResolvers<void>();
 
   /**
    * Makes one.
@@ -203,18 +211,26 @@ export class Server {
   /** Ends every process at once. */
   kill(): void {
     this.drain();
-    this.#gate.giveUp();
-    this.#model?.kill("SIGKILL");
+    this.#hurried.resolve();
+    void this.#closed.promise.then(() => {
+      this.#gate.giveUp();
+      this.#model?.kill("SIGKILL");
+    });
   }
 
   async #drain(): Promise<void> {
     const model = this.#model;
     const { listener } = this.#options;
+    const isOurs = !listener.isShared && !("path" in listener.address);
+    if (isOurs && refuseNewcomers(listener.fd)) {
+      await within(HANDSHAKES, this.#hurried.promise);
+    }
     // Where another server accepts, too, the backlog is its.
     this.#acceptor.stop(listener.isShared ? 0 : Infinity);
     listener.close();
     this.#events.draining(this.#live.size + this.#gate.waiting);
     model?.askToStop();
+    this.#closed.resolve();
     const ended = this.#gate.settled().then(() => {
       model?.retire();
       return model?.ended();
@@ -265,18 +281,4 @@ export class Server {
     }
     this.#acceptor.resume();
   }
-}
-
-/** Whether a promise resolves within so many milliseconds. */
-async function within(
-  milliseconds: number,
-  promise: Promise<void>,
-): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), milliseconds);
-  });
-  const inTime = await Promise.race([promise.then(() => true), late]);
-  clearTimeout(timer);
-  return inTime;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { models, startServer } from "../helpers/server.ts";
-import { test } from "../helpers/testing.ts";
+import { test, until } from "../helpers/testing.ts";
 import {
   connect,
   exchange,
@@ -90,5 +90,35 @@ for (const model of models()) {
     using next = await hold(server.port);
     assert.equal(await roundTrip(next), "hello");
     assert.equal(server.log.where(/^draining/).length, 0);
+  });
+}
+
+for (const model of models()) {
+  test(`drain (${model}): under load nobody is reset: every client is served whole or refused`, async () => {
+    await using server = await startServer({ model });
+    const bytes = new TextEncoder().encode("served whole");
+    let served = 0;
+    const client = async () => {
+      for (;;) {
+        let conn: Deno.Conn;
+        try {
+          conn = await connect(server.port);
+        } catch (error) {
+          assert.ok(error instanceof Deno.errors.ConnectionRefused, `${error}`);
+          return;
+        }
+        assert.deepEqual(await exchange(conn, bytes), bytes);
+        conn.close();
+        served++;
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 8 }, client));
+    clients.catch(() => {}); // told below
+    await until("clients are served", () => served > 50);
+    server.signal("SIGTERM");
+    await clients;
+    assert.deepEqual({ ...await server.exit() }, WELL);
+    await server.log.ended;
+    assert.equal(server.log.where("client disconnected...").length, served);
   });
 }

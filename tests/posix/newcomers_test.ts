@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { refuseNewcomers } from "../../src/posix/newcomers.ts";
+import { findListener } from "../../src/posix/sockets.ts";
+import { test } from "../helpers/testing.ts";
+import { connect, receiveAll, send } from "../helpers/wire_client.ts";
+
+test(
+  "newcomers: who has connected is served, who comes then is refused, and nobody is reset",
+  async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    using before = await connect(port);
+    assert.ok(refuseNewcomers(findListener(listener.addr)));
+    const after = connect(port).then((conn) => (conn.close(), "connected"))
+      .catch((error: Error) => error.name);
+    const accepted = await listener.accept();
+    const bytes = new TextEncoder().encode("all of it");
+    await send(before, bytes);
+    await before.closeWrite();
+    assert.deepEqual(await receiveAll(accepted), bytes);
+    accepted.close();
+    listener.close();
+    assert.equal(await after, "ConnectionRefused");
+  },
+  { ignore: Deno.build.os !== "linux" },
+);

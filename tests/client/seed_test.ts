@@ -1,23 +1,9 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { compileSeed } from "../helpers/seed.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { freePort } from "../helpers/wire_client.ts";
-
-/** The seed's C programs, beside this checkout where it has them; skipped aloud elsewhere. */
-const folder = new URL("../../../shared/seed/", import.meta.url).pathname;
-
-async function compile(name: string, into: string): Promise<string | null> {
-  const program = `${into}/${name}`;
-  try {
-    const args = ["-O2", "-w", `${folder}${name}.c`, "-o", program];
-    const { success } = await new Deno.Command("gcc", { args, stderr: "null" })
-      .output();
-    return success ? program : null;
-  } catch {
-    return null;
-  }
-}
 
 async function withSeed(
   name: string,
@@ -25,7 +11,7 @@ async function withSeed(
 ): Promise<void> {
   const into = await Deno.makeTempDir({ prefix: "mpserv-seed-" });
   try {
-    const program = await compile(name, into);
+    const program = await compileSeed(name, into);
     if (program) return await use(program);
     const line = `SKIPPED: ${name}: no source or no C compiler here\n`;
     await Deno.stderr.write(new TextEncoder().encode(line));

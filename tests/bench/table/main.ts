@@ -1,0 +1,143 @@
+/**
+ * `deno task bench`: ours and everybody else who is installed, on the same work, one after the other in
+ * each round, so that whatever the machine does meets all of them. Prints a table, and keeps what each
+ * run found.
+ *
+ * @module
+ */
+import { Command } from "@commander-js/extra-typings";
+import { killAll } from "./contestant.ts";
+import { describeMachine, isBusy, loadOfOthers } from "./machine.ts";
+import { clientsHere, oneShotRow } from "./one_shot.ts";
+import { type Peer, peersHere } from "./peers.ts";
+import {
+  type Block,
+  markdown,
+  openBlock,
+  type Results,
+  type Run,
+} from "./results.ts";
+import { type Row, ROWS } from "./rows.ts";
+
+const RESULTS = new URL("../results.json", import.meta.url).pathname;
+const README = new URL("../../../README.md", import.meta.url);
+/** The table stands between these lines of the README. */
+const PLACE = /(<!-- bench -->\n)[^]*?(<!-- \/bench -->)/;
+
+const list = (text: string) => text.split(",");
+const { rounds, seconds, quick, rows, peers, json, readme } = new Command(
+  "deno task bench",
+)
+  .description("Measure mpserv and its peers on the same work.")
+  .option("--rounds <n>", "runs of each", Number, 5)
+  .option("--seconds <n>", "load of a run", Number, 2)
+  .option("--quick", "one short round, to see that everything works")
+  .option("--rows <ids>", "only these: " + ids(ROWS) + ", client", list)
+  .option("--peers <ids>", "only these, such as fork,seed,tcpserver", list)
+  .option("--json <file>", "where each run goes", RESULTS)
+  .option("--readme", "put the table into README.md as well")
+  .parse(["deno", "bench", ...Deno.args])
+  .opts();
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => {
+    killAll();
+    Deno.exit(1);
+  });
+}
+
+const directory = await Deno.makeTempDir({ prefix: "mpserv-bench-" });
+try {
+  await main(await peersHere(directory));
+} finally {
+  killAll();
+  await Deno.remove(directory, { recursive: true });
+}
+Deno.exit(); // nothing that is left may keep it
+
+async function main(here: Map<string, Peer>): Promise<void> {
+  const clients = clientsHere(here.has("compiled"));
+  const client = oneShotRow(clients.keys(), here.get("listen")!);
+  const everyone = new Map([...here, ...clients]);
+  const results: Results = {
+    machine: await describeMachine(),
+    seconds: quick ? 0.3 : seconds,
+    blocks: [],
+  };
+  for (const row of [...ROWS, client]) {
+    if (rows && !rows.includes(row.id)) continue;
+    const block = await measureRow(row, everyone, results.seconds);
+    if (block) results.blocks.push(block);
+    await Deno.writeTextFile(json, JSON.stringify(results, null, 1) + "\n");
+  }
+  const table = markdown(results);
+  await Deno.stdout.write(new TextEncoder().encode(table));
+  if (readme) await intoReadme(table);
+}
+
+async function measureRow(
+  row: Row,
+  everyone: ReadonlyMap<string, Peer>,
+  seconds: number,
+): Promise<Block | null> {
+  const taking = row.peers.flatMap((id) => {
+    const peer = everyone.get(id);
+    return peer && (!peers || peers.includes(id)) ? [[id, peer] as const] : [];
+  });
+  if (taking.length === 0) return null;
+  const block = openBlock(row, taking.map(([id, { name }]) => [id, name]));
+  const times = quick ? 1 : Math.min(rounds, row.rounds ?? rounds);
+  for (let round = 0; round < times; round++) {
+    // Another one begins each round: what a run leaves behind meets everybody.
+    for (let i = 0; i < taking.length; i++) {
+      const at = (i + round) % taking.length;
+      const [id, peer] = taking[at]!;
+      const run = await measureOnce(row, peer, seconds);
+      block.lines[at]!.runs.push(run);
+      progress(`${row.id} ${round + 1}/${times} ${id}: ${tell(run)}`);
+    }
+  }
+  return block;
+}
+
+async function measureOnce(
+  row: Row,
+  peer: Peer,
+  seconds: number,
+): Promise<Run> {
+  const others = await loadOfOthers();
+  const about = { others: Number(others.toFixed(2)), busy: isBusy(others) };
+  try {
+    const values = await row.measure(peer, seconds);
+    return {
+      values: values.map((one) => Number(one.toPrecision(5))),
+      ...about,
+    };
+  } catch (error) {
+    return { values: [], ...about, error: (error as Error).message };
+  }
+}
+
+function tell({ values, busy, error }: Run): string {
+  return (error ?? values.join("  ")) + (busy ? "  (busy machine)" : "");
+}
+
+async function intoReadme(table: string): Promise<void> {
+  const text = await Deno.readTextFile(README);
+  if (!PLACE.test(text)) throw new Error("README.md has no place for a table");
+  await Deno.writeTextFile(
+    README,
+    text.replace(PLACE, (_, begin, end) => `${begin}\n${table}\n${end}`),
+  );
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", README.pathname],
+  }).output();
+}
+
+function progress(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
+}
+
+function ids(rows: readonly Row[]): string {
+  return rows.map(({ id }) => id).join(", ");
+}

@@ -123,7 +123,7 @@ export function isListening(fd: number, layout: Abi = abi): boolean {
  *
  * @param local The connection's own address.
  * @param remote The peer's address.
- * @param before Descriptors that were open before the connection was made, which cannot be it: the
+ * @param before Descriptors that were open before the connection was made, which are hardly it: the
  *   addresses alone do not tell apart two connections to one Unix domain socket.
  * @returns The descriptor, borrowed: the `Deno.Conn` closes it.
  * @throws {TypeError} When no socket of this process connects the two.
@@ -133,12 +133,14 @@ export function findConnection(
   remote: Deno.Addr,
   before: readonly number[] = [],
 ): number {
-  for (const fd of openDescriptors()) {
-    if (before.includes(fd)) continue;
+  const found = openDescriptors().filter((fd) => {
     const peer = tryAddress(libc.getpeername, fd);
-    if (peer === null || !sameAddress(peer, remote as Address)) continue;
-    if (sameAddress(localAddress(fd), local as Address)) return fd;
-  }
+    return peer !== null && sameAddress(peer, remote as Address) &&
+      sameAddress(localAddress(fd), local as Address);
+  });
+  // A number that the runtime used for a file of its own just before may be the connection's by now.
+  const fd = found.find((fd) => !before.includes(fd)) ?? found[0];
+  if (fd !== undefined) return fd;
   throw new TypeError(
     `Cannot find the socket connected to ${JSON.stringify(remote)}`,
   );

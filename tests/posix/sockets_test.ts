@@ -161,6 +161,8 @@ test("findConnection: finds the client's end of a TCP connection", async () => {
   for (const conn of [first, second]) {
     const fd = findConnection(conn.localAddr, conn.remoteAddr);
     assert.deepEqual(localAddress(fd), { ...conn.localAddr });
+    // Its number may have been another file's just before.
+    assert.equal(findConnection(conn.localAddr, conn.remoteAddr, [fd]), fd);
   }
   for (let i = 0; i < 2; i++) (await listener.accept()).close();
 });

@@ -15,7 +15,7 @@ async function run(args: readonly string[]): Promise<void> {
     return refuseWindows(name);
   }
   const words = name === "mpclient" ? args.slice(1) : args;
-  const [role, ...rest] = words;
+  const [role, ...rest] = name === "mpclient" ? ["client", ...words] : words;
   switch (role) {
     case "@child":
       return (await import("./src/child/main.ts")).run(rest);
@@ -27,6 +27,9 @@ async function run(args: readonly string[]): Promise<void> {
       return (await import("./src/client/writer.ts")).run(rest);
     case "@bench":
       return (await import("./src/bench/role.ts")).run(rest);
+    case "client":
+      (await import("./src/client/early_writer.ts")).startEarly(rest);
+      return (await import("./src/cli/mod.ts")).run(words, name);
     default:
       return (await import("./src/cli/mod.ts")).run(words, name);
   }

@@ -11,7 +11,8 @@ import { connect, type Target } from "./connect.ts";
 import { Output } from "./output.ts";
 import { reasonOf } from "./reason.ts";
 import { verdict } from "./verdict.ts";
-import { Writer } from "./writer_process.ts";
+import { takeWriter } from "./early_writer.ts";
+import type { Writer } from "./writer_process.ts";
 
 const BUFFER_SIZE = 256 * 1024;
 
@@ -37,7 +38,7 @@ export interface ClientOptions {
 export async function runClient(options: ClientOptions): Promise<void> {
   setProcessName("mpclient");
   // Its start takes longer than connecting does: the two go on at the same time.
-  await using writer = Writer.start(options.raw ? "raw" : "text");
+  await using writer = await takeWriter(options.raw ? "raw" : "text");
   using connection = await connect(options.target, options.connectTimeout);
   writer.hand(connection.fd);
   const output = new Output(options.prefix);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
+import type { Fence } from "../posix/seccomp.ts";
 import { setProcessName } from "../posix/process.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";
@@ -33,6 +34,8 @@ export interface Means {
   readonly rebirth: Rebirth;
   /** Whether children use their event loop. */
   readonly asynchronous: boolean;
+  /** What it puts up around itself; null under a sandbox that needs none. */
+  readonly fence: Fence | null;
 }
 
 /**
@@ -41,6 +44,7 @@ export interface Means {
  * @param fds The descriptors.
  * @param rebirth What makes a copy a process of its own.
  * @param asynchronous Whether children use their event loop.
+ * @param fence What a child puts up around itself.
  * @returns The means.
  */
 export function meansOf(
@@ -50,8 +54,9 @@ export function meansOf(
   >,
   rebirth: Rebirth,
   asynchronous: boolean,
+  fence: Fence | null,
 ): Means {
-  return { channel, reports, children, rebirth, asynchronous };
+  return { channel, reports, children, rebirth, asynchronous, fence };
 }
 
 /**
@@ -61,6 +66,7 @@ export function meansOf(
  * @param handover What it was born for.
  */
 export function arrive(means: Means, handover: Handover): void {
+  means.fence?.putUp();
   beReborn(means.rebirth, means.asynchronous);
   setProcessName("mpserv:conn");
   means.children.close();

@@ -6,11 +6,14 @@
  */
 import { letGoOfCaches } from "../posix/caches.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
+import { exitNow } from "../posix/forking.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { loadService } from "../service/load.ts";
 import { decodeOptions } from "./options.ts";
+import { enterSandbox, followParent } from "./sandbox.ts";
 import { revokePermissions } from "../permissions.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
+import { failed, tell } from "./tell.ts";
 import { work } from "./worker.ts";
 
 /**
@@ -24,12 +27,20 @@ export async function run(args: readonly string[]): Promise<never> {
   const options = decodeOptions(args[1] ?? "");
   setInherit(channel.number, false);
   leaveProcessGroup();
+  followParent(options);
   setProcessName("mpserv:conn");
   const service = await loadService(options.service);
   prepareStopSignal();
   letGoOfCaches();
+  let listener: Fd | null;
+  try {
+    listener = enterSandbox(options);
+  } catch (error) {
+    tell(channel.number, failed(0, (error as Error).message));
+    return exitNow(1);
+  }
   revokePermissions(options.grants);
-  await work(channel, service.serve, options);
+  await work(channel, service.serve, options, listener);
   Deno.exit();
 }
 

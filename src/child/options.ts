@@ -9,6 +9,7 @@ import { read } from "../posix/io.ts";
 import { exitNow } from "../posix/forking.ts";
 import type { ServiceChoice } from "../service/load.ts";
 import type { ProgramChoice } from "../service/program.ts";
+import type { Sandbox } from "./sandbox_level.ts";
 import type { Standing } from "./standing.ts";
 
 /** How to serve. */
@@ -23,6 +24,8 @@ export interface ChildOptions {
   readonly grants: readonly string[];
   /** Who the process is and what it may use; undefined when nothing was asked for. */
   readonly standing?: Standing | undefined;
+  /** What the system is to let it do. */
+  readonly sandbox: Sandbox;
 }
 
 const STDIN = 0;

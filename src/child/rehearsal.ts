@@ -8,6 +8,7 @@ import type { Fd } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
+import type { Fence } from "../posix/seccomp.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";
@@ -58,11 +59,13 @@ export async function rehearseService(
  *
  * @param rebirth What makes a copy a process of its own.
  * @param asynchronous Whether children use their event loop.
+ * @param fence What children put up around themselves, not armed.
  * @param rounds How often.
  */
 export function rehearseBirth(
   rebirth: Rebirth,
   asynchronous: boolean,
+  fence: Fence | null,
   rounds: number = ROUNDS.birth,
 ): void {
   for (let i = 0; i < rounds; i++) {
@@ -70,7 +73,7 @@ export function rehearseBirth(
     const [channel, children] = socketPair();
     const { handover, fd } = comeOver(i, parent);
     arrive(
-      meansOf({ channel, reports, children }, rebirth, asynchronous),
+      meansOf({ channel, reports, children }, rebirth, asynchronous, fence),
       handover,
     );
     leave(-1);

@@ -33,6 +33,17 @@ export interface Standing {
 }
 
 let isTaken = false;
+let noted: number | undefined;
+
+/**
+ * Looks how much memory this process has, and its children will have when they begin, while that can be
+ * asked for: under a strict sandbox no file can be read.
+ *
+ * @param standing What was asked for.
+ */
+export function noteMemory(standing: Standing | undefined): void {
+  if (standing?.limits.memory !== undefined) noted = memoryInUse();
+}
 
 /**
  * Takes it up, once in a process.
@@ -52,7 +63,7 @@ export function takeStanding(standing: Standing, isProgram: boolean): void {
   if (files !== undefined) setLimit("files", same(files));
   if (processes !== undefined) setLimit("processes", same(processes));
   if (memory !== undefined && !isProgram) {
-    setLimit("memory", same(memoryInUse() + memory));
+    setLimit("memory", same((noted ?? memoryInUse()) + memory));
   }
   if (umask !== undefined) setUmask(umask);
   if (user !== undefined) becomeUser(user);

@@ -15,14 +15,19 @@ import { encodeReport, type Outcome, type Report } from "./wire.ts";
  *
  * @param channel The channel or report socket, borrowed.
  * @param report What to tell.
+ * @param fd A descriptor that goes with it, borrowed.
  * @returns Whether the parent is still there.
  */
-export function tell(channel: number, report: Report): boolean {
+export function tell(
+  channel: number,
+  report: Report,
+  fd: number | null = null,
+): boolean {
   try {
     const record = encodeReport(report);
-    if (sendFd(channel, record, null)) return true;
+    if (sendFd(channel, record, fd)) return true;
     const set = new PollSet([{ fd: channel, events: POLLOUT }]);
-    do set.wait(); while (!sendFd(channel, record, null));
+    do set.wait(); while (!sendFd(channel, record, fd));
     return true;
   } catch (error) {
     if (error instanceof PosixError) return false;

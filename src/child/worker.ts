@@ -8,6 +8,7 @@ import type { Fd } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { libc } from "../posix/libc.ts";
 import type { LoadedService } from "../service/load.ts";
+import { outliveParent } from "../posix/process.ts";
 import type { ChildOptions } from "./options.ts";
 import { serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
@@ -20,14 +21,17 @@ import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
  * @param channel The process's own channel; it stays open until the process ends.
  * @param service What to do with connections.
  * @param options How to serve.
+ * @param listener What the parent must listen to, if anything; closed here.
  * @returns Resolves at the end of the channel, or when a handler left an error uncaught.
  */
 export async function work(
   channel: Fd,
   service: LoadedService["serve"],
   options: ChildOptions,
+  listener: Fd | null = null,
 ): Promise<void> {
-  tell(channel.number, ready(libc.getpid()));
+  tell(channel.number, ready(libc.getpid()), listener?.number);
+  listener?.close();
   for (;;) {
     const received = receiveFd(channel.number, {
       wait: true,
@@ -38,6 +42,7 @@ export async function work(
     if (received.fd === null) {
       throw new TypeError("Cannot serve: no descriptor came along");
     }
+    outliveParent();
     tell(channel.number, took(handover.id));
     const served = serveOne(
       service,

@@ -20,6 +20,7 @@ import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
 import { decodeOptions } from "./options.ts";
+import { enterSandbox, followParent, prepareFence } from "./sandbox.ts";
 import { forkProbe, revokeProbePermissions } from "./probe.ts";
 import { prepareRebirth, settleDown } from "./rebirth.ts";
 import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
@@ -45,6 +46,7 @@ export async function run(args: readonly string[]): Promise<never> {
   const options = decodeOptions(args[2] ?? "");
   for (const fd of [channel, reports]) setInherit(fd.number, false);
   leaveProcessGroup();
+  followParent(options);
   forgetDenseLibrary();
   prepareStopSignal();
   let means: Means;
@@ -59,16 +61,21 @@ export async function run(args: readonly string[]): Promise<never> {
     const rebirth = prepareRebirth(generators);
     letGoOfCaches(); // not before: the runtime's threads use them no more
     const { asynchronous } = service;
-    rehearseBirth(rebirth, asynchronous);
+    const fence = prepareFence(options);
+    rehearseBirth(rebirth, asynchronous, fence);
     settle = prepareSettling();
     settle?.();
-    rehearseBirth(rebirth, asynchronous, 2); // what it touches again is what children will need
+    // What it touches again is what children will need.
+    rehearseBirth(rebirth, asynchronous, fence, 2);
     setProcessName("mpserv:zygote"); // the rehearsal was a child's
     const test = forkProbe(rebirth);
     if (test) await test; // in the test child alone, and it never returns
     revokeProbePermissions(options.grants);
+    using listener = enterSandbox(options, fence);
+    if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
     const children = settleDown(options.grants);
-    means = meansOf({ channel, reports, children }, rebirth, asynchronous);
+    const fds = { channel, reports, children };
+    means = meansOf(fds, rebirth, asynchronous, fence);
   } catch (error) {
     tell(reports.number, failed(0, (error as Error).message));
     exitNow(1);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
+import type { Sandbox } from "../child/sandbox_level.ts";
 import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
@@ -27,6 +28,7 @@ import { gateOptions } from "./admission_options.ts";
 import { resolveHandler } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
+import { resolveSandbox } from "./sandbox_option.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { resolveStanding } from "./standing.ts";
@@ -52,12 +54,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   checkDescriptors(options.spares);
   const proxies = await proxiesOf(options);
   await using code = await watchedCode(options);
-  const child = await childOptions(options, code);
+  const { sandbox, warning } = resolveSandbox(options, options);
+  const child = await childOptions(options, code, sandbox);
   using inheritance = await inherit(options);
   using listener = inheritance?.listener ?? await listen(options, manager);
   const addressed = !("path" in listener.address) || proxies !== undefined;
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
+  if (warning !== undefined) log.logger.warn(warning);
   const receiver = logEvents(log.logger);
   using notifier = await openNotifier(manager, log);
   const metrics = await openMetrics(log.logger);
@@ -154,6 +158,7 @@ async function watchedCode(
 async function childOptions(
   options: ServeOptions,
   code: WatchedHandler | undefined,
+  sandbox: Sandbox,
 ): Promise<ChildOptions> {
   const { idleTimeout, firstByteTimeout, grant, program } = options;
   return {
@@ -162,6 +167,7 @@ async function childOptions(
     firstByteTimeout: firstByteTimeout ?? 0,
     grants: program ? [] : grant ?? [], // a program has its variables already, and no Deno in it
     standing: resolveStanding(options),
+    sandbox,
   };
 }
 

@@ -52,6 +52,11 @@ import {
   proxyProtocolOption,
   proxyTimeoutOption,
 } from "./proxy_options.ts";
+import {
+  checkSandbox,
+  sandboxOption,
+  type SandboxOptions,
+} from "./sandbox_option.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 import {
   drainTimeoutOption,
@@ -74,7 +79,8 @@ export interface ServeOptions
     ProxyOptions,
     TimeOptions,
     ControlOptions,
-    AdmissionOptions {
+    AdmissionOptions,
+    SandboxOptions {
   /** TCP port; 0 for a free one. */
   port: number;
   /** Address or name to bind. */
@@ -198,6 +204,7 @@ export function serveCommand(
     .addOption(fdNameOption())
     .addOption(proxyProtocolOption())
     .addOption(proxyTimeoutOption())
+    .addOption(sandboxOption())
     .addOption(stderrOption())
     .addOption(userOption())
     .addOption(chdirOption())
@@ -255,6 +262,7 @@ export function serveCommand(
       checkTakeOver({ ...options, port });
       const program = checkProgram(words, options.model, typed);
       checkGrants(options.grant, options.handler ? "handler" : program);
+      checkSandbox(options, { ...options, program });
       const typedPort = self.args.length > 0 ? port : undefined;
       const typedHost = typed("host") ? options.host : undefined;
       await serve({ ...options, port, program, typedPort, typedHost });

@@ -73,8 +73,8 @@ export async function startModel(
     decided = true;
     return { model: fork };
   } catch (error) {
-    if (model === "fork") throw error;
     const why = (error as Error).message;
+    if (model === "fork" || isSandboxRefused(why)) throw error;
     return { model: await startSpawn(options, watcher, events), why };
   }
 }
@@ -94,7 +94,7 @@ async function startSpawn(
   };
   const model = new WorkerModel(
     options,
-    new SpawnSource(child),
+    new SpawnSource(child, watcher, events.trouble),
     watcher,
     events,
   );
@@ -127,8 +127,15 @@ async function startPool(
     await model.start();
     return { model };
   } catch (error) {
-    const model = pool(new SpawnSource(child));
+    const why = (error as Error).message;
+    if (isSandboxRefused(why)) throw error;
+    const model = pool(new SpawnSource(child, watcher, events.trouble));
     await model.start();
-    return { model, why: (error as Error).message };
+    return { model, why };
   }
+}
+
+/** Another model would be refused the same. */
+function isSandboxRefused(why: string): boolean {
+  return why.startsWith("Cannot use --sandbox");
 }

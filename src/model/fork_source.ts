@@ -90,6 +90,10 @@ export class ForkSource implements WorkerSource {
     this.#nursery.born(pid, forked.zygote);
   }
 
+  guard(_: WorkerProcess, listener: Fd): void {
+    listener.close(); // the zygote's sandbox is theirs
+  }
+
   processes(): Iterable<ProcessEntry> {
     return this.#nursery.processes();
   }

@@ -111,7 +111,9 @@ export function exitOutcome(
   isProgram: boolean,
 ): Outcome {
   const uncounted = { bytesIn: null, bytesOut: null };
-  const text = signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
+  const text = signal === "SIGSYS"
+    ? "SIGSYS: a system call that its sandbox does not allow: clone, or one of another architecture"
+    : signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
   if (!isProgram) return { ...uncounted, reason: "killed", text };
   if (code === 0) return { ...uncounted, reason: "closed", text: "" };
   // That is how a program learns that the client is gone.

@@ -185,6 +185,7 @@ export class Nursery {
           new Zygote(this.#options, this.#watcher, {
             report: (zygote, pid, report) => this.#report(zygote, pid, report),
             garbage: (_, pid) => this.#punish(pid),
+            trouble: (what) => this.#events.trouble(what),
             gone: (zygote) => this.#gone(zygote),
             exited: (zygote, status) => this.#exited(zygote, status),
           }),
@@ -221,9 +222,8 @@ export class Nursery {
   }
 
   #punish(pid: number): void {
-    this.#events.trouble(
-      `Process ${pid} sent a report out of turn: it is ended`,
-    );
+    const what = `Process ${pid} sent a report out of turn: it is ended`;
+    this.#events.trouble(what);
     signalProcess(pid, SIGKILL);
   }
 

@@ -44,7 +44,7 @@ export function isKeptForRuntime(pid: number): boolean {
 export function startRuntime(
   line: CommandLine,
   options: ChildOptions,
-  env: Record<string, string> = runtimeEnvironment(options.grants),
+  env: Record<string, string> = childEnvironment(options),
 ): Deno.ChildProcess {
   const program = encodeProgram(options);
   const command = new Deno.Command(line.program, {
@@ -58,6 +58,17 @@ export function startRuntime(
   const process = keepForRuntime(command.spawn());
   if (program) void say(process, program);
   return process;
+}
+
+function childEnvironment(
+  { grants, sandbox }: ChildOptions,
+): Record<string, string> {
+  const env = runtimeEnvironment(grants);
+  // A thread that finds the heap busy would make one of its own, after a look at how many processors
+  // there are, in a file: a strict sandbox ends whoever opens one.
+  return sandbox.level === "strict" && sandbox.isWanted
+    ? { ...env, MALLOC_ARENA_MAX: "1" }
+    : env;
 }
 
 /** It may be longer than a pipe holds, and is read when the process has started. */

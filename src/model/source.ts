@@ -11,6 +11,8 @@ import { childCommand } from "./flags.ts";
 import type { Exit } from "./model.ts";
 import { Orphans } from "./orphans.ts";
 import { startRuntime } from "./runtime.ts";
+import { guard } from "./warden.ts";
+import type { Watcher } from "../posix/watcher.ts";
 
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
@@ -53,6 +55,13 @@ export interface WorkerSource {
    * @param pid Its process id, as it says.
    */
   ready(worker: WorkerProcess, pid: number): void;
+  /**
+   * A worker handed its sandbox over, to be listened to.
+   *
+   * @param worker Which.
+   * @param listener What came; the source's to close.
+   */
+  guard(worker: WorkerProcess, listener: Fd): void;
   /** The processes that workers come from, where they are forked. */
   processes(): Iterable<ProcessEntry>;
   /** Wants no more workers. */
@@ -64,6 +73,10 @@ export interface WorkerSource {
 /** Starts each worker as a Deno process. */
 export class SpawnSource implements WorkerSource {
   readonly #options: ChildOptions;
+  readonly #watcher: Watcher;
+  readonly #trouble: (what: string) => void;
+  /** Those whose sandbox is not listened to yet. */
+  readonly #unguarded = new Set<WorkerProcess>();
   readonly #running = new Set<Deno.ChildProcess>();
   readonly #ended = Promise.withResolvers<void>();
   #orphans: Orphans | undefined;
@@ -73,9 +86,17 @@ export class SpawnSource implements WorkerSource {
    * Makes one.
    *
    * @param options How workers serve.
+   * @param watcher Watches their sandboxes.
+   * @param trouble Is told what goes wrong in them.
    */
-  constructor(options: ChildOptions) {
+  constructor(
+    options: ChildOptions,
+    watcher: Watcher,
+    trouble: (what: string) => void,
+  ) {
     this.#options = options;
+    this.#watcher = watcher;
+    this.#trouble = trouble;
   }
 
   start(): Promise<void> {
@@ -93,6 +114,7 @@ export class SpawnSource implements WorkerSource {
     this.#running.add(process);
     process.status.then(({ code, signal }) => {
       this.#running.delete(process);
+      this.#unguarded.delete(worker);
       ended({ code, signal });
       this.#settle();
     });
@@ -100,10 +122,18 @@ export class SpawnSource implements WorkerSource {
       // It leads a group: what a program or handler started goes with it.
       if (this.#running.has(process)) signalGroup(process.pid, SIGNALS[signal]);
     };
-    return { pid: process.pid, parent: Deno.pid, kill };
+    const worker = { pid: process.pid, parent: Deno.pid, kill };
+    if (this.#options.sandbox.level === "strict") this.#unguarded.add(worker);
+    return worker;
   }
 
   ready(): void {}
+
+  guard(worker: WorkerProcess, listener: Fd): void {
+    // Once each, before it has met a stranger: later it could send anything.
+    if (!this.#unguarded.delete(worker)) return listener.close();
+    guard(listener, this.#watcher, this.#trouble);
+  }
 
   processes(): Iterable<ProcessEntry> {
     return [];

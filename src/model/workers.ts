@@ -208,7 +208,7 @@ export class WorkerModel implements ProcessModel {
       });
       if (received === null) return;
       if (received === "end") return this.#hangUp(worker);
-      received.fd?.close(); // workers have nothing to hand to us
+      if (received.fd) this.#source.guard(worker.process, received.fd);
       this.#report(worker, decodeReport(received.data));
     }
   }
@@ -238,9 +238,9 @@ export class WorkerModel implements ProcessModel {
       if (++worker.served < this.#options.recycle) this.#isReady(worker);
       else this.#hangUp(worker);
     } else {
-      this.#events.trouble(
-        `Process ${worker.process.pid} sent a report out of turn: it is ended`,
-      );
+      const why = next === "starting failed" ? report?.outcome?.text : null;
+      const wrong = `Process ${worker.process.pid} sent a report out of turn`;
+      this.#events.trouble(why || `${wrong}: it is ended`);
       worker.process.kill("SIGKILL");
     }
   }

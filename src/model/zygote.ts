@@ -13,6 +13,7 @@ import {
 import { zygoteCommand } from "./flags.ts";
 import { runtimeEnvironment } from "../program.ts";
 import { startRuntime } from "./runtime.ts";
+import { guard } from "./warden.ts";
 import { POLLIN } from "../posix/abi.ts";
 import { askCredentials, receiveAttributed } from "../posix/credentials.ts";
 import { openDenseLibrary } from "../posix/dense.ts";
@@ -28,6 +29,8 @@ export interface ZygoteEvents {
   report(zygote: Zygote, pid: number, report: Report): void;
   /** A process below this zygote sent something that is no report. */
   garbage(zygote: Zygote, pid: number): void;
+  /** One of its children was ended, or another trouble. */
+  trouble(what: string): void;
   /** It has gone, and nothing that was handed to it can still be taken. */
   gone(zygote: Zygote): void;
   /** Its process was reaped. */
@@ -160,10 +163,16 @@ export class Zygote {
     }
   }
 
-  /** Nothing is ever sent up the channel: it is readable at its end alone. */
+  /** What comes up the channel is its sandbox, to be listened to, and the end. */
   #readChannel(): void {
     if (!this.#channel.isOpen) return;
-    if (receiveFd(this.#channel.number, { wait: false }) !== "end") return;
+    const received = receiveFd(this.#channel.number, { wait: false });
+    if (received === null) return;
+    if (received !== "end") {
+      const trouble = (what: string) => this.#events.trouble(what);
+      if (received.fd) guard(received.fd, this.#watcher, trouble, this.pid);
+      return;
+    }
     this.readReports(); // every `took` was sent before this end (point 6 of the wire)
     this.hangUp();
     this.#events.gone(this);

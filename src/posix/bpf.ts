@@ -12,6 +12,10 @@ export const BPF_LD_B_ABS = 0x30;
 export const BPF_AND_K = 0x54;
 /** Jumps by whether what was loaded equals a number. */
 export const BPF_JEQ_K = 0x15;
+/** Jumps by whether what was loaded is a number, or more. */
+export const BPF_JGE_K = 0x35;
+/** Jumps by whether what was loaded has one of some bits. */
+export const BPF_JSET_K = 0x45;
 /** Ends with a number. */
 export const BPF_RET_K = 0x06;
 

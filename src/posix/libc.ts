@@ -173,6 +173,14 @@ export const prototypes = {
     result: "i32",
     optional: true,
   },
+  /** `long syscall(long number, unsigned int operation, unsigned int flags, void *args)`: seccomp(2) (Linux). */
+  syscall: {
+    parameters: ["u64", "u32", "u32", "buffer"],
+    result: "i32",
+    optional: true,
+  },
+  /** `int ioctl(int fd, unsigned long request, void *argument)`. */
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   /** `pid_t fork(void)`. Never `clone(2)`: libc's runs the handlers of pthread_atfork(3). */
   fork: { parameters: [], result: "i32" },
   /** `pid_t waitpid(pid_t pid, int *wstatus, int options)`. */

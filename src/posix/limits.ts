@@ -17,6 +17,8 @@ export const RESOURCES = {
   cpu: 0,
   /** Bytes of private memory that can be written to: RLIMIT_DATA (Linux counts all of it since 4.7). */
   memory: 2,
+  /** Bytes of a core file: RLIMIT_CORE. */
+  core: 4,
   /** Open descriptors: RLIMIT_NOFILE. */
   files: abi.RLIMIT_NOFILE,
   /** Processes and threads of the user, in all: RLIMIT_NPROC. */

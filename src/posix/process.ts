@@ -7,7 +7,9 @@ import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 
-const PR_SET_NAME = 15; // linux/prctl.h
+const PR_SET_PDEATHSIG = 1; // linux/prctl.h
+const PR_SET_NAME = 15;
+const SIGKILL = 9n;
 
 const encoder = new TextEncoder();
 
@@ -28,6 +30,23 @@ function processName(name: string): Uint8Array<ArrayBuffer> {
   let bytes = names.get(name);
   if (!bytes) names.set(name, bytes = encoder.encode(name + "\0"));
   return bytes;
+}
+
+let isTied = false;
+
+/**
+ * Has the system kill this process when the thread that started it ends: `prctl(2)` PR_SET_PDEATHSIG. Its
+ * own children are not tied. Does nothing where the system has no such call.
+ */
+export function dieWithParent(): void {
+  isTied = libc.prctlNumbers?.(PR_SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n) === 0;
+}
+
+/** Undoes {@linkcode dieWithParent}. */
+export function outliveParent(): void {
+  if (!isTied) return;
+  libc.prctlNumbers?.(PR_SET_PDEATHSIG, 0n, 0n, 0n, 0n);
+  isTied = false;
 }
 
 /**

@@ -1,0 +1,195 @@
+/** Filters of system calls, run as the kernel would run them. */
+import assert from "node:assert/strict";
+import { defaultPolicy } from "../../src/child/default_policy.ts";
+import { fencePolicy, strictPolicy } from "../../src/child/strict_policy.ts";
+import {
+  assemblePolicy,
+  type Policy,
+  VERDICTS,
+} from "../../src/posix/syscall_filter.ts";
+import { keepForkableFilter } from "../../src/posix/memory.ts";
+import {
+  AUDIT_ARCH,
+  type Processor,
+  systemCalls,
+} from "../../src/posix/syscalls.ts";
+import { test } from "../helpers/testing.ts";
+
+const PROCESSORS: readonly Processor[] = ["x86_64", "aarch64"];
+const CLONE = { thread: 0x003d0f00, fork: 0x01200011, namespace: 0x10000011 };
+
+/** A call as a filter sees it: `struct seccomp_data`. */
+interface Call {
+  readonly arch: number;
+  readonly number: number;
+  readonly args?: readonly number[];
+}
+
+/** What the program says of a call, by linux/filter.h. */
+function run(program: Uint8Array, { arch, number, args = [] }: Call): number {
+  const data = new DataView(new ArrayBuffer(64));
+  data.setUint32(0, number, true);
+  data.setUint32(4, arch, true);
+  args.forEach((arg, i) => data.setUint32(16 + 8 * i, arg, true));
+  const code = new DataView(program.buffer);
+  let value = 0;
+  for (let at = 0; at < program.length; at += 8) {
+    const operation = code.getUint16(at, true);
+    const k = code.getUint32(at + 4, true);
+    const jump = (holds: boolean) => {
+      at += 8 * code.getUint8(at + (holds ? 2 : 3));
+    };
+    if (operation === 0x20) value = data.getUint32(k, true);
+    else if (operation === 0x54) value = (value & k) >>> 0;
+    else if (operation === 0x15) jump(value === k);
+    else if (operation === 0x35) jump(value >= k);
+    else if (operation === 0x45) jump((value & k) !== 0);
+    else if (operation === 0x06) return k;
+    else throw new TypeError(`Not an operation: ${operation}`);
+  }
+  throw new RangeError("The program has no end");
+}
+
+/** Asks a policy, as assembled for a processor, about calls by name. */
+function verdicts(policy: Policy, processor: Processor) {
+  const program = assemblePolicy(policy, processor);
+  const numbers = systemCalls(processor);
+  const arch = AUDIT_ARCH[processor];
+  return (name: string, ...args: number[]) => {
+    const number = numbers.get(name);
+    assert.ok(number !== undefined, name);
+    const verdict = run(program, { arch, number, args });
+    const [word] = Object.entries(VERDICTS).find(([, value]) =>
+      value === verdict
+    )!;
+    return word;
+  };
+}
+
+for (const processor of PROCESSORS) {
+  test(`default policy (${processor}): a handler without grants`, () => {
+    const subject = { grants: [], isProgram: false, pid: null };
+    const says = verdicts(defaultPolicy(subject), processor);
+    for (const call of ["read", "openat", "mmap", "epoll_ctl", "getpid"]) {
+      assert.equal(says(call), "allow", call);
+    }
+    for (const call of ["ptrace", "mount", "bpf", "execve", "kill"]) {
+      assert.equal(says(call), "refuse", call);
+    }
+    assert.equal(says("clone", CLONE.thread), "allow");
+    assert.equal(says("clone", CLONE.fork), "allow");
+    assert.equal(says("clone", CLONE.namespace), "refuse");
+    assert.equal(says("clone3"), "missing");
+    assert.equal(says("ioctl", 0, 0x5412), "refuse"); // TIOCSTI
+    assert.equal(says("ioctl", 0, 0x541b), "allow"); // FIONREAD
+    assert.equal(says("socket", 2, 1), "refuse");
+    assert.equal(says("socketpair", 1, 0o2000001), "allow"); // SOCK_STREAM | SOCK_CLOEXEC
+    assert.equal(says("socketpair", 1, 0o2000002), "refuse"); // SOCK_DGRAM | SOCK_CLOEXEC
+    assert.equal(says("tgkill", 1, 1, 6), "refuse");
+  });
+
+  test(`default policy (${processor}): each grant opens its own calls`, () => {
+    const of = (...grants: string[]) =>
+      verdicts(
+        defaultPolicy({ grants, isProgram: false, pid: 7 }),
+        processor,
+      );
+    assert.equal(of("run=/bin/ls")("execve"), "allow");
+    assert.equal(of("run")("socket", 2), "refuse");
+    assert.equal(of("net=a:1")("socket", 2), "allow");
+    assert.equal(of("net")("execve"), "refuse");
+    assert.equal(of("sys")("socket", 16), "allow"); // AF_NETLINK
+    assert.equal(of("sys")("socket", 2), "refuse");
+    assert.equal(of()("tgkill", 7, 7, 6), "allow"); // itself
+    assert.equal(of()("tgkill", 8, 8, 6), "refuse");
+  });
+
+  test(`default policy (${processor}): a program runs others, and is kept from the rest`, () => {
+    const subject = { grants: [], isProgram: true, pid: null };
+    const says = verdicts(defaultPolicy(subject), processor);
+    for (const call of ["execve", "socket", "connect", "kill", "tgkill"]) {
+      assert.equal(says(call), "allow", call);
+    }
+    assert.equal(says("unshare"), "refuse");
+  });
+
+  test(`strict policy (${processor}): lets through what OpenSSH's does of memory, bytes and time, and asks about the rest`, () => {
+    const subject = { standing: undefined, isHandler: false, pid: 7 };
+    const says = verdicts(strictPolicy(subject), processor);
+    for (
+      const call of [
+        ...["brk", "clock_gettime", "close", "exit", "exit_group", "futex"],
+        ...["getpid", "getrandom", "gettid", "getuid", "madvise", "mmap"],
+        ...["mprotect", "mremap", "munmap", "nanosleep", "ppoll", "read"],
+        ...["rt_sigprocmask", "shutdown", "write", "writev"],
+      ]
+    ) assert.equal(says(call), "allow", call);
+    const numbers = systemCalls(processor);
+    const asked = [...numbers.keys()].filter((call) => says(call) === "notify");
+    for (
+      const call of [
+        ...["openat", "execve", "socket", "connect", "kill", "ptrace"],
+        ...["unlinkat", "chdir", "setuid", "newfstatat", "prctl", "seccomp"],
+        ...["io_uring_setup", "readlinkat", "clone"],
+      ]
+    ) assert.ok(asked.includes(call), call);
+    assert.equal(says("prlimit64", 8), "notify"); // of another process
+    assert.ok(asked.length > 0.6 * numbers.size, `${asked.length}`);
+    assert.equal(says("clone", CLONE.thread), "allow");
+    assert.equal(says("clone", CLONE.fork), "notify");
+    assert.equal(says("tgkill", 7), "allow");
+    assert.equal(says("tgkill", 8), "notify");
+    assert.equal(says("prctl", 15), "allow"); // PR_SET_NAME
+  });
+
+  test(`strict policy (${processor}): becoming another user is let through where it was asked for`, () => {
+    const standing = {
+      user: { uid: 1, gid: 1, groups: [1] },
+      umask: 0o22,
+      limits: {},
+    };
+    const subject = { standing, isHandler: true, pid: null };
+    const says = verdicts(strictPolicy(subject), processor);
+    for (const call of ["setuid", "setgid", "setgroups", "umask"]) {
+      assert.equal(says(call), "allow", call);
+    }
+    assert.equal(says("chdir"), "notify");
+    assert.equal(says("readlinkat"), "allow");
+  });
+
+  test(`strict policy (${processor}): a zygote forks, and its children behind their fence do not`, () => {
+    const subject = { standing: undefined, isHandler: false, pid: null };
+    const zygote = verdicts(strictPolicy(subject), processor);
+    const fence = verdicts(fencePolicy(), processor);
+    assert.equal(zygote("clone", CLONE.fork), "allow");
+    assert.equal(zygote("clone", CLONE.fork | CLONE.namespace), "notify");
+    assert.equal(zygote("clone", 17), "notify");
+    assert.equal(zygote("seccomp"), "allow");
+    assert.equal(fence("clone", CLONE.fork), "kill");
+    assert.equal(fence("clone", CLONE.thread), "allow");
+    assert.equal(fence("read"), "allow");
+  });
+
+  test(`policies (${processor}): know calls of another architecture`, () => {
+    const I386 = 0x40000003;
+    const subject = { grants: [], isProgram: true, pid: null };
+    const program = assemblePolicy(defaultPolicy(subject), processor);
+    assert.equal(run(program, { arch: I386, number: 1 }), VERDICTS.kill);
+    const X32_GETPID = 0x40000000 + 39;
+    const arch = AUDIT_ARCH[processor];
+    assert.equal(
+      run(program, { arch, number: X32_GETPID }),
+      processor === "x86_64" ? VERDICTS.kill : VERDICTS.allow,
+    );
+  });
+
+  test(`memory filter (${processor}): only MADV_DONTFORK is passed over`, () => {
+    const program = keepForkableFilter(processor);
+    const number = systemCalls(processor).get("madvise")!;
+    const arch = AUDIT_ARCH[processor];
+    const say = (advice: number) =>
+      run(program, { arch, number, args: [0, 0, advice] });
+    assert.equal(say(10), VERDICTS.pretend);
+    assert.equal(say(11), VERDICTS.allow);
+  });
+}

@@ -1,0 +1,238 @@
+/** What the system itself refuses a process that serves, whatever its code wants. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { runCommand } from "../helpers/command.ts";
+import { handlerFile } from "../helpers/handler_file.ts";
+import { isAlive } from "../helpers/processes.ts";
+import {
+  killNow,
+  type Model,
+  models,
+  startServer,
+  type TestServer,
+} from "../helpers/server.ts";
+import { test, until } from "../helpers/testing.ts";
+import { connect, exchange, hold, roundTrip } from "../helpers/wire_client.ts";
+
+const HANDLER = await handlerFile(
+  "../child/handlers/forbidden.ts",
+  import.meta.url,
+);
+/** Words that run a command in a world without filters of system calls. */
+const WITHOUT_SECCOMP = [
+  ...[Deno.execPath(), "run", "--quiet", "-A"],
+  fileURLToPath(new URL("../helpers/without_seccomp.ts", import.meta.url)),
+];
+const NEVER = [
+  ...["ptrace", "process_vm_readv", "pidfd_getfd", "perf_event_open"],
+  ...["mount", "umount2", "chroot", "open_tree", "fsopen", "unshare", "setns"],
+  ...["init_module", "finit_module", "kexec_load", "bpf", "userfaultfd"],
+  ...["keyctl", "add_key", "request_key", "io_uring_setup", "reboot"],
+  ...["swapon", "settimeofday", "open_by_handle_at", "clone", "ioctl"],
+];
+const UNLESS_GRANTED = [
+  ...["execve", "execveat", "kill", "tkill"],
+  ...["socket", "connect", "bind", "listen", "socketpair"],
+];
+
+function start(model: Model, ...options: string[]): Promise<TestServer> {
+  const args = ["--handler", HANDLER, ...options];
+  return startServer({ model, args });
+}
+
+/** What came of each call, tried by a handler inside a child. */
+async function attempts(
+  server: TestServer,
+  calls: readonly string[],
+): Promise<Map<string, string>> {
+  using conn = await connect(server.port);
+  const lines = calls.map((call) => `${call}\n`).join("");
+  const text = new TextDecoder().decode(
+    await exchange(conn, new TextEncoder().encode(lines)),
+  );
+  const told = text.trim().split("\n").map((line) => line.split(/ (.*)/s));
+  return new Map(told.map(([call, result]) => [call!, result!]));
+}
+
+function all(calls: readonly string[], result: string): Map<string, string> {
+  return new Map(calls.map((call) => [call, result]));
+}
+
+/** What the kernel says of a process. */
+function facts(pid: number): string[] {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
+  const field = (name: string) =>
+    new RegExp(`^${name}:\\s*(\\d+)$`, "m").exec(status)?.[0];
+  const core = /^Max core file size\s+(\S+)\s+(\S+)/m.exec(limits);
+  return [
+    field("NoNewPrivs"),
+    field("Seccomp"),
+    `core ${core?.[1]} ${core?.[2]}`,
+  ].map((fact) => String(fact).replaceAll(/\s+/g, " "));
+}
+
+const ENTERED = ["NoNewPrivs: 1", "Seccomp: 2", "core 0 0"];
+
+for (const model of models()) {
+  test(`sandbox (${model}): refuses what nobody needs, and what was not granted`, async () => {
+    await using server = await start(model, "--grant", "ffi");
+    const calls = [...NEVER, ...UNLESS_GRANTED];
+    assert.deepEqual(await attempts(server, calls), all(calls, "EPERM"));
+    // The last one is not refused to anybody.
+    const others = await attempts(server, ["clone3", "getpid"]);
+    assert.deepEqual([...others.values()], ["ENOSYS", "done"]);
+  });
+
+  test(`sandbox (${model}): lets through what was granted, and nothing else`, async () => {
+    await using server = await start(model, "--grant", "ffi,run,net");
+    const calls = [...NEVER, ...UNLESS_GRANTED];
+    const found = await attempts(server, calls);
+    const refused = calls.filter((call) => found.get(call) === "EPERM");
+    assert.deepEqual(refused, NEVER);
+    assert.equal(found.get("socket"), "done");
+    assert.equal(found.get("kill"), "done");
+  });
+
+  test(`sandbox (${model}): strict ends who makes any other call, and the log names it`, async () => {
+    await using server = await start(
+      model,
+      ...["--sandbox", "strict", "--grant", "ffi"],
+    );
+    using other = await connect(server.port);
+    assert.equal(await roundTrip(other, "getpid\n"), "getpid ");
+    for (const call of ["openat", "socket", "execve", "clone"]) {
+      using conn = await connect(server.port);
+      const bytes = new TextEncoder().encode(`getpid\n${call}\n`);
+      const said = await exchange(conn, bytes).catch(() => null); // or it is reset
+      if (said) assert.equal(new TextDecoder().decode(said), "getpid done\n");
+      const { message } = await server.log.waitFor(
+        new RegExp(`that its sandbox does not allow: ${call} \\(\\d+\\)`),
+      );
+      const pid = Number(/^Process (\d+) made/.exec(message)?.[1]);
+      const { reason } = await server.log.waitFor((line) =>
+        line.message === "client disconnected..." && line.pid === pid
+      );
+      assert.equal(reason, "killed: SIGKILL");
+    }
+    other.close();
+  });
+
+  test(`sandbox (${model}): strict ends who would fork`, async () => {
+    await using server = await start(
+      model,
+      ...["--sandbox", "strict", "--grant", "ffi"],
+    );
+    using conn = await connect(server.port);
+    const bytes = new TextEncoder().encode("fork\n");
+    const said = await exchange(conn, bytes).catch(() => null);
+    assert.equal(said?.length ?? 0, 0);
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.match(String(reason), /^killed: SIG(KILL|SYS.*clone)/);
+  });
+
+  test(`sandbox (${model}): a built-in service is under strict where it has one thread, with no new privileges and no core files`, async () => {
+    await using server = await startServer({ model });
+    using conn = await hold(server.port);
+    assert.equal(await roundTrip(conn), "hello");
+    const listens = server.descriptors().includes("anon_inode:seccomp notify");
+    assert.equal(listens, model !== "spawn", "the parent listens to it");
+    const [child] = server.serving();
+    assert.deepEqual(facts(child!.pid), ENTERED);
+  });
+
+  test(`sandbox (${model}): who waits ends with the parent, even if it cannot see that`, async () => {
+    await using server = await startServer({ model });
+    const name = model === "spawn" ? "mpserv:conn" : "mpserv:zygote";
+    const inSandbox = ({ comm, pid }: { comm: string; pid: number }) => {
+      try {
+        return comm === name && facts(pid).join() === ENTERED.join();
+      } catch {
+        return false; // a test process of the zygote, which has ended
+      }
+    };
+    await until("somebody waits", () => server.children().some(inSandbox));
+    const waiting = server.children().filter(inSandbox);
+    for (const { pid } of waiting) Deno.kill(pid, "SIGSTOP");
+    killNow(server.pid);
+    await server.exit();
+    try {
+      await until(
+        "they have ended",
+        () => waiting.every(({ pid }) => !isAlive(pid)),
+        10_000,
+      );
+    } finally {
+      for (const { pid } of waiting) killNow(pid);
+    }
+  });
+
+  test(`sandbox (${model}): a program runs others and has its signals and sockets`, async () => {
+    if (model === "pool") return; // no programs
+    const script =
+      'grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status; ulimit -c; sleep 60 & kill $! && unshare -n true';
+    await using server = await startServer({
+      model,
+      args: ["--", "sh", "-c", script],
+    });
+    using conn = await connect(server.port);
+    const text = await exchange(conn, new Uint8Array(0));
+    assert.deepEqual(
+      new TextDecoder().decode(text).trim().split(/\s+/).join(" "),
+      "NoNewPrivs: 1 Seccomp: 2 0",
+    );
+    const { reason } = await server.log.waitFor("client disconnected...");
+    assert.equal(reason, "exit code 1"); // of unshare
+  });
+}
+
+test("sandbox: off refuses nothing", async () => {
+  const off = ["--sandbox", "off", "--grant", "ffi"];
+  await using server = await start("spawn", ...off);
+  const found = await attempts(server, ["unshare", "socket", "kill"]);
+  assert.deepEqual(found, all(["unshare", "socket", "kill"], "done"));
+});
+
+test("sandbox: without filters in the kernel the log says so once, and connections are served", async () => {
+  await using server = await startServer({ through: WITHOUT_SECCOMP });
+  const said = () => server.log.where("Cannot filter system calls: ");
+  assert.match(
+    said()[0]!.message,
+    /this kernel has no seccomp\(2\) \(ENOSYS\)/,
+  );
+  for (let i = 0; i < 2; i++) {
+    using conn = await connect(server.port);
+    assert.equal(await roundTrip(conn), "hello");
+  }
+  assert.equal(said().length, 1);
+});
+
+for (
+  const [what, code, args, told] of [
+    [
+      "without filters in the kernel",
+      1,
+      ["--sandbox", "strict"],
+      /^error: Cannot use --sandbox strict: this kernel has no seccomp\(2\) \(ENOSYS\): leave the option out\n$/,
+    ],
+    [
+      "with a program",
+      2,
+      ["--sandbox", "strict", "--", "cat"],
+      /^error: Cannot use --sandbox strict with a program: [^\n]+\n$/,
+    ],
+    [
+      "with a grant that it would take back",
+      2,
+      ["--sandbox", "strict", "--handler", HANDLER, "--grant", "ffi,net"],
+      /^error: Cannot use --sandbox strict with --grant net: [^\n]+\n$/,
+    ],
+  ] as const
+) {
+  test(`sandbox: strict ${what} is refused in one line`, async () => {
+    const through = code === 1 ? WITHOUT_SECCOMP : [];
+    const result = await runCommand(["serve", "0", ...args], { through });
+    assert.match(result.stderr, told);
+    assert.equal(result.code, code);
+  });
+}

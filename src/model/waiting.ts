@@ -10,6 +10,7 @@ const PATIENCE = 10_000;
 
 /** A queue, oldest first. Whom it refuses, it closes and tells. */
 export class WaitingLine {
+  /** `since` is on the clock of `performance.now()`: nobody sets that one. */
   readonly #line: { handoff: Handoff; since: number }[] = [];
   readonly #refused: (id: number, why: string) => void;
 
@@ -33,7 +34,7 @@ export class WaitingLine {
    * @param handoff The connection, from here on the line's.
    */
   add(handoff: Handoff): void {
-    this.#line.push({ handoff, since: Date.now() });
+    this.#line.push({ handoff, since: performance.now() });
   }
 
   /**
@@ -42,7 +43,7 @@ export class WaitingLine {
    * @param handoff The connection.
    */
   putBack(handoff: Handoff): void {
-    this.#line.unshift({ handoff, since: Date.now() });
+    this.#line.unshift({ handoff, since: performance.now() });
   }
 
   /**
@@ -82,7 +83,7 @@ export class WaitingLine {
    * @param why For the log.
    */
   refuseOverdue(why: string): void {
-    const due = Date.now() - PATIENCE;
+    const due = performance.now() - PATIENCE;
     const late = this.#line.findIndex(({ since }) => since > due);
     const entries = this.#line.splice(0, late < 0 ? this.#line.length : late);
     for (const { handoff } of entries) this.#refuse(handoff, why);

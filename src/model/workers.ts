@@ -23,6 +23,7 @@ import {
   type ProcessModel,
 } from "./model.ts";
 import type { WorkerSource } from "./source.ts";
+import { StuckWatch } from "./stuck.ts";
 import { WaitingLine } from "./waiting.ts";
 import {
   endWorker,
@@ -46,6 +47,7 @@ export class WorkerModel implements ProcessModel {
   readonly #ready: Worker[] = [];
   readonly #waiting: WaitingLine;
   readonly #backoff = new Backoff(() => this.#dispatch());
+  readonly #stuck: StuckWatch;
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
@@ -73,6 +75,7 @@ export class WorkerModel implements ProcessModel {
     this.#source = source;
     this.#watcher = watcher;
     this.#events = events;
+    this.#stuck = new StuckWatch(this.#workers, events);
     this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
   }
 
@@ -152,6 +155,7 @@ export class WorkerModel implements ProcessModel {
     const handed = [...this.#workers].some(({ state }) => state === "handed");
     if (handed || this.#starting > 0 || this.#sourceDrained) return;
     this.#sourceDrained = true;
+    this.#stuck.close();
     this.#source.drain();
   }
 

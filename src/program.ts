@@ -52,7 +52,7 @@ export function roleCommand(
   args: readonly string[],
   options: RoleOptions,
 ): CommandLine {
-  const program = Deno.execPath();
+  const program = executable();
   if (Deno.build.standalone) return { program, args: [role, ...args] };
   // No configuration, no lock file, no npm: the roles import nothing but our own files.
   const flags = [
@@ -69,6 +69,22 @@ export function roleCommand(
   }
   const file = new URL(ROLES[role], import.meta.url).href;
   return { program, args: [...flags, ...options.permissions, file, ...args] };
+}
+
+/** What the kernel appends to the path of an executable that was removed or replaced, proc(5). */
+const DELETED = " (deleted)";
+
+/**
+ * The executable to start. When an update has replaced it, that is the old one from source, which the
+ * kernel keeps for as long as this process runs; a compiled one reads itself from its path, where the
+ * new one is.
+ */
+function executable(): string {
+  const path = Deno.execPath();
+  if (!path.endsWith(DELETED)) return path;
+  return Deno.build.standalone
+    ? path.slice(0, -DELETED.length)
+    : `/proc/${Deno.pid}/exe`;
 }
 
 /**

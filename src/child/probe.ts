@@ -26,7 +26,7 @@ const SHELL = "/bin/sh";
  */
 export function probeFlags(grants: readonly string[]): string[] {
   const flags: string[] = [];
-  if (!grants.includes("read")) flags.push(`--allow-read=${Deno.execPath()}`);
+  if (!grants.includes("read")) flags.push(`--allow-read=${SHELL}`);
   if (!grants.includes("run")) flags.push(`--allow-run=${SHELL}`);
   return flags;
 }
@@ -39,8 +39,8 @@ export function probeFlags(grants: readonly string[]): string[] {
 export function revokeProbePermissions(grants: readonly string[]): void {
   const scoped = (kind: string) =>
     grants.some((grant) => grant.startsWith(`${kind}=`));
-  if (scoped("read") && !grants.includes(`read=${Deno.execPath()}`)) {
-    Deno.permissions.revokeSync({ name: "read", path: Deno.execPath() });
+  if (scoped("read") && !grants.includes(`read=${SHELL}`)) {
+    Deno.permissions.revokeSync({ name: "read", path: SHELL });
   }
   if (scoped("run") && !grants.includes(`run=${SHELL}`)) {
     Deno.permissions.revokeSync({ name: "run", command: SHELL });
@@ -82,7 +82,7 @@ async function check(): Promise<number> {
     setTimeout(() => resolve(true), 1)
   );
   if (!timer) return 10;
-  using file = await Deno.open(Deno.execPath());
+  using file = await Deno.open(SHELL);
   if (await file.read(new Uint8Array(64)) === null) return 11;
   const { code } = await new Deno.Command(SHELL, { args: ["-c", "exit 7"] })
     .output();

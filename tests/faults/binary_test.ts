@@ -1,0 +1,32 @@
+/** An update replaces the executable while it runs. */
+import assert from "node:assert/strict";
+import { commandLine } from "../helpers/command.ts";
+import { killNow, models, startServer } from "../helpers/server.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { hold, roundTrip } from "../helpers/wire_client.ts";
+
+for (const model of models()) {
+  test(`binary (${model}): one that is replaced on disk goes on serving with new processes`, async () => {
+    await using directory = temporaryDirectory();
+    const [original] = commandLine([]);
+    const copy = `${directory.path}/program`;
+    await Deno.copyFile(original, copy);
+    await using server = await startServer({
+      model,
+      through: ["/bin/sh", "-c", 'shift; exec "$0" "$@"', copy],
+    });
+    using held = await hold(server.port);
+    await Deno.copyFile(original, `${copy}.new`);
+    await Deno.rename(`${copy}.new`, copy);
+    for (let round = 0; round < 2; round++) {
+      const serving = server.serving().map(({ pid }) => pid);
+      for (const { pid } of server.children()) {
+        if (!serving.includes(pid)) killNow(pid); // what comes after them is started now
+      }
+      using next = await hold(server.port);
+      assert.equal(await roundTrip(next), "hello");
+    }
+    assert.equal(await roundTrip(held), "hello");
+    assert.equal(server.log.where("client refused").length, 0);
+  });
+}

@@ -1,0 +1,65 @@
+/** A process that was broken into can say what it likes to the parent: it harms itself alone. */
+import assert from "node:assert/strict";
+import { encodeReport, REPORT_SIZE } from "../../src/child/wire.ts";
+import { handlerFile } from "../helpers/handler_file.ts";
+import { models, startServer } from "../helpers/server.ts";
+import { randomBytes, test } from "../helpers/testing.ts";
+import {
+  connect,
+  hasEnded,
+  hold,
+  roundTrip,
+  send,
+} from "../helpers/wire_client.ts";
+
+const HANDLER = await handlerFile("handlers/garbage.ts", import.meta.url);
+
+function report(
+  kind: "ready" | "took" | "done" | "exited" | "failed",
+  id: number,
+): Uint8Array<ArrayBuffer> {
+  const outcome = kind === "done" || kind === "failed"
+    ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
+    : null;
+  return encodeReport({ kind, id, pid: 1, outcome, status: 0 }).slice();
+}
+
+/** What is said, each by a process of its own. */
+const LIES: Readonly<Record<string, Uint8Array<ArrayBuffer>>> = {
+  "one byte": new Uint8Array([1]),
+  "random bytes": randomBytes(REPORT_SIZE),
+  "a record that is too long": randomBytes(4000),
+  "that it took a connection again": report("took", 2),
+  "that it is done with the connection of another": report("done", 1),
+  "that another process has exited": report("exited", 1),
+};
+
+for (const model of models()) {
+  test(`garbage (${model}): a process that sends some is ended, and nobody else is harmed`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--handler", HANDLER, "--grant", "ffi"],
+    });
+    using other = await hold(server.port);
+    for (const [what, bytes] of Object.entries(LIES)) {
+      using conn = await connect(server.port);
+      const peer = `127.0.0.1:${conn.localAddr.port}`;
+      await send(conn, bytes);
+      assert.ok(await hasEnded(conn), what);
+      const line = await server.log.waitFor((line) =>
+        line.message === "client disconnected..." && line.peer === peer
+      );
+      assert.match(String(line.reason), /^killed: SIGKILL$/, what);
+      await server.log.waitFor(
+        `Process ${line.pid} sent a report out of turn: it is ended`,
+      );
+      assert.equal(await roundTrip(other), "hello", what);
+    }
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+    assert.equal(
+      server.log.where("client disconnected...").length,
+      Object.keys(LIES).length,
+    );
+  });
+}

@@ -1,0 +1,61 @@
+/** Whoever reads the log may stop: lines are lost then, and are counted; the service is not. */
+import assert from "node:assert/strict";
+import { Fd } from "../../src/posix/fd.ts";
+import { libc } from "../../src/posix/libc.ts";
+import { commandEnvironment, commandLine } from "../helpers/command.ts";
+import { killNow, models } from "../helpers/server.ts";
+import { test, within } from "../helpers/testing.ts";
+import { connect, exchange, hold, roundTrip } from "../helpers/wire_client.ts";
+
+const F_SETPIPE_SZ = 1031; // linux/fcntl.h
+/** Lines of so many connections fit neither into the pipe nor into what its reader took ahead. */
+const CONNECTIONS = 25;
+
+/** Lets a pipe hold no more than a page, fcntl(2). */
+function makeSmall(path: string): void {
+  const pipe = new Fd(libc.open(new TextEncoder().encode(path + "\0"), 0));
+  assert.ok(libc.fcntl(pipe.number, F_SETPIPE_SZ, 4096) > 0);
+  pipe.close();
+}
+
+for (const model of models()) {
+  test(`log (${model}): a reader that is stuck stalls nobody, and the server ends when it is told`, async () => {
+    const [program, ...args] = commandLine([
+      "serve",
+      "0",
+      "--model",
+      model,
+      "--log-level",
+      "debug",
+    ]);
+    const server = new Deno.Command(program, {
+      args,
+      env: commandEnvironment(),
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    await using _ended = {
+      async [Symbol.asyncDispose]() {
+        killNow(server.pid);
+        await server.status;
+      },
+    };
+    const reader = server.stderr.getReader();
+    const first = new TextDecoder().decode((await reader.read()).value);
+    const port = Number(/listening on \S+:(\d+)/.exec(first)?.[1]);
+    using held = await hold(port);
+    makeSmall(`/proc/${server.pid}/fd/2`);
+    const word = new TextEncoder().encode("four lines of the log for each");
+    for (let i = 0; i < CONNECTIONS; i++) {
+      using conn = await connect(port);
+      assert.deepEqual(await exchange(conn, word), word);
+    }
+    assert.equal(await roundTrip(held), "hello");
+    held.close();
+    server.kill("SIGTERM");
+    const { code } = await within("the end of the server", server.status);
+    assert.equal(code, 0);
+    await reader.cancel();
+  });
+}

@@ -1,0 +1,237 @@
+/** Clients that mean harm, or behave as if: each costs the server its own connection at most. */
+import assert from "node:assert/strict";
+import { encodeAddress } from "../../src/posix/address.ts";
+import { dial, setNoDelay } from "../../src/posix/dialing.ts";
+import type { Fd } from "../../src/posix/fd.ts";
+import { receiveNow, sendNow } from "../../src/posix/io.ts";
+import { models, startServer, type TestServer } from "../helpers/server.ts";
+import { randomBytes, test, until } from "../helpers/testing.ts";
+import {
+  connect,
+  exchange,
+  hold,
+  receive,
+  reset,
+  roundTrip,
+  send,
+} from "../helpers/wire_client.ts";
+
+/** Sizes by hand (`MPSERV_TEST_FULL=1`, some minutes), and in the suite. */
+const isFull = Deno.env.get("MPSERV_TEST_FULL") === "1";
+const SECONDS = isFull ? 60 : 2;
+const SILENT = isFull ? 2000 : 200;
+const AT_ONCE = isFull ? 5000 : 500;
+
+/** A raw connection, which nobody reads from unless he asks. */
+function dialServer({ port }: TestServer): Fd {
+  return dial(encodeAddress({ transport: "tcp", hostname: "127.0.0.1", port }));
+}
+
+/** Sends until nothing more goes for a while. */
+async function sendAll(socket: Fd): Promise<number> {
+  const bytes = new Uint8Array(65_536);
+  let sent = 0;
+  for (let idle = 0; idle < 25;) {
+    const count = sendNow(socket.number, bytes);
+    if (count > 0) [sent, idle] = [sent + count, 0];
+    else {
+      idle++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  return sent;
+}
+
+/** Memory of a process that is its own, in bytes. */
+function ownMemory(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return 1024 * Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]);
+}
+
+async function isServed(server: TestServer): Promise<void> {
+  using conn = await hold(server.port);
+  assert.equal(await roundTrip(conn), "hello");
+}
+
+for (const model of models()) {
+  const silent = model === "fork" ? SILENT : 20;
+  test(`clients (${model}): ${silent} that connect and say nothing are ended, and others are served meanwhile`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--first-byte-timeout", "4s"],
+    });
+    const sockets = Array.from({ length: silent }, () => dialServer(server));
+    await isServed(server);
+    await until("all have been ended", () => {
+      const ends = server.log.lines.filter(({ reason }) =>
+        reason === "first-byte"
+      );
+      return ends.length === silent;
+    });
+    for (const socket of sockets) {
+      assert.equal(receiveNow(socket.number, new Uint8Array(1)), 0);
+      socket.close();
+    }
+    await isServed(server);
+    assert.equal(server.log.where("client refused").length, 0);
+  });
+
+  test(`clients (${model}): one that sends a byte now and then is ended when its time is up`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--idle-timeout", "2s", "--max-lifetime", "3s"],
+    });
+    using slow = await hold(server.port);
+    const peer = `127.0.0.1:${slow.localAddr.port}`;
+    const ended = server.log.waitFor((line) =>
+      line.message === "client disconnected..." && line.peer === peer
+    );
+    let going = true;
+    const sending = (async () => {
+      while (going) {
+        await send(slow, new Uint8Array(1)).catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    })();
+    await isServed(server);
+    assert.equal((await ended).reason, "lifetime");
+    going = false;
+    await sending;
+  });
+
+  test(`clients (${model}): one that never reads is stopped by its own window, and takes no memory`, async () => {
+    await using server = await startServer({ model });
+    using client = dialServer(server);
+    await until("it is served", () => server.serving().length === 1);
+    const { pid } = server.serving()[0]!;
+    const before = ownMemory(pid);
+    assert.ok(await sendAll(client) > 1 << 20);
+    const grown = ownMemory(pid) - before;
+    assert.ok(grown < 4 << 20, `${grown} bytes for one that does not read`);
+    await isServed(server);
+  });
+
+  test(`clients (${model}): bytes that come one by one come back one by one`, async () => {
+    await using server = await startServer({ model });
+    using client = dialServer(server);
+    setNoDelay(client.number);
+    await isServed(server);
+    const byte = new Uint8Array(1), answer = new Uint8Array(65_536);
+    let sent = 0, received = 0;
+    const takeAnswer = () => {
+      const count = Math.max(0, receiveNow(client.number, answer));
+      for (let i = 0; i < count; i++) {
+        assert.equal(answer[i], (received + i) % 251);
+      }
+      received += count;
+    };
+    for (
+      const end = performance.now() + 1000 * SECONDS;
+      performance.now() < end;
+    ) {
+      for (let i = 0; i < 500; i++) {
+        byte[0] = sent % 251;
+        sent += Math.max(0, sendNow(client.number, byte));
+        takeAnswer();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    await until("all have come back", () => {
+      takeAnswer();
+      return received === sent;
+    });
+    assert.ok(sent > 100);
+  });
+
+  test(`clients (${model}): resets at any stage end their own connection, and leave nothing`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--log-level", "debug"],
+    });
+    await isServed(server);
+    await server.log.waitFor("client disconnected...");
+    const before = await server.steadyDescriptors();
+    const isAccepted = (conn: Deno.TcpConn) =>
+      server.log.waitFor((line) =>
+        line.message === "accepted" &&
+        line.peer === `127.0.0.1:${conn.localAddr.port}`
+      );
+    const all = { // what happens before the reset
+      "before it is accepted": async () => {
+        server.signal("SIGSTOP");
+        const conn = await connect(server.port);
+        setTimeout(() => server.signal("SIGCONT"), 100);
+        return conn;
+      },
+      "before it is taken": async () => {
+        const pids = server.children().map(({ pid }) => pid);
+        for (const pid of pids) Deno.kill(pid, "SIGSTOP");
+        const conn = await connect(server.port);
+        await isAccepted(conn);
+        setTimeout(() => {
+          for (const pid of pids) Deno.kill(pid, "SIGCONT");
+        }, 100);
+        return conn;
+      },
+      "after it is taken": () => hold(server.port),
+      "in the middle of a transfer": async () => {
+        const conn = await hold(server.port);
+        const sending = send(conn, randomBytes(8 << 20)).catch(() => {});
+        await receive(conn, 300_000);
+        setTimeout(() => void sending, 0);
+        return conn;
+      },
+      "after its half-close": async () => {
+        const conn = await hold(server.port);
+        for (const { pid } of server.serving()) {
+          Deno.kill(pid, "SIGSTOP"); // or it might have ended its side, too
+          setTimeout(() => Deno.kill(pid, "SIGCONT"), 100);
+        }
+        await conn.closeWrite();
+        return conn;
+      },
+    };
+    let count = 1;
+    for (const [stage, reach] of Object.entries(all)) {
+      using conn = await reach();
+      reset(conn);
+      await server.log.waitForCount("client disconnected...", ++count);
+      const { reason, level } = server.log.where("client disconnected...").at(
+        -1,
+      )!;
+      assert.match(String(reason), /^(reset|closed)$/, stage);
+      assert.equal(level, "INFO", stage);
+      await server.isQuiet();
+    }
+    assert.deepEqual(await server.steadyDescriptors(), before);
+  });
+
+  test(`clients (${model}): many at once are all served by a backlog of 16`, async () => {
+    await using server = await startServer({
+      model,
+      // The kernel may reset one side alone of what overflows the backlog.
+      args: ["--backlog", "16", "--idle-timeout", "5s"],
+    });
+    const count = model === "spawn" ? 40 : AT_ONCE;
+    const word = new TextEncoder().encode("hello");
+    // Whom it resets before he was accepted tries again.
+    const visit = async (): Promise<Uint8Array> => {
+      try {
+        using conn = await connect(server.port);
+        return await exchange(conn, word);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+        return await visit();
+      }
+    };
+    const answers = await Promise.all(Array.from({ length: count }, visit));
+    for (const answer of answers) assert.deepEqual(answer, word);
+    await server.log.waitForCount("client disconnected...", count);
+    await server.isQuiet();
+    const { lines } = server.log;
+    const whole = lines.filter(({ reason }) => reason === "closed");
+    assert.equal(whole.length, count);
+    assert.ok(whole.every((line) => line.in === 5 && line.out === 5));
+    assert.deepEqual(lines.filter(({ level }) => level !== "INFO"), []);
+  });
+}

@@ -24,5 +24,6 @@ export default async function garbage(connection: Connection): Promise<void> {
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     symbols.send(fd, bytes, BigInt(bytes.length), flags);
   }
+  setInterval(() => {}, 1000);
   await new Promise(() => {}); // it is for the server to end this
 }

@@ -18,9 +18,9 @@ import {
 
 /** Sizes by hand (`MPSERV_TEST_FULL=1`, some minutes), and in the suite. */
 const isFull = Deno.env.get("MPSERV_TEST_FULL") === "1";
-const SECONDS = isFull ? 60 : 2;
-const SILENT = isFull ? 2000 : 200;
-const AT_ONCE = isFull ? 5000 : 500;
+const SECONDS = isFull ? 60 : 1;
+const SILENT = isFull ? 2000 : 100;
+const AT_ONCE = isFull ? 5000 : 300;
 
 /** A raw connection, which nobody reads from unless he asks. */
 function dialServer({ port }: TestServer): Fd {
@@ -54,11 +54,11 @@ async function isServed(server: TestServer): Promise<void> {
 }
 
 for (const model of models()) {
-  const silent = model === "fork" ? SILENT : 20;
+  const silent = model === "fork" ? SILENT : 12;
   test(`clients (${model}): ${silent} that connect and say nothing are ended, and others are served meanwhile`, async () => {
     await using server = await startServer({
       model,
-      args: ["--first-byte-timeout", "4s"],
+      args: ["--first-byte-timeout", "2s"],
     });
     const sockets = Array.from({ length: silent }, () => dialServer(server));
     await isServed(server);
@@ -79,7 +79,7 @@ for (const model of models()) {
   test(`clients (${model}): one that sends a byte now and then is ended when its time is up`, async () => {
     await using server = await startServer({
       model,
-      args: ["--idle-timeout", "2s", "--max-lifetime", "3s"],
+      args: ["--idle-timeout", "1s", "--max-lifetime", "2s"],
     });
     using slow = await hold(server.port);
     const peer = `127.0.0.1:${slow.localAddr.port}`;
@@ -212,7 +212,7 @@ for (const model of models()) {
       // The kernel may reset one side alone of what overflows the backlog.
       args: ["--backlog", "16", "--idle-timeout", "5s"],
     });
-    const count = model === "spawn" ? 40 : AT_ONCE;
+    const count = model === "spawn" ? 25 : AT_ONCE;
     const word = new TextEncoder().encode("hello");
     // Whom it resets before he was accepted tries again.
     const visit = async (): Promise<Uint8Array> => {

@@ -50,7 +50,11 @@ for (const model of models()) {
   test(
     `limits (${model}): when processes run out, who is served goes on, who waits is served later`,
     async () => {
-      await using server = await startServer({ model, through: AS_USER });
+      await using server = await startServer({
+        model,
+        through: AS_USER,
+        args: model === "fork" ? ["--zygotes", "1"] : [], // the limit must find all of them
+      });
       using held = await hold(server.port);
       await limit(server, "--nproc=1:");
       killWaiting(server);

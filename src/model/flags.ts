@@ -7,7 +7,7 @@ import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
-import { ZYGOTE_V8_FLAGS } from "./v8_flags.ts";
+import { EAGER_V8_FLAGS, ZYGOTE_V8_FLAGS } from "./v8_flags.ts";
 
 /**
  * The command line of a process that serves.
@@ -38,14 +38,15 @@ export function zygoteCommand(
   options: ChildOptions,
 ): CommandLine {
   const { grants } = options;
+  const module = moduleOf(options);
   return roleCommand("@zygote", args, {
     permissions: [
       "--allow-ffi",
       ...permissionFlags(grants),
       ...probeFlags(grants),
     ],
-    v8Flags: ZYGOTE_V8_FLAGS,
-    preload: moduleOf(options),
+    v8Flags: [...ZYGOTE_V8_FLAGS, ...(module ? [] : EAGER_V8_FLAGS)],
+    preload: module,
   });
 }
 

@@ -28,6 +28,8 @@ import { type Limits, Patience } from "./patience.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import type { Handover } from "./wire.ts";
 
+/** How long it waits itself before a thread does, in milliseconds. */
+const QUICK = 1;
 /** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
 const LINGER = { pause: 1_000, all: 30_000 };
 /** Where bytes go that nobody wants. */
@@ -233,6 +235,8 @@ export class FdConnection implements TellingConnection {
   }
 
   async #ready(events: number, patience: number): Promise<void> {
+    // Most answers are quick, and a thread that waits must be started first.
+    if (poll([{ fd: this.#number, events }], QUICK)[0]) return;
     this.#waits++;
     const timeout = patience === 0 ? -1 : patience;
     const ready = await pollLater(this.#number, events, timeout);

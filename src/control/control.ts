@@ -74,7 +74,10 @@ export class Control implements Disposable {
    */
   async open(path: string, replace = false): Promise<void> {
     const door = await install(path, replace);
-    if (this.#closed) return leave(door);
+    if (this.#closed) {
+      removeSocket(door.path, door.made);
+      return door.listener.close();
+    }
     this.#shut();
     this.#door = door;
     this.#admit();
@@ -95,8 +98,12 @@ export class Control implements Disposable {
   #shut(): void {
     if (!this.#door) return;
     clearTimeout(this.#pausing);
-    this.#options.watcher.unwatch(this.#door.listener.fd);
-    leave(this.#door);
+    const { path, listener, made } = this.#door;
+    this.#options.watcher.unwatch(listener.fd);
+    removeSocket(path, made);
+    // Who came through this door before it was gone is heard: its backlog would keep them waiting.
+    while (this.#take(listener.fd));
+    listener.close();
     this.#door = null;
   }
 
@@ -116,16 +123,21 @@ export class Control implements Disposable {
     this.#pausing = setTimeout(() => this.#admit(), PAUSE);
   }
 
-  #take(listener: number): void {
+  /** Takes one client; whether there was one. */
+  #take(listener: number): boolean {
     let accepted: Accepted | null;
     try {
       accepted = accept(listener);
     } catch {
-      return this.#pause();
+      this.#pause();
+      return false;
     }
-    if (!accepted) return;
+    if (!accepted) return false;
     const { fd } = accepted;
-    if (peerUser(fd.number) !== effectiveUser()) return fd.close();
+    if (peerUser(fd.number) !== effectiveUser()) {
+      fd.close();
+      return true;
+    }
     const { watcher, answer, ended } = this.#options;
     this.#sessions.add(
       new Session({
@@ -140,6 +152,7 @@ export class Control implements Disposable {
       }),
     );
     this.#admit();
+    return true;
   }
 }
 
@@ -165,9 +178,4 @@ async function install(path: string, replace: boolean): Promise<Door> {
     listener.close();
     throw error;
   }
-}
-
-function leave({ path, listener, made }: Door): void {
-  removeSocket(path, made);
-  listener.close();
 }

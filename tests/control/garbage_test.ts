@@ -11,7 +11,7 @@ import { controlled, controlPath, json } from "./helpers.ts";
 const asked = Deno.env.get("MPSERV_TEST_RUNS");
 const RUNS = asked
   ? { numRuns: Number(asked) }
-  : { numRuns: 80, seed: 20261123 };
+  : { numRuns: 30, seed: 20261123 };
 
 const request = fc.json().map((json) => new TextEncoder().encode(json + "\n"));
 const line = fc.string({ unit: "binary" }).map((text) =>

@@ -35,6 +35,8 @@ const WEIGHTS: readonly (readonly [number, FaultKind])[] = [
 /** Connections of a burst. */
 const BURST = 200;
 const ZYGOTE = "mpserv:zygote";
+/** What a process is called that has not got to giving itself a name: its start would fail, and be told. */
+const STARTING = "deno";
 
 /** A server of a soak. */
 export interface Running {
@@ -114,8 +116,10 @@ export class Faults {
   ): boolean {
     const victim = pick(
       this.#random,
-      server.children().filter(({ comm, state }) =>
-        (comm === ZYGOTE) === zygote && state !== "Z" && state !== "T"
+      server.children().filter(({ comm, parent, state }) =>
+        comm !== STARTING && state !== "Z" && state !== "T" &&
+        // What a zygote forks to see whether it can has its name, and is no zygote.
+        (zygote ? comm === ZYGOTE && parent === server.pid : comm !== ZYGOTE)
       ),
     );
     if (!victim || !isSame(victim)) return false;

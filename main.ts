@@ -15,7 +15,9 @@ async function run(args: readonly string[]): Promise<void> {
     return refuseWindows(name);
   }
   const words = name === "mpclient" ? args.slice(1) : args;
-  const [role, ...rest] = name === "mpclient" ? ["client", ...words] : words;
+  // What it starts itself as has that word before it, too.
+  const isCommand = name === "mpclient" && !words[0]?.startsWith("@");
+  const [role, ...rest] = isCommand ? ["client", ...words] : words;
   switch (role) {
     case "@child":
       return (await import("./src/child/main.ts")).run(rest);

@@ -30,6 +30,8 @@ function mpserv(...options: string[]): Peer["command"] {
       String(port),
       "--log-level",
       "warning",
+      "--max-connections", // nobody else has a limit that is reached here
+      "0",
       ...options,
     ]);
 }

@@ -8,11 +8,19 @@ import { POLLIN } from "../../src/posix/abi.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { receiveFd, sendFd } from "../../src/posix/handover.ts";
 import { accept, findListener, socketPair } from "../../src/posix/sockets.ts";
+import {
+  hasSocketDiagnostics,
+  tcpConnections,
+} from "../../src/posix/socket_diagnostics.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 
 const data = new Uint8Array(8);
 
 const SCENARIOS: Readonly<Record<string, () => void | Promise<void>>> = {
+  "a look at the connections of a port": () => {
+    if (!hasSocketDiagnostics) return;
+    tcpConnections({ transport: "tcp", hostname: "127.0.0.1", port: 1 });
+  },
   "a pair that is closed": () => {
     for (const end of socketPair()) end.close();
   },

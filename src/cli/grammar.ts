@@ -59,7 +59,7 @@ export interface Grammar {
   readonly takesProgram: boolean;
 }
 
-/** What a placeholder such as `<path>` or `<name[:group]>` says of its values; all others are text. */
+/** What the name of a value, such as `path` in `--unix <path>`, says of it; all others are text. */
 const KINDS: Readonly<Record<string, "file" | "directory">> = {
   path: "file",
   file: "file",
@@ -116,8 +116,8 @@ function valueOfOption(option: Option): Value | undefined {
   if (!option.required && !option.optional) return undefined;
   if (option.argChoices) return { kind: "choice", choices: option.argChoices };
   if (option.long === "--user") return { kind: "user" };
-  const placeholder = /[<[]([a-z]+)/.exec(option.flags)?.[1] ?? "";
-  return { kind: KINDS[placeholder] ?? "text" };
+  const name = /[<[]([a-z]+)/.exec(option.flags)?.[1] ?? "";
+  return { kind: KINDS[name] ?? "text" };
 }
 
 function valueOfOperand(argument: Argument, others: readonly string[]): Value {

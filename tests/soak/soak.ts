@@ -99,6 +99,7 @@ class Run {
   readonly #start = performance.now();
   #since = { at: 0, ended: 0 };
   #pausing = true;
+  readonly #told = new Set<string>();
 
   constructor(
     options: SoakOptions,
@@ -150,16 +151,19 @@ class Run {
       const course = this.#courses[i]!;
       return { ...one, course, grown: course.growth(this.#at) };
     });
-    const problems = stages.flatMap(({ stage, ledger }) =>
-      ledger.problems().map((what) => `${stage.name}: ${what}`)
-    );
     return {
       options: this.#options,
       stages,
       pace: this.#pace,
       faults: this.#faults.counts,
-      problems,
+      problems: this.#problems(),
     };
+  }
+
+  #problems(): string[] {
+    return this.#running.flatMap(({ stage, ledger }) =>
+      ledger.problems().map((what) => `${stage.name}: ${what}`)
+    );
   }
 
   /** Seconds since the start. */
@@ -208,14 +212,17 @@ class Run {
   }
 
   #tellRest(leg: number, legs: number): void {
-    const wrong = this.#running.reduce(
-      (sum, { ledger }) => sum + ledger.problems().length,
-      0,
-    );
+    const problems = this.#problems();
     this.#say(
       `rest ${leg} of ${legs} at ${Math.round(this.#at)} s: ` +
         `${this.#ended.toLocaleString("en-US")} connections, ` +
-        `${wrong === 0 ? "all is well" : `${wrong} problems`}`,
+        `${
+          problems.length === 0 ? "all is well" : `${problems.length} problems`
+        }`,
     );
+    for (const problem of problems) {
+      if (!this.#told.has(problem)) this.#say(`  ${problem}`);
+      this.#told.add(problem);
+    }
   }
 }

@@ -8,6 +8,7 @@ import type { Running } from "./faults.ts";
 import { growth, type Sample } from "./trend.ts";
 
 const ZYGOTE = "mpserv:zygote";
+const SANDBOX = "anon_inode:seccomp notify";
 /** A process that has ended is reaped within so many seconds, unless who reaps it is stopped. */
 const LONGEST_ZOMBIE = 20;
 /** The first part of a run does not count: runtimes compile, heaps find their size. */
@@ -62,12 +63,22 @@ export class Course {
 
   /** Looks at it when nobody is served; waits until it is quiet. */
   async rest(at: number): Promise<void> {
-    const kinds = await this.#running.server.steadyDescriptors();
-    this.atRest.push({ at, value: kinds.length });
+    const { server, ledger } = this.#running;
+    const kinds = await server.steadyDescriptors();
+    const others = kinds.filter((kind) => kind !== SANDBOX);
+    this.atRest.push({ at, value: others.length });
     const first = this.atRest[0]!.value;
-    if (kinds.length > first) {
-      const what = `${first} at the first rest, ${kinds.length} at ${at} s`;
-      this.#running.ledger.problem("descriptors", what);
+    if (others.length > first) {
+      const what = `${first} at the first rest, ${others.length} at ${at} s`;
+      ledger.problem("descriptors", what);
+    }
+    // Workers outlive a zygote that was killed, and its sandbox is listened to until the last has ended.
+    const sandboxes = kinds.length - others.length;
+    const families =
+      server.children().filter(({ parent }) => parent === server.pid).length;
+    if (sandboxes > families) {
+      const what = `${sandboxes} sandboxes of ${families} families at ${at} s`;
+      ledger.problem("descriptors", what);
     }
   }
 

@@ -61,6 +61,26 @@ test("soak sampler: descriptors that are more at a later rest are told", async (
   ]);
 });
 
+test("soak sampler: a sandbox is listened to as long as a process is in it", async () => {
+  let children = [processOf(ZYGOTE, Deno.pid, "mpserv:zygote", "S")];
+  const sandbox = "anon_inode:seccomp notify";
+  const open = [sandbox];
+  const { course: seen, ledger } = course({
+    children: () => children,
+    descriptors: () => open,
+  });
+  await seen.rest(1);
+  open.push(sandbox);
+  children = [...children, processOf(7, Deno.pid, "mpserv:conn", "S")];
+  await seen.rest(2);
+  assert.deepEqual(ledger.problems(), []);
+  children = [children[0]!, processOf(8, ZYGOTE, "mpserv:conn", "S")];
+  await seen.rest(3);
+  assert.deepEqual(ledger.problems(), [
+    "descriptors: 2 sandboxes of 1 families at 3 s",
+  ]);
+});
+
 test("soak sampler: memory that grows is told, but not while it warms up", () => {
   for (const leaks of [true, false]) {
     const { course: seen, ledger } = course({});

@@ -101,17 +101,33 @@ interface Warner {
   removeListener(event: "warning", listener: () => void): void;
 }
 
+// deno-lint-ignore no-explicit-any
+function runtimeInternals(): any {
+  // deno-lint-ignore no-explicit-any
+  const runtime = Deno as any;
+  return runtime[runtime.internal] ?? {};
+}
+
+/**
+ * Whether a module of Node's may have been loaded by now.
+ *
+ * @returns False only when none was: Deno 2.7 does not say, and has them all in its snapshot.
+ */
+export function mayHaveLoadedNode(): boolean {
+  const internals = runtimeInternals();
+  return !("__nodeBootstrapArgs" in internals) ||
+    internals.__nodeProcessBootstrapped === true;
+}
+
 /**
  * `node:process` keeps the pid in a variable of its own once it has been loaded. Deno 2.9 can set it up
  * again, which a child does if the zygote had it; Deno 2.7 cannot: there `process.pid` stays that of
  * the zygote.
  */
 export function renewNodeProcess(): void {
-  // deno-lint-ignore no-explicit-any
-  const runtime = Deno as any;
-  const internals = runtime[runtime.internal];
-  const boot = internals?.__nodeBootstrapArgs;
-  if (!internals?.__nodeProcessBootstrapped || !boot) return;
+  const internals = runtimeInternals();
+  const boot = internals.__nodeBootstrapArgs;
+  if (!internals.__nodeProcessBootstrapped || !boot) return;
   const { process } = globalThis as unknown as { process: Warner };
   const listeners = process.listeners("warning").length;
   internals.__nodeProcessBootstrapped = false;

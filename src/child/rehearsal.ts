@@ -15,6 +15,7 @@ import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";
 import { arrive, type Birth, live, meansOf } from "./birth.ts";
+import { mayHaveLoadedNode } from "./identity.ts";
 import type { Rebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
 import { decodeHandover, encodeHandover, HANDOVER_SIZE } from "./wire.ts";
@@ -40,9 +41,9 @@ export async function rehearseService(
   { asynchronous }: LoadedService,
   options: ChildOptions,
 ): Promise<void> {
-  const serve = asynchronous
-    ? echoLater
-    : (await import("../service/echo.ts")).echo;
+  const services = asynchronous
+    ? [echoThroughStreams, echoThroughBuffer]
+    : [(await import("../service/echo.ts")).echo];
   const bytes = new TextEncoder().encode("warm\n");
   const rounds = roundsOf(asynchronous).service;
   // This process stays what it is. The object is the one that children will get, wherever it can be:
@@ -55,7 +56,10 @@ export async function rehearseService(
     write(client.number, bytes);
     shutdownWrite(client.number);
     const birth = comeOver(id, server);
-    await live(birth, reports, { serve, asynchronous }, own);
+    const serve = services[id % services.length]!;
+    const service = { serve, asynchronous };
+    // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
+    await Promise.resolve().then(live.bind(null, birth, reports, service, own));
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
   }
@@ -110,10 +114,11 @@ function comeOver(id: number, connection: Fd): Birth {
   return { handover: decodeHandover(received.data), fd: received.fd };
 }
 
-async function echoLater(connection: Connection): Promise<void> {
-  if (connection.id % 2 === 0) {
-    return await connection.readable.pipeTo(connection.writable);
-  }
+async function echoThroughStreams(connection: Connection): Promise<void> {
+  await connection.readable.pipeTo(connection.writable);
+}
+
+async function echoThroughBuffer(connection: Connection): Promise<void> {
   const buffer = new Uint8Array(1024);
   for (let count; (count = await connection.read(buffer)) !== null;) {
     await connection.write(buffer.subarray(0, count));
@@ -130,7 +135,9 @@ async function echoLater(connection: Connection): Promise<void> {
 export async function generatorsOf(
   service: LoadedService,
 ): Promise<(() => string)[]> {
-  if (!service.asynchronous) return []; // no built-in service uses them
+  // No built-in service uses them, and where nothing has loaded them nothing has drawn from them: to
+  // load them here would cost every child the renewal of `node:process`.
+  if (!service.asynchronous || !mayHaveLoadedNode()) return [];
   const { randomUUID, randomBytes } = await import("node:crypto");
   return [() => randomUUID(), () => randomBytes(4).toString("hex")];
 }

@@ -5,8 +5,11 @@
  * @module
  */
 
-let caught: PromiseWithResolvers<never> | undefined;
-let seen = false;
+/** Ends the wait for the connection that is served at this moment. */
+let interrupt: ((error: unknown) => void) | undefined;
+let listening = false;
+/** The first error that nobody caught. */
+let struck: { error: unknown } | undefined;
 
 /**
  * Waits for a handler, or for an error that it does not catch.
@@ -15,8 +18,13 @@ let seen = false;
  * @returns Resolves with it; rejects with the error that comes first.
  */
 export function untilUncaught(served: Promise<void>): Promise<void> {
-  caught ??= listen();
-  return Promise.race([served, caught.promise]);
+  if (!listening) listen();
+  // Not Promise.race: what never settles would keep every connection of a worker.
+  return new Promise((resolve, reject) => {
+    interrupt = reject;
+    if (struck) reject(struck.error);
+    served.then(resolve, reject);
+  });
 }
 
 /**
@@ -25,20 +33,18 @@ export function untilUncaught(served: Promise<void>): Promise<void> {
  * @returns True when its state is not to be trusted any more.
  */
 export function sawUncaught(): boolean {
-  return seen;
+  return struck !== undefined;
 }
 
-function listen(): PromiseWithResolvers<never> {
-  const made = Promise.withResolvers<never>();
-  made.promise.catch(() => {}); // nobody may be waiting when it comes
+function listen(): void {
+  listening = true;
   const strike = (event: Event, error: unknown) => {
     event.preventDefault();
-    seen = true;
-    made.reject(error);
+    struck ??= { error };
+    interrupt?.(error);
   };
   addEventListener("unhandledrejection", (event) => {
     strike(event, event.reason);
   });
   addEventListener("error", (event) => strike(event, event.error));
-  return made;
 }

@@ -103,7 +103,7 @@ test("client --raw: a server that reads late gets all of it", async () => {
   });
   using late = new Gate();
   await using client = new Client([...server.args, "--raw"]);
-  const { typed } = await client.typeUntilFull();
+  const { typed } = await client.typeUntilFull(server);
   late.open();
   const total = await typed;
   await client.endInput();

@@ -39,7 +39,7 @@ test("client: the writer ends when its parent is killed, though the connection i
   using end = new Gate();
   await using client = new Client([...server.args, "--raw"]);
   const writer = await client.writer();
-  const { typed } = await client.typeUntilFull();
+  const { typed } = await client.typeUntilFull(server);
   client.process.kill("SIGKILL");
   await until("the writer is gone", () => !isAlive(writer));
   await typed;
@@ -50,7 +50,7 @@ test("client: the writer ends when the server hangs up, though the connection is
   using end = new Gate();
   await using client = new Client([...server.args, "--raw"]);
   const writer = await client.writer();
-  const { typed } = await client.typeUntilFull();
+  const { typed } = await client.typeUntilFull(server);
   end.open();
   const { code, stderr } = await client.result();
   assert.match(stderr, /^error: [^\n]+\n$/);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { descendants } from "../helpers/processes.ts";
+import { descendants, unsentBytes } from "../helpers/processes.ts";
 import { DEADLINE, until } from "../helpers/testing.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -11,6 +11,9 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"].map((name) =>
   `--allow-${name}`
 );
+/** A connection that takes no more has more than this in its send buffer: tcp_wmem of tcp(7). */
+const MIB = 1 << 20;
+
 /** What a client left behind. */
 export interface Result {
   readonly code: number;
@@ -91,8 +94,13 @@ export class Client implements AsyncDisposable {
     await this.#stdin.close().catch(() => {});
   }
 
-  /** Types zeros until the client takes no more. `typed`: how many it took, in the end. */
-  async typeUntilFull(): Promise<{ typed: Promise<number> }> {
+  /**
+   * Types zeros until the connection to a server and the pipe before it are full. `typed`: how many the
+   * client took, in the end.
+   */
+  async typeUntilFull(
+    { port }: { readonly port: number },
+  ): Promise<{ typed: Promise<number> }> {
     const chunk = new Uint8Array(64 * 1024);
     let full = false;
     let count = 0;
@@ -107,7 +115,7 @@ export class Client implements AsyncDisposable {
     const counts: number[] = [];
     await until("the client takes no more input", () => {
       counts.push(count);
-      return count > 0 && counts.at(-10) === count;
+      return unsentBytes(port) > MIB && counts.at(-10) === count;
     });
     full = true;
     return { typed };

@@ -8,6 +8,8 @@
 export class TestServer implements AsyncDisposable {
   /** What a client is told to connect to it. */
   readonly args: string[];
+  /** Where it listens; 0 on a Unix domain socket. */
+  readonly port: number = 0;
   readonly #listener: Deno.Listener;
   readonly #served: Promise<void>;
 
@@ -18,7 +20,8 @@ export class TestServer implements AsyncDisposable {
     const { hostname = "127.0.0.1", path } = where;
     if (path === undefined) {
       const listener = Deno.listen({ hostname, port: 0 });
-      this.args = [hostname, String(listener.addr.port)];
+      this.port = listener.addr.port;
+      this.args = [hostname, String(this.port)];
       this.#listener = listener;
     } else {
       this.args = ["--unix", path];

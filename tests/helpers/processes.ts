@@ -98,6 +98,17 @@ export function serverSockets(port: number): ServerSockets {
   return found;
 }
 
+/** Bytes that wait in this machine to be sent to a TCP port: `tx_queue` of `/proc/net/tcp`. */
+export function unsentBytes(port: number): number {
+  let sum = 0;
+  for (const line of Deno.readTextFileSync("/proc/net/tcp").split("\n")) {
+    const [, , remote, , queues] = line.trim().split(/\s+/);
+    if (parseInt(remote?.split(":")[1] ?? "", 16) !== port) continue;
+    sum += parseInt(queues?.split(":")[0] ?? "", 16);
+  }
+  return sum;
+}
+
 /** How many of some sockets a process has. */
 export function countSockets(pid: number, sockets: Set<string>): number {
   return descriptors(pid).filter((link) => sockets.has(link)).length;

@@ -33,7 +33,7 @@ export function named(flag: string): (text: string) => string {
   return (text) => {
     if (text !== "") return text;
     throw new InvalidArgumentError(
-      `Cannot use an empty ${flag}: give a value.`,
+      `Cannot use an empty ${flag}: give a value`,
     );
   };
 }

@@ -10,11 +10,12 @@ import type { Outcome } from "../bench/outcome.ts";
 import { measure } from "../bench/measure.ts";
 import { connect } from "../client/connect.ts";
 import type { Address } from "../posix/address.ts";
+import { reasonOf } from "../posix/reason.ts";
 import type { BenchOptions } from "./bench_options.ts";
 import { comparisonText } from "./compare_text.ts";
 import { outcomeText } from "./bench_text.ts";
 import { ProgressBar } from "./progress_bar.ts";
-import { UserError } from "./terminal.ts";
+import { print, UserError } from "./terminal.ts";
 
 /** Requests that may be under way at once in an open loop: enough to hide a server's short pauses. */
 const OPEN_LOOP_CONNECTIONS = 64;
@@ -40,11 +41,11 @@ export async function bench(options: BenchOptions): Promise<void> {
   if (what === "compare") {
     const comparison = await runComparison(target, options);
     await writeReport(options, (report) => report.comparisonReport(comparison));
-    return await print(comparisonText(comparison), comparison, options);
+    return show(comparisonText(comparison), comparison, options);
   }
   const outcome = await run(what, planOf(what, target, options));
   await writeReport(options, (report) => report.outcomeReport(outcome));
-  await print(outcomeText(outcome), outcome, options);
+  show(outcomeText(outcome), outcome, options);
   if (outcome.failed > 0) {
     const kinds = Object.entries(outcome.failures).map(([kind, count]) =>
       `${count} ${kind}`
@@ -97,9 +98,8 @@ function planOf(mode: Mode, target: Address, options: BenchOptions): Plan {
 async function resolve(options: BenchOptions): Promise<Address> {
   const { unix, host, port } = options;
   if (unix !== undefined) return { transport: "unix", path: unix };
-  const name = host.replace(/^\[(.+)\]$/, "$1"); // IPv6 as it stands in front of a port
   try {
-    const { address } = await lookup(name);
+    const { address } = await lookup(host);
     return { transport: "tcp", hostname: address, port };
   } catch {
     throw new UserError(
@@ -117,9 +117,10 @@ async function checkWritable(path: string): Promise<void> {
   try {
     using _ = await Deno.open(path, { write: true, create: true });
   } catch (error) {
-    const { code = "unknown" } = error as { code?: string };
     throw new UserError(
-      `Cannot write the report "${path}": ${code}: is there such a directory, and may you write to it?`,
+      `Cannot write the report "${path}": ${
+        reasonOf(error)
+      }: is there such a directory, and may you write to it?`,
     );
   }
 }
@@ -134,15 +135,10 @@ async function writeReport(
 }
 
 /** Text or JSON on standard output. */
-async function print(
+function show(
   text: string,
   outcome: Outcome | Comparison,
   { json }: BenchOptions,
-): Promise<void> {
-  const bytes = new TextEncoder().encode(
-    json ? JSON.stringify(outcome, null, 2) + "\n" : text,
-  );
-  for (let sent = 0; sent < bytes.length;) {
-    sent += await Deno.stdout.write(bytes.subarray(sent));
-  }
+): void {
+  print(json ? JSON.stringify(outcome, null, 2) + "\n" : text);
 }

@@ -7,7 +7,13 @@ import { Argument, Command, Option } from "@commander-js/extra-typings";
 import { type Mode, MODES } from "../bench/plan.ts";
 import { count, duration, named, valueOf } from "./arguments.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
-import { parsePort, parseSize } from "./values.ts";
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  parseHost,
+  parsePort,
+  parseSize,
+} from "./values.ts";
 
 const CORES = navigator.hardwareConcurrency;
 
@@ -73,11 +79,11 @@ export function benchCommand(
     .description("Measure an echo server: ours or any other.")
     .addArgument(
       new Argument("[host]", "address or name of the server")
-        .argParser(named("host")).default("127.0.0.1"),
+        .argParser(valueOf(parseHost)).default(DEFAULT_HOST),
     )
     .addArgument(
-      new Argument("[port]", "its TCP port").argParser(valueOf(parsePort))
-        .default(9190),
+      new Argument("[port]", "its TCP port")
+        .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT),
     )
     .option(
       "--unix <path>",
@@ -151,7 +157,9 @@ export function benchCommand(
       if (options.unix !== undefined && self.args.length > 0) {
         throw wrong("both a host and --unix: give one of them");
       }
-      if (port === 0) throw wrong("port 0: want one that a server listens on");
+      if (options.duration === 0) {
+        throw wrong("--duration 0: want some time to measure in");
+      }
       await bench({ ...options, host, port, what });
     });
   return command as unknown as Command<unknown[]>;

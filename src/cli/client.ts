@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { Argument, Command, Option } from "@commander-js/extra-typings";
+import { Argument, Command } from "@commander-js/extra-typings";
 import type { ClientOptions } from "../client/client.ts";
+import { duration, named, valueOf } from "./arguments.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
-import { parseDuration, parsePort } from "./values.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, parseHost, parsePort } from "./values.ts";
 
-const DEFAULT_HOST = "127.0.0.1";
-const DEFAULT_PORT = 9190;
 const DEFAULT_PREFIX = "Message from server: ";
 
 const NOTES = `
@@ -39,17 +38,18 @@ export function clientCommand(
         "and neither waits for the other.",
     )
     .addArgument(
-      new Argument("[host]", "address or name of the server").default(
-        DEFAULT_HOST,
-      ),
+      new Argument("[host]", "address or name of the server")
+        .argParser(valueOf(parseHost)).default(DEFAULT_HOST),
     )
     .addArgument(
-      new Argument("[port]", "its TCP port").argParser(
-        usage((text) => parsePort(text, 1)),
-      )
-        .default(DEFAULT_PORT),
+      new Argument("[port]", "its TCP port")
+        .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT),
     )
-    .option("--unix <path>", "connect to a Unix domain socket instead")
+    .option(
+      "--unix <path>",
+      "connect to a Unix domain socket instead",
+      named("--unix"),
+    )
     .option(
       "--raw",
       "copy bytes both ways: no line ends the conversation, no prefix",
@@ -61,11 +61,10 @@ export function clientCommand(
       "one process, which waits for each reply before it sends the next line",
     )
     .addOption(
-      new Option(
+      duration(
         "--connect-timeout <d>",
         "give up connecting after so long, such as 500ms; 0: never",
-      )
-        .argParser(usage(parseDuration)).default(10_000, "10s"),
+      ).default(10_000, "10s"),
     )
     .addHelpText(
       "after",
@@ -77,6 +76,11 @@ export function clientCommand(
       }
       const prefixed = self.getOptionValueSource("prefix") === "cli" &&
         options.prefix !== false;
+      if (options.raw && options.lockStep) {
+        throw wrongUsage(
+          "Cannot use --raw with --lock-step, which waits for lines: give one",
+        );
+      }
       if (options.raw && prefixed) {
         throw wrongUsage(
           "Cannot use --prefix with --raw, which copies bytes: give one",
@@ -84,8 +88,8 @@ export function clientCommand(
       }
       await talk({
         target: options.unix === undefined
-          ? tcpTarget(host, port)
-          : unixTarget(options.unix),
+          ? { transport: "tcp", hostname: host, port }
+          : { transport: "unix", path: options.unix },
         prefix: options.raw || options.prefix === false
           ? ""
           : options.prefix as string,
@@ -103,34 +107,6 @@ async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
     return (await import("../client/lock_step.ts")).runLockStep(options);
   }
   return (await import("../client/client.ts")).runClient(options);
-}
-
-function tcpTarget(host: string, port: number): Deno.NetAddr {
-  const hostname = host.replace(/^\[(.+)\]$/, "$1"); // IPv6 as it stands in front of a port
-  if (hostname.trim() === "") {
-    throw wrongUsage(
-      `Cannot connect to host "${host}": want an address or a name`,
-    );
-  }
-  return { transport: "tcp", hostname, port };
-}
-
-function unixTarget(path: string): Deno.UnixAddr {
-  if (path === "") {
-    throw wrongUsage('Cannot connect to --unix "": want the path of a socket');
-  }
-  return { transport: "unix", path };
-}
-
-/** Turns our parsers' errors into wrong usage. */
-function usage<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text);
-    } catch (error) {
-      throw wrongUsage((error as Error).message);
-    }
-  };
 }
 
 function wrongUsage(message: string): UserError {

@@ -11,6 +11,7 @@ import {
 } from "../control/place.ts";
 import type { Status } from "../control/wire.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { parsePort } from "./values.ts";
 
 /**
  * Connects to the server that is meant.
@@ -38,7 +39,7 @@ export async function findServer(
 export async function locate(target: string): Promise<string> {
   const isPort = /^\d+$/.test(target);
   const name = await controlName(
-    isPort ? { port: Number(target) } : { path: target },
+    isPort ? { port: portOf(target) } : { path: target },
   );
   for (const directory of controlDirectories()) {
     const path = `${directory}/${name}`;
@@ -48,6 +49,14 @@ export async function locate(target: string): Promise<string> {
   throw new UserError(
     `Cannot find a server of port ${target}: none of yours with a control socket runs: check the port, or give the socket's path`,
   );
+}
+
+function portOf(text: string): number {
+  try {
+    return parsePort(text, 1);
+  } catch (error) {
+    throw new UserError((error as Error).message, EXIT_USAGE);
+  }
 }
 
 async function isAlive(path: string): Promise<boolean> {

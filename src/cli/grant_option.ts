@@ -20,14 +20,14 @@ function grants(text: string, before: string[] | undefined): string[] {
   for (const grant of list) {
     if (grant.startsWith("ffi=")) {
       throw new InvalidArgumentError(
-        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone.`,
+        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone`,
       );
     }
     if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
     throw new InvalidArgumentError(
       `Cannot grant "${grant}": want one of ${
         PERMISSION_KINDS.join(", ")
-      }, alone or as kind=value.`,
+      }, alone or as kind=value`,
     );
   }
   return [...before ?? [], ...list];

@@ -6,6 +6,7 @@
 import { pathToFileURL } from "node:url";
 import { keepForRuntime } from "../model/runtime.ts";
 import { grantKind, permissionFlags } from "../permissions.ts";
+import { reasonOf } from "../posix/reason.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
@@ -40,12 +41,18 @@ export async function findHandler(
 ): Promise<string> {
   const info = await Deno.stat(path).catch((error: Error) => error);
   if (info instanceof Error || !info.isFile) {
-    throw new UserError(
-      `Cannot use handler "${path}": no such file: check the path`,
-    );
+    throw new UserError(`Cannot use handler "${path}": ${obstacle(info)}`);
   }
   if (Deno.build.standalone) refuseForCompiled(path, grants);
   return pathToFileURL(await Deno.realPath(path)).href;
+}
+
+/** Why there is no file to load. */
+function obstacle(info: Deno.FileInfo | Error): string {
+  if (!(info instanceof Error)) return "it is no file: give a module";
+  return info instanceof Deno.errors.NotFound
+    ? "no such file: check the path"
+    : `${reasonOf(info)}: give one that you may read`;
 }
 
 /**

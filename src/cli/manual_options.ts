@@ -8,6 +8,7 @@ import {
   Command,
   type CommandUnknownOpts as AnyCommand,
 } from "@commander-js/extra-typings";
+import { print } from "./terminal.ts";
 
 /** The shells that there are completions for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -80,12 +81,4 @@ export function manCommand(definitions: Definitions): AnyCommand {
       print(makeManual(readGrammar(definitions[page]())));
     });
   return command;
-}
-
-/** Writes to standard output, whole. */
-function print(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let sent = 0; sent < bytes.length;) {
-    sent += Deno.stdout.writeSync(bytes.subarray(sent));
-  }
 }

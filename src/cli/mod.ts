@@ -20,7 +20,8 @@ import {
 } from "./manual_options.ts";
 import { splitProgram } from "./program.ts";
 import { serveCommand } from "./serve_options.ts";
-import { EXIT_USAGE, finish, say } from "./terminal.ts";
+import { EXIT_USAGE, finish, print, say } from "./terminal.ts";
+import { explainUsage } from "./wrong_usage.ts";
 
 /**
  * Parses the command line and runs the command; ends the process.
@@ -41,9 +42,11 @@ export function run(
   };
   const program = definitions[name]();
   for (const command of [program, ...program.commands]) {
+    const words = command === program ? name : `${name} ${command.name()}`;
     command.exitOverride().showSuggestionAfterError().configureOutput({
-      outputError: (text) => say(text.trim().replaceAll(/\s*\n\s*/g, " ")),
+      outputError: (text) => say(explainUsage(text, words)),
       writeErr: (text) => say(text.trimEnd()),
+      writeOut: print,
     });
   }
   return finish(async () => {

@@ -65,10 +65,8 @@ import {
   maxLifetimeOption,
   type TimeOptions,
 } from "./time_options.ts";
-import { parsePort } from "./values.ts";
+import { DEFAULT_HOST, DEFAULT_PORT, parseHost, parsePort } from "./values.ts";
 
-const DEFAULT_PORT = 9190;
-const DEFAULT_HOST = "127.0.0.1";
 const CORES = navigator.hardwareConcurrency;
 
 /** What was typed, checked, with durations in milliseconds. */
@@ -150,7 +148,7 @@ export function serveCommand(
     .option(
       "--host <addr>",
       "address or name to bind",
-      named("--host"),
+      valueOf(parseHost),
       DEFAULT_HOST,
     )
     .option(

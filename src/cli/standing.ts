@@ -6,6 +6,7 @@
  */
 import { resolve } from "node:path";
 import type { Standing } from "../child/standing.ts";
+import { checkExecutable } from "../posix/exec.ts";
 import { getLimit, type Resource } from "../posix/limits.ts";
 import {
   findGroup,
@@ -15,6 +16,7 @@ import {
   isRoot,
   type User,
 } from "../posix/users.ts";
+import { reasonOf } from "../posix/reason.ts";
 import type { ProcessOptions } from "./process_options.ts";
 import { UserError } from "./terminal.ts";
 
@@ -83,13 +85,12 @@ function asId(text: string): number | undefined {
 function resolveDirectory(path: string): string {
   const why = (() => {
     try {
-      return Deno.statSync(path).isDirectory
-        ? undefined
-        : "not a directory (ENOTDIR)";
+      if (!Deno.statSync(path).isDirectory) return "not a directory (ENOTDIR)";
+      checkExecutable(path); // whoever may enter it
     } catch (error) {
       return error instanceof Deno.errors.NotFound
         ? "no such directory (ENOENT)"
-        : (error as Error).message;
+        : reasonOf(error);
     }
   })();
   if (why === undefined) return resolve(path);

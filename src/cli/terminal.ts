@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonOf } from "../posix/reason.ts";
 import { endExporting, exportsTelemetry } from "./telemetry.ts";
 
 /** Exit code: the system refused. */
@@ -29,14 +30,15 @@ export class UserError extends Error {
 }
 
 /**
- * Writes a line to standard error, whole.
+ * Writes a line to standard error, whole, unless the system refuses: then nobody can be told.
  *
  * @param line The line, without its end.
  */
 export function say(line: string): void {
-  const bytes = new TextEncoder().encode(line + "\n");
-  for (let sent = 0; sent < bytes.length;) {
-    sent += Deno.stderr.writeSync(bytes.subarray(sent));
+  try {
+    writeAll(Deno.stderr, line + "\n");
+  } catch {
+    // The exit code still says what it says.
   }
 }
 
@@ -44,15 +46,21 @@ export function say(line: string): void {
  * Writes to standard output, whole, unless nobody reads it any more.
  *
  * @param text The text, with its ends of lines.
+ * @throws {UserError} When the system refuses.
  */
 export function print(text: string): void {
-  const bytes = new TextEncoder().encode(text);
   try {
-    for (let sent = 0; sent < bytes.length;) {
-      sent += Deno.stdout.writeSync(bytes.subarray(sent));
-    }
+    writeAll(Deno.stdout, text);
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    throw new UserError(`Cannot write to standard output: ${reasonOf(error)}`);
+  }
+}
+
+function writeAll(stream: typeof Deno.stdout, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let sent = 0; sent < bytes.length;) {
+    sent += stream.writeSync(bytes.subarray(sent));
   }
 }
 

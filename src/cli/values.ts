@@ -5,6 +5,11 @@
  * @module
  */
 
+/** Where a server listens, and a client connects to, unless told otherwise. */
+export const DEFAULT_HOST = "127.0.0.1";
+/** The TCP port of both. */
+export const DEFAULT_PORT = 9190;
+
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1000,
@@ -39,6 +44,30 @@ export function parsePort(text: string, least: 0 | 1 = 0): number {
   throw new RangeError(
     `Cannot use port "${text}": want a whole number from ${least} to 65535`,
   );
+}
+
+/**
+ * An address or a name of a machine.
+ *
+ * @param text What was typed; IPv6 may stand in brackets, as in front of a port.
+ * @returns The same without brackets.
+ * @throws {RangeError} When it is none: nothing, or a port where a host is due.
+ */
+export function parseHost(text: string): string {
+  const host = text.trim().replace(/^\[(.+)\]$/, "$1");
+  const [, alone, port] = /^([^:]+|\[.+\]):(\d+)$/.exec(text) ?? [];
+  if (alone !== undefined) {
+    throw new RangeError(
+      `Cannot use host "${text}": want host and port as two words, such as ${alone} ${port}`,
+    );
+  }
+  if (/^\d{1,5}$/.test(host)) {
+    throw new RangeError(
+      `Cannot use host "${text}": want an address or a name before a port, such as ${DEFAULT_HOST} ${text}`,
+    );
+  }
+  if (host !== "") return host;
+  throw new RangeError(`Cannot use host "${text}": want an address or a name`);
 }
 
 /**

@@ -9,7 +9,7 @@ import { poll, read } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { connect, type Target } from "./connect.ts";
 import { Output } from "./output.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 import { verdict } from "./verdict.ts";
 import { takeWriter } from "./early_writer.ts";
 import type { Writer } from "./writer_process.ts";

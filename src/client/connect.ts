@@ -6,7 +6,7 @@
 import { formatAddress } from "../posix/address.ts";
 import { openDescriptors } from "../posix/fd.ts";
 import { findConnection } from "../posix/sockets.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
 export type Target = Deno.NetAddr | Deno.UnixAddr;
@@ -48,7 +48,7 @@ async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
   }, timeout);
   const dialing = open(target).catch((error) => {
     throw new Error(
-      `Cannot connect to "${name}": ${reasonOf(error)}${hint(error)}`,
+      `Cannot connect to "${name}": ${reasonOf(error)}${hint(error, target)}`,
     );
   });
   try {
@@ -73,13 +73,17 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOENT: "is the server running?",
   EACCES: "do you have the right to use it?",
   EAGAIN: "the server has no room for more connections",
-  EINVAL: "use a shorter path",
   ENETUNREACH: "is the address right?",
   EHOSTUNREACH: "is the address right?",
   ETIMEDOUT: "is the address right?",
 };
 
-function hint(error: Error & { code?: string }): string {
+function hint(error: Error & { code?: string }, target: Target): string {
+  if (error.code === "EINVAL") {
+    return "path" in target
+      ? ": use a shorter path"
+      : `: name the interface, too, such as ${target.hostname}%eth0`; // link-local, ipv6(7)
+  }
   // Neither an unknown name nor an impossible one comes with a code.
   const text = /lookup|invalid host/.test(error.message)
     ? "check the host name"

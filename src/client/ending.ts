@@ -5,7 +5,7 @@
  */
 import { PosixError } from "../posix/errno.ts";
 import { shutdownWrite } from "../posix/sockets.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 import type { ReportKind } from "./wire.ts";
 
 /** Why sending is over, and the reason where something failed. */

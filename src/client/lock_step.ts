@@ -13,7 +13,7 @@ import { type Ending, halfClose, socketFailure } from "./ending.ts";
 import { LineQueue } from "./line_queue.ts";
 import { Output } from "./output.ts";
 import { QuitScanner } from "./quit.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 import { verdict } from "./verdict.ts";
 
 const STDIN = 0;

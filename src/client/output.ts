@@ -6,7 +6,7 @@
 import { POLLOUT } from "../posix/abi.ts";
 import { poll, write } from "../posix/io.ts";
 import { Prefixer } from "./prefix.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 
 const STDOUT = 1;
 

@@ -12,7 +12,7 @@ import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { type Ending, halfClose, socketFailure } from "./ending.ts";
 import { QuitScanner } from "./quit.ts";
-import { reasonOf } from "./reason.ts";
+import { reasonOf } from "../posix/reason.ts";
 import {
   encodeReport,
   isSocket,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonOf } from "../posix/reason.ts";
 import type { Answers, Request } from "./wire.ts";
 
 /** Bytes of an answer at most: more than any server has connections for. */
@@ -61,7 +62,9 @@ export class ControlClient implements Disposable {
         );
       }
       throw new ControlError(
-        `Cannot reach a server at "${path}": ${(error as Error).message}`,
+        `Cannot reach a server at "${path}": ${
+          reasonOf(error)
+        }: ask as the user who started it`,
       );
     }
   }

@@ -11,6 +11,7 @@ import type { Watcher } from "../posix/watcher.ts";
 import {
   clearPath,
   type Listener,
+  ListenError,
   openListener,
   removeSocket,
 } from "../server/listener.ts";
@@ -168,6 +169,8 @@ async function install(path: string, replace: boolean): Promise<Door> {
     port: 0,
     unix: newcomer,
     backlog: BACKLOG,
+  }).catch((error: Error) => {
+    throw new ListenError(error.message.replace(newcomer, path));
   });
   try {
     Deno.chmodSync(newcomer, 0o600);

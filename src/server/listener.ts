@@ -85,7 +85,7 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
     });
     return wrapped;
   } catch (error) {
-    throw new ListenError(explain(unix, error as Error));
+    throw new ListenError(explain(unix, error as Error, PATH_HINTS));
   }
 }
 
@@ -184,7 +184,7 @@ export async function clearPath(path: string): Promise<void> {
     if (error instanceof Deno.errors.ConnectionRefused) {
       return removeSocket(path, info);
     }
-    throw new ListenError(explain(path, error as Error));
+    throw new ListenError(explain(path, error as Error, PATH_HINTS));
   }
   throw new ListenError(
     `Cannot listen on "${path}": address already in use (EADDRINUSE): a server is live there: give another path or stop it`,
@@ -224,9 +224,20 @@ const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EMFILE: ["too many open files", "raise the limit with `ulimit -n`"],
 };
 
-function explain(where: string, error: Error & { code?: string }): string {
+/** Where a path is what cannot be used. */
+const PATH_HINTS: typeof HINTS = {
+  ...HINTS,
+  EACCES: ["permission denied", "use a directory that you may write to"],
+  EINVAL: ["the path is too long", "use a shorter one"],
+};
+
+function explain(
+  where: string,
+  error: Error & { code?: string },
+  hints: typeof HINTS = HINTS,
+): string {
   const code = error.code ?? codeByClass(error);
-  const [text, hint] = HINTS[code] ?? [error.message, "check the address"];
+  const [text, hint] = hints[code] ?? [error.message, "check the address"];
   return `Cannot listen on "${where}": ${text}${
     code === "" ? "" : ` (${code})`
   }: ${hint}`;

@@ -15,7 +15,7 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["--stream", "--rate", "5"], /--rate with --stream/],
   [["--ping", "--delay", "5ms"], /--delay with --ping.*--compare/],
   [["--hold", "5", "--duration", "5s"], /--duration with --hold/],
-  [["localhost", "0", "--ping"], /port 0/],
+  [["localhost", "0", "--ping"], /port "0": want/],
   [["localhost", "70000", "--ping"], /port "70000"/],
   [["localhost", "--unix", "/no.sock", "--ping"], /both a host and --unix/],
 ];

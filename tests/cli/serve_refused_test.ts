@@ -84,6 +84,41 @@ test("serve: a Unix path in a missing directory is refused", async () => {
   );
 });
 
+test("serve: a Unix path that is too long is refused", async () => {
+  await isRefused(
+    ["--unix", `/tmp/${"x".repeat(120)}`],
+    /x": the path is too long \(EINVAL\): use a shorter one/,
+  );
+});
+
+test("serve: a control socket in a missing directory is refused by its own name", async () => {
+  await using directory = temporaryDirectory();
+  await isRefused(
+    ["0", "--control", `${directory.path}/missing/a.sock`],
+    /missing\/a\.sock": no such directory/,
+  );
+});
+
+test("serve: a directory that may not be used is refused", async () => {
+  await using directory = temporaryDirectory();
+  Deno.chmodSync(directory.path, 0o000);
+  // As root, only the right to enter and write anything is given up.
+  const rights = "-dac_override,-dac_read_search";
+  const through = isRoot
+    ? ["setpriv", `--bounding-set=${rights}`, `--inh-caps=${rights}`]
+    : [];
+  await isRefused(
+    ["0", "--chdir", directory.path],
+    /Cannot change to ".*": permission denied \(EACCES\): check the path/,
+    { through },
+  );
+  await isRefused(
+    ["--unix", `${directory.path}/echo.sock`],
+    /permission denied \(EACCES\): use a directory that you may write to/,
+    { through },
+  );
+}, { ignore: Deno.build.os !== "linux" });
+
 test("serve: too few descriptors are refused, with how many are needed", async () => {
   await isRefused(
     ["0"],

@@ -8,17 +8,26 @@ const STACK_TRACE = /\bat .*:\d+:\d+|file:\/\/|Uncaught/;
 
 /** Command lines that are wrong, and what the person is told. */
 const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
-  [["serve", "abc"], /port "abc": want a whole number from 0 to 65535/],
+  [
+    ["serve", "abc"],
+    /^error: Cannot use port "abc": want a whole number from 0 to 65535/,
+  ],
   [["serve", "-1"], /-1/],
   [["serve", "65536"], /port "65536"/],
   [["serve", "80.5"], /port "80\.5"/],
   [["serve", ""], /port ""/],
-  [["serve", "8000", "more"], /too many arguments/],
+  [
+    ["serve", "8000", "more"],
+    /too many arguments.*: see `mpserv serve --help`/,
+  ],
   [["serve", "--idle-timout", "5s"], /'--idle-timout'.*--idle-timeout/],
   [["serve", "--unknown"], /unknown option '--unknown'/],
   [["serve", "--host"], /'--host <addr>' argument missing/],
   [["serve", "--unix"], /'--unix <path>' argument missing/],
-  [["serve", "--idle-timeout", "5"], /duration "5": want a number and a unit/],
+  [
+    ["serve", "--idle-timeout", "5"],
+    /^error: --idle-timeout: Cannot use duration "5": want a number and a unit/,
+  ],
   [["serve", "--idle-timeout", "-5s"], /-5s/],
   [["serve", "--drain-timeout", "soon"], /duration "soon"/],
   [["serve", "--drain-timeout", "1000h"], /duration "1000h".*24 days/],
@@ -29,12 +38,19 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["serve", "--backlog", "many"], /backlog "many"/],
   [["serve", "--spares", "-1"], /-1/],
   [["serve", "--spares", "1.5"], /spares "1\.5"/],
-  [["serve", "--log-level", "loud"], /loud.*debug, info, warning, error/],
+  [
+    ["serve", "--log-level", "loud"],
+    /^error: --log-level: Cannot use "loud": want one of debug, info, warning, error$/m,
+  ],
   [["serve", "--log-format", "xml"], /xml.*text, json/],
   [["serve", "8000", "--unix", "/tmp/no.sock"], /both a port and --unix/],
   [["serve", "--host", "::1", "--unix", "/tmp/no.sock"], /--unix/],
   [["serve", "--unix", ""], /--unix/],
-  [["serve", "--host", "", "0"], /host/],
+  [["serve", "--host", "", "0"], /host ""/],
+  [["serve", "--host", "127.0.0.1:80"], /two words, such as 127\.0\.0\.1 80/],
+  [["status", "65536"], /port "65536": want a whole number from 1/],
+  [["bench", "--ping", "127.0.0.1", "0"], /port "0": want/],
+  [["bench", "--ping", "--duration", "0s"], /--duration 0: want some time/],
   [["sevre"], /unknown command 'sevre'.*serve/],
   [["--unknown"], /unknown option '--unknown'/],
 ];
@@ -69,6 +85,41 @@ test("usage: mpserv --version: says the versions on stdout, exit code 0", async 
   assert.match(stdout, /^mpserv \d+\.\d+\.\d+ \(Deno \d[^\n]*\)\n$/);
   assert.deepEqual([code, stderr], [0, ""]);
 });
+
+test("usage: what nobody reads to its end is no error; what cannot be written is one", async () => {
+  const shell = (redirection: string) => [
+    "/bin/bash",
+    "-c",
+    `"$@" ${redirection}`,
+    "bash",
+  ];
+  for (const args of [["--help"], ["man"], ["completions", "bash"]]) {
+    const unread = await runCommand(args, {
+      through: shell("| true; exit ${PIPESTATUS[0]}"),
+    });
+    assert.deepEqual(unread, { code: 0, stdout: "", stderr: "" });
+    if (Deno.build.os !== "linux") continue; // nobody else has this device
+    const { code, stderr } = await runCommand(args, {
+      through: shell(">/dev/full"),
+    });
+    assert.deepEqual({ code, stderr }, {
+      code: 1,
+      stderr:
+        "error: Cannot write to standard output: no space left on device (ENOSPC)\n",
+    });
+  }
+});
+
+test(
+  "usage: the exit code is right even where nobody can be told why",
+  async () => {
+    const { code } = await runCommand(["serve", "abc"], {
+      through: ["/bin/sh", "-c", 'exec "$@" 2>/dev/full', "sh"],
+    });
+    assert.equal(code, 2);
+  },
+  { ignore: Deno.build.os !== "linux" },
+);
 
 test("usage: mpserv alone: shows the commands on stderr, exit code 2", async () => {
   const { code, stdout, stderr } = await runCommand([]);

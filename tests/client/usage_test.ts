@@ -10,13 +10,19 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["127.0.0.1", ""], /port ""/],
   [["127.0.0.1", "0"], /port "0": want a whole number from 1/],
   [["", "80"], /host ""/],
+  [["9190"], /host "9190": want .* before a port, such as 127\.0\.0\.1 9190/],
+  [
+    ["[::1]:80"],
+    /"\[::1\]:80": want host and port as two words, such as \[::1\] 80/,
+  ],
   [["127.0.0.1", "80", "more"], /too many arguments/],
   [["--wrong"], /unknown option '--wrong'/],
   [["--unix"], /'--unix <path>' argument missing/],
-  [["--unix", ""], /--unix ""/],
+  [["--unix", ""], /an empty --unix/],
   [["--unix", "/tmp/socket", "127.0.0.1"], /both a host and --unix/],
   [["--prefix", "> ", "--raw"], /--prefix with --raw/],
-  [["--connect-timeout", "10"], /duration "10"/],
+  [["--raw", "--lock-step"], /--raw with --lock-step/],
+  [["--connect-timeout", "10"], /--connect-timeout: Cannot use duration "10"/],
   [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
 ];
 

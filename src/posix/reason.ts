@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PosixError } from "../posix/errno.ts";
+import type { PosixError } from "./errno.ts";
 
 /**
  * The reason in an error of the system, without the call that met it.
@@ -12,9 +12,10 @@ import { PosixError } from "../posix/errno.ts";
  * @returns Such as `connection refused (ECONNREFUSED)`.
  */
 export function reasonOf(error: unknown): string {
-  const { message, code } = error as Error & { code?: string };
-  if (error instanceof PosixError) return message.replace(/^\w+: /, "");
-  const words = message.replace(/ \(os error \d+\)$/, "");
+  const { name, message, code } = error as Error & Partial<PosixError>;
+  // Known by its name, so that a command that only prints loads no C library for it.
+  if (name === "PosixError") return message.replace(/^\w+: /, "");
+  const words = message.replace(/ \(os error \d+\)(: .*)?$/, "");
   const reason = words.slice(0, 1).toLowerCase() + words.slice(1);
   return code === undefined ? reason : `${reason} (${code})`;
 }

@@ -1,16 +1,19 @@
 /**
- * The examples of README.md, taken out of it, so that tests run what is printed.
+ * The examples of the READMEs, taken out of them, so that tests run what is printed.
  *
  * @module
  */
+
+/** The files, in the order of how much is in them. */
+export const READMES = ["README.md", ".github/README.ko.md"] as const;
 
 /** A block of code. */
 export interface Block {
   /** What follows the fence: `ts`, `sh`, `console`. */
   readonly language: string;
-  /** The heading that it stands under. */
-  readonly heading: string;
-  /** Its first line in README.md, counted from 1. */
+  /** The headings that it stands under, the nearest one last. */
+  readonly headings: readonly string[];
+  /** Its first line in the file, counted from 1. */
   readonly line: number;
   /** The code, with its last line's end. */
   readonly text: string;
@@ -27,29 +30,36 @@ export interface Step {
 /**
  * Every block of code.
  *
- * @param heading Only those under this heading.
+ * @param heading Only those below this heading, whatever stands between.
+ * @param file Which of {@linkcode READMES}.
  * @returns In their order.
  */
-export function readmeBlocks(heading?: string): Block[] {
+export function readmeBlocks(
+  heading?: string,
+  file: string = READMES[0],
+): Block[] {
   const text = Deno.readTextFileSync(
-    new URL("../../README.md", import.meta.url),
+    new URL(`../../${file}`, import.meta.url),
   );
   const blocks: Block[] = [];
-  let above = "";
+  let headings: string[] = [];
   let open: { language: string; line: number; lines: string[] } | undefined;
   for (const [index, line] of text.split("\n").entries()) {
     const fence = /^```(\w*)/.exec(line);
     if (open && fence) {
       const code = open.lines.join("\n") + "\n";
-      blocks.push({ ...open, heading: above, text: code });
+      blocks.push({ ...open, headings, text: code });
       open = undefined;
     } else if (fence) {
       open = { language: fence[1]!, line: index + 2, lines: [] };
     } else if (open) open.lines.push(line);
-    else above = /^#+ (.*)$/.exec(line)?.[1] ?? above;
+    else {
+      const [, level, title] = /^(#+) (.*)$/.exec(line) ?? [];
+      if (level) headings = [...headings.slice(0, level.length - 1), title!];
+    }
   }
   return blocks.filter((block) =>
-    heading === undefined || block.heading === heading
+    heading === undefined || block.headings.includes(heading)
   );
 }
 

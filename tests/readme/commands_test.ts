@@ -1,7 +1,7 @@
-/** Every command that README.md shows is run, here or by the test that this file names. */
+/** Every command that the READMEs show is run, here or by the test that this file names. */
 import assert from "node:assert/strict";
-import { commandLine, runCommand } from "../helpers/command.ts";
-import { type Block, readmeBlocks, stepsOf } from "../helpers/readme.ts";
+import { runCommand } from "../helpers/command.ts";
+import type { Block } from "../helpers/readme.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -12,15 +12,22 @@ import {
   receiveAll,
   roundTrip,
 } from "../helpers/wire_client.ts";
+import { halfCloses, stands, starts, talks, watches } from "./first_steps.ts";
+import { blocks, commandsOf, optionsOf, shell } from "./shown.ts";
 
 /** How a block is run: here, or why not and where. */
 type Run = ((commands: string[]) => Promise<void>) | string;
 
 /** Blocks of commands by the words that their first command begins with. */
 const RUNS: Readonly<Record<string, Run>> = {
-  "npx -y deno@": ".ci/run",
-  "deno task client": talks,
-  "deno task serve --max-connections": admits,
+  "npx -y deno@2.9.6 task serve": starts,
+  "npx -y deno@2.9.6 task --quiet client": talks,
+  "alias mpserv=": stands,
+  "ps -eo": watches,
+  "ss -tnp '( sport = :9190": watches,
+  "mpserv serve 9191 -- sh": halfCloses,
+  "ss -tnp '( sport = :9191": "tests/readme/commands_test.ts", // the last one's
+  "mpserv serve --max-connections": admits,
   "mpserv status": looks,
   "mpserv serve 9190 --take-over": takesOver,
   "source <(mpserv completions": completes,
@@ -40,55 +47,9 @@ const RUNS: Readonly<Record<string, Run>> = {
     "needs a container engine: README.md says that it was not tried",
 };
 
-const blocks = readmeBlocks().filter(({ language }) =>
-  language === "sh" || language === "console"
-);
-
-/** The commands of a block, without prompts, comments and what they printed. */
-function commandsOf(block: Block): string[] {
-  if (block.language === "console") {
-    return stepsOf(block).map(({ command }) => command).filter(Boolean);
-  }
-  return block.text.replaceAll("\\\n", " ").split("\n")
-    .map((line) => line.replace(/\s+#.*$/, "").trim()).filter(Boolean);
-}
-
 function runOf(block: Block): Run | undefined {
   const [first = ""] = commandsOf(block);
   return Object.entries(RUNS).find(([words]) => first.startsWith(words))?.[1];
-}
-
-/** The options behind `serve`, as they are typed, without the port. */
-function optionsOf(command: string): string[] {
-  const words: string[] = command.match(/'[^']*'|\S+/g) ?? [];
-  return words.slice(words.indexOf("serve") + 1)
-    .map((word) => word.replaceAll("'", ""))
-    .filter((word) => !/^\d+$/.test(word) || word === "2");
-}
-
-/** `mpserv`, as what is typed between a shell's words. */
-const MPSERV = commandLine([]).map((word) => `'${word}'`).join(" ");
-
-async function shell(
-  program: string,
-  command: string,
-): Promise<{ code: number; stdout: string }> {
-  const text = command.replaceAll(/\bmpserv\b/g, MPSERV);
-  const { code, stdout } = await new Deno.Command(program, {
-    args: ["-c", text],
-    stdin: "null",
-    signal: AbortSignal.timeout(60_000),
-  }).output();
-  return { code, stdout: new TextDecoder().decode(stdout) };
-}
-
-async function talks(): Promise<void> {
-  await using server = await startServer();
-  const { stdout } = await shell(
-    "sh",
-    `printf 'hello\\nq\\n' | mpserv client 127.0.0.1 ${server.port}`,
-  );
-  assert.match(stdout, /^Message from server: hello\n/);
 }
 
 async function admits([command = ""]: string[]): Promise<void> {
@@ -185,17 +146,25 @@ async function benches([command = ""]: string[]): Promise<void> {
   assert.match(result.stdout, /round trips +[\d,]+, [\d,]+ a second/);
 }
 
+const played = new Set<string>(); // what both files show is run once
 for (const block of blocks) {
-  const run = runOf(block);
-  if (typeof run !== "function") continue;
+  const play = runOf(block);
   const commands = commandsOf(block);
-  test(`README.md: \`${commands[0]}\` does what it shows`, () => run(commands));
+  if (typeof play !== "function" || played.has(commands.join("\n"))) continue;
+  played.add(commands.join("\n"));
+  test(
+    `${block.file}: \`${commands[0]}\` does what it shows`,
+    () => play(commands),
+  );
 }
 
-test("README.md: every block of commands is run, here or where this file says", () => {
+test("README: every block of commands is run, here or where this file says", () => {
   for (const block of blocks) {
     const run = runOf(block);
-    assert.ok(run, `line ${block.line} is run by nobody: ${block.text}`);
+    assert.ok(
+      run,
+      `${block.file}:${block.line} is run by nobody: ${block.text}`,
+    );
     if (typeof run !== "string" || run.startsWith("needs ")) continue;
     assert.ok(Deno.statSync(new URL(`../../${run}`, import.meta.url)), run);
   }

@@ -1,0 +1,91 @@
+/** What the READMEs, the help and the manual say agrees, and leads somewhere. */
+import assert from "node:assert/strict";
+import { runCommand } from "../helpers/command.ts";
+import { READMES } from "../helpers/readme.ts";
+import { test } from "../helpers/testing.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const TEXTS = new Map(
+  READMES.map((file) => [file, Deno.readTextFileSync(new URL(file, ROOT))]),
+);
+const README = TEXTS.get("README.md")!;
+
+/** The anchors that GitHub gives to the headings of a text. */
+function anchors(text: string): Set<string> {
+  const outside = text.replaceAll(/^```[^]*?^```/gm, "");
+  return new Set(
+    [...outside.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+      title!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(
+        " ",
+        "-",
+      )
+    ),
+  );
+}
+
+test("README: every link within the repository leads somewhere", () => {
+  for (const [file, text] of TEXTS) {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    assert.ok(links.length > 3, file);
+    for (const [link, path, anchor] of links) {
+      const target = path === ""
+        ? new URL(file, ROOT)
+        : new URL(path!, new URL(file, ROOT));
+      const there = Deno.readTextFileSync(target);
+      if (anchor) assert.ok(anchors(there).has(anchor), `${file}: ${link}`);
+    }
+  }
+});
+
+/** Options that a text names. */
+const optionsIn = (text: string) =>
+  new Set(
+    [...text.matchAll(/(?<![\w-])--[a-z][a-z-]*/g)].map(([option]) => option),
+  );
+
+async function optionsOfManual(): Promise<Set<string>> {
+  const { stdout } = await runCommand(["man"]);
+  return optionsIn(stdout.replaceAll(/\\f[A-Z]/g, " ").replaceAll("\\-", "-"));
+}
+
+test("README, help and manual: every option is in all three", async () => {
+  const described = await optionsOfManual();
+  const shown = optionsIn(README);
+  for (
+    const command of [
+      "serve",
+      "client",
+      "bench",
+      "status",
+      "connections",
+      "drop",
+      "drain",
+      "top",
+    ]
+  ) {
+    const { stdout } = await runCommand([command, "--help"]);
+    const options = [...optionsIn(stdout)].filter((one) => one !== "--help");
+    for (const option of options) {
+      assert.ok(shown.has(option), `${command} ${option} is not in README.md`);
+      assert.ok(
+        described.has(option),
+        `${command} ${option} is not in the manual`,
+      );
+    }
+  }
+});
+
+test("README: the tables name no option that there is not", async () => {
+  const real = await optionsOfManual();
+  const rows = README.slice(
+    README.indexOf("## The client"),
+    README.indexOf("## Run it"),
+  )
+    .split("\n").filter((line) => line.startsWith("| `-"));
+  assert.ok(rows.length > 40);
+  for (
+    const option of rows.flatMap((row) => [...optionsIn(row.split("|")[1]!)])
+  ) {
+    assert.ok(real.has(option), option);
+  }
+});

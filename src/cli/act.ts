@@ -39,7 +39,8 @@ export async function drain(
 ): Promise<void> {
   using client = await findServer(target);
   const { live } = await client.ask({ command: "drain" });
-  print(`draining: ${live} connections may finish\n`);
+  const some = live === 1 ? "1 connection" : `${live} connections`;
+  print(`draining: ${some} may finish\n`);
   if (!options.wait) return;
   try {
     for (;;) {

@@ -64,6 +64,7 @@ Examples:
   mpserv bench --hold 1000                          memory a connection of a server on this machine
   mpserv bench --compare --delay 20ms               split client against lock-step client
 
+Values: durations (d) read 500ms, 30s, 5m; sizes 4096, 64KiB, 1MB.
 Exit codes: 0 well, 1 a connection failed or the system refused, 2 wrong usage.`;
 
 /**

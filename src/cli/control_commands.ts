@@ -10,8 +10,8 @@ import { count, duration } from "./arguments.ts";
 const LEAST_INTERVAL = 100;
 
 const SERVERS = `
-SERVER is a port, the path of a control socket, or the path of a Unix domain socket that is served.
-Without it the one server that runs is meant.
+Server: a port, the path of a control socket, or the path of a Unix domain socket that is served;
+without it the one server that runs is meant.
 
 Exit codes: 0 well, 1 the server or the system refused, 2 wrong usage.`;
 

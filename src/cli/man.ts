@@ -23,6 +23,18 @@ const EXTRAS: Readonly<Record<string, Extras>> = {
         "The same. Nothing else of the environment reaches a handler but what --grant env=NAME names; a program after -- also gets USER, LOGNAME, SHELL, TERM, LANGUAGE and LC_*.",
       ],
       [
+        "XDG_RUNTIME_DIR",
+        "Control sockets are in mpserv/ in it, as PORT.sock; without it in /run/user/UID/mpserv or /tmp/mpserv-UID.",
+      ],
+      [
+        "LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES",
+        "Listening sockets that a service manager passed: sd_listen_fds(3).",
+      ],
+      [
+        "NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC",
+        "What a service manager wants to be told: sd_notify(3), sd_watchdog_enabled(3).",
+      ],
+      [
         "DENO_DIR",
         "Where the runtime keeps what it compiled, when it runs from source.",
       ],

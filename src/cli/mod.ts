@@ -80,14 +80,21 @@ function serverProgram(
   for (const command of controlCommands()) program.addCommand(command);
   program.addCommand(completionsCommand(definitions));
   program.addCommand(manCommand(definitions));
-  return withVersion(program);
+  for (const command of program.commands) withHelp(command);
+  return withVersion(
+    withHelp(program).helpCommand("help [command]", "Print a command's help."),
+  );
 }
 
 /** The command `client` as a program. */
 function clientProgram(
   setExitCode: (code: number) => void,
 ): CommandUnknownOpts {
-  return withVersion(clientCommand(setExitCode, "mpclient"));
+  return withVersion(withHelp(clientCommand(setExitCode, "mpclient")));
+}
+
+function withHelp(command: CommandUnknownOpts): CommandUnknownOpts {
+  return command.helpOption("-h, --help", "print this help");
 }
 
 function withVersion(program: CommandUnknownOpts): CommandUnknownOpts {
@@ -95,7 +102,7 @@ function withVersion(program: CommandUnknownOpts): CommandUnknownOpts {
     versionText(program.name()),
     "--version",
     "print the versions",
-  ).helpOption("-h, --help", "print this help");
+  );
 }
 
 function versionText(name: string): string {

@@ -124,6 +124,7 @@ Examples:
   mpserv serve --idle-timeout 5m --log-format json
   mpserv serve --take-over             restart without a dropped connection
 
+Values: durations (d) read 500ms, 30s, 5m, 2h; sizes 4096, 64KiB, 1MB; networks (cidrs) have commas between them.
 Signals: SIGINT, SIGTERM: accept no more, let connections finish (--drain-timeout); twice: end at once.
 Exit codes: 0 well, 1 the system refused, 2 wrong usage.`;
 

@@ -120,7 +120,7 @@ test("drain: connections finish, --wait waits for that, and the server ends well
   held.close();
   assert.equal((await server.exit()).code, 0);
   const { code, stdout } = await waiting;
-  assert.deepEqual([code, stdout], [0, "draining: 1 connections may finish\n"]);
+  assert.deepEqual([code, stdout], [0, "draining: 1 connection may finish\n"]);
 });
 
 test("status, connections: text for a person", async () => {

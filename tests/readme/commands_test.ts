@@ -33,7 +33,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   "source <(mpserv completions": completes,
   "mpserv bench --ping": benches,
   "mpserv bench --compare": "tests/bench/compare_test.ts",
-  "mpserv serve 9190 --handler": "tests/readme_test.ts",
+  "mpserv serve 9192 --handler": "tests/readme_test.ts",
   "echo 'Make each program": "tests/readme_test.ts",
   "mkdir www": "tests/readme_test.ts",
   "OTEL_DENO=true": "tests/cli/metrics_test.ts",

@@ -1,4 +1,4 @@
-/** What the READMEs, the help and the manual say agrees, and leads somewhere. */
+/** What the READMEs say leads somewhere, and agrees with the manual, which is made of the options themselves. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { READMES } from "../helpers/readme.ts";
@@ -48,30 +48,10 @@ async function optionsOfManual(): Promise<Set<string>> {
   return optionsIn(stdout.replaceAll(/\\f[A-Z]/g, " ").replaceAll("\\-", "-"));
 }
 
-test("README, help and manual: every option is in all three", async () => {
-  const described = await optionsOfManual();
+test("README: has every option that there is", async () => {
   const shown = optionsIn(README);
-  for (
-    const command of [
-      "serve",
-      "client",
-      "bench",
-      "status",
-      "connections",
-      "drop",
-      "drain",
-      "top",
-    ]
-  ) {
-    const { stdout } = await runCommand([command, "--help"]);
-    const options = [...optionsIn(stdout)].filter((one) => one !== "--help");
-    for (const option of options) {
-      assert.ok(shown.has(option), `${command} ${option} is not in README.md`);
-      assert.ok(
-        described.has(option),
-        `${command} ${option} is not in the manual`,
-      );
-    }
+  for (const option of await optionsOfManual()) {
+    assert.ok(shown.has(option), `${option} is not in README.md`);
   }
 });
 

@@ -69,3 +69,13 @@ test("README: the tables name no option that there is not", async () => {
     assert.ok(real.has(option), option);
   }
 });
+
+test("README: names every package that is used", () => {
+  const { imports } = JSON.parse(
+    Deno.readTextFileSync(new URL("deno.json", ROOT)),
+  );
+  for (const name of Object.keys(imports)) {
+    const known = name.replace("@commander-js/extra-typings", "commander"); // its types
+    assert.ok(README.includes(`\`${known}\``), name);
+  }
+});

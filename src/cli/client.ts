@@ -76,11 +76,6 @@ export function clientCommand(
       }
       const prefixed = self.getOptionValueSource("prefix") === "cli" &&
         options.prefix !== false;
-      if (options.raw && options.lockStep) {
-        throw wrongUsage(
-          "Cannot use --raw with --lock-step, which waits for lines: give one",
-        );
-      }
       if (options.raw && prefixed) {
         throw wrongUsage(
           "Cannot use --prefix with --raw, which copies bytes: give one",

@@ -21,7 +21,6 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["--unix", ""], /an empty --unix/],
   [["--unix", "/tmp/socket", "127.0.0.1"], /both a host and --unix/],
   [["--prefix", "> ", "--raw"], /--prefix with --raw/],
-  [["--raw", "--lock-step"], /--raw with --lock-step/],
   [["--connect-timeout", "10"], /--connect-timeout: Cannot use duration "10"/],
   [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
 ];

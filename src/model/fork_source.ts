@@ -102,6 +102,10 @@ export class ForkSource implements WorkerSource {
     this.#nursery.drain();
   }
 
+  kill(): void {
+    this.#nursery.kill();
+  }
+
   ended(): Promise<void> {
     return this.#nursery.ended();
   }

@@ -66,6 +66,8 @@ export interface WorkerSource {
   processes(): Iterable<ProcessEntry>;
   /** Wants no more workers. */
   drain(): void;
+  /** Ends what workers come from, if it does not end by itself now that they have been killed. */
+  kill(): void;
   /** Resolves when every process of the source has been reaped; call after {@linkcode drain}. */
   ended(): Promise<void>;
 }
@@ -143,6 +145,8 @@ export class SpawnSource implements WorkerSource {
     this.#draining = true;
     this.#settle();
   }
+
+  kill(): void {} // this process is what they come from
 
   ended(): Promise<void> {
     return this.#ended.promise;

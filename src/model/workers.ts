@@ -14,14 +14,8 @@ import { receiveFd } from "../posix/handover.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import type { ProcessEntry } from "./census.ts";
-import {
-  type EndSignal,
-  type Exit,
-  exitOutcome,
-  type Handoff,
-  type ModelEvents,
-  type ProcessModel,
-} from "./model.ts";
+import { type EndSignal, type Exit, exitOutcome } from "./model.ts";
+import type { Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import type { WorkerSource } from "./source.ts";
 import { StuckWatch } from "./stuck.ts";
 import { WaitingLine } from "./waiting.ts";
@@ -124,6 +118,7 @@ export class WorkerModel implements ProcessModel {
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#waiting.refuseAll("server is ending");
     for (const worker of this.#workers) worker.process.kill(signal);
+    if (signal === "SIGKILL") this.#source.kill();
     this.#dispatch();
   }
 

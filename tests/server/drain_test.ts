@@ -122,3 +122,19 @@ for (const model of models()) {
     assert.equal(server.log.where("client disconnected...").length, served);
   });
 }
+
+for (const model of models().filter((model) => model !== "spawn")) {
+  test(`drain (${model}): a zygote that is stopped is no reason to stay`, async () => {
+    await using server = await startServer({
+      model,
+      args: ["--drain-timeout", "300ms"],
+    });
+    using held = await hold(server.port);
+    for (const { pid, comm } of server.children()) {
+      if (comm === "mpserv:zygote") Deno.kill(pid, "SIGSTOP");
+    }
+    assert.deepEqual({ ...await server.stop() }, WELL);
+    assert.ok(await hasEnded(held));
+    assert.deepEqual(server.survivors(), []);
+  });
+}

@@ -48,9 +48,11 @@ export function prepareIdentity(
   });
   Math.random = random;
   const word = new Uint32Array(1);
-  useUp(() => String(crypto.getRandomValues(word)[0]));
-  useUp(() => crypto.randomUUID());
-  for (const generator of generators) useUp(generator);
+  useUp([
+    () => String(crypto.getRandomValues(word)[0]),
+    () => crypto.randomUUID(),
+    ...generators,
+  ]);
 }
 
 /** A forked child draws random numbers of its own from here on. */
@@ -61,37 +63,47 @@ export function renewIdentity(): void {
 /** How much a generator may hold ready: a batch of 128, and some to see that it has changed. */
 const MOST = 136;
 
-/** Draws as often as two children would draw the same. */
-function useUp(draw: () => string): void {
-  const first = drawInChild(draw);
-  const second = drawInChild(draw);
-  const shared = first.findIndex((value, i) => value !== second[i]);
-  if (shared < 0) {
-    throw new TypeError("Cannot fork: children would share random numbers");
-  }
-  for (let i = 0; i < shared; i++) draw();
+/** Draws from each as often as two children would draw the same. */
+function useUp(generators: readonly (() => string)[]): void {
+  const children = [drawInChild(generators), drawInChild(generators)];
+  const [first, second] = children.map((child) => child.drawn());
+  generators.forEach((draw, which) => {
+    const ours = first![which]!, theirs = second![which]!;
+    const shared = ours.findIndex((value, i) => value !== theirs[i]);
+    if (shared < 0) {
+      throw new TypeError("Cannot fork: children would share random numbers");
+    }
+    for (let i = 0; i < shared; i++) draw();
+  });
 }
 
-/** What a child forked at this moment would draw. */
-function drawInChild(draw: () => string): string[] {
+/** What a child forked at this moment draws: one list a generator. */
+function drawInChild(
+  generators: readonly (() => string)[],
+): { drawn(): string[][] } {
   const [ours, theirs] = socketPair();
   const pid = fork();
   if (pid === 0) {
-    const drawn: string[] = [];
-    for (let i = 0; i < MOST; i++) drawn.push(draw());
-    write(theirs.number, new TextEncoder().encode(drawn.join(" ")));
+    for (const draw of generators) {
+      const drawn = Array.from({ length: MOST }, draw);
+      write(theirs.number, new TextEncoder().encode(drawn.join(" ")));
+    }
     exitNow(0);
   }
   theirs.close();
-  const text = readAll(ours);
-  waitFor(pid);
-  return text.split(" ");
+  return {
+    drawn: () => {
+      using owned = ours;
+      const lists = generators.map(() => receive(owned).split(" "));
+      waitFor(pid);
+      return lists;
+    },
+  };
 }
 
-function readAll(from: Fd): string {
-  using owned = from;
+function receive(from: Fd): string {
   const buffer = new Uint8Array(16 * 1024);
-  const count = Math.max(0, read(owned.number, buffer));
+  const count = Math.max(0, read(from.number, buffer));
   return new TextDecoder().decode(buffer.subarray(0, count));
 }
 

@@ -54,22 +54,34 @@ const FAILURES: Readonly<Record<number, string>> = {
   12: "a subprocess could not be run",
 };
 
+/** A test child at its work. */
+export interface Probe {
+  /**
+   * Waits until it has ended.
+   *
+   * @throws {TypeError} When something did not work; the message says what.
+   */
+  wait(): void;
+}
+
 /**
- * Forks the test child and waits for it.
+ * Forks the test child.
  *
  * @param rebirth What the zygote prepared.
- * @returns In the zygote null; in the test child what it must await to get to its event loop.
- * @throws {TypeError} When something did not work; the message says what.
+ * @returns In the zygote the child; in the test child what it must await to get to its event loop.
  */
-export function forkProbe(rebirth: Rebirth): Promise<never> | null {
+export function forkProbe(rebirth: Rebirth): Promise<never> | Probe {
   const pid = fork();
   if (pid === 0) {
     endWithin(PATIENCE); // also when nobody is left to wait for it
     beReborn(rebirth, true);
     return check().then(exitNow, () => exitNow(13));
   }
-  const status = waitFor(pid);
-  if (status === 0) return null;
+  return { wait: () => judge(waitFor(pid)) };
+}
+
+function judge(status: number): void {
+  if (status === 0) return;
   const { code, signal } = decodeStatus(status);
   const what = signal
     ? `it was ended by ${signalName(signal)}`

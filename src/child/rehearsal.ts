@@ -71,14 +71,13 @@ export async function rehearseService(
  * @param rebirth What makes a copy a process of its own.
  * @param asynchronous Whether children use their event loop.
  * @param fence What children put up around themselves, not armed.
- * @param rounds How often.
  */
 export function rehearseBirth(
   rebirth: Rebirth,
   asynchronous: boolean,
   fence: Fence | null,
-  rounds: number = roundsOf(asynchronous).birth,
 ): void {
+  const rounds = roundsOf(asynchronous).birth;
   for (let i = 0; i < rounds; i++) {
     const [parent, reports] = socketPair();
     const [channel, children] = socketPair();

@@ -60,16 +60,14 @@ export async function run(args: readonly string[]): Promise<never> {
     // Nothing is awaited from here to the fork, but in children.
     const rebirth = prepareRebirth(generators);
     letGoOfCaches(); // not before: the runtime's threads use them no more
+    const test = forkProbe(rebirth);
+    if (test instanceof Promise) return await test; // in the test child alone, and it never returns
     const { asynchronous } = service;
     const fence = prepareFence(options);
     rehearseBirth(rebirth, asynchronous, fence);
-    settle = prepareSettling();
-    settle?.();
-    // What it touches again is what children will need.
-    rehearseBirth(rebirth, asynchronous, fence, 2);
     setProcessName("mpserv:zygote"); // the rehearsal was a child's
-    const test = forkProbe(rebirth);
-    if (test) await test; // in the test child alone, and it never returns
+    settle = prepareSettling();
+    test.wait();
     revokeProbePermissions(options.grants);
     using listener = enterSandbox(options, fence);
     if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
@@ -185,7 +183,7 @@ class Nursery {
       this.#living.set(pid, handover.id);
       // Its own code has been compiled by the first; now and then, as the heap moves on.
       if (++this.#forks === this.#settleAt) {
-        this.#settleAt *= 4;
+        this.#settleAt *= 8;
         this.#settle?.();
       }
     } catch (error) {

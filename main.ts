@@ -32,6 +32,9 @@ async function run(args: readonly string[]): Promise<void> {
     case "client":
       (await import("./src/client/early_writer.ts")).startEarly(rest);
       return (await import("./src/cli/mod.ts")).run(words, name);
+    case "serve":
+      (await import("./src/cli/early_zygote.ts")).startEarly(rest);
+      return (await import("./src/cli/mod.ts")).run(words, name);
     default:
       return (await import("./src/cli/mod.ts")).run(words, name);
   }

@@ -8,6 +8,7 @@ import type { Sandbox } from "../child/sandbox_level.ts";
 import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
+import { endEarlyZygote } from "../model/zygote_process.ts";
 import { formatAddress } from "../posix/address.ts";
 import { closeOnExec, openDescriptors } from "../posix/fd.ts";
 import { descriptorLimit, setProcessName } from "../posix/process.ts";
@@ -28,7 +29,7 @@ import { gateOptions } from "./admission_options.ts";
 import { resolveHandler } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
-import { resolveSandbox } from "./sandbox_option.ts";
+import { resolveSandbox } from "./sandbox.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { resolveStanding } from "./standing.ts";
@@ -91,6 +92,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   handleSignals(log, server, stop);
   stop.signal.addEventListener("abort", () => code?.stop());
   const chosen = await start(server, options);
+  endEarlyZygote(); // a model without zygotes was chosen, or others were wanted
   metrics?.begin(chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {

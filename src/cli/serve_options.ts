@@ -52,11 +52,8 @@ import {
   proxyProtocolOption,
   proxyTimeoutOption,
 } from "./proxy_options.ts";
-import {
-  checkSandbox,
-  sandboxOption,
-  type SandboxOptions,
-} from "./sandbox_option.ts";
+import type { SandboxOptions } from "./sandbox.ts";
+import { checkSandbox, sandboxOption } from "./sandbox_option.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 import {
   drainTimeoutOption,

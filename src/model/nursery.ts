@@ -36,6 +36,8 @@ export interface NurseryEvents {
 /** Zygotes, ready to fork. */
 export class Nursery {
   readonly #options: ChildOptions;
+  /** How many there are to be: one, until it has proven that this system can fork. */
+  #wanted = 1;
   readonly #count: number;
   readonly #patience: number;
   readonly #watcher: Watcher;
@@ -82,13 +84,9 @@ export class Nursery {
    */
   async start(): Promise<void> {
     this.#refill();
-    const timer = setTimeout(
-      () =>
-        this.#proven.reject(
-          new TypeError(`Cannot fork: no answer in ${this.#patience} ms`),
-        ),
-      this.#patience,
-    );
+    const why = `Cannot fork: no answer in ${this.#patience} ms`;
+    const late = () => this.#proven.reject(new TypeError(why));
+    const timer = setTimeout(late, this.#patience);
     try {
       await this.#proven.promise;
     } catch (error) {
@@ -178,7 +176,7 @@ export class Nursery {
   #refill(): void {
     while (
       !this.#draining && !this.#backoff.isPausing &&
-      this.#zygotes.size < this.#count
+      this.#zygotes.size < this.#wanted
     ) {
       try {
         this.#zygotes.add(
@@ -206,6 +204,8 @@ export class Nursery {
       zygote.isReady = true;
       this.#backoff.reset();
       this.#proven.resolve();
+      this.#wanted = this.#count;
+      this.#refill();
       this.#events.available();
     } else if (report.kind === "failed" && !zygote.isReady) {
       const why = report.outcome?.text ?? "";

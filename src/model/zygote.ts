@@ -3,24 +3,20 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import type { ChildOptions } from "../child/options.ts";
 import {
   decodeReport,
   encodeHandover,
   type Handover,
   type Report,
 } from "../child/wire.ts";
-import { zygoteCommand } from "./flags.ts";
-import { runtimeEnvironment } from "../program.ts";
-import { startRuntime } from "./runtime.ts";
 import { guard } from "./warden.ts";
+import { startZygote } from "./zygote_process.ts";
 import { POLLIN } from "../posix/abi.ts";
-import { askCredentials, receiveAttributed } from "../posix/credentials.ts";
-import { openDenseLibrary } from "../posix/dense.ts";
+import { receiveAttributed } from "../posix/credentials.ts";
 import { PosixError } from "../posix/errno.ts";
-import { type Fd, setInherit } from "../posix/fd.ts";
+import type { Fd } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
-import { socketPair } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 /** What a zygote tells. */
@@ -35,19 +31,6 @@ export interface ZygoteEvents {
   gone(zygote: Zygote): void;
   /** Its process was reaped. */
   exited(zygote: Zygote, status: Deno.CommandStatus): void;
-}
-
-// Opened once, and held for as long as zygotes may be started.
-let dense: Fd | null | undefined;
-
-/** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
-function zygoteEnvironment(
-  grants: readonly string[],
-): Record<string, string> {
-  dense = dense === undefined ? openDenseLibrary() : dense;
-  const preload = dense &&
-    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${dense.number}` };
-  return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
 }
 
 /** One zygote process. */
@@ -69,7 +52,7 @@ export class Zygote {
   readonly #events: ZygoteEvents;
 
   /**
-   * Starts the process.
+   * Starts the process, unless it was started early.
    *
    * @param options How its children serve.
    * @param watcher Watches its sockets.
@@ -79,19 +62,8 @@ export class Zygote {
   constructor(options: ChildOptions, watcher: Watcher, events: ZygoteEvents) {
     this.#watcher = watcher;
     this.#events = events;
-    const [channel, theirChannel] = socketPair();
-    const [reports, theirReports] = socketPair();
-    try {
-      askCredentials(reports.number);
-      this.#process = startProcess(theirChannel, theirReports, options);
-    } catch (error) {
-      channel.close();
-      reports.close();
-      throw error;
-    } finally {
-      theirChannel.close();
-      theirReports.close();
-    }
+    const { process, channel, reports } = startZygote(options);
+    this.#process = process;
     this.#channel = channel;
     this.#reports = reports;
     watcher.watch(reports.number, POLLIN, () => this.readReports());
@@ -202,19 +174,4 @@ export function leastBusy(
 function hasLessToDo(zygote: Zygote, than: Zygote): boolean {
   if (zygote.untaken !== than.untaken) return zygote.untaken < than.untaken;
   return zygote.handed < than.handed;
-}
-
-function startProcess(
-  channel: Fd,
-  reports: Fd,
-  options: ChildOptions,
-): Deno.ChildProcess {
-  const args = [
-    String(channel.number),
-    String(reports.number),
-    encodeOptions(options),
-  ];
-  const line = zygoteCommand(args, options);
-  for (const fd of [channel, reports]) setInherit(fd.number, true);
-  return startRuntime(line, options, zygoteEnvironment(options.grants));
 }

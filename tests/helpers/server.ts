@@ -90,6 +90,9 @@ export async function startServer(
   }
 }
 
+/** What a process of ours is called before it says what it is. */
+const STARTING = ["deno", "mpserv"];
+
 /** A running server. */
 export class TestServer implements AsyncDisposable {
   /** The parent's process id. */
@@ -144,9 +147,14 @@ export class TestServer implements AsyncDisposable {
       const now = kinds();
       same = now.join() === last.join() ? same + 1 : 0;
       last = now;
-      return same === 10;
+      return same === 10 && this.#isComplete();
     });
     return last;
+  }
+
+  /** Whether none of its processes is only starting: they take their names when they have started. */
+  #isComplete(): boolean {
+    return this.children().every(({ comm }) => !STARTING.includes(comm));
   }
 
   /** The processes that have a connection of this server, and how many each. */

@@ -1,0 +1,103 @@
+/**
+ * Starting the process of a zygote, perhaps before anybody knows that it is wanted: the library that reads
+ * the command line takes as long to load as a zygote takes to start, and the two go on at the same time.
+ *
+ * @module
+ */
+import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import { runtimeEnvironment } from "../program.ts";
+import { askCredentials } from "../posix/credentials.ts";
+import { openDenseLibrary } from "../posix/dense.ts";
+import { type Fd, setInherit } from "../posix/fd.ts";
+import { socketPair } from "../posix/sockets.ts";
+import { zygoteCommand } from "./flags.ts";
+import { startRuntime } from "./runtime.ts";
+
+/** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
+export interface ZygoteProcess {
+  /** The process; the runtime reaps it. */
+  readonly process: Deno.ChildProcess;
+  /** Down, and its sandbox up. */
+  readonly channel: Fd;
+  /** Up, from the zygote and all its children. */
+  readonly reports: Fd;
+}
+
+// Opened once, and held for as long as zygotes may be started.
+let dense: Fd | null | undefined;
+
+let early:
+  | { readonly options: string; readonly started: ZygoteProcess }
+  | null = null;
+
+/**
+ * Starts the process of a zygote, or takes the one that was started early for the same options.
+ *
+ * @param options How its children serve.
+ * @returns The process, which may have started long ago.
+ * @throws {Error} When descriptors or processes run out.
+ */
+export function startZygote(options: ChildOptions): ZygoteProcess {
+  if (early?.options !== encodeOptions(options)) return start(options);
+  const { started } = early;
+  early = null;
+  return started;
+}
+
+/**
+ * Starts a zygote that is likely to be wanted.
+ *
+ * @param options How its children will serve, as far as can be guessed: whoever wants others gets another.
+ */
+export function startZygoteEarly(options: ChildOptions): void {
+  try {
+    early = { options: encodeOptions(options), started: start(options) };
+    addEventListener("unload", endEarlyZygote);
+  } catch {
+    // Whoever needs one says why there is none.
+  }
+}
+
+/** Ends the zygote that was started early, if nobody has wanted it. */
+export function endEarlyZygote(): void {
+  if (early === null) return;
+  const { process, channel, reports } = early.started;
+  early = null;
+  for (const fd of [channel, reports]) fd.close();
+  process.kill("SIGKILL");
+}
+
+function start(options: ChildOptions): ZygoteProcess {
+  const [channel, theirChannel] = socketPair();
+  const [reports, theirReports] = socketPair();
+  try {
+    askCredentials(reports.number);
+    const theirs = [theirChannel, theirReports];
+    const args = [
+      ...theirs.map((fd) => String(fd.number)),
+      encodeOptions(options),
+    ];
+    const line = zygoteCommand(args, options);
+    for (const fd of theirs) setInherit(fd.number, true);
+    const environment = zygoteEnvironment(options.grants);
+    const process = startRuntime(line, options, environment);
+    return { process, channel, reports };
+  } catch (error) {
+    channel.close();
+    reports.close();
+    throw error;
+  } finally {
+    theirChannel.close();
+    theirReports.close();
+  }
+}
+
+/** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
+function zygoteEnvironment(
+  grants: readonly string[],
+): Record<string, string> {
+  dense = dense === undefined ? openDenseLibrary() : dense;
+  const preload = dense &&
+    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${dense.number}` };
+  return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import type { ChildOptions } from "../../src/child/options.ts";
+import {
+  endEarlyZygote,
+  startZygote,
+  startZygoteEarly,
+} from "../../src/model/zygote_process.ts";
+import { commandEnvironment, commandLine } from "../helpers/command.ts";
+import { isAlive, processTable } from "../helpers/processes.ts";
+import { test, until } from "../helpers/testing.ts";
+
+const NOT_LINUX = Deno.build.os !== "linux";
+
+const ECHO: ChildOptions = {
+  service: { name: "echo" },
+  idleTimeout: 0,
+  firstByteTimeout: 0,
+  grants: [],
+  sandbox: { level: "default", isWanted: false, hasFilters: true },
+};
+
+/** Starts a zygote and ends it. */
+async function pidOf(options: ChildOptions): Promise<number> {
+  const { process, channel, reports } = startZygote(options);
+  channel.close(); // it wants no more children of it
+  reports.close();
+  await process.status;
+  return process.pid;
+}
+
+/** The children of this process. */
+function children(): number[] {
+  return processTable().filter(({ parent }) => parent === Deno.pid)
+    .map(({ pid }) => pid);
+}
+
+test(
+  "zygote process: the one that was started early is taken, once, by whoever wants its options",
+  async () => {
+    startZygoteEarly(ECHO);
+    const [early] = children();
+    const other = await pidOf({ ...ECHO, idleTimeout: 5 });
+    const same = await pidOf({ ...ECHO });
+    const next = await pidOf(ECHO);
+    assert.equal(same, early);
+    assert.equal(new Set([other, same, next]).size, 3);
+  },
+  { ignore: NOT_LINUX },
+);
+
+test(
+  "zygote process: one that was started early and nobody wants is ended",
+  async () => {
+    startZygoteEarly(ECHO);
+    const [early] = children();
+    assert.ok(isAlive(early!));
+    endEarlyZygote();
+    await until("it is gone", () => !children().includes(early!));
+  },
+  { ignore: NOT_LINUX },
+);
+
+test("serve: a command that fails leaves no zygote", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [program, ...args] = commandLine(["serve", `${taken.addr.port}`]);
+  const process = new Deno.Command(program, {
+    args,
+    detached: true, // a session of its own, by which what it starts can be found
+    stderr: "null",
+    env: commandEnvironment(),
+  }).spawn();
+  assert.equal((await process.status).code, 1);
+  await until(
+    "nothing is left",
+    () => !processTable().some(({ session }) => session === process.pid),
+  );
+});

@@ -19,11 +19,14 @@ import { until, within } from "./testing.ts";
 /** A process model to run a test under. */
 export type Model = string;
 
-/** How each model is asked for, and how many processes at most wait without a connection. */
+/**
+ * How each model is asked for, and how many processes at most wait without a connection. One zygote is
+ * enough for most tests; `auto` has as many as there are processors.
+ */
 const MODELS: Readonly<Record<Model, { args: string[]; idle: number }>> = {
   auto: { args: [], idle: 16 },
   spawn: { args: ["--model", "spawn"], idle: 2 },
-  fork: { args: ["--model", "fork"], idle: 2 },
+  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: 2 },
   pool: { args: ["--model", "pool"], idle: 16 },
 };
 

@@ -12,12 +12,11 @@ import { signalProcess } from "../posix/process.ts";
 import { Orphans } from "./orphans.ts";
 import type { ProcessEntry } from "./census.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
+import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
 const SIGKILL = 9;
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
 const MOST_UNTAKEN = 64;
-/** A zygote that lets descriptors wait so long without forking is stuck, in milliseconds. */
-const STUCK = 5_000;
 /** How long zygotes have to reap what was killed, in milliseconds. */
 const LAST_REPORTS = 500;
 
@@ -49,7 +48,7 @@ export class Nursery {
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
   readonly #proven = Promise.withResolvers<void>();
-  readonly #watchdog: ReturnType<typeof setInterval>;
+  readonly #watch: ZygoteWatch;
   #draining = false;
 
   /**
@@ -72,7 +71,10 @@ export class Nursery {
     this.#events = events;
     this.#orphans = new Orphans((pid) => this.#living.has(pid));
     this.#backoff = new Backoff(() => this.#refill());
-    this.#watchdog = setInterval(() => this.#endStuck(), STUCK / 5);
+    this.#watch = new ZygoteWatch(this.#zygotes, {
+      isBorn: (pid) => this.#living.has(pid),
+      trouble: events.trouble,
+    }, isSpokenFor(options.child));
     this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
   }
 
@@ -114,7 +116,7 @@ export class Nursery {
     const best = leastBusy(this.#zygotes, MOST_UNTAKEN);
     if (best === null || !best.send(handover, fd)) return null;
     best.handed++;
-    if (best.untaken++ === 0) best.lastSeen = performance.now();
+    if (best.untaken++ === 0) best.spells++;
     return best;
   }
 
@@ -162,7 +164,7 @@ export class Nursery {
    */
   kill(): void {
     const timer = setTimeout(() => {
-      for (const zygote of this.#zygotes) zygote.kill("SIGKILL");
+      for (const zygote of this.#zygotes) this.#watch.end(zygote);
     }, LAST_REPORTS);
     Deno.unrefTimer(timer);
   }
@@ -199,7 +201,7 @@ export class Nursery {
     const own = report.kind === "took" || report.kind === "done";
     const isStarted = report.kind === "took" && report.pid !== 0; // a program, for which its zygote speaks
     if ((own && !isStarted) === (pid === zygote.pid)) return this.#punish(pid);
-    zygote.lastSeen = performance.now();
+    zygote.reports++;
     if (report.kind === "ready") {
       zygote.isReady = true;
       this.#backoff.reset();
@@ -225,21 +227,6 @@ export class Nursery {
     const what = `Process ${pid} sent a report out of turn: it is ended`;
     this.#events.trouble(what);
     signalProcess(pid, SIGKILL);
-  }
-
-  /** A zygote that does not move (stopped, spinning) is killed; what waits for it goes to another. */
-  #endStuck(): void {
-    const due = performance.now() - STUCK;
-    for (const zygote of this.#zygotes) {
-      const busy = zygote.untaken > 0 && zygote.isOpen;
-      if (!busy || zygote.lastSeen > due) continue;
-      this.#events.trouble(
-        `Zygote ${zygote.pid} has not forked for ${
-          STUCK / 1000
-        } s: it is ended`,
-      );
-      zygote.kill("SIGKILL");
-    }
   }
 
   /** Nothing that was handed to it can be taken any more. */
@@ -293,7 +280,7 @@ export class Nursery {
     if (!this.#draining || this.#zygotes.size > 0 || this.#living.size > 0) {
       return;
     }
-    clearInterval(this.#watchdog);
+    this.#watch.close();
     this.#orphans.close();
     this.#ended.resolve();
   }

@@ -6,7 +6,7 @@
 import {
   descriptorTarget,
   listProcDirectory,
-  readProcFile,
+  processStat,
 } from "../posix/proc.ts";
 
 /**
@@ -25,19 +25,9 @@ export function findStarted(
   if (wanted === null) return null;
   for (const name of listProcDirectory("/proc")) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || !parents.includes(parentOf(pid))) continue;
+    const stat = Number.isInteger(pid) ? processStat(pid) : null;
+    if (!stat || !parents.includes(stat.parent)) continue;
     if (descriptorTarget(0, pid) === wanted) return pid;
   }
   return null;
-}
-
-/** The parent of a process, proc_pid_stat(5); 0 when it has gone. */
-function parentOf(pid: number): number {
-  try {
-    const stat = readProcFile(`/proc/${pid}/stat`);
-    // pid (comm) state ppid …; comm may hold anything, blanks and brackets too
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return 0;
-  }
 }

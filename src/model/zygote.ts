@@ -41,8 +41,10 @@ export class Zygote {
   untaken = 0;
   /** How many descriptors were ever handed to it. */
   handed = 0;
-  /** When it last did something while descriptors waited for it, on the clock of `performance.now()`. */
-  lastSeen = 0;
+  /** How often it was handed a descriptor when it had none. */
+  spells = 0;
+  /** How many reports came from it and its children. */
+  reports = 0;
   readonly #process: Deno.ChildProcess;
   /** Down; closed when the zygote is gone or wanted no more. */
   readonly #channel: Fd;

@@ -64,6 +64,49 @@ export function listProcDirectory(path: string): string[] {
   }
 }
 
+/** A process, as far as it is asked for here. */
+export interface ProcessStat {
+  /** `R`, `S`, `D`, `T` for one that is stopped, `Z` for one that has ended and was not reaped, … */
+  readonly state: string;
+  /** Its parent. */
+  readonly parent: number;
+}
+
+/**
+ * Where a process stands, proc_pid_stat(5).
+ *
+ * @param pid The process.
+ * @returns That; null when it has gone.
+ */
+export function processStat(pid: number): ProcessStat | null {
+  try {
+    const stat = readProcFile(`/proc/${pid}/stat`);
+    // pid (comm) state ppid …; comm may hold anything, blanks and brackets too
+    const [state = "", parent] = stat.slice(stat.lastIndexOf(")") + 2).split(
+      " ",
+    );
+    return { state, parent: Number(parent) };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What the first thread of a process forked and has not reaped, proc_tid_children(5).
+ *
+ * @param pid The process.
+ * @returns Process ids; none when it has gone, or where the kernel keeps no such list
+ *   (CONFIG_PROC_CHILDREN).
+ */
+export function childrenOf(pid: number): number[] {
+  try {
+    const list = readProcFile(`/proc/${pid}/task/${pid}/children`).trim();
+    return list === "" ? [] : list.split(" ").map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /**
  * What a descriptor refers to, as `/proc/PID/fd` links say.
  *

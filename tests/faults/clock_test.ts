@@ -3,12 +3,12 @@ import { WaitingLine } from "../../src/model/waiting.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { libc } from "../../src/posix/libc.ts";
 import { startServer } from "../helpers/server.ts";
+import { compileLibrary } from "../helpers/shared_library.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 
 const DAY = 86_400;
-const SOURCE = new URL("./clock_shift.c", import.meta.url).pathname;
 
 test("clock: who waits for a process is not refused because the clock was set", () => {
   const refused: number[] = [];
@@ -28,11 +28,10 @@ test("clock: who waits for a process is not refused because the clock was set", 
 
 test("clock: one that jumps ends no connection and no service", async () => {
   await using directory = temporaryDirectory();
-  const library = `${directory.path}/clock_shift.so`;
-  const gcc = new Deno.Command("gcc", {
-    args: ["-shared", "-fPIC", "-O1", "-o", library, SOURCE],
+  const library = await compileLibrary("clock_shift.c", {
+    test: import.meta.url,
+    directory: directory.path,
   });
-  assert.ok((await gcc.output()).success);
   const shift = `${directory.path}/shift`;
   const set = (seconds: number) =>
     Deno.writeFileSync(

@@ -2,10 +2,14 @@
 import assert from "node:assert/strict";
 import { StuckWatch } from "../../src/model/stuck.ts";
 import type { Worker } from "../../src/model/worker.ts";
+import type { Fd } from "../../src/posix/fd.ts";
+import { receiveNow } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
-import { models, startServer } from "../helpers/server.ts";
-import { test, until } from "../helpers/testing.ts";
-import { hold, roundTrip } from "../helpers/wire_client.ts";
+import { killNow, models, startServer } from "../helpers/server.ts";
+import { compileLibrary } from "../helpers/shared_library.ts";
+import { temporaryDirectory, test, until } from "../helpers/testing.ts";
+import { missing } from "../helpers/tools.ts";
+import { connect, hold, roundTrip } from "../helpers/wire_client.ts";
 
 const WAITING = ["mpserv:conn", "mpserv:zygote"];
 /** No more processes than needed: each that is stopped costs five seconds. */
@@ -45,16 +49,71 @@ for (const model of models()) {
   });
 }
 
-/** A worker that is as a test says. */
-function worker(state: Worker["state"], pid: number): Worker {
+for (const model of models().filter((model) => model !== "spawn")) {
+  test(
+    `silent (${model}): a forked child that hangs before it says a word is ended, its zygote is not, and another serves`,
+    async () => {
+      await using directory = temporaryDirectory();
+      const flag = `${directory.path}/flag`;
+      const hangChildren = (wanted: boolean) =>
+        Deno.writeTextFileSync(flag, wanted ? "1" : "0");
+      hangChildren(false);
+      const library = await compileLibrary("hang_after_fork.c", {
+        test: import.meta.url,
+        directory: directory.path,
+        macros: { FLAG: flag },
+      });
+      const handler = `${directory.path}/handler.mjs`;
+      Deno.writeTextFileSync(
+        handler,
+        `export const library = Deno.dlopen(${JSON.stringify(library)}, {});
+         export default ({ readable, writable }) => readable.pipeTo(writable);`,
+      );
+      await using server = await startServer({
+        model,
+        args: [...FEW[model]!, "--handler", handler, "--grant", "ffi"],
+      });
+      const zygotes = () =>
+        server.children().filter(({ comm, parent }) =>
+          comm === "mpserv:zygote" && parent === server.pid
+        ).map(({ pid }) => pid);
+      using held = await hold(server.port);
+      const serving = server.serving().map(({ pid }) => pid);
+      const before = zygotes();
+      hangChildren(true);
+      for (const { pid, comm } of server.children()) {
+        if (comm === "mpserv:conn" && !serving.includes(pid)) killNow(pid);
+      }
+      using conn = await connect(server.port);
+      const answer = roundTrip(conn);
+      await until("a child hangs", () => {
+        const known = [...serving, ...before];
+        return server.children().some(({ pid }) => !known.includes(pid));
+      });
+      hangChildren(false);
+      assert.equal(await answer, "hello");
+      assert.equal(await roundTrip(held), "hello");
+      await server.log.waitFor(/^Process \d+ has said nothing for 5 s/);
+      assert.deepEqual(zygotes(), before);
+      assert.equal(server.log.where("client refused").length, 0);
+    },
+    { ignore: missing("children that hang", "gcc") },
+  );
+}
+
+/** A worker that is as a test says, and its own end of its channel. */
+function worker(
+  state: Worker["state"],
+  pid: number,
+): { made: Worker; theirs: Fd } {
   const [ours, theirs] = socketPair();
-  theirs.close();
   const process = {
     pid,
     parent: 1,
     kill: (signal: string) => killed.push(`${signal} ${pid}`),
   };
-  return { process, channel: ours, state, handoff: null, served: 0 };
+  const made = { process, channel: ours, state, handoff: null, served: 0 };
+  return { made, theirs };
 }
 const killed: string[] = [];
 
@@ -64,7 +123,7 @@ test("silent: who does not become ready for a minute is ended, who waits is not"
   const said: string[] = [];
   const trouble = (what: string) => said.push(what);
   const all = [starting, unborn, ...others];
-  const watch = new StuckWatch(all, { trouble });
+  const watch = new StuckWatch(all.map(({ made }) => made), { trouble });
   for (let seconds = 0; seconds < 60; seconds++) watch.look();
   assert.deepEqual(said, []);
   watch.look();
@@ -73,6 +132,14 @@ test("silent: who does not become ready for a minute is ended, who waits is not"
     "A process has said nothing for 60 s: it is ended",
   ]);
   assert.deepEqual(killed, ["SIGKILL 7"]);
+  // Whose pid nobody knows yet is shown the end of its channel.
+  const ended = all.map(({ theirs }) =>
+    receiveNow(theirs.number, new Uint8Array(1)) === 0
+  );
+  assert.deepEqual(ended, [false, true, false, false]);
   watch.close();
-  for (const { channel } of all) channel.close();
+  for (const { made, theirs } of all) {
+    made.channel.close();
+    theirs.close();
+  }
 });

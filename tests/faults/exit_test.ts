@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { processInfo } from "../helpers/processes.ts";
 import { killNow, models, startServer } from "../helpers/server.ts";
 import { randomBytes, sameBytes, test, until } from "../helpers/testing.ts";
-import { connect, exchange } from "../helpers/wire_client.ts";
+import { connect, exchange, hold } from "../helpers/wire_client.ts";
 
 const ROUNDS = 15;
 
@@ -32,6 +33,34 @@ for (const model of models()) {
       const removed = server.log.where(/^removed proc id/);
       return removed.length >= pids.size;
     });
+  });
+}
+
+for (const model of models()) {
+  test(`exit (${model}): what a process said before it was killed is heard by a parent that comes late`, async () => {
+    await using server = await startServer({ model });
+    const bytes = randomBytes(50_000);
+    for (let round = 0; round < 5; round++) {
+      using conn = await hold(server.port);
+      const { pid } = server.serving()[0]!;
+      server.signal("SIGSTOP");
+      try {
+        assert.ok(sameBytes(await exchange(conn, bytes), bytes));
+        await until("it has said that it is done", () => {
+          const isServing = server.serving().length > 0;
+          const state = processInfo(pid)?.state;
+          return !isServing && (state === undefined || state === "S");
+        });
+        for (const { pid } of server.children()) killNow(pid);
+      } finally {
+        server.signal("SIGCONT");
+      }
+      await server.log.waitForCount("client disconnected...", round + 1);
+      const { reason, in: received } = server.log.where(
+        "client disconnected...",
+      )[round]!;
+      assert.deepEqual([reason, received], ["closed", bytes.length + 5]);
+    }
   });
 }
 

@@ -17,11 +17,12 @@ const HANDLER = await handlerFile("handlers/garbage.ts", import.meta.url);
 function report(
   kind: "ready" | "took" | "done" | "exited" | "failed",
   id: number,
+  pid = 0,
 ): Uint8Array<ArrayBuffer> {
   const outcome = kind === "done" || kind === "failed"
     ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
     : null;
-  return encodeReport({ kind, id, pid: 1, outcome, status: 0 }).slice();
+  return encodeReport({ kind, id, pid, outcome, status: 0 }).slice();
 }
 
 /** What is said, each by a process of its own. */
@@ -30,8 +31,9 @@ const LIES: Readonly<Record<string, Uint8Array<ArrayBuffer>>> = {
   "random bytes": randomBytes(REPORT_SIZE),
   "a record that is too long": randomBytes(4000),
   "that it took a connection again": report("took", 2),
+  "that a program took a connection": report("took", 2, 1),
   "that it is done with the connection of another": report("done", 1),
-  "that another process has exited": report("exited", 1),
+  "that another process has exited": report("exited", 1, 1),
 };
 
 for (const model of models()) {
@@ -63,3 +65,26 @@ for (const model of models()) {
     );
   });
 }
+
+test("garbage (fork): a process cannot take a connection that another is to have", async () => {
+  await using server = await startServer({
+    model: "fork",
+    args: [
+      ...["--handler", HANDLER, "--grant", "ffi", "--zygotes", "1"],
+      ...["--log-level", "debug"],
+    ],
+  });
+  using thief = await connect(server.port);
+  const { id } = await server.log.waitFor("new client connected...");
+  const [zygote] = server.children().filter(({ parent }) =>
+    parent === server.pid
+  );
+  Deno.kill(zygote!.pid, "SIGSTOP"); // so that it has the next one, and no child of it
+  using next = await connect(server.port);
+  await server.log.waitForCount("accepted", 2);
+  await send(thief, report("took", Number(id) + 1));
+  assert.ok(await hasEnded(thief));
+  Deno.kill(zygote!.pid, "SIGCONT");
+  assert.equal(await roundTrip(next), "hello");
+  assert.equal(server.log.where("new client connected...").length, 2);
+});

@@ -61,12 +61,13 @@ for (const model of models()) {
       using waiting = await connect(server.port);
       const answer = roundTrip(waiting);
       answer.catch(() => {}); // until it is looked at below
-      await server.log.waitFor(({ level }) => level.startsWith("WARN"));
+      await server.log.waitFor(/^Cannot (fork|start)/);
       assert.equal(await roundTrip(held), "hello");
       await limit(server, "--nproc=10000:");
       assert.equal(await answer, "hello");
       using next = await hold(server.port);
       assert.equal(await roundTrip(next), "hello");
+      assert.deepEqual(server.log.where("Zygote"), [], "none has ended");
     },
     { ignore: CANNOT },
   );

@@ -6,7 +6,7 @@ import type { Fd } from "../../src/posix/fd.ts";
 import { receiveNow } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { killNow, models, startServer } from "../helpers/server.ts";
-import { compileLibrary } from "../helpers/shared_library.ts";
+import { compileLibrary, overwrite } from "../helpers/shared_library.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { connect, hold, roundTrip } from "../helpers/wire_client.ts";
@@ -56,7 +56,7 @@ for (const model of models().filter((model) => model !== "spawn")) {
       await using directory = temporaryDirectory();
       const flag = `${directory.path}/flag`;
       const hangChildren = (wanted: boolean) =>
-        Deno.writeTextFileSync(flag, wanted ? "1" : "0");
+        overwrite(flag, new TextEncoder().encode(wanted ? "1" : "0"));
       hangChildren(false);
       const library = await compileLibrary("hang_after_fork.c", {
         test: import.meta.url,

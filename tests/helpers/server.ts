@@ -19,15 +19,19 @@ import { until, within } from "./testing.ts";
 /** A process model to run a test under. */
 export type Model = string;
 
+const CORES = navigator.hardwareConcurrency;
+/** A pool's zygote and its workers. */
+const POOL = 1 + 4 * CORES;
+
 /**
  * How each model is asked for, and how many processes at most wait without a connection. One zygote is
  * enough for most tests; `auto` has as many as there are processors.
  */
 const MODELS: Readonly<Record<Model, { args: string[]; idle: number }>> = {
-  auto: { args: [], idle: 16 },
+  auto: { args: [], idle: Math.max(16, POOL) }, // whatever it is given in `args`
   spawn: { args: ["--model", "spawn"], idle: 2 },
-  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: 2 },
-  pool: { args: ["--model", "pool"], idle: 16 },
+  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: CORES },
+  pool: { args: ["--model", "pool"], idle: POOL },
 };
 
 /**

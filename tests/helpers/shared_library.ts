@@ -1,5 +1,5 @@
 /**
- * Libraries in C that a test compiles, with `gcc`.
+ * Libraries in C that a test compiles, with `gcc`, and files that they have mapped.
  *
  * @module
  */
@@ -32,4 +32,15 @@ export async function compileLibrary(
   }).output();
   assert.ok(success, source);
   return library;
+}
+
+/**
+ * Changes a file that a process has mapped: never shorter for a moment, which would end that process.
+ *
+ * @param path The file; made if it is not there.
+ * @param bytes Its content, always as long.
+ */
+export function overwrite(path: string, bytes: Uint8Array): void {
+  using file = Deno.openSync(path, { write: true, create: true });
+  file.writeSync(bytes);
 }

@@ -86,7 +86,9 @@ export function enterSandbox(
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
-        throw new TypeError(`Cannot use --sandbox strict: ${error.message}`);
+        throw new TypeError(
+          `Cannot use --sandbox strict: ${error.message}: leave the option out`,
+        );
       }
     }
   }

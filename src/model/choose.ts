@@ -9,6 +9,7 @@ import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";
 import type { ModelEvents, ProcessModel } from "./model.ts";
 import type { ModelName } from "./names.ts";
+import { proveThatOneStarts } from "./proof.ts";
 import { SpawnSource, type WorkerSource } from "./source.ts";
 import { WorkerModel } from "./workers.ts";
 
@@ -92,14 +93,21 @@ async function startSpawn(
     isProgram: "program" in child.service,
     isHandler: "module" in child.service,
   };
-  const model = new WorkerModel(
-    options,
-    new SpawnSource(child, watcher, events.trouble),
-    watcher,
-    events,
-  );
+  const source = await spawnSource(child, watcher, events);
+  const model = new WorkerModel(options, source, watcher, events);
   await model.start();
   return model;
+}
+
+/** What a person asked for and each process would refuse alike, is refused at once. */
+async function spawnSource(
+  child: ChildOptions,
+  watcher: Watcher,
+  events: ModelEvents,
+): Promise<WorkerSource> {
+  const source = new SpawnSource(child, watcher, events.trouble);
+  if (child.sandbox.isWanted) await proveThatOneStarts(source, watcher);
+  return source;
 }
 
 /** Workers are forked where that works, and spawned elsewhere. */
@@ -129,7 +137,7 @@ async function startPool(
   } catch (error) {
     const why = (error as Error).message;
     if (isSandboxRefused(why)) throw error;
-    const model = pool(new SpawnSource(child, watcher, events.trouble));
+    const model = pool(await spawnSource(child, watcher, events));
     await model.start();
     return { model, why };
   }

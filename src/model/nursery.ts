@@ -49,6 +49,7 @@ export class Nursery {
   readonly #ended = Promise.withResolvers<void>();
   readonly #proven = Promise.withResolvers<void>();
   readonly #watch: ZygoteWatch;
+  #isProven = false;
   #draining = false;
 
   /**
@@ -91,6 +92,7 @@ export class Nursery {
     const timer = setTimeout(late, this.#patience);
     try {
       await this.#proven.promise;
+      this.#isProven = true;
     } catch (error) {
       this.#draining = true;
       for (const zygote of this.#zygotes) {
@@ -212,7 +214,7 @@ export class Nursery {
     } else if (report.kind === "failed" && !zygote.isReady) {
       const why = report.outcome?.text ?? "";
       this.#proven.reject(new TypeError(why));
-      this.#events.trouble(why);
+      if (this.#isProven) this.#events.trouble(why); // else whoever starts us tells
     } else {
       if (report.kind === "failed") zygote.untaken--;
       if (report.kind === "exited" && !this.#living.delete(report.pid)) {

@@ -267,7 +267,7 @@ export class WorkerModel implements ProcessModel {
       worker.handoff = null;
       this.#waiting.lost(handoff);
     }
-    if (worker.state !== "serving") worker.state = "finished";
+    if (["ready", "handed"].includes(worker.state)) worker.state = "finished";
     this.#dispatch();
   }
 
@@ -281,9 +281,9 @@ export class WorkerModel implements ProcessModel {
         exitOutcome(exit, this.#options.isProgram),
       );
     }
-    worker.state = "finished";
     this.#events.reaped(worker.process.pid, exit);
-    this.#backoff.stop(); // what it held is free: no need to wait any longer
+    if (worker.state !== "starting") this.#backoff.stop(); // what it held is free
+    worker.state = "finished";
     this.#dispatch();
   }
 

@@ -2,16 +2,11 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import type { Status } from "../../src/control/wire.ts";
+import { runs } from "../helpers/runs.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { hold, receiveAll, roundTrip, send } from "../helpers/wire_client.ts";
 import { controlled, controlPath, json } from "./helpers.ts";
-
-/** `MPSERV_TEST_RUNS=100000` for a long run, with a seed of its own. */
-const asked = Deno.env.get("MPSERV_TEST_RUNS");
-const RUNS = asked
-  ? { numRuns: Number(asked) }
-  : { numRuns: 30, seed: 20261123 };
 
 const request = fc.json().map((json) => new TextEncoder().encode(json + "\n"));
 const line = fc.string({ unit: "binary" }).map((text) =>
@@ -28,7 +23,7 @@ const noise = fc.oneof(
 
 test("control socket: random bytes are answered by errors, and harm nobody", async () => {
   await using server = await startServer({ model: "pool" });
-  using held = await hold(server.port);
+  const held = await hold(server.port);
   const path = await controlled(controlPath(server));
   await fc.assert(
     fc.asyncProperty(noise, fc.boolean(), async (bytes, isPatient) => {
@@ -41,9 +36,10 @@ test("control socket: random bytes are answered by errors, and harm nobody", asy
         if (text !== "") JSON.parse(text); // whole lines of JSON, whatever was asked
       }
     }),
-    RUNS,
+    runs(30),
   );
   assert.equal(await roundTrip(held), "hello");
+  held.close(); // or the server would wait for it
   const { pid } = await json<Status>(["status", path]);
   assert.equal(pid, server.pid);
   assert.deepEqual(server.log.others, []);

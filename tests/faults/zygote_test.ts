@@ -3,10 +3,8 @@ import { killNow, startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 
-const TWO = ["--zygotes", "2"];
-
 test("zygote: when one is killed, who is served goes on, and new clients are served", async () => {
-  await using server = await startServer({ model: "fork", args: TWO });
+  await using server = await startServer({ model: "fork" });
   const held = await Promise.all(
     Array.from({ length: 30 }, () => hold(server.port)),
   );
@@ -30,7 +28,7 @@ for (const end of ["SIGKILL", "nobody"] as const) {
   test(`zygote: connections that a stopped one has not taken go to another (ended by ${end})`, async () => {
     await using server = await startServer({
       model: "fork",
-      args: [...TWO, "--log-level", "debug"],
+      args: ["--log-level", "debug"],
     });
     const [stopped] = server.children().filter(({ comm }) =>
       comm === "mpserv:zygote"

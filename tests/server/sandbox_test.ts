@@ -18,11 +18,14 @@ const HANDLER = await handlerFile(
   "../child/handlers/forbidden.ts",
   import.meta.url,
 );
-/** Words that run a command in a world without filters of system calls. */
-const WITHOUT_SECCOMP = [
-  ...[Deno.execPath(), "run", "--quiet", "-A"],
-  fileURLToPath(new URL("../helpers/without_seccomp.ts", import.meta.url)),
-];
+/** Words that run a command under a filter of `under_filter.ts`. */
+function underFilter(name: "without-seccomp" | "with-listener"): string[] {
+  const file = new URL("../helpers/under_filter.ts", import.meta.url);
+  const run = [Deno.execPath(), "run", "--quiet", "-A"];
+  return [...run, fileURLToPath(file), name];
+}
+const WITHOUT_SECCOMP = underFilter("without-seccomp");
+const WITH_LISTENER = underFilter("with-listener");
 const NEVER = [
   ...["ptrace", "process_vm_readv", "pidfd_getfd", "perf_event_open"],
   ...["mount", "umount2", "chroot", "open_tree", "fsopen", "unshare", "setns"],
@@ -72,6 +75,13 @@ function facts(pid: number): string[] {
   ].map((fact) => String(fact).replaceAll(/\s+/g, " "));
 }
 
+/** How many filters each of its system calls goes through (Linux 5.9). */
+function filtersOf(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^Seccomp_filters:\s*(\d+)$/m.exec(status)?.[1]);
+}
+
+const LISTENER = "anon_inode:seccomp notify";
 const ENTERED = ["NoNewPrivs: 1", "Seccomp: 2", "core 0 0"];
 
 for (const model of models()) {
@@ -135,7 +145,7 @@ for (const model of models()) {
     await using server = await startServer({ model });
     using conn = await hold(server.port);
     assert.equal(await roundTrip(conn), "hello");
-    const listens = server.descriptors().includes("anon_inode:seccomp notify");
+    const listens = server.descriptors().includes(LISTENER);
     assert.equal(listens, model !== "spawn", "the parent listens to it");
     const [child] = server.serving();
     assert.deepEqual(facts(child!.pid), ENTERED);
@@ -206,6 +216,37 @@ test("sandbox: without filters in the kernel the log says so once, and connectio
   }
   assert.equal(said().length, 1);
 });
+
+for (const model of models()) {
+  test(`sandbox (${model}): where a container's manager listens already, the default filter does`, async () => {
+    await using server = await startServer({ model, through: WITH_LISTENER });
+    using conn = await hold(server.port);
+    assert.equal(await roundTrip(conn), "hello");
+    const [child] = server.serving();
+    assert.deepEqual(facts(child!.pid), ENTERED);
+    const added = filtersOf(child!.pid) - filtersOf(server.pid);
+    assert.equal(added, model === "spawn" ? 1 : 2); // a zygote has one for its memory
+    const isListener = (link: string) => link === LISTENER;
+    assert.equal(server.descriptors().filter(isListener).length, 1); // the manager's
+    assert.ok(!server.descriptors(child!.pid).some(isListener));
+    assert.deepEqual(
+      server.log.lines.filter(({ level }) => level === "WARN"),
+      [],
+    );
+  });
+
+  test(`sandbox (${model}): strict where a container's manager listens is refused in one line`, async () => {
+    const result = await runCommand(
+      ["serve", "0", "--model", model, "--sandbox", "strict"],
+      { through: WITH_LISTENER },
+    );
+    assert.match(
+      result.stderr,
+      /^error: [^\n]*Cannot use --sandbox strict: seccomp: [^\n]+ \(EBUSY\): leave the option out\n$/,
+    );
+    assert.equal(result.code, 1);
+  });
+}
 
 for (
   const [what, code, args, told] of [

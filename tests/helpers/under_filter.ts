@@ -1,0 +1,45 @@
+/** Becomes the command that its arguments name, under a filter of system calls that the first one names. */
+import {
+  assemblePolicy,
+  type Policy,
+  VERDICTS,
+} from "../../src/posix/syscall_filter.ts";
+import { ProgramImage } from "../../src/posix/exec.ts";
+import { setInherit } from "../../src/posix/fd.ts";
+import { giveUpNewPrivileges, installFilter } from "../../src/posix/seccomp.ts";
+
+const PR_SET_SECCOMP = 22; // linux/prctl.h
+const { allow, missing, notify } = VERDICTS;
+
+const FILTERS: Readonly<Record<string, Policy>> = {
+  /** A world where the kernel knows no seccomp. */
+  "without-seccomp": {
+    rules: [
+      { call: "seccomp", verdict: missing },
+      {
+        call: "prctl",
+        checks: [{ argument: 0, is: PR_SET_SECCOMP, then: missing }],
+        verdict: allow,
+      },
+    ],
+    others: allow,
+  },
+  /** A container whose manager is asked about some calls: nobody else can be asked about others then. */
+  "with-listener": {
+    rules: [{ call: "mknodat", verdict: notify }],
+    others: allow,
+  },
+};
+
+const [name, ...command] = Deno.args;
+const variables = Object.entries(Deno.env.toObject());
+const env = variables.map(([name, value]) => `${name}=${value}`);
+const image = new ProgramImage(command[0]!, command, env, {
+  bytes: 0,
+  variables: 0,
+});
+giveUpNewPrivileges();
+const filter = assemblePolicy(FILTERS[name!]!, Deno.build.arch);
+const listener = installFilter(filter, { listen: name === "with-listener" });
+if (listener) setInherit(listener.number, true); // the command has it for as long as it runs
+image.become([]);

@@ -137,7 +137,7 @@ class LineWriter {
           sent += await this.#out.write(bytes.subarray(sent));
         }
         if (this.#dropped > 0) {
-          this.#pending =
+          this.#pending +=
             `... ${this.#dropped} log lines dropped: nobody read them\n`;
           this.#dropped = 0;
         }

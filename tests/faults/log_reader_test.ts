@@ -59,3 +59,26 @@ for (const model of models()) {
     await reader.cancel();
   });
 }
+
+test("log: of lines that nobody reads a megabyte is kept, and the others are counted", async () => {
+  const COUNT = 20_000, KEPT = 1 << 20;
+  const script = new URL("many_lines.ts", import.meta.url).pathname;
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", "--no-check", script, String(COUNT)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const said = process.stdout.getReader();
+  await within("all lines", said.read());
+  const reading = new Response(process.stderr).text();
+  await process.stdin.close();
+  const text = await within("the last line", reading);
+  assert.ok(text.length > KEPT && text.length < 1.2 * KEPT, `${text.length}`);
+  const dropped = [...text.matchAll(/^\.\.\. (\d+) log lines dropped/gm)]
+    .reduce((sum, [, count]) => sum + Number(count), 0);
+  assert.equal(text.match(/ one line of many/g)!.length + dropped, COUNT);
+  assert.match(text, / the last line\n/);
+  await said.cancel();
+  assert.equal((await process.status).code, 0);
+});

@@ -78,18 +78,21 @@ for (const model of models().filter((model) => model !== "spawn")) {
           comm === "mpserv:zygote" && parent === server.pid
         ).map(({ pid }) => pid);
       using held = await hold(server.port);
+      const born = () =>
+        server.children().filter(({ comm }) => comm === "mpserv:conn");
+      const workers = model === "pool" ? 2 : 1;
+      await until("all are there", () => born().length === workers);
       const serving = server.serving().map(({ pid }) => pid);
       const before = zygotes();
+      const known = server.children().map(({ pid }) => pid);
       hangChildren(true);
-      for (const { pid, comm } of server.children()) {
-        if (comm === "mpserv:conn" && !serving.includes(pid)) killNow(pid);
-      }
+      for (const { pid } of born()) if (!serving.includes(pid)) killNow(pid);
       using conn = await connect(server.port);
       const answer = roundTrip(conn);
-      await until("a child hangs", () => {
-        const known = [...serving, ...before];
-        return server.children().some(({ pid }) => !known.includes(pid));
-      });
+      await until(
+        "a child hangs",
+        () => server.children().some(({ pid }) => !known.includes(pid)),
+      );
       hangChildren(false);
       assert.equal(await answer, "hello");
       assert.equal(await roundTrip(held), "hello");

@@ -75,3 +75,36 @@ test("zygote: what ended while it was stopped is reaped when it goes on", async 
   using next = await hold(server.port);
   assert.equal(await roundTrip(next), "hello");
 });
+
+test("zygote: children whose end it had no time to report are settled when it is killed", async () => {
+  const COUNT = 300; // more than the parent's socket has room for
+  await using server = await startServer({ model: "fork", args: ONE });
+  const held = await Promise.all(
+    Array.from({ length: COUNT }, () => hold(server.port)),
+  );
+  await server.log.waitForCount("new client connected...", COUNT);
+  const [zygote] = server.children().filter(({ parent }) =>
+    parent === server.pid
+  );
+  server.signal("SIGSTOP");
+  try {
+    for (const conn of held) conn.close();
+    let left = COUNT, same = 0;
+    await until("all have ended whose reports find room", () => {
+      const now = server.children().length;
+      same = now < COUNT && now === left ? same + 1 : 0;
+      left = now;
+      return same === 10;
+    });
+    killNow(zygote!.pid);
+  } finally {
+    server.signal("SIGCONT");
+  }
+  await server.log.waitForCount("client disconnected...", COUNT);
+  const ends = server.log.where("client disconnected...");
+  assert.deepEqual(ends.filter(({ reason }) => reason !== "closed"), []);
+  await until(
+    "all are reaped, or given up",
+    () => server.log.where(/^removed proc id/).length === COUNT,
+  );
+});

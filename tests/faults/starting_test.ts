@@ -22,6 +22,7 @@ test("starting: processes that end before they are ready are started less and le
     guard: () => {},
     processes: () => [],
     drain: () => {},
+    kill: () => {},
     ended: () => Promise.resolve(),
   };
   const watcher = new Watcher();

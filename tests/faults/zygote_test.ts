@@ -78,7 +78,7 @@ test("zygote: what ended while it was stopped is reaped when it goes on", async 
 
 test("zygote: children whose end it had no time to report are settled when it is killed", async () => {
   const COUNT = 300; // more than the parent's socket has room for
-  await using server = await startServer({ model: "fork", args: ONE });
+  await using server = await startServer({ model: "fork" });
   const held = await Promise.all(
     Array.from({ length: COUNT }, () => hold(server.port)),
   );

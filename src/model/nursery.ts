@@ -50,6 +50,9 @@ export class Nursery {
   readonly #proven = Promise.withResolvers<void>();
   readonly #watch: ZygoteWatch;
   #isProven = false;
+  /** No zygote is started any more. */
+  #isLast = false;
+  /** No descriptor is handed over any more. */
   #draining = false;
 
   /**
@@ -94,7 +97,7 @@ export class Nursery {
       await this.#proven.promise;
       this.#isProven = true;
     } catch (error) {
-      this.#draining = true;
+      this.#draining = this.#isLast = true;
       for (const zygote of this.#zygotes) {
         zygote.hangUp();
         zygote.kill("SIGKILL");
@@ -154,7 +157,7 @@ export class Nursery {
 
   /** Wants no more children. */
   drain(): void {
-    this.#draining = true;
+    this.#draining = this.#isLast = true;
     this.#backoff.stop();
     for (const zygote of this.#zygotes) zygote.hangUp();
     this.#settle();
@@ -162,9 +165,11 @@ export class Nursery {
 
   /**
    * Kills the zygotes, after a moment in which they can reap the children that were just killed and say
-   * how they ended; those of a zygote that does not are adopted. Call it after {@linkcode drain}.
+   * how they ended; those of a zygote that does not are adopted. No other takes over.
    */
   kill(): void {
+    this.#isLast = true;
+    this.#backoff.stop();
     const timer = setTimeout(() => {
       for (const zygote of this.#zygotes) this.#watch.end(zygote);
     }, LAST_REPORTS);
@@ -179,7 +184,7 @@ export class Nursery {
 
   #refill(): void {
     while (
-      !this.#draining && !this.#backoff.isPausing &&
+      !this.#isLast && !this.#backoff.isPausing &&
       this.#zygotes.size < this.#wanted
     ) {
       try {
@@ -258,7 +263,7 @@ export class Nursery {
     this.#zygotes.delete(zygote);
     this.#adopt(zygote);
     this.#orphans.settleLost();
-    if (!this.#draining) {
+    if (!this.#isLast) {
       this.#proven.reject(
         new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),
       );

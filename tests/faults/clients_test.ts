@@ -216,7 +216,6 @@ for (const model of models()) {
       args: [
         ...["--backlog", "16", "--idle-timeout", "5s"],
         ...["--log-level", "debug"],
-        ...model === "fork" ? ["--zygotes", "1"] : [],
       ],
     });
     const count = model === "spawn" ? 25 : AT_ONCE;

@@ -219,7 +219,7 @@ export class Nursery {
     } else if (report.kind === "failed" && !zygote.isReady) {
       const why = report.outcome?.text ?? "";
       this.#proven.reject(new TypeError(why));
-      if (this.#isProven) this.#events.trouble(why); // else whoever starts us tells
+      if (this.#isProven) this.#events.trouble(why);
     } else {
       if (report.kind === "failed") zygote.untaken--;
       if (report.kind === "exited" && !this.#living.delete(report.pid)) {
@@ -270,11 +270,12 @@ export class Nursery {
       const what = `Zygote ${zygote.pid} ended (${
         signal ?? `code ${code}`
       }): another one takes over`;
-      // One that had proven itself is replaced at once; one that never did, after a pause.
+      // One that had proven itself is replaced at once; one that never did, after a pause, unless it is
+      // the first: then whoever starts us tells.
       if (zygote.isReady) {
         this.#events.trouble(what);
         this.#refill();
-      } else this.#pause(what);
+      } else if (this.#isProven) this.#pause(what);
     }
     this.#settle();
   }

@@ -20,8 +20,8 @@ import type { Rebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
 import { decodeHandover, encodeHandover, HANDOVER_SIZE } from "./wire.ts";
 
-/** TurboFan takes a function after 3000 calls, and from source after 20 (`EAGER_V8_FLAGS`). */
-const ENOUGH = Deno.build.standalone ? 3_500 : 200;
+/** TurboFan takes a function after 400 calls, and from source after 20: see `model/v8_flags.ts`. */
+const ENOUGH = Deno.build.standalone ? 1_000 : 200;
 const ROUNDS = {
   synchronous: { service: ENOUGH, birth: ENOUGH },
   asynchronous: { service: 20, birth: 100 },

@@ -7,11 +7,14 @@
 /**
  * The flags of a zygote, and so of the executable that it is when it was compiled. No threads of V8's
  * own: they would not exist in a forked child. No Maglev: what is warm in the zygote would be compiled
- * by it in every child anew, on its only thread; what is hot, TurboFan still takes.
+ * by it in every child anew, on its only thread; what is hot, TurboFan still takes, after as many calls
+ * as Maglev would have.
  */
 export const ZYGOTE_V8_FLAGS: readonly string[] = [
   "--single-threaded",
   "--no-maglev",
+  "--invocation-count-for-turbofan=400",
+  "--minimum-invocations-after-ic-update=100",
 ];
 
 /**

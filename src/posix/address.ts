@@ -33,7 +33,7 @@ export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
   if (family === AF_INET && bytes.length >= 8) {
     return {
       transport: "tcp",
-      hostname: bytes.subarray(4, 8).join("."),
+      hostname: `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`,
       port: view.getUint16(2),
     };
   }

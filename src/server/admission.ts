@@ -57,7 +57,11 @@ const MOST_SOURCES = 65_536;
 
 /** Decides, and counts who is in. */
 export class Admission {
+  /** Whether anything depends on who a client is: where nothing does, nobody needs to find out. */
+  readonly mindsSources: boolean;
   readonly #options: AdmissionOptions;
+  /** Whether each source has limits of its own. */
+  readonly #limitsSources: boolean;
   readonly #access = new NetworkTable<"allow" | "deny">();
   readonly #exempt = new NetworkTable<true>();
   readonly #rate: TokenBucket | undefined;
@@ -81,6 +85,10 @@ export class Admission {
     if (ratePerSource) {
       this.#ratePerSource = new TokenBuckets(ratePerSource, MOST_SOURCES);
     }
+    this.#limitsSources = options.maxPerSource < Infinity ||
+      this.#ratePerSource !== undefined;
+    this.mindsSources = this.#limitsSources ||
+      [allow, deny, exempt].some((networks) => networks.length > 0);
   }
 
   /** How many connections are in, of those that count. */
@@ -108,7 +116,8 @@ export class Admission {
   /**
    * Decides about a connection.
    *
-   * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket.
+   * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket, and
+   *   where {@linkcode mindsSources} is false.
    * @param now The time.
    * @returns Its ticket, for {@linkcode release}; or why it is refused.
    */
@@ -176,7 +185,7 @@ export class Admission {
     const access = this.#access.find(ip) ??
       (allow.length > 0 ? "deny" : "allow");
     if (access === "deny") return "denied";
-    if (this.#isExempt(ip)) return null;
+    if (!this.#limitsSources || this.#isExempt(ip)) return null;
     const source = this.#sourceOf(ip);
     if ((this.#sources.get(source) ?? 0) >= maxPerSource) {
       return "max-per-source";
@@ -225,9 +234,7 @@ export class Admission {
     ip: Uint8Array<ArrayBuffer> | null,
     now: number,
   ): void {
-    if (ip === null || this.#isExempt(ip)) return;
-    const limited = this.#options.maxPerSource < Infinity;
-    if (!limited && !this.#ratePerSource) return;
+    if (!this.#limitsSources || ip === null || this.#isExempt(ip)) return;
     const source = this.#sourceOf(ip);
     this.#ratePerSource?.take(source, now);
     this.#sources.set(source, (this.#sources.get(source) ?? 0) + 1);

@@ -140,7 +140,7 @@ export class Gate {
 
   #decide(connection: Accepted): void {
     if (this.#proxies) return this.#awaitHeader(connection, this.#proxies);
-    const ip = ipOf(connection.peer);
+    const ip = this.#admission.mindsSources ? ipOf(connection.peer) : null;
     const ticket = this.#admission.admit(ip, performance.now());
     if (typeof ticket === "string") this.#reject(connection, ticket);
     else this.#events.admitted(connection, ticket);

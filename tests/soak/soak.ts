@@ -139,10 +139,7 @@ class Run {
       await server.log.ended;
       if (code !== 0) ledger.problem("exit", `the server ended with ${code}`);
       ledger.balance();
-      const torn = server.log.others.filter((line) =>
-        !line.startsWith("/bin/")
-      );
-      for (const line of torn) ledger.problem("log", line);
+      for (const line of server.log.others) ledger.problem("log", line);
     }
   }
 

@@ -68,7 +68,7 @@ async function main(here: Map<string, Peer>): Promise<void> {
     if (rows && !rows.includes(row.id)) continue;
     const block = await measureRow(row, everyone, results.seconds);
     if (block) results.blocks.push(block);
-    await Deno.writeTextFile(json, JSON.stringify(results, null, 1) + "\n");
+    await Deno.writeTextFile(json, JSON.stringify(results, null, 2) + "\n");
   }
   const table = markdown(results);
   await Deno.stdout.write(new TextEncoder().encode(table));

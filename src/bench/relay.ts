@@ -11,7 +11,8 @@ import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
-import { accept, endWriting, findListener } from "../posix/sockets.ts";
+import { findListener } from "../posix/runtime_sockets.ts";
+import { accept, endWriting } from "../posix/sockets.ts";
 import { DelayLine, type Link } from "./delay_line.ts";
 
 /** What a relay gets as JSON. */

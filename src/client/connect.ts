@@ -4,8 +4,7 @@
  * @module
  */
 import { formatAddress } from "../posix/address.ts";
-import { openDescriptors } from "../posix/fd.ts";
-import { findConnection } from "../posix/sockets.ts";
+import { connections, findConnection } from "../posix/runtime_sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
@@ -29,7 +28,7 @@ export async function connect(
   target: Target,
   timeout: number,
 ): Promise<Connection> {
-  const before = openDescriptors();
+  const before = connections();
   const conn = await dial(target, timeout);
   const fd = findConnection(conn.localAddr, conn.remoteAddr, before);
   return { fd, [Symbol.dispose]: () => conn.close() };

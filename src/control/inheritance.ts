@@ -4,10 +4,9 @@
  * @module
  */
 import { POLLIN } from "../posix/abi.ts";
-import { openDescriptors } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { pollLater } from "../posix/io.ts";
-import { findConnection } from "../posix/sockets.ts";
+import { connections, findConnection } from "../posix/runtime_sockets.ts";
 import { adoptListener } from "../server/adopted_listener.ts";
 import { type Listener, takeOverListener } from "../server/listener.ts";
 import { ControlClient, ControlError } from "./client.ts";
@@ -46,7 +45,7 @@ export class Inheritance implements Disposable {
    * @throws {ControlError} When no server is there, or it refuses.
    */
   static async ask(path: string, backlog: number): Promise<Inheritance> {
-    const before = openDescriptors();
+    const before = connections();
     const client = await ControlClient.connect(path);
     try {
       const { localAddr, remoteAddr } = client.conn;

@@ -7,7 +7,7 @@
 import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
 import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
-import { Fd, openDescriptors, setInherit, setNonblocking } from "./fd.ts";
+import { Fd, setInherit, setNonblocking } from "./fd.ts";
 import { libc } from "./libc.ts";
 
 const addressBytes = new Uint8Array(MAX_ADDRESS);
@@ -88,24 +88,6 @@ export function accept(listener: number): Accepted | null {
 }
 
 /**
- * The descriptor of a listener that `Deno.listen` made, which hides it.
- *
- * @param address The listener's own address.
- * @returns The descriptor, borrowed: the `Deno.Listener` closes it.
- * @throws {TypeError} When no listening socket of this process has that address.
- */
-export function findListener(address: Deno.Addr): number {
-  const wanted = address as Address;
-  for (const fd of openDescriptors()) {
-    if (!isListening(fd)) continue;
-    if (sameAddress(localAddress(fd), wanted)) return fd;
-  }
-  throw new TypeError(
-    `Cannot find the listening socket of ${JSON.stringify(address)}`,
-  );
-}
-
-/**
  * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)).
  *
  * @param fd The descriptor.
@@ -114,36 +96,7 @@ export function findListener(address: Deno.Addr): number {
  */
 export function isListening(fd: number, layout: Abi = abi): boolean {
   if (layout.SO_ACCEPTCONN) return option(fd, layout.SO_ACCEPTCONN) === 1;
-  return tryAddress(libc.getsockname, fd) !== null &&
-    tryAddress(libc.getpeername, fd) === null;
-}
-
-/**
- * The descriptor of a connection that `Deno.connect` made, which hides it.
- *
- * @param local The connection's own address.
- * @param remote The peer's address.
- * @param before Descriptors that were open before the connection was made, which are hardly it: the
- *   addresses alone do not tell apart two connections to one Unix domain socket.
- * @returns The descriptor, borrowed: the `Deno.Conn` closes it.
- * @throws {TypeError} When no socket of this process connects the two.
- */
-export function findConnection(
-  local: Deno.Addr,
-  remote: Deno.Addr,
-  before: readonly number[] = [],
-): number {
-  const found = openDescriptors().filter((fd) => {
-    const peer = tryAddress(libc.getpeername, fd);
-    return peer !== null && sameAddress(peer, remote as Address) &&
-      sameAddress(localAddress(fd), local as Address);
-  });
-  // A number that the runtime used for a file of its own just before may be the connection's by now.
-  const fd = found.find((fd) => !before.includes(fd)) ?? found[0];
-  if (fd !== undefined) return fd;
-  throw new TypeError(
-    `Cannot find the socket connected to ${JSON.stringify(remote)}`,
-  );
+  return ownAddress(fd) !== null && peerAddress(fd) === null;
 }
 
 /**
@@ -154,9 +107,29 @@ export function findConnection(
  * @throws {PosixError} When it is no socket.
  */
 export function localAddress(fd: number): Address {
-  const address = tryAddress(libc.getsockname, fd);
+  const address = ownAddress(fd);
   if (address === null) throw new PosixError("getsockname", errno());
   return address;
+}
+
+/**
+ * The address of this end, `getsockname(2)`, of what may be no socket.
+ *
+ * @param fd A descriptor.
+ * @returns The address; null when the descriptor is no socket.
+ */
+export function ownAddress(fd: number): Address | null {
+  return addressBy(libc.getsockname, fd);
+}
+
+/**
+ * The address of the other end, `getpeername(2)`.
+ *
+ * @param fd A descriptor.
+ * @returns The address; null when the descriptor is no connected socket.
+ */
+export function peerAddress(fd: number): Address | null {
+  return addressBy(libc.getpeername, fd);
 }
 
 /**
@@ -264,23 +237,10 @@ export function option(fd: number, name: number): number {
     : value[0]!;
 }
 
-function tryAddress(call: typeof libc.getsockname, fd: number): Address | null {
+function addressBy(call: typeof libc.getsockname, fd: number): Address | null {
   length[0] = MAX_ADDRESS;
   if (call(fd, addressBytes, lengthBytes) < 0) return null;
   return decodeAddress(
     addressBytes.subarray(0, Math.min(length[0]!, MAX_ADDRESS)),
   );
-}
-
-function sameAddress(a: Address, b: Address): boolean {
-  if ("path" in a || "path" in b) {
-    // The runtime says null for a socket without a name, we an empty path.
-    return "path" in a && "path" in b && (a.path ?? "") === (b.path ?? "");
-  }
-  return a.port === b.port && canonical(a.hostname) === canonical(b.hostname);
-}
-
-/** One spelling a host: IPv4-mapped as IPv4, no zone (`fe80::1%eth0`). */
-function canonical(hostname: string): string {
-  return hostname.replace(/^::ffff:(?=\d+\.)/, "").replace(/%.*$/, "");
 }

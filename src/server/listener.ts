@@ -6,12 +6,8 @@
 
 import { formatAddress } from "../posix/address.ts";
 import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
-import {
-  findListener,
-  setBacklog,
-  shutdownBoth,
-  socketPair,
-} from "../posix/sockets.ts";
+import { findListener } from "../posix/runtime_sockets.ts";
+import { setBacklog, shutdownBoth, socketPair } from "../posix/sockets.ts";
 
 /** Where to listen. */
 export interface ListenOptions {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { POLLIN } from "../../src/posix/abi.ts";
 import { poll } from "../../src/posix/io.ts";
-import { accept, findListener, setBacklog } from "../../src/posix/sockets.ts";
+import { findListener } from "../../src/posix/runtime_sockets.ts";
+import { accept, setBacklog } from "../../src/posix/sockets.ts";
 import { isAlive } from "../helpers/processes.ts";
 import { test } from "../helpers/testing.ts";
 import { Client, runClient, runRedirected } from "./test_client.ts";

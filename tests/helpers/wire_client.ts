@@ -5,7 +5,7 @@
  */
 import { check } from "../../src/posix/errno.ts";
 import { libc } from "../../src/posix/libc.ts";
-import { findConnection } from "../../src/posix/sockets.ts";
+import { findConnection } from "../../src/posix/runtime_sockets.ts";
 import { within } from "./testing.ts";
 
 /** A port of 127.0.0.1 that nobody has at this moment, for programs that cannot choose one. */

@@ -7,7 +7,8 @@
 import { POLLIN } from "../../src/posix/abi.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { receiveFd, sendFd } from "../../src/posix/handover.ts";
-import { accept, findListener, socketPair } from "../../src/posix/sockets.ts";
+import { findListener } from "../../src/posix/runtime_sockets.ts";
+import { accept, socketPair } from "../../src/posix/sockets.ts";
 import {
   hasSocketDiagnostics,
   tcpConnections,

@@ -5,10 +5,12 @@ import { openDescriptors } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { libc } from "../../src/posix/libc.ts";
 import {
-  accept,
-  type Accepted,
   findConnection,
   findListener,
+} from "../../src/posix/runtime_sockets.ts";
+import {
+  accept,
+  type Accepted,
   isListening,
   localAddress,
   setBacklog,
@@ -67,28 +69,6 @@ test("findListener, accept: work on a Unix domain socket", async () => {
   assert.deepEqual(decodeAddress(peer), { transport: "unix", path: "" });
   assert.deepEqual(localAddress(accepted.number), { transport: "unix", path });
   accepted.close();
-});
-
-test("findListener: tells listeners of one port by their host", () => {
-  using four = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using other = Deno.listen({ hostname: "127.0.0.2", port: four.addr.port });
-  const fds = [four, other].map(({ addr }) => findListener(addr));
-  const hosts = fds.map((fd) => (localAddress(fd) as Deno.NetAddr).hostname);
-  assert.deepEqual(hosts, ["127.0.0.1", "127.0.0.2"]);
-});
-
-test("findListener: throws for an address where nobody listens", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using conn = await Deno.connect({
-    hostname: "127.0.0.1",
-    port: listener.addr.port,
-  });
-  const missing = { name: "TypeError", message: /listening socket/ };
-  assert.throws(() => findListener(conn.localAddr), missing);
-  assert.throws(
-    () => findListener({ ...listener.addr, hostname: "127.0.0.9" }),
-    missing,
-  );
 });
 
 for (
@@ -151,47 +131,6 @@ test("accept: throws the system's error", () => {
     code: "EINVAL",
   });
   assert.throws(() => accept(1 << 30), { code: "EBADF", syscall: "accept4" });
-});
-
-test("findConnection: finds the client's end of a TCP connection", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const options = { hostname: "127.0.0.1", port: listener.addr.port };
-  using first = await Deno.connect(options);
-  using second = await Deno.connect(options);
-  for (const conn of [first, second]) {
-    const fd = findConnection(conn.localAddr, conn.remoteAddr);
-    assert.deepEqual(localAddress(fd), { ...conn.localAddr });
-    // Its number may have been another file's just before.
-    assert.equal(findConnection(conn.localAddr, conn.remoteAddr, [fd]), fd);
-  }
-  for (let i = 0; i < 2; i++) (await listener.accept()).close();
-});
-
-test("findConnection: finds a connection to a Unix domain socket, not one that was there before", async () => {
-  await using directory = temporaryDirectory();
-  const path = `${directory.path}/socket`;
-  using listener = Deno.listen({ transport: "unix", path });
-  using first = await Deno.connect({ transport: "unix", path });
-  const before = findConnection(first.localAddr, first.remoteAddr);
-  using second = await Deno.connect({ transport: "unix", path });
-  const found = findConnection(second.localAddr, second.remoteAddr, [before]);
-  assert.notEqual(found, before);
-  (await listener.accept()).close();
-  using served = await listener.accept();
-  assert.equal(write(found, new Uint8Array([9])), 1);
-  assert.equal(await served.read(new Uint8Array(4)), 1);
-});
-
-test("findConnection: throws when no socket connects the two", () => {
-  const nowhere: Deno.NetAddr = {
-    transport: "tcp",
-    hostname: "127.0.0.1",
-    port: 1,
-  };
-  assert.throws(() => findConnection(nowhere, nowhere), {
-    name: "TypeError",
-    message: /socket connected to/,
-  });
 });
 
 test("localAddress: throws for what is no socket", () => {

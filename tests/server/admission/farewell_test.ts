@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Fd } from "../../../src/posix/fd.ts";
-import { accept, findListener } from "../../../src/posix/sockets.ts";
+import { findListener } from "../../../src/posix/runtime_sockets.ts";
+import { accept } from "../../../src/posix/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
 import { Farewell } from "../../../src/server/farewell.ts";
 import { test, until } from "../../helpers/testing.ts";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { descendants } from "../helpers/processes.ts";
-import { startServer } from "../helpers/server.ts";
+import { killNow, startServer } from "../helpers/server.ts";
 import { until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { blocks, commandsOf, optionsOf, shell } from "./shown.ts";
@@ -68,7 +68,6 @@ export async function watches(commands: string[]): Promise<void> {
   const { pid } = await server.log.waitFor(/^new client connected/);
   for (const command of commands) {
     const here = command.replaceAll("9190", `${server.port}`);
-    const { stdout } = await shell("sh", here);
     const shown = command.startsWith("ps")
       ? [
         `\\b${pid} .* mpserv:conn`,
@@ -80,7 +79,10 @@ export async function watches(commands: string[]): Promise<void> {
         `"mpserv:conn",pid=${pid},`,
         `"mpclient:write",.*"mpclient",pid=${client.pid},`,
       ];
-    for (const line of shown) assert.match(stdout, new RegExp(line, "m"));
+    await until(`${here} shows ${shown}`, async () => { // a process has its name before its socket
+      const { stdout } = await shell("sh", here);
+      return shown.every((line) => new RegExp(line, "m").test(stdout));
+    });
   }
 }
 
@@ -94,7 +96,7 @@ export async function halfCloses(
   )!;
   await using server = await startServer({
     model: "fork",
-    args: optionsOf(serve).map((word) => word.replace("sleep 9", "sleep 3")),
+    args: optionsOf(serve).map((word) => word.replace("sleep 9", "sleep 99")),
   });
   await using talk = await talking(server.port);
   await talk.write("hello\nq\n");
@@ -106,6 +108,9 @@ export async function halfCloses(
     return /^FIN-WAIT-2 .*"mpclient",pid=/m.test(stdout) &&
       /^CLOSE-WAIT .*"sh"/m.test(stdout);
   });
+  for (const { comm, pid } of descendants(server.pid)) {
+    if (comm === "sleep") killNow(pid);
+  }
   assert.equal(
     await talk.rest(),
     "Message from server: hello\nMessage from server: done\n",

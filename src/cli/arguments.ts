@@ -3,9 +3,20 @@
  *
  * @module
  */
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import {
+  Argument,
+  InvalidArgumentError,
+  Option,
+} from "@commander-js/extra-typings";
 import { type Network, parseNetwork } from "../server/networks.ts";
-import { parseCount, parseDuration } from "./values.ts";
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  parseCount,
+  parseDuration,
+  parseHost,
+  parsePort,
+} from "./values.ts";
 
 /**
  * Turns our parsers' errors into the ones that commander shows as wrong usage.
@@ -21,6 +32,41 @@ export function valueOf<T>(parse: (text: string) => T): (text: string) => T {
       throw new InvalidArgumentError((error as Error).message);
     }
   };
+}
+
+/**
+ * Of whom to connect to: the host.
+ *
+ * @returns The argument, {@linkcode DEFAULT_HOST} where it is not given.
+ */
+export function serverHost(): Argument<"[host]", string, string> {
+  return new Argument("[host]", "address or name of the server")
+    .argParser(valueOf(parseHost)).default(DEFAULT_HOST);
+}
+
+/**
+ * Of whom to connect to: the port.
+ *
+ * @returns The argument, {@linkcode DEFAULT_PORT} where it is not given.
+ */
+export function serverPort(): Argument<"[port]", number, number> {
+  return new Argument("[port]", "its TCP port")
+    .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT);
+}
+
+/**
+ * Of whom to connect to: a path in the place of both.
+ *
+ * @returns The option.
+ */
+export function serverPath(): Option<
+  "--unix <path>",
+  undefined,
+  undefined,
+  string
+> {
+  return new Option("--unix <path>", "connect to a Unix domain socket instead")
+    .argParser(named("--unix"));
 }
 
 /**

@@ -3,17 +3,19 @@
  *
  * @module
  */
-import { Argument, Command, Option } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { type Mode, MODES } from "../bench/plan.ts";
-import { count, duration, named, valueOf } from "./arguments.ts";
-import { EXIT_USAGE, UserError } from "./terminal.ts";
 import {
-  DEFAULT_HOST,
-  DEFAULT_PORT,
-  parseHost,
-  parsePort,
-  parseSize,
-} from "./values.ts";
+  count,
+  duration,
+  named,
+  serverHost,
+  serverPath,
+  serverPort,
+  valueOf,
+} from "./arguments.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { parseSize } from "./values.ts";
 
 const CORES = navigator.hardwareConcurrency;
 
@@ -78,19 +80,9 @@ export function benchCommand(
 ): Command<unknown[]> {
   const command = new Command("bench")
     .description("Measure an echo server: ours or any other.")
-    .addArgument(
-      new Argument("[host]", "address or name of the server")
-        .argParser(valueOf(parseHost)).default(DEFAULT_HOST),
-    )
-    .addArgument(
-      new Argument("[port]", "its TCP port")
-        .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT),
-    )
-    .option(
-      "--unix <path>",
-      "connect to a Unix domain socket instead",
-      named("--unix"),
-    )
+    .addArgument(serverHost())
+    .addArgument(serverPort())
+    .addOption(serverPath())
     .option("--connect", "connect, echo, close: connections a second")
     .option("--ping", "round trips on connections that stay")
     .option("--stream", "bytes as fast as they go, both ways at once")

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { Argument, Command } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import type { ClientOptions } from "../client/client.ts";
-import { duration, named, valueOf } from "./arguments.ts";
+import { duration, serverHost, serverPath, serverPort } from "./arguments.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
-import { DEFAULT_HOST, DEFAULT_PORT, parseHost, parsePort } from "./values.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 
@@ -37,19 +36,9 @@ export function clientCommand(
       "Connect: one process reads what the server sends, another sends what you type,\n" +
         "and neither waits for the other.",
     )
-    .addArgument(
-      new Argument("[host]", "address or name of the server")
-        .argParser(valueOf(parseHost)).default(DEFAULT_HOST),
-    )
-    .addArgument(
-      new Argument("[port]", "its TCP port")
-        .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT),
-    )
-    .option(
-      "--unix <path>",
-      "connect to a Unix domain socket instead",
-      named("--unix"),
-    )
+    .addArgument(serverHost())
+    .addArgument(serverPort())
+    .addOption(serverPath())
     .option(
       "--raw",
       "copy bytes both ways: no line ends the conversation, no prefix",

@@ -9,7 +9,7 @@ import type { AnyService } from "../service/service.ts";
 import { FdConnection } from "./connection.ts";
 import { describeError } from "./describe_error.ts";
 import type { ChildOptions } from "./options.ts";
-import { limitProgramMemory, type Standing, takeStanding } from "./standing.ts";
+import { programMemory, type Standing, takeStanding } from "./standing.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { untilUncaught } from "./uncaught.ts";
 import type { Handover, Outcome, Reason } from "./wire.ts";
@@ -70,7 +70,7 @@ function become(
   try {
     return program.become(fd, { id, peer }, {
       first: () => standing && takeStanding(standing, true),
-      last: () => standing && limitProgramMemory(standing),
+      last: standing && programMemory(standing),
     });
   } catch (error) {
     return refusal(error as Error);

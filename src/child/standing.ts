@@ -6,6 +6,7 @@
  * @module
  */
 import {
+  getLimit,
   type Limit,
   memoryInUse,
   type Resource,
@@ -32,6 +33,9 @@ export interface Standing {
   readonly limits: Readonly<Partial<Record<Resource, number>>>;
 }
 
+/** Bytes: more than any process has. */
+const PLENTY = 2 ** 52;
+
 let isTaken = false;
 let noted: number | undefined;
 
@@ -50,7 +54,7 @@ export function noteMemory(standing: Standing | undefined): void {
  *
  * @param standing What was asked for.
  * @param isProgram Whether a program takes this process's place: its memory is limited last, by
- *   {@linkcode limitProgramMemory}, since the runtime has more than it may have.
+ *   {@linkcode programMemory}, since the runtime has more than it may have.
  * @throws {Error} When the system refuses; then nothing must be served.
  */
 export function takeStanding(standing: Standing, isProgram: boolean): void {
@@ -83,13 +87,20 @@ function enter(directory: string): void {
 }
 
 /**
- * Limits the memory of the program that this process becomes next.
+ * The limit of the memory of the program that this process becomes.
  *
  * @param standing What was asked for.
+ * @returns Sets it, right before the program is there: the runtime has more already, so that to compile a
+ *   function would end it. Undefined where no limit was asked for.
  * @throws {PosixError} When the system refuses.
  */
-export function limitProgramMemory({ limits: { memory } }: Standing): void {
-  if (memory !== undefined) setLimit("memory", same(memory));
+export function programMemory(
+  { limits: { memory } }: Standing,
+): (() => void) | undefined {
+  if (memory === undefined) return undefined;
+  const limit = (bytes: number) => setLimit("memory", same(bytes));
+  limit(Math.min(getLimit("memory").hard, PLENTY)); // so that all of it is compiled
+  return () => limit(memory);
 }
 
 function same(bound: number): Limit {

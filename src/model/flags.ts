@@ -7,7 +7,11 @@ import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
 import { probeFlags } from "../child/probe.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
-import { EAGER_V8_FLAGS, ZYGOTE_V8_FLAGS } from "./v8_flags.ts";
+import {
+  EAGER_V8_FLAGS,
+  LIMITED_V8_FLAGS,
+  ZYGOTE_V8_FLAGS,
+} from "./v8_flags.ts";
 
 /**
  * The command line of a process that serves.
@@ -20,8 +24,12 @@ export function childCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
+  const { grants, service, standing } = options;
+  const isLimited = "program" in service &&
+    standing?.limits.memory !== undefined;
   return roleCommand("@child", args, {
-    permissions: ["--allow-ffi", ...permissionFlags(options.grants)],
+    permissions: ["--allow-ffi", ...permissionFlags(grants)],
+    v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
     preload: moduleOf(options),
   });
 }

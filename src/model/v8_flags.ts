@@ -26,3 +26,9 @@ export const EAGER_V8_FLAGS: readonly string[] = [
   "--invocation-count-for-turbofan=20",
   "--minimum-invocations-after-ic-update=10",
 ];
+
+/**
+ * The flags of a process that becomes a program with a limit of memory, which is less than the runtime has:
+ * a thread of V8's own that wanted some at that moment would end it.
+ */
+export const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];

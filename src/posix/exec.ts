@@ -9,6 +9,8 @@ import { libc } from "./libc.ts";
 import { viewOf } from "./scratch.ts";
 
 const X_OK = 1; // unistd.h
+/** An empty path, which no file has: execve(2). */
+const NOWHERE = new Uint8Array(1);
 
 const encoder = new TextEncoder();
 
@@ -80,17 +82,20 @@ export class ProgramImage {
    * Replaces this process by the program.
    *
    * @param env More variables, `NAME=value` each; what does not fit into the room is left out.
+   * @param last What else to do right before: it may take the memory that any other code would need.
    * @returns Never: the program does not know of us.
    * @throws {PosixError} When the system refuses; this process goes on.
    */
-  become(env: readonly string[]): never {
+  become(env: readonly string[], last?: () => void): never {
     this.#addVariables(env);
+    const argv = new Uint8Array(this.#argv.buffer);
+    const envp = new Uint8Array(this.#envp.buffer);
     // Safety: every address points into `#text`, and both tables end with 0.
-    libc.execve(
-      this.#text,
-      new Uint8Array(this.#argv.buffer),
-      new Uint8Array(this.#envp.buffer),
-    );
+    if (last) {
+      libc.execve(NOWHERE, argv, envp); // ENOENT: what a first call compiles is there for the next one
+      last();
+    }
+    libc.execve(this.#text, argv, envp);
     throw new PosixError("execve", errno());
   }
 

@@ -79,14 +79,14 @@ export class Program {
    *
    * @param fd The connection, blocking; ended when this fails.
    * @param handover The connection's id and the client's `struct sockaddr`.
-   * @param then What else to do `first`, and what `last`.
+   * @param then What else to do `first`, and what `last`, right before the program is there.
    * @returns Never.
    * @throws {TypeError} When the system refuses; the message says why.
    */
   become(
     fd: Fd,
     handover: Served,
-    then: { first: () => void; last: () => void },
+    then: { first: () => void; last: (() => void) | undefined },
   ): never {
     const { path, stderr } = this.#choice;
     try {
@@ -97,8 +97,7 @@ export class Program {
       closeOnExec(2);
       resetSignals(CHANGED_SIGNALS);
       unblockSignals();
-      then.last();
-      this.#image.become(variables);
+      this.#image.become(variables, then.last);
     } catch (error) {
       shutdownBoth(fd.number); // its copies, that stay open until this process ends, are ended with it
       fd.close();

@@ -9,9 +9,11 @@ import { serveOne } from "../src/child/serve_one.ts";
 import { errno } from "../src/posix/errno.ts";
 import { receiveFd, sendFd } from "../src/posix/handover.ts";
 import { read, write } from "../src/posix/io.ts";
-import { libc } from "../src/posix/libc.ts";
+import { cLibrary } from "../src/posix/libc.ts";
 import { shutdownWrite, socketPair } from "../src/posix/sockets.ts";
 import { echo } from "../src/service/echo.ts";
+
+const libc = cLibrary("close");
 
 const NAMES = [
   "ffi",

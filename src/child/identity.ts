@@ -7,8 +7,10 @@
 import type { Fd } from "../posix/fd.ts";
 import { exitNow, fork, waitFor } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
-import { libc } from "../posix/libc.ts";
+import { cLibrary } from "../posix/libc.ts";
 import { socketPair } from "../posix/sockets.ts";
+
+const libc = cLibrary("getpid");
 
 /** Words of random state that `Math.random` draws at a time. */
 const POOL = 256;

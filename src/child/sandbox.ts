@@ -16,13 +16,15 @@ import { assemblePolicy, type Policy } from "../posix/syscall_filter.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { setLimit } from "../posix/limits.ts";
-import { libc } from "../posix/libc.ts";
+import { cLibrary } from "../posix/libc.ts";
 import { dieWithParent } from "../posix/process.ts";
 import { Fence, giveUpNewPrivileges, installFilter } from "../posix/seccomp.ts";
 import { defaultPolicy } from "./default_policy.ts";
 import type { ChildOptions } from "./options.ts";
 import { noteMemory } from "./standing.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
+
+const libc = cLibrary("getpid");
 
 /**
  * Has this process end with its parent, from here on.

@@ -6,7 +6,7 @@
  */
 import type { Fd } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
-import { libc } from "../posix/libc.ts";
+import { cLibrary } from "../posix/libc.ts";
 import type { LoadedService } from "../service/load.ts";
 import { outliveParent } from "../posix/process.ts";
 import type { ChildOptions } from "./options.ts";
@@ -14,6 +14,8 @@ import { serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
 import { sawUncaught } from "./uncaught.ts";
 import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
+
+const libc = cLibrary("getpid");
 
 /**
  * Serves until the parent wants no more.

@@ -12,7 +12,7 @@ import { Fd, setInherit } from "../posix/fd.ts";
 import { drainSignals, exitNow, fork, leave, reap } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
-import { libc } from "../posix/libc.ts";
+import { cLibrary } from "../posix/libc.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
@@ -33,6 +33,8 @@ import {
   HANDOVER_SIZE,
   type Report,
 } from "./wire.ts";
+
+const libc = cLibrary("getpid");
 
 /**
  * Runs the zygote, and in each forked copy of it the child, to the end.

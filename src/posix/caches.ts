@@ -7,8 +7,10 @@
  */
 import { check, errno, PosixError } from "./errno.ts";
 import { Fd, openDescriptors, setInherit } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { descriptorTarget, readProcFile } from "./proc.ts";
+
+const libc = cLibrary("dup2", "memfd_create", "mmap", "open");
 
 const O_RDONLY = 0;
 const MFD_CLOEXEC = 1; // linux/memfd.h

@@ -7,8 +7,10 @@
  */
 import { abi } from "./abi.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { controlSizes, Message, readControlHead } from "./message.ts";
+
+const libc = cLibrary("getpeereid", "getsockopt", "recvmsg", "setsockopt");
 
 const SO_PASSCRED = 16; // asm-generic/socket.h
 const SCM_CREDENTIALS = 2; // bits/socket.h

@@ -7,7 +7,9 @@ import { abi, AF_UNIX, SOCK_DGRAM } from "./abi.ts";
 import { encodeUnixAddress } from "./address.ts";
 import { check } from "./errno.ts";
 import { Fd, setInherit } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary("sendto", "socket");
 
 /** Sends to one address, each datagram whole or not at all, and never waits. */
 export class DatagramSender implements Disposable {

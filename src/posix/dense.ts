@@ -11,8 +11,10 @@
  */
 import { Fd } from "./fd.ts";
 import { write } from "./io.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { SETTLE_AT, SETTLE_NAME, settleCode } from "./settle.ts";
+
+const libc = cLibrary("memfd_create", "unsetenv");
 
 const PAGE = 0x1000;
 const DYNAMIC_AT = 0x100;

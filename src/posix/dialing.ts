@@ -8,8 +8,10 @@ import { abi, SOCK_STREAM } from "./abi.ts";
 import { type Address, encodeAddress } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { setOption } from "./sockets.ts";
+
+const libc = cLibrary("bind", "connect", "socket");
 
 const IPPROTO_IP = 0; // netinet/in.h
 const IPPROTO_TCP = 6;

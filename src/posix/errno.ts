@@ -4,8 +4,16 @@
  * @module
  */
 import { abi } from "./abi.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { scratch, viewOf } from "./scratch.ts";
+
+const libc = cLibrary(
+  "__errno_location",
+  "__error",
+  "__xpg_strerror_r",
+  "memcpy",
+  "strerror_r",
+);
 
 // Where this thread keeps errno. It is read by memcpy, since `Deno.UnsafePointerView` stops working
 // when a connection process gives up its permissions, while symbols opened before go on working.

@@ -5,8 +5,10 @@
  */
 import { check, errno, PosixError } from "./errno.ts";
 import type { Launch } from "./launch.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { viewOf } from "./scratch.ts";
+
+const libc = cLibrary("access", "execve", "posix_spawn");
 
 const X_OK = 1; // unistd.h
 /** An empty path, which no file has: execve(2). */

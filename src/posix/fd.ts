@@ -6,7 +6,9 @@
 import { F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC } from "./abi.ts";
 import { abi, variadicPadding } from "./abi.ts";
 import { check } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary("close", "close_range", "dup2", "fcntl", "fcntlOnStack");
 
 const CLOSE_RANGE_CLOEXEC = 4; // linux/close_range.h, Linux 5.11
 const LAST_FD = 0xffffffff;

@@ -6,9 +6,21 @@
 import { abi } from "./abi.ts";
 import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { read } from "./io.ts";
 import { scratch, viewOf } from "./scratch.ts";
+
+const libc = cLibrary(
+  "_exit",
+  "alarm",
+  "fork",
+  "prctlNumbers",
+  "signal",
+  "signalfd",
+  "sigprocmask",
+  "waitid",
+  "waitpid",
+);
 
 const WNOHANG = 1; // sys/wait.h
 const WEXITED = 4;

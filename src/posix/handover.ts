@@ -8,13 +8,15 @@
 import { abi } from "./abi.ts";
 import { errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import {
   controlSizes,
   Message,
   readControlHead,
   writeControlHead,
 } from "./message.ts";
+
+const libc = cLibrary("recvmsg", "sendmsg");
 
 /** Bytes of data that may travel beside the descriptor. */
 export const MAX_DATA = 512;

@@ -5,8 +5,19 @@
  */
 import { abi, MSG_PEEK } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { viewOf } from "./scratch.ts";
+
+const libc = cLibrary(
+  "memcmp",
+  "poll",
+  "pollAsync",
+  "ppoll",
+  "read",
+  "recv",
+  "send",
+  "write",
+);
 
 const { EINTR, EAGAIN } = abi.errno;
 const timespec = new BigInt64Array(2); // struct timespec {time_t tv_sec; long tv_nsec}

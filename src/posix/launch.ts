@@ -5,8 +5,20 @@
  * @module
  */
 import { check } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { scratch, viewOf } from "./scratch.ts";
+
+const libc = cLibrary(
+  "posix_spawn_file_actions_addclosefrom_np",
+  "posix_spawn_file_actions_adddup2",
+  "posix_spawn_file_actions_destroy",
+  "posix_spawn_file_actions_init",
+  "posix_spawnattr_init",
+  "posix_spawnattr_setflags",
+  "posix_spawnattr_setpgroup",
+  "posix_spawnattr_setsigdefault",
+  "posix_spawnattr_setsigmask",
+);
 
 // spawn.h of glibc; its two structures have 80 and 336 bytes
 const SETPGROUP = 0x02;

@@ -1,5 +1,5 @@
 /**
- * Every C function that we call, each with its prototype. The only `dlopen` of the C library.
+ * Every C function that we call, each with its prototype, and the only `dlopen` of the C library.
  *
  * Results that C declares as `ssize_t` are read as `i32`: no call here asks for 2 GiB or more, and
  * a number is cheaper than a bigint; for the same reason a `size_t` is passed as `u32`, which both
@@ -269,5 +269,27 @@ export const prototypes = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions of the C library, by name; those of one system alone may be null elsewhere. */
-export const libc: Deno.DynamicLibrary<typeof prototypes>["symbols"] =
-  Deno.dlopen(abi.library, prototypes).symbols;
+export type CLibrary = Deno.DynamicLibrary<typeof prototypes>["symbols"];
+
+const opened: Partial<CLibrary> = {};
+
+/**
+ * Some functions of the C library: those that a module calls, once for each process. The runtime compiles
+ * machine code for each, a tenth of a millisecond each time, and no process calls more than half of them.
+ *
+ * @param names Which.
+ * @returns These alone, by name.
+ * @throws {Deno.errors.NotCapable} When this process may not load libraries any more.
+ */
+export function cLibrary<Name extends keyof CLibrary>(
+  ...names: readonly Name[]
+): Pick<CLibrary, Name> {
+  const missing = names.filter((name) => !(name in opened));
+  if (missing.length > 0) {
+    const wanted = missing.map((name) => [name, prototypes[name]]);
+    const { symbols } = Deno.dlopen(abi.library, Object.fromEntries(wanted));
+    Object.assign(opened, symbols);
+  }
+  const functions = names.map((name) => [name, opened[name]]);
+  return Object.fromEntries(functions) as Pick<CLibrary, Name>;
+}

@@ -5,8 +5,10 @@
  */
 import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
+
+const libc = cLibrary("getrlimit", "setpriority", "setrlimit");
 
 const PRIO_PROCESS = 0; // sys/resource.h
 const RLIM_INFINITY = 1n << 62n; // or more: each system has its own

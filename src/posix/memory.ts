@@ -6,10 +6,12 @@
  */
 import { assemblePolicy, VERDICTS } from "./syscall_filter.ts";
 import { PosixError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
 import { giveUpNewPrivileges, installFilter } from "./seccomp.ts";
 import type { Processor } from "./syscalls.ts";
+
+const libc = cLibrary("madvise");
 
 const MADV_DONTFORK = 10; // asm-generic/mman-common.h
 const MADV_DOFORK = 11;

@@ -18,7 +18,9 @@ import {
   BPF_RET_K,
   filterProgram,
 } from "./bpf.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary("setsockopt");
 
 const SO_ATTACH_FILTER = 26; // asm-generic/socket.h
 // RFC 9293, 3.1: the flags are the 14th byte of a TCP header, at which the filter's data starts.

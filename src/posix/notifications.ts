@@ -6,8 +6,10 @@
  */
 import { POLLIN } from "./abi.ts";
 import { poll } from "./io.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
+
+const libc = cLibrary("ioctl");
 
 // linux/seccomp.h: _IOWR('!', 0, struct seccomp_notif), _IOWR('!', 1, struct seccomp_notif_resp),
 // _IOW('!', 2, __u64)

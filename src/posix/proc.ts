@@ -7,7 +7,9 @@
 import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { read } from "./io.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary("getdents64", "open", "readlink");
 
 const O_RDONLY_CLOEXEC = 0o2000000;
 const decoder = new TextDecoder();

@@ -5,7 +5,17 @@
  */
 import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary(
+  "chdir",
+  "getrlimit",
+  "kill",
+  "prctl",
+  "prctlNumbers",
+  "setpgid",
+  "umask",
+);
 
 const PR_SET_PDEATHSIG = 1; // linux/prctl.h
 const PR_SET_NAME = 15;

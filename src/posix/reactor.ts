@@ -7,9 +7,11 @@
  */
 import { check, PosixError } from "./errno.ts";
 import { openDescriptors } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { descriptorTarget, readProcFile } from "./proc.ts";
 import { socketPair } from "./sockets.ts";
+
+const libc = cLibrary("close", "dup3", "epoll_create1", "epoll_ctl", "eventfd");
 
 const CLOEXEC = 0o2000000; // O_CLOEXEC, EPOLL_CLOEXEC, EFD_CLOEXEC
 const NONBLOCK = 0o4000;

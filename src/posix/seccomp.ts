@@ -7,9 +7,11 @@
 import { filterProgram } from "./bpf.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { scratch, viewOf } from "./scratch.ts";
 import { systemCalls } from "./syscalls.ts";
+
+const libc = cLibrary("prctlNumbers", "syscall");
 
 const PR_SET_NO_NEW_PRIVS = 38; // linux/prctl.h
 // linux/seccomp.h

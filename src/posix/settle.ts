@@ -12,8 +12,10 @@
  * @module
  */
 import { Fd } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
+
+const libc = cLibrary("memfd_create");
 
 /** Where the code begins in the page that the loader mapped for us, and what it is called there. */
 export const SETTLE_AT = 0x300;

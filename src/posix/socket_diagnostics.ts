@@ -9,7 +9,7 @@ import { decodeAddress, formatAddress } from "./address.ts";
 import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { read, write } from "./io.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import {
   AF_NETLINK,
   ANSWER,
@@ -29,6 +29,8 @@ import {
   TCP_STATE,
 } from "./netlink_abi.ts";
 import { setTimeouts } from "./sockets.ts";
+
+const libc = cLibrary("socket");
 
 /** One TCP connection, as the kernel sees this end of it. */
 export interface TcpConnection {

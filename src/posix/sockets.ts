@@ -8,7 +8,19 @@ import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
 import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary(
+  "accept",
+  "accept4",
+  "getpeername",
+  "getsockname",
+  "getsockopt",
+  "listen",
+  "setsockopt",
+  "shutdown",
+  "socketpair",
+);
 
 const addressBytes = new Uint8Array(MAX_ADDRESS);
 const length = new Uint32Array(1);

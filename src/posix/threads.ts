@@ -9,8 +9,10 @@
  *
  * @module
  */
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { listProcDirectory, readProcFile } from "./proc.ts";
+
+const libc = cLibrary("getpid", "parkAsync", "poll");
 
 /** Numbers of `futex` (idle) and `ppoll` (parked), asm/unistd.h. */
 const CALLS = Deno.build.arch === "x86_64"

@@ -4,8 +4,19 @@
  * @module
  */
 import { check, errno, PosixError } from "./errno.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
+
+const libc = cLibrary(
+  "geteuid",
+  "getgrnam",
+  "getgrouplist",
+  "getpwnam",
+  "getpwuid",
+  "setgid",
+  "setgroups",
+  "setuid",
+);
 
 /** What a process may be to the system. */
 export interface User {

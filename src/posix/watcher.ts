@@ -7,7 +7,9 @@ import { POLLERR, POLLHUP, POLLIN, POLLNVAL } from "./abi.ts";
 import { check } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
 import { read, write } from "./io.ts";
-import { libc } from "./libc.ts";
+import { cLibrary } from "./libc.ts";
+
+const libc = cLibrary("pipe", "poll", "pollAsync");
 
 /** Called with what is ready (`revents` of `poll(2)`). */
 export type Ready = (events: number) => void;

@@ -3,12 +3,14 @@ import { Patience } from "../../src/child/patience.ts";
 import { WaitingLine } from "../../src/model/waiting.ts";
 import { Countdown } from "../../src/server/countdown.ts";
 import { Fd } from "../../src/posix/fd.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { startServer } from "../helpers/server.ts";
 import { compileLibrary, overwrite } from "../helpers/shared_library.ts";
 import { temporaryDirectory, test, within } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
+
+const libc = cLibrary("open");
 
 const DAY = 86_400;
 

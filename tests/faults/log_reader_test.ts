@@ -1,11 +1,13 @@
 /** Whoever reads the log may stop: lines are lost then, and are counted; the service is not. */
 import assert from "node:assert/strict";
 import { Fd } from "../../src/posix/fd.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { killNow, models } from "../helpers/server.ts";
 import { test, within } from "../helpers/testing.ts";
 import { connect, exchange, hold, roundTrip } from "../helpers/wire_client.ts";
+
+const libc = cLibrary("fcntl", "open");
 
 const F_SETPIPE_SZ = 1031; // linux/fcntl.h
 /** Lines of so many connections fit neither into the pipe nor into what its reader took ahead. */

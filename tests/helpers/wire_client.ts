@@ -4,9 +4,11 @@
  * @module
  */
 import { check } from "../../src/posix/errno.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { findConnection } from "../../src/posix/runtime_sockets.ts";
 import { within } from "./testing.ts";
+
+const libc = cLibrary("connect");
 
 /** A port of 127.0.0.1 that nobody has at this moment, for programs that cannot choose one. */
 export function freePort(): number {

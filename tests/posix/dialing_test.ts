@@ -4,8 +4,10 @@ import { abi } from "../../src/posix/abi.ts";
 import { encodeAddress } from "../../src/posix/address.ts";
 import { dial, isLocal, setNoDelay } from "../../src/posix/dialing.ts";
 import { poll, receiveNow, sendNow } from "../../src/posix/io.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
+
+const libc = cLibrary("fcntl");
 
 const listeners:
   readonly (readonly [string, (directory: string) => Deno.Listener])[] = [

@@ -7,8 +7,10 @@ import {
   errorText,
   PosixError,
 } from "../../src/posix/errno.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { test } from "../helpers/testing.ts";
+
+const libc = cLibrary("close", "kill");
 
 test("errno: is the number of the last failed call", () => {
   assert.equal(libc.close(-1), -1);

@@ -8,9 +8,11 @@ import {
   setNonblocking,
 } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { test } from "../helpers/testing.ts";
+
+const libc = cLibrary("fcntl");
 
 const CLOSED = { name: "TypeError", message: /it is closed/ };
 

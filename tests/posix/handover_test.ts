@@ -9,7 +9,7 @@ import {
   sendFd,
 } from "../../src/posix/handover.ts";
 import { read, write } from "../../src/posix/io.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import {
   controlSizes,
   Message,
@@ -17,6 +17,8 @@ import {
 } from "../../src/posix/message.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { test, until } from "../helpers/testing.ts";
+
+const libc = cLibrary("fcntl", "sendmsg", "setsockopt");
 
 const linuxOnly = { ignore: Deno.build.os !== "linux" };
 

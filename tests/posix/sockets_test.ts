@@ -3,7 +3,7 @@ import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
 import { decodeAddress } from "../../src/posix/address.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
-import { libc } from "../../src/posix/libc.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
 import {
   findConnection,
   findListener,
@@ -20,6 +20,8 @@ import {
 } from "../../src/posix/sockets.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { reset } from "../helpers/wire_client.ts";
+
+const libc = cLibrary("fcntl", "getsockopt");
 
 /** Accepts the connection that is on its way. */
 async function take(listener: number): Promise<Accepted> {

@@ -5,7 +5,7 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
-import { probeFlags } from "../child/probe.ts";
+import { probeFlags } from "../child/probe_permissions.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 import {
   EAGER_V8_FLAGS,

@@ -1,0 +1,38 @@
+/**
+ * What the test child of `probe.ts` may do beside what handlers may: said at the zygote's start, and given
+ * up when it has done it.
+ *
+ * @module
+ */
+
+/** What the test child reads and runs. */
+export const SHELL = "/bin/sh";
+
+/**
+ * Permissions of the probe, as narrow as they can be, beside those that handlers keep.
+ *
+ * @param grants What handlers keep.
+ * @returns Flags of the zygote.
+ */
+export function probeFlags(grants: readonly string[]): string[] {
+  const flags: string[] = [];
+  if (!grants.includes("read")) flags.push(`--allow-read=${SHELL}`);
+  if (!grants.includes("run")) flags.push(`--allow-run=${SHELL}`);
+  return flags;
+}
+
+/**
+ * Gives up what the probe alone needed, where handlers keep something of the same kind.
+ *
+ * @param grants What handlers keep.
+ */
+export function revokeProbePermissions(grants: readonly string[]): void {
+  const scoped = (kind: string) =>
+    grants.some((grant) => grant.startsWith(`${kind}=`));
+  if (scoped("read") && !grants.includes(`read=${SHELL}`)) {
+    Deno.permissions.revokeSync({ name: "read", path: SHELL });
+  }
+  if (scoped("run") && !grants.includes(`run=${SHELL}`)) {
+    Deno.permissions.revokeSync({ name: "run", command: SHELL });
+  }
+}

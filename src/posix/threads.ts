@@ -14,10 +14,13 @@ import { listProcDirectory, readProcFile } from "./proc.ts";
 
 const libc = cLibrary("getpid", "parkAsync", "poll");
 
-/** Numbers of `futex` (idle) and `ppoll` (parked), asm/unistd.h. */
+/**
+ * Numbers, asm/unistd.h, of `ppoll` (parked), and of `futex` (idle), which is `restart_syscall` in a process
+ * that was stopped and goes on: the kernel waits for what is left of the time.
+ */
 const CALLS = Deno.build.arch === "x86_64"
-  ? { futex: 202, ppoll: 271 }
-  : { futex: 98, ppoll: 73 };
+  ? { ppoll: 271, futex: 202, restart: 219 }
+  : { ppoll: 73, futex: 98, restart: 128 };
 /** The runtime starts no more for blocking work, and leaves further jobs to threads that a child lacks. */
 const MOST_THREADS = 32; // deno_runtime, tokio_util.rs
 /** Rounds of one millisecond each. */
@@ -58,7 +61,7 @@ export function parkThreadPool(): boolean {
     const parked = count(CALLS.ppoll);
     if (parked === pool.length) return threads.length > pool.length;
     // One more than there are idle threads would start another, whose stack every child copies a page of.
-    const idle = count(CALLS.futex);
+    const idle = count(CALLS.futex) + count(CALLS.restart);
     for (; asked - parked < idle; asked++) {
       // Resolves never, here or in any child; nothing waits for it.
       void libc.parkAsync?.(null, 0, null, allSignals);

@@ -11,9 +11,11 @@ for (const model of models()) {
       through: withDescriptors(64),
     });
     using first = await hold(server.port);
+    server.signal("SIGSTOP"); // or it might be done with the first before the last have come
     const conns = await Promise.all(
       Array.from({ length: 100 }, () => connect(server.port)),
     );
+    server.signal("SIGCONT");
     // A pool takes no more clients than it has processes for: the others wait in the backlog.
     if (model !== "pool") {
       await server.log.waitFor(({ level, message }) =>

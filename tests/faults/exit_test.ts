@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { processInfo } from "../helpers/processes.ts";
+import { processInfo, signalNow } from "../helpers/processes.ts";
 import { killNow, models, startServer } from "../helpers/server.ts";
-import { randomBytes, sameBytes, test, until } from "../helpers/testing.ts";
+import {
+  randomBytes,
+  sameBytes,
+  steady,
+  test,
+  until,
+} from "../helpers/testing.ts";
 import { connect, exchange, hold } from "../helpers/wire_client.ts";
 
 const ROUNDS = 15;
@@ -12,14 +18,11 @@ for (const model of models()) {
     const bytes = randomBytes(50_000);
     for (let i = 0; i < ROUNDS; i++) {
       using conn = await connect(server.port);
-      const peer = `127.0.0.1:${conn.localAddr.port}`;
       assert.ok(sameBytes(await exchange(conn, bytes), bytes));
       // The client has its end of file, and the process is anywhere between that and its end.
-      const { pid } = await server.log.waitFor((line) =>
-        line.message === "new client connected..." && line.peer === peer
-      );
-      if (i % 2 === 0) stopNow(Number(pid));
-      killNow(Number(pid));
+      const pid = await server.processOf(conn);
+      if (i % 2 === 0) signalNow(pid, "SIGSTOP");
+      killNow(pid);
     }
     await server.log.waitForCount("client disconnected...", ROUNDS);
     await server.isQuiet();
@@ -42,14 +45,14 @@ for (const model of models()) {
     const bytes = randomBytes(50_000);
     for (let round = 0; round < 5; round++) {
       using conn = await hold(server.port);
-      const { pid } = server.serving()[0]!;
+      const pid = await server.processOf(conn);
       server.signal("SIGSTOP");
       try {
         assert.ok(sameBytes(await exchange(conn, bytes), bytes));
-        await until("it has said that it is done", () => {
+        await steady("it has said that it is done", () => {
           const isServing = server.serving().length > 0;
-          const state = processInfo(pid)?.state;
-          return !isServing && (state === undefined || state === "S");
+          const { state = "X" } = processInfo(pid) ?? {};
+          return !isServing && "SX".includes(state) ? [state] : null;
         });
         for (const { pid } of server.children()) killNow(pid);
       } finally {
@@ -62,12 +65,4 @@ for (const model of models()) {
       assert.deepEqual([reason, received], ["closed", bytes.length + 5]);
     }
   });
-}
-
-function stopNow(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGSTOP");
-  } catch {
-    // It has ended.
-  }
 }

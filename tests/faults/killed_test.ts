@@ -8,30 +8,11 @@ import {
 import { test, until } from "../helpers/testing.ts";
 import { connect, hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
 
-/** The process that serves a connection, as the log says. */
-async function serverOf(
-  server: TestServer,
-  conn: Deno.TcpConn,
-): Promise<number> {
-  const peer = `127.0.0.1:${conn.localAddr.port}`;
-  const line = await server.log.waitFor((line) =>
-    line.message === "new client connected..." && line.peer === peer
-  );
-  return Number(line.pid);
-}
-
-/** Waits until the processes that wait for a connection are there and have named themselves. */
-async function hasIdle(server: TestServer): Promise<void> {
+/** The processes that wait for connections when one was served. */
+async function idleOf(server: TestServer): Promise<number[]> {
   (await hold(server.port)).close();
   await server.log.waitFor("client disconnected...");
-  await server.isQuiet();
-  await until("processes wait for connections", () => {
-    const children = server.children();
-    return children.length > 0 &&
-      children.every(({ comm, state }) =>
-        comm.startsWith("mpserv") && state === "S"
-      );
-  });
+  return await server.waiting();
 }
 
 for (const model of models()) {
@@ -40,8 +21,7 @@ for (const model of models()) {
       model,
       args: ["--log-level", "debug"],
     });
-    await hasIdle(server);
-    const idle = server.children().map(({ pid }) => pid);
+    const idle = await idleOf(server);
     for (const pid of idle) Deno.kill(pid, "SIGSTOP"); // so that none of them can take it
     using conn = await connect(server.port);
     const peer = `127.0.0.1:${conn.localAddr.port}`;
@@ -50,7 +30,7 @@ for (const model of models()) {
     );
     for (const pid of idle) killNow(pid);
     assert.equal(await roundTrip(conn), "hello");
-    assert.ok(!idle.includes(await serverOf(server, conn)));
+    assert.ok(!idle.includes(await server.processOf(conn)));
     assert.equal(
       server.log.where("client disconnected...").length,
       1,
@@ -60,8 +40,7 @@ for (const model of models()) {
 
   test(`faults (${model}): killed processes that wait for connections are replaced`, async () => {
     await using server = await startServer({ model });
-    await hasIdle(server);
-    for (const { pid } of server.children()) killNow(pid);
+    for (const pid of await idleOf(server)) killNow(pid);
     for (let i = 0; i < 3; i++) {
       using conn = await hold(server.port);
       assert.equal(await roundTrip(conn), "hello");
@@ -72,7 +51,7 @@ for (const model of models()) {
     await using server = await startServer({ model });
     using victim = await hold(server.port);
     using other = await hold(server.port);
-    const pid = await serverOf(server, victim);
+    const pid = await server.processOf(victim);
     killNow(pid);
     assert.ok(await hasEnded(victim));
     const line = await server.log.waitFor("client disconnected...");
@@ -108,7 +87,7 @@ for (const model of models()) {
         return "ended";
       }
     });
-    const pids = await Promise.all(conns.map((conn) => serverOf(server, conn)));
+    const pids = await Promise.all(conns.map((conn) => server.processOf(conn)));
     const victims = pids.toSorted(() => Math.random() - 0.5).slice(0, VICTIMS);
     for (const pid of victims) killNow(pid);
     const killed = () =>

@@ -44,13 +44,17 @@ for (const model of models()) {
       },
     };
     const reader = server.stderr.getReader();
-    const first = new TextDecoder().decode((await reader.read()).value);
-    const port = Number(/listening on \S+:(\d+)/.exec(first)?.[1]);
-    using held = await hold(port);
+    let said = "", port: string | undefined;
+    while (!(port = /listening on \S+:(\d+)\b.*\n/.exec(said)?.[1])) {
+      const { value, done } = await within("the log", reader.read());
+      assert.ok(!done, said);
+      said += new TextDecoder().decode(value);
+    }
+    using held = await hold(Number(port));
     makeSmall(`/proc/${server.pid}/fd/2`);
     const word = new TextEncoder().encode("four lines of the log for each");
     for (let i = 0; i < CONNECTIONS; i++) {
-      using conn = await connect(port);
+      using conn = await connect(Number(port));
       assert.deepEqual(await exchange(conn, word), word);
     }
     assert.equal(await roundTrip(held), "hello");

@@ -11,7 +11,6 @@ import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { connect, hold, roundTrip } from "../helpers/wire_client.ts";
 
-const WAITING = ["mpserv:conn", "mpserv:zygote"];
 /** No more processes than needed: each that is stopped costs five seconds. */
 const FEW: Readonly<Record<string, string[]>> = {
   fork: ["--zygotes", "1"],
@@ -22,15 +21,7 @@ for (const model of models()) {
   test(`silent (${model}): connections that were handed to stopped processes are served by others`, async () => {
     await using server = await startServer({ model, args: FEW[model] ?? [] });
     (await hold(server.port)).close();
-    await server.isQuiet();
-    await until("processes wait", () => {
-      const children = server.children();
-      return children.length > 0 &&
-        children.every(({ comm, state }) =>
-          WAITING.includes(comm) && state === "S"
-        );
-    });
-    const stopped = server.children().map(({ pid }) => pid);
+    const stopped = await server.waiting();
     for (const pid of stopped) Deno.kill(pid, "SIGSTOP");
     const holds = [hold(server.port), hold(server.port)];
     // The zygote of a pool has nothing to do while its workers are there, and may be stopped.
@@ -82,11 +73,11 @@ for (const model of models().filter((model) => model !== "spawn")) {
         server.children().filter(({ comm }) => comm === "mpserv:conn");
       const workers = model === "pool" ? 2 : 1;
       await until("all are there", () => born().length === workers);
-      const serving = server.serving().map(({ pid }) => pid);
+      const serving = await server.processOf(held);
       const before = zygotes();
       const haveOneHang = async () => {
         hangChildren(true);
-        for (const { pid } of born()) if (!serving.includes(pid)) killNow(pid);
+        for (const { pid } of born()) if (pid !== serving) killNow(pid);
         const conn = await connect(server.port);
         await until(
           "a child hangs",

@@ -3,18 +3,18 @@ import assert from "node:assert/strict";
 import type { WorkerSource } from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
-import { test } from "../helpers/testing.ts";
+import { test, until } from "../helpers/testing.ts";
 
 const pause = (milliseconds: number) =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 test("starting: processes that end before they are ready are started less and less often", async () => {
-  let launched = 0;
+  const launched: number[] = [];
   const ends: Promise<unknown>[] = [];
   const source: WorkerSource = {
     start: () => Promise.resolve(),
     launch(_, ended) { // nobody keeps its end of the channel
-      launched++;
+      launched.push(performance.now());
       ends.push(pause(5).then(() => ended({ code: 1, signal: null })));
       return { pid: 1 << 30, parent: 1, kill: () => {} };
     },
@@ -48,12 +48,16 @@ test("starting: processes that end before they are ready are started less and le
     },
   );
   await model.start();
-  await pause(1_000);
+  await until("it has tried five times", () => launched.length === 5);
   model.retire();
   await Promise.all(ends);
   watcher.stop();
   await watching;
-  // Pauses of 50, 100, 200 and 400 milliseconds lie in between.
-  assert.ok(launched >= 2 && launched <= 10, `${launched} in a second`);
+  const pauses = launched.slice(1).map((at, i) => at - launched[i]!);
+  const least = [50, 100, 200, 400];
+  assert.ok(
+    pauses.every((pause, i) => pause >= least[i]! - 1),
+    `${pauses.map(Math.round)}`,
+  );
   assert.equal(said[0], "A connection process ended before it was ready");
 });

@@ -60,17 +60,14 @@ test("zygote: what ended while it was stopped is reaped when it goes on", async 
     Deno.kill(stopped!, "SIGSTOP");
     const workers = pids(false);
     for (const pid of workers) killNow(pid);
-    const left = () => server.children().map(({ pid, state }) => [pid, state]);
+    const left = () =>
+      server.children().filter(({ pid }) => workers.includes(pid));
     await until(
       "they have ended",
-      () =>
-        left().filter(([, state]) => state === "Z").length === workers.length,
+      () => left().every(({ state }) => state === "Z"),
     );
     Deno.kill(stopped!, "SIGCONT");
-    await until(
-      "they are reaped",
-      () => left().every(([pid]) => !workers.includes(pid as number)),
-    );
+    await until("they are reaped", () => left().length === 0);
   }
   using next = await hold(server.port);
   assert.equal(await roundTrip(next), "hello");

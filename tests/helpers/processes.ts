@@ -113,3 +113,12 @@ export function unsentBytes(port: number): number {
 export function countSockets(pid: number, sockets: Set<string>): number {
   return descriptors(pid).filter((link) => sockets.has(link)).length;
 }
+
+/** Sends a signal to a process, unless it is gone. */
+export function signalNow(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch {
+    // It has ended.
+  }
+}

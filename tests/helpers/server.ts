@@ -13,8 +13,9 @@ import {
   type ProcessInfo,
   processTable,
   serverSockets,
+  signalNow,
 } from "./processes.ts";
-import { until, within } from "./testing.ts";
+import { steady, until, within } from "./testing.ts";
 
 /** A process model to run a test under. */
 export type Model = string;
@@ -24,15 +25,20 @@ const CORES = navigator.hardwareConcurrency;
 const POOL = 1 + 4 * CORES;
 
 /**
- * How each model is asked for, and how many processes at most wait without a connection. One zygote is
- * enough for most tests; `auto` has as many as there are processors.
+ * How each model is asked for, and how many processes at most wait without a connection, and at least
+ * where `args` do not say otherwise. One zygote is enough for most tests; `auto` has as many as there are
+ * processors.
  */
-const MODELS: Readonly<Record<Model, { args: string[]; idle: number }>> = {
-  auto: { args: [], idle: Math.max(16, POOL) }, // whatever it is given in `args`
-  spawn: { args: ["--model", "spawn"], idle: 2 },
-  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: CORES },
-  pool: { args: ["--model", "pool"], idle: POOL },
+const MODELS: Readonly<
+  Record<Model, { args: string[]; idle: number; least: number }>
+> = {
+  auto: { args: [], idle: Math.max(16, POOL), least: 0 }, // whatever it is given in `args`
+  spawn: { args: ["--model", "spawn"], idle: 2, least: 2 },
+  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: CORES, least: 1 },
+  pool: { args: ["--model", "pool"], idle: POOL, least: POOL },
 };
+/** Options that say how many processes wait. */
+const COUNTS = ["--spares", "--zygotes", "--workers"];
 
 /**
  * The process models to run behaviour tests under: those that MPSERV_TEST_MODELS lists.
@@ -86,7 +92,7 @@ export async function startServer(
     env: { ...commandEnvironment(), ...env },
     detached: true, // a session of its own, by which everything that it starts can be found
   }).spawn();
-  const server = new TestServer(process, model, options.keeps);
+  const server = new TestServer(process, model, options);
   try {
     const { address } = await server.log.waitFor(/^listening on /);
     server.port = Number(/:(\d+)$/.exec(String(address))?.[1] ?? 0);
@@ -111,21 +117,24 @@ export class TestServer implements AsyncDisposable {
   /** Where it listens; 0 on a Unix domain socket. */
   port = 0;
   readonly #process: Deno.ChildProcess;
-  readonly #model: Model;
+  readonly #idle: number;
+  readonly #least: number;
   #exited = false;
 
   /**
    * @param process The command.
    * @param model Its process model.
-   * @param keeps Hears each line of its log, and says whether it is kept.
+   * @param options What else it was started with.
    */
   constructor(
     process: Deno.ChildProcess,
     model: Model,
-    keeps?: (line: LogLine) => boolean,
+    { args = [], keeps }: Pick<ServerOptions, "args" | "keeps"> = {},
   ) {
+    const { idle, least } = MODELS[model]!;
+    this.#idle = idle;
+    this.#least = args.some((arg) => COUNTS.includes(arg)) ? 0 : least;
     this.#process = process;
-    this.#model = model;
     this.pid = process.pid;
     this.log = new LogReader(process.stderr, keeps);
     this.status = process.status.then((status) => {
@@ -147,29 +156,52 @@ export class TestServer implements AsyncDisposable {
   /** What the parent has open, by kind, once it is quiet and nothing opens or closes for a moment. */
   async steadyDescriptors(): Promise<string[]> {
     await this.isQuiet();
-    const kinds = () =>
-      this.descriptors().map((link) => link.replace(/\d+/g, "N")).sort();
-    let last: string[] = [], same = 0;
-    await until(`server ${this.pid} is steady`, () => {
-      const now = kinds();
-      same = now.join() === last.join() ? same + 1 : 0;
-      last = now;
-      return same === 10 && this.#isComplete();
+    return await steady(
+      `server ${this.pid} is steady`,
+      () =>
+        this.#isComplete()
+          ? this.descriptors().map((link) => link.replace(/\d+/g, "N")).sort()
+          : null,
+    );
+  }
+
+  /** The processes that wait for connections, once all are there and sleep. */
+  async waiting(): Promise<number[]> {
+    await this.isQuiet();
+    return await steady(`processes of ${this.pid} wait`, () => {
+      const children = this.children();
+      return this.#isComplete() && children.length > 0 &&
+          children.every(({ state }) => state === "S")
+        ? children.map(({ pid }) => pid)
+        : null;
     });
-    return last;
   }
 
-  /** Whether none of its processes is only starting: they take their names when they have started. */
+  /** Whether all are there, and none is only starting: they take their names when they have started. */
   #isComplete(): boolean {
-    return this.children().every(({ comm }) => !STARTING.includes(comm));
+    const children = this.children();
+    return children.length >= this.#least &&
+      children.every(({ comm }) => !STARTING.includes(comm));
   }
 
-  /** The processes that have a connection of this server, and how many each. */
+  /**
+   * The processes that have a connection of this server, and how many each. A zygote may have one a moment
+   * longer than the child that it has forked for it.
+   */
   serving(): { pid: number; connections: number }[] {
     const { connected } = serverSockets(this.port);
     return this.children()
       .map(({ pid }) => ({ pid, connections: countSockets(pid, connected) }))
       .filter(({ connections }) => connections > 0);
+  }
+
+  /** The process that serves a connection, as the log says. */
+  async processOf(conn: { localAddr: Deno.NetAddr }): Promise<number> {
+    const peer = `127.0.0.1:${conn.localAddr.port}`;
+    const { pid } = await this.log.waitFor((line) =>
+      line.message === "new client connected..." && line.peer === peer
+    );
+    return Number(pid);
   }
 
   /** Sends the parent a signal. */
@@ -190,10 +222,9 @@ export class TestServer implements AsyncDisposable {
 
   /** Waits until nobody is served, and no process is left but those that wait; no zombie either. */
   async isQuiet(): Promise<void> {
-    const { idle } = MODELS[this.#model]!;
     await until(`server ${this.pid} is quiet`, () => {
       const children = this.children();
-      return children.length <= idle && this.serving().length === 0 &&
+      return children.length <= this.#idle && this.serving().length === 0 &&
         children.every(({ state }) => state !== "Z");
     });
   }
@@ -245,9 +276,5 @@ export class TestServer implements AsyncDisposable {
 
 /** SIGKILL, unless it is gone. */
 export function killNow(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended.
-  }
+  signalNow(pid, "SIGKILL");
 }

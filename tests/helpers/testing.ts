@@ -35,6 +35,30 @@ export async function until(
   }
 }
 
+/** So many looks, one after another, at which nothing has changed. */
+const LOOKS = 10;
+
+/**
+ * Waits until something does not change any more.
+ *
+ * @param what What it is, for a failure.
+ * @param look Says what there is; null for what cannot last.
+ * @returns What there was at each of the last looks.
+ */
+export async function steady<T extends string | number>(
+  what: string,
+  look: () => T[] | null,
+): Promise<T[]> {
+  let last: T[] | null = null, same = 0;
+  await until(what, () => {
+    const now = look();
+    same = now !== null && now.join() === last?.join() ? same + 1 : 0;
+    last = now;
+    return same === LOOKS;
+  });
+  return last!;
+}
+
 /** Gives up on a promise after the deadline. */
 export async function within<T>(
   what: string,

@@ -65,6 +65,10 @@ for (const model of programModels()) {
       server.children().filter(({ parent }) => parent === pid).length,
       0,
     );
+    await until(
+      "nobody else has the connection",
+      () => server.serving().length === 1,
+    );
     assert.deepEqual(server.serving(), [{ pid: Number(pid), connections: 2 }]);
   });
 

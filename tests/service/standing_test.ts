@@ -172,8 +172,8 @@ for (const model of models()) {
         assert.equal(await roundTrip(conn, "x".repeat(5000)), "x".repeat(5000));
       }
       using conn = await hold(server.port);
-      const [serving] = server.serving();
-      const status = Deno.readTextFileSync(`/proc/${serving?.pid}/status`);
+      const serving = await server.processOf(conn);
+      const status = Deno.readTextFileSync(`/proc/${serving}/status`);
       assert.match(status, /^Uid:\s+65534\s+65534\s+65534\s+65534$/m);
       assert.match(status, /^Groups:\s+65534\s*$/m);
       await conn.closeWrite();

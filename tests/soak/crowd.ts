@@ -18,6 +18,7 @@ export class Crowd {
   readonly #process: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #heard: Promise<void>;
+  readonly #started = Promise.withResolvers<void>();
   #idle = Promise.withResolvers<void>();
 
   /**
@@ -37,14 +38,15 @@ export class Crowd {
     this.#heard = this.#listen(hear);
   }
 
-  /** Lets connections come. */
+  /** Lets connections come; waits until it has started. */
   async resume(): Promise<void> {
-    this.#idle = Promise.withResolvers();
+    await Promise.race([this.#started.promise, this.#failed()]);
     await this.#tell({ kind: "resume" });
   }
 
   /** Begins no more of them, and waits until the last has ended. */
   async pause(): Promise<void> {
+    this.#idle = Promise.withResolvers();
     await this.#tell({ kind: "pause" });
     await Promise.race([this.#idle.promise, this.#failed()]);
   }
@@ -70,6 +72,7 @@ export class Crowd {
   async #listen(hear: (tick: Tick) => void): Promise<void> {
     for await (const tick of readJsonLines<Tick>(this.#process.stdout)) {
       hear(tick);
+      this.#started.resolve();
       if (tick.idle) this.#idle.resolve();
     }
   }

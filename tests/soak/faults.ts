@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { type ProcessInfo, processInfo } from "../helpers/processes.ts";
+import {
+  type ProcessInfo,
+  processInfo,
+  signalNow,
+} from "../helpers/processes.ts";
 import type { TestServer } from "../helpers/server.ts";
 import type { Ledger } from "./ledger.ts";
 import { between, pick, pickWeighted, type Random } from "./random.ts";
@@ -124,7 +128,7 @@ export class Faults {
     );
     if (!victim || !isSame(victim)) return false;
     ledger.strike(victim.pid);
-    send(victim.pid, signal);
+    signalNow(victim.pid, signal);
     if (signal === "SIGSTOP") {
       this.#goOnLater(victim, between(this.#random, 100, longest));
     }
@@ -134,7 +138,7 @@ export class Faults {
   #goOnLater(victim: ProcessInfo, after: number): void {
     const going = new Promise<void>((resolve) => setTimeout(resolve, after))
       .then(() => {
-        if (isSame(victim)) send(victim.pid, "SIGCONT");
+        if (isSame(victim)) signalNow(victim.pid, "SIGCONT");
         this.#stopped.delete(going);
       });
     this.#stopped.add(going);
@@ -144,12 +148,4 @@ export class Faults {
 /** A pid may have been used again since. */
 function isSame({ pid, session }: ProcessInfo): boolean {
   return processInfo(pid)?.session === session;
-}
-
-function send(pid: number, signal: Deno.Signal): void {
-  try {
-    Deno.kill(pid, signal);
-  } catch {
-    // It has ended just now.
-  }
 }

@@ -61,6 +61,7 @@ class Visitors {
     const watching = this.#watcher.run();
     const beat = setInterval(() => this.#beat(), BEAT);
     const tick = setInterval(() => this.#tell(), TICK);
+    this.#tell();
     for await (const command of readJsonLines<Command>(Deno.stdin.readable)) {
       this.#obey(command);
     }

@@ -3,8 +3,8 @@
  *
  * 1. The process gets a {@linkcode Order} as its argument.
  * 2. Down, on standard input: a {@linkcode Command} a line. The end of it ends the process.
- * 3. Up, on standard output: a {@linkcode Tick} a line, every second and when the last connection of a
- *    pause has ended.
+ * 3. Up, on standard output: a {@linkcode Tick} a line, at the start, every second, and when the last
+ *    connection of a pause has ended.
  *
  * @module
  */

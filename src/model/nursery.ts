@@ -134,6 +134,8 @@ export class Nursery {
   born(pid: number, zygote: Zygote): void {
     zygote.untaken--;
     this.#living.set(pid, zygote);
+    // A worker's own channel may tell it after its zygote was reaped. Later, as it may itself have ended.
+    if (!this.#zygotes.has(zygote)) queueMicrotask(() => this.#adopt(zygote));
   }
 
   /** The zygotes, as a person is shown them. */
@@ -256,13 +258,13 @@ export class Nursery {
       });
     }
     this.#orphans.sweep();
+    if (!this.#zygotes.has(zygote)) this.#orphans.settleLost();
   }
 
   #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {
     zygote.readReports();
     this.#zygotes.delete(zygote);
     this.#adopt(zygote);
-    this.#orphans.settleLost();
     if (!this.#isLast) {
       this.#proven.reject(
         new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),

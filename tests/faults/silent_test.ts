@@ -5,7 +5,7 @@ import type { Worker } from "../../src/model/worker.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { receiveNow } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
-import { killNow, models, startServer } from "../helpers/server.ts";
+import { killNow, type Model, models, startServer } from "../helpers/server.ts";
 import { compileLibrary, overwrite } from "../helpers/shared_library.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -40,54 +40,74 @@ for (const model of models()) {
   });
 }
 
+/** How children hang that are forked from now on: not, for good, or as long as this stays so. */
+const HANGS = { never: "0", forever: "1", meanwhile: "2" } as const;
+
+/** A server whose forked children can be made to hang before they say a word. */
+async function hanging(model: Model, args: readonly string[]) {
+  await using made = new AsyncDisposableStack();
+  const { path } = made.use(temporaryDirectory());
+  const flag = `${path}/flag`;
+  const hang = (how: keyof typeof HANGS) =>
+    overwrite(flag, new TextEncoder().encode(`${HANGS[how]}0`));
+  hang("never");
+  const library = await compileLibrary("hang_after_fork.c", {
+    test: import.meta.url,
+    directory: path,
+    macros: { FLAG: flag },
+  });
+  const handler = `${path}/handler.mjs`;
+  Deno.writeTextFileSync(
+    handler,
+    `export const library = Deno.dlopen(${JSON.stringify(library)}, {});
+     export default ({ readable, writable }) => readable.pipeTo(writable);`,
+  );
+  const server = made.use(
+    await startServer({
+      model,
+      args: [...args, "--handler", handler, "--grant", "ffi"],
+    }),
+  );
+  const all = made.move();
+  return {
+    server,
+    hang,
+    oneHangs: () =>
+      until("a child hangs", () => Deno.readTextFileSync(flag).endsWith("1")),
+    zygotes: () =>
+      server.children().filter(({ comm, parent }) =>
+        comm === "mpserv:zygote" && parent === server.pid
+      ).map(({ pid }) => pid),
+    born: () =>
+      server.children().filter(({ comm }) => comm === "mpserv:conn")
+        .map(({ pid }) => pid),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+const CANNOT_HANG = { ignore: missing("children that hang", "gcc") };
+
 for (const model of models().filter((model) => model !== "spawn")) {
   test(
     `silent (${model}): a forked child that hangs before it says a word is ended, its zygote is not, and another serves`,
     async () => {
-      await using directory = temporaryDirectory();
-      const flag = `${directory.path}/flag`;
-      const hangChildren = (wanted: boolean) =>
-        overwrite(flag, new TextEncoder().encode(wanted ? "10" : "00"));
-      hangChildren(false);
-      const library = await compileLibrary("hang_after_fork.c", {
-        test: import.meta.url,
-        directory: directory.path,
-        macros: { FLAG: flag },
-      });
-      const handler = `${directory.path}/handler.mjs`;
-      Deno.writeTextFileSync(
-        handler,
-        `export const library = Deno.dlopen(${JSON.stringify(library)}, {});
-         export default ({ readable, writable }) => readable.pipeTo(writable);`,
-      );
-      await using server = await startServer({
-        model,
-        args: [...FEW[model]!, "--handler", handler, "--grant", "ffi"],
-      });
-      const zygotes = () =>
-        server.children().filter(({ comm, parent }) =>
-          comm === "mpserv:zygote" && parent === server.pid
-        ).map(({ pid }) => pid);
+      await using made = await hanging(model, FEW[model]!);
+      const { server, hang, oneHangs, zygotes, born } = made;
       using held = await hold(server.port);
-      const born = () =>
-        server.children().filter(({ comm }) => comm === "mpserv:conn");
       const workers = model === "pool" ? 2 : 1;
       await until("all are there", () => born().length === workers);
       const serving = await server.processOf(held);
       const before = zygotes();
       const haveOneHang = async () => {
-        hangChildren(true);
-        for (const { pid } of born()) if (pid !== serving) killNow(pid);
+        hang("forever");
+        for (const pid of born()) if (pid !== serving) killNow(pid);
         const conn = await connect(server.port);
-        await until(
-          "a child hangs",
-          () => Deno.readTextFileSync(flag) === "11",
-        );
+        await oneHangs();
         return conn;
       };
       const conn = await haveOneHang();
       const answer = roundTrip(conn);
-      hangChildren(false);
+      hang("never");
       assert.equal(await answer, "hello");
       assert.equal(await roundTrip(held), "hello");
       await server.log.waitFor(/^Process \d+ has said nothing for 5 s/);
@@ -96,9 +116,38 @@ for (const model of models().filter((model) => model !== "spawn")) {
       conn.close();
       using _last = await haveOneHang(); // and the server ends all the same
     },
-    { ignore: missing("children that hang", "gcc") },
+    CANNOT_HANG,
   );
 }
+
+test(
+  "silent (pool): a worker that is ready when its zygote has gone is reaped at its end",
+  async () => {
+    await using made = await hanging("pool", ["--workers", "1"]);
+    const { server, hang, oneHangs, zygotes, born } = made;
+    await until("its worker is there", () => born().length === 1);
+    hang("meanwhile");
+    killNow(born()[0]!);
+    await oneHangs();
+    const [zygote] = zygotes();
+    const worker = server.children().find(({ parent, state }) =>
+      parent === zygote && state !== "Z"
+    )!;
+    killNow(zygote!);
+    await server.log.waitFor(`Zygote ${zygote} ended`);
+    hang("never");
+    using conn = await hold(server.port);
+    assert.equal(await server.processOf(conn), worker.pid);
+    killNow(worker.pid);
+    const { signal } = await server.log.waitFor(
+      `removed proc id: ${worker.pid}`,
+    );
+    assert.equal(signal, "SIGKILL");
+    using next = await hold(server.port);
+    assert.equal(await roundTrip(next), "hello");
+  },
+  CANNOT_HANG,
+);
 
 /** A worker that is as a test says, and its own end of its channel. */
 function worker(

@@ -26,6 +26,9 @@ export interface ZygoteProcess {
 // Opened once, and held for as long as zygotes may be started.
 let dense: Fd | null | undefined;
 
+/** Those that have not ended. */
+const running = new Set<Deno.ChildProcess>();
+
 let early:
   | { readonly options: string; readonly started: ZygoteProcess }
   | null = null;
@@ -52,7 +55,6 @@ export function startZygote(options: ChildOptions): ZygoteProcess {
 export function startZygoteEarly(options: ChildOptions): void {
   try {
     early = { options: encodeOptions(options), started: start(options) };
-    addEventListener("unload", endEarlyZygote);
   } catch {
     // Whoever needs one says why there is none.
   }
@@ -81,6 +83,9 @@ function start(options: ChildOptions): ZygoteProcess {
     for (const fd of theirs) setInherit(fd.number, true);
     const environment = zygoteEnvironment(options.grants);
     const process = startRuntime(line, options, environment);
+    running.add(process);
+    void process.status.then(() => running.delete(process));
+    addEventListener("unload", endAll); // again is the same
     return { process, channel, reports };
   } catch (error) {
     channel.close();
@@ -89,6 +94,20 @@ function start(options: ChildOptions): ZygoteProcess {
   } finally {
     theirChannel.close();
     theirReports.close();
+  }
+}
+
+/**
+ * Ends what is left when this process does, such as a server that is refused its control socket. They
+ * would end by themselves, but whoever is only starting first says that it cannot find our library.
+ */
+function endAll(): void {
+  for (const process of running) {
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has just ended.
+    }
   }
 }
 

@@ -85,3 +85,22 @@ test("serve: a command that fails leaves no zygote", async () => {
     () => !processTable().some(({ session }) => session === process.pid),
   );
 });
+
+test(
+  "zygote process: one that is only starting ends with the process that started it, without a word",
+  async () => {
+    const module = new URL(
+      "../../src/model/zygote_process.ts",
+      import.meta.url,
+    );
+    const code = `const { startZygote } = await import("${module}");
+      startZygote(${JSON.stringify(ECHO)});
+      Deno.exit(7);`;
+    const result = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--quiet", code],
+    }).output();
+    assert.equal(new TextDecoder().decode(result.stderr), "");
+    assert.equal(result.code, 7);
+  },
+  { ignore: NOT_LINUX },
+);

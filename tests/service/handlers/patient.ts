@@ -3,10 +3,10 @@ import type { Connection } from "../../../src/mod.ts";
 
 export default async function patient(connection: Connection): Promise<void> {
   const { signal } = connection;
-  const drained = new Promise((resolve) =>
-    signal.addEventListener("abort", resolve)
-  );
+  const drained = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => drained.resolve());
+  if (signal.aborted) drained.resolve(); // it may have come before we looked
   await connection.write(new TextEncoder().encode("hello "));
-  await drained;
+  await drained.promise;
   await connection.write(new TextEncoder().encode("goodbye"));
 }

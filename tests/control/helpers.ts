@@ -4,24 +4,13 @@
  * @module
  */
 import { ControlClient } from "../../src/control/client.ts";
-import { commandEnvironment, runCommand } from "../helpers/command.ts";
+import { runCommand } from "../helpers/command.ts";
 import type { TestServer } from "../helpers/server.ts";
-import { until } from "../helpers/testing.ts";
+import { exists, until } from "../helpers/testing.ts";
 
 /** Where a server's control socket is, unless it was asked for elsewhere. */
 export function controlPath(server: TestServer): string {
-  const { XDG_RUNTIME_DIR } = commandEnvironment();
-  return `${XDG_RUNTIME_DIR}/mpserv/${server.port}.sock`;
-}
-
-/** Whether there is a file. */
-export function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return server.controlPath;
 }
 
 /** Waits for a control socket, which is opened when clients are served already. */

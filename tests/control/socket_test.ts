@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
-import { temporaryDirectory, test, until } from "../helpers/testing.ts";
+import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { hold } from "../helpers/wire_client.ts";
-import { controlled, controlPath, exists, json } from "./helpers.ts";
+import { controlled, controlPath, json } from "./helpers.ts";
 import type { Status } from "../../src/control/wire.ts";
 
 const MODEL = "pool"; // the control socket knows nothing of models
@@ -118,7 +118,7 @@ test("control socket: another user is hung up on", async () => {
   });
   Deno.chmodSync(path, 0o666);
   Deno.chmodSync(directory.path, 0o755);
-  const ask = ["socat", "-t", "5", "-", `UNIX-CONNECT:${path}`];
+  const ask = ["socat", "-t", "60", "-", `UNIX-CONNECT:${path}`];
   const request = '{"command":"status"}\n';
   assert.match(await through(ask, request), /^\{"ok":true/);
   const stranger = ["setpriv", "--reuid", "65534", "--clear-groups", ...ask];
@@ -139,8 +139,12 @@ async function through(
     stderr: "null",
   }).spawn();
   const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close().catch(() => {}); // it was hung up on before it had read all
+  try {
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  } catch {
+    // It was hung up on before it had read all.
+  }
   const { stdout } = await child.output();
   return new TextDecoder().decode(stdout);
 }

@@ -3,9 +3,9 @@ import { Inheritance } from "../../src/control/inheritance.ts";
 import type { Status } from "../../src/control/wire.ts";
 import { runCommand } from "../helpers/command.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
-import { temporaryDirectory, test, until } from "../helpers/testing.ts";
+import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { exchange, hold, roundTrip } from "../helpers/wire_client.ts";
-import { ask, controlled, controlPath, exists, json } from "./helpers.ts";
+import { ask, controlled, controlPath, json } from "./helpers.ts";
 
 const RESTARTS = 3;
 
@@ -75,6 +75,7 @@ for (const model of models()) {
       assert.equal(await roundTrip(held), "hello", "the first still serves it");
       held.close();
       assert.equal((await first.exit()).code, 0);
+      await first.log.ended;
       for (const { log } of servers) {
         assert.equal(log.where(/refused|^drain time-out/).length, 0);
       }

@@ -15,7 +15,7 @@ import {
   serverSockets,
   signalNow,
 } from "./processes.ts";
-import { steady, until, within } from "./testing.ts";
+import { exists, steady, until, within } from "./testing.ts";
 
 /** A process model to run a test under. */
 export type Model = string;
@@ -103,6 +103,12 @@ export async function startServer(
   }
 }
 
+/** A process that has connections. */
+export interface Serving {
+  readonly pid: number;
+  readonly connections: number;
+}
+
 /** What a process of ours is called before it says what it is. */
 const STARTING = ["deno", "mpserv"];
 
@@ -153,9 +159,13 @@ export class TestServer implements AsyncDisposable {
     return descriptors(pid);
   }
 
-  /** What the parent has open, by kind, once it is quiet and nothing opens or closes for a moment. */
+  /**
+   * What the parent has open, by kind, once it is quiet, every process that is to wait for connections
+   * and the control socket are there, and nothing opens or closes for a moment.
+   */
   async steadyDescriptors(): Promise<string[]> {
     await this.isQuiet();
+    await until(`${this.controlPath} is there`, () => exists(this.controlPath));
     return await steady(
       `server ${this.pid} is steady`,
       () =>
@@ -184,15 +194,31 @@ export class TestServer implements AsyncDisposable {
       children.every(({ comm }) => !STARTING.includes(comm));
   }
 
+  /** Where its control socket is, unless it was asked for elsewhere. */
+  get controlPath(): string {
+    const { XDG_RUNTIME_DIR } = commandEnvironment();
+    return `${XDG_RUNTIME_DIR}/mpserv/${this.port}.sock`;
+  }
+
   /**
-   * The processes that have a connection of this server, and how many each. A zygote may have one a moment
-   * longer than the child that it has forked for it.
+   * The processes that have a connection of this server at this moment, and how many each. Those that
+   * have just been forked, and a zygote that has just forked, have copies that they are about to close.
    */
-  serving(): { pid: number; connections: number }[] {
+  serving(): Serving[] {
     const { connected } = serverSockets(this.port);
     return this.children()
       .map(({ pid }) => ({ pid, connections: countSockets(pid, connected) }))
       .filter(({ connections }) => connections > 0);
+  }
+
+  /** As {@linkcode serving}, once nobody but those who serve has a connection: so many processes. */
+  async servers(count = 1): Promise<Serving[]> {
+    let found: Serving[] = [];
+    await until(`${count} processes of server ${this.pid} serve`, () => {
+      found = this.serving();
+      return found.length === count;
+    });
+    return found;
   }
 
   /** The process that serves a connection, as the log says. */

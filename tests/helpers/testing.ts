@@ -59,6 +59,54 @@ export async function steady<T extends string | number>(
   return last!;
 }
 
+/** Repeats assertions until they hold; throws what the last ones threw when they do not. */
+export async function settles(
+  check: () => Promise<void> | void,
+  deadline = DEADLINE,
+): Promise<void> {
+  for (const end = Date.now() + deadline;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/**
+ * The test of a limit of time, within which the test itself has something to do. If it was held up for
+ * about as long, its failure means nothing, and it is run again.
+ *
+ * @param limit The limit, in milliseconds.
+ * @param attempt The test.
+ * @returns What to give to {@linkcode test}.
+ */
+export function unlessHeldUp(
+  limit: number,
+  attempt: () => Promise<void>,
+): () => Promise<void> {
+  return async () => {
+    for (let tries = 1;; tries++) {
+      let longest = 0, last = performance.now();
+      const look = () => {
+        const now = performance.now();
+        longest = Math.max(longest, now - last);
+        last = now;
+      };
+      const timer = setInterval(look, 20);
+      try {
+        return await attempt();
+      } catch (error) {
+        look();
+        if (longest < limit / 2 || tries === 5) throw error;
+      } finally {
+        clearInterval(timer);
+      }
+    }
+  };
+}
+
 /** Gives up on a promise after the deadline. */
 export async function within<T>(
   what: string,
@@ -91,6 +139,16 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 /** Whether two are the same; a failed `deepEqual` of megabytes would print them. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Whether there is a file. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A directory that is removed at the end of the block. */

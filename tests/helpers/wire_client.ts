@@ -10,11 +10,26 @@ import { within } from "./testing.ts";
 
 const libc = cLibrary("connect");
 
-/** A port of 127.0.0.1 that nobody has at this moment, for programs that cannot choose one. */
+/**
+ * A port of 127.0.0.1 that nobody has, for programs that cannot choose one. It is none of those that the
+ * system gives away (ip(7), `ip_local_port_range`): each of them may be another test's a moment later,
+ * which has asked for any, or whose client has it.
+ */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = PORTS.first +
+      Math.floor(Math.random() * (PORTS.end - PORTS.first));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
+
+/** Those below the system's own, which begin here unless somebody has changed it. */
+const PORTS = { first: 10_000, end: 32_768 };
 
 /** Connects to a server of this machine. */
 export function connect(port: number, hostname = "127.0.0.1") {

@@ -50,6 +50,7 @@ for (const model of models()) {
     }));
     await server.stop();
     const { log } = server;
+    await log.ended;
     const ids = Array.from({ length: COUNT }, (_, i) => i + 1);
     for (const words of ["new client connected...", "client disconnected..."]) {
       const told = log.where(words).map(({ id }) => Number(id));

@@ -4,10 +4,12 @@ import { findListener } from "../../../src/posix/runtime_sockets.ts";
 import { accept } from "../../../src/posix/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
 import { Farewell } from "../../../src/server/farewell.ts";
-import { test, until } from "../../helpers/testing.ts";
+import { test, unlessHeldUp, until } from "../../helpers/testing.ts";
 import { receiveAll, send } from "../../helpers/wire_client.ts";
 
 const WORD = new TextEncoder().encode("busy\r\n");
+/** How long clients may stay, in milliseconds. */
+const PATIENCE = 1_000;
 
 /** A farewell with a watcher that runs, and connections to say it to. */
 function scene(word = WORD) {
@@ -34,30 +36,36 @@ function scene(word = WORD) {
   return { farewell, meet, [Symbol.asyncDispose]: end };
 }
 
-test("Farewell: the word arrives whole, whatever the client has sent and sends", async () => {
-  await using stage = scene();
-  const [client, fd] = await stage.meet();
-  using _client = client;
-  await send(client, new Uint8Array(50_000));
-  stage.farewell.say(fd);
-  await send(client, new Uint8Array(200_000));
-  await client.closeWrite();
-  assert.deepEqual(await receiveAll(client), WORD);
-  await until("the descriptor is closed", () => !fd.isOpen);
-});
+test(
+  "Farewell: the word arrives whole, whatever the client has sent and sends",
+  unlessHeldUp(PATIENCE, async () => {
+    await using stage = scene();
+    const [client, fd] = await stage.meet();
+    using _client = client;
+    await send(client, new Uint8Array(50_000));
+    stage.farewell.say(fd);
+    await send(client, new Uint8Array(200_000));
+    await client.closeWrite();
+    assert.deepEqual(await receiveAll(client), WORD);
+    await until("the descriptor is closed", () => !fd.isOpen);
+  }),
+);
 
-test("Farewell: a client that stays is left after a moment, one that goes at once", async () => {
-  await using stage = scene();
-  const [stays, staying] = await stage.meet();
-  using _stays = stays;
-  const [goes, going] = await stage.meet();
-  stage.farewell.say(staying);
-  stage.farewell.say(going);
-  goes.close();
-  await until("who went is closed", () => !going.isOpen);
-  assert.ok(staying.isOpen);
-  await until("who stays is closed", () => !staying.isOpen);
-});
+test(
+  "Farewell: a client that stays is left after a moment, one that goes at once",
+  unlessHeldUp(PATIENCE, async () => {
+    await using stage = scene();
+    const [stays, staying] = await stage.meet();
+    using _stays = stays;
+    const [goes, going] = await stage.meet();
+    stage.farewell.say(staying);
+    stage.farewell.say(going);
+    goes.close();
+    await until("who went is closed", () => !going.isOpen);
+    assert.ok(staying.isOpen);
+    await until("who stays is closed", () => !staying.isOpen);
+  }),
+);
 
 test("Farewell: so many may stay at a time, and no more", async () => {
   await using stage = scene();
@@ -71,27 +79,30 @@ test("Farewell: so many may stay at a time, and no more", async () => {
   }
 });
 
-test("Farewell: without a word it only closes, and at the end nothing is left open", async () => {
-  const fds: Fd[] = [], clients: Deno.TcpConn[] = [];
-  {
-    await using silent = scene(new Uint8Array(0));
-    const [client, fd] = await silent.meet();
-    silent.farewell.say(fd);
-    assert.ok(!fd.isOpen);
-    assert.equal((await receiveAll(client)).length, 0);
-    client.close();
-    await using stage = scene();
-    for (let i = 0; i < 3; i++) {
-      const [client, fd] = await stage.meet();
-      stage.farewell.say(fd);
-      clients.push(client);
-      fds.push(fd);
+test(
+  "Farewell: without a word it only closes, and at the end nothing is left open",
+  unlessHeldUp(PATIENCE, async () => {
+    const fds: Fd[] = [];
+    using clients = new DisposableStack();
+    {
+      await using silent = scene(new Uint8Array(0));
+      const [client, fd] = await silent.meet();
+      silent.farewell.say(fd);
+      assert.ok(!fd.isOpen);
+      assert.equal((await receiveAll(client)).length, 0);
+      client.close();
+      await using stage = scene();
+      for (let i = 0; i < 3; i++) {
+        const [client, fd] = await stage.meet();
+        stage.farewell.say(fd);
+        clients.use(client);
+        fds.push(fd);
+      }
+      assert.ok(fds.every((fd) => fd.isOpen));
     }
-    assert.ok(fds.every((fd) => fd.isOpen));
-  }
-  assert.ok(fds.every((fd) => !fd.isOpen));
-  for (const client of clients) client.close();
-});
+    assert.ok(fds.every((fd) => !fd.isOpen));
+  }),
+);
 
 test("Farewell: a client that is gone is no trouble", async () => {
   await using stage = scene();

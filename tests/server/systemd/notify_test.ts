@@ -20,7 +20,7 @@ for (const model of models()) {
       await using manager = await NotifyReceiver.open(path);
       await using server = await startServer({
         model,
-        through: ["env", `NOTIFY_SOCKET=${path}`, "WATCHDOG_USEC=200000"],
+        through: ["env", `NOTIFY_SOCKET=${path}`, "WATCHDOG_USEC=20000000"],
       });
       await manager.waitFor("READY=1");
       assert.deepEqual(manager.messages[0], [
@@ -49,11 +49,14 @@ test(
     const troubles: string[] = [];
     using notifier = new Notifier(name, 100, (what) => troubles.push(what));
     const address = { transport: "tcp", hostname: "::1", port: 80 } as const;
+    // Beats come when the test says so: a manager that is late has room for few.
     const { setInterval } = globalThis;
+    let beat = () => {};
     const periods: unknown[] = [];
-    globalThis.setInterval = ((beat: () => void, period: number) => {
+    globalThis.setInterval = ((then: () => void, period: number) => {
+      beat = then;
       periods.push(period);
-      return setInterval(beat, period);
+      return setInterval(then, 2 ** 30);
     }) as typeof setInterval;
     try {
       notifier.ready({ address, model: "pool" });
@@ -65,7 +68,10 @@ test(
       "STATUS=Listening on [::1]:80 (pool), serving 0 connections",
     );
     const beats = () => manager.all.filter((text) => text === "WATCHDOG=1");
-    await until("it beats more than once", () => beats().length > 2);
+    for (let i = 1; i <= 3; i++) {
+      await until(`it has beaten ${i} times`, () => beats().length === i);
+      if (i < 3) beat();
+    }
     assert.deepEqual(troubles, []);
   },
   withPython,

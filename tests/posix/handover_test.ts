@@ -17,6 +17,7 @@ import {
 } from "../../src/posix/message.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { test, until } from "../helpers/testing.ts";
+import { hangUp } from "./hang_up.ts";
 
 const libc = cLibrary("fcntl", "sendmsg", "setsockopt");
 
@@ -214,10 +215,10 @@ test("receiveFd: null when nothing is there", () => {
   assert.equal(receiveFd(ends.b.number, { wait: false }), null);
 });
 
-test('receiveFd: "end" when the other end is gone, after what it sent', () => {
+test('receiveFd: "end" when the other end is gone, after what it sent', async () => {
   using ends = channel();
   sendFd(ends.a.number, bytes(9), null);
-  ends.a.close();
+  await hangUp(ends.a, ends.b);
   assert.equal(take(ends.b).data.getUint8(0), 9);
   for (const wait of [false, true]) {
     assert.equal(receiveFd(ends.b.number, { wait }), "end");
@@ -235,9 +236,9 @@ test("sendFd: false when the channel is full, true when it has room again", () =
   assert.equal(sendFd(ends.a.number, data, null), true);
 });
 
-test("sendFd: throws EPIPE when the other end is gone", () => {
+test("sendFd: throws EPIPE when the other end is gone", async () => {
   using ends = channel();
-  ends.b.close();
+  await hangUp(ends.b, ends.a);
   assert.throws(
     () => sendFd(ends.a.number, bytes(1), null),
     (error) =>

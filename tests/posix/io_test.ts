@@ -4,6 +4,7 @@ import { type Fd, setNonblocking } from "../../src/posix/fd.ts";
 import { poll, PollSet, read, sameStart, write } from "../../src/posix/io.ts";
 import { setTimeouts, socketPair } from "../../src/posix/sockets.ts";
 import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
+import { hangUp } from "./hang_up.ts";
 
 const SOCK_STREAM = 1;
 const NOT_OPEN = 1 << 30;
@@ -16,14 +17,14 @@ function stream(): { a: Fd; b: Fd } & Disposable {
   return { a, b, [Symbol.dispose]: dispose };
 }
 
-test("read: -1 when nothing is there, bytes when some are, 0 at the end", () => {
+test("read: -1 when nothing is there, bytes when some are, 0 at the end", async () => {
   using ends = stream();
   const buffer = new Uint8Array(8);
   assert.equal(read(ends.b.number, buffer), -1);
   assert.equal(write(ends.a.number, new Uint8Array([1, 2, 3])), 3);
   assert.equal(read(ends.b.number, buffer), 3);
   assert.deepEqual(buffer.subarray(0, 3), new Uint8Array([1, 2, 3]));
-  ends.a.close();
+  await hangUp(ends.a, ends.b);
   assert.equal(read(ends.b.number, buffer), 0);
   assert.equal(read(ends.b.number, buffer), 0);
 });
@@ -61,9 +62,9 @@ test("write: takes what goes, then -1, and every byte arrives once", () => {
   assert.ok(sameBytes(target.subarray(0, got), source.subarray(0, sent)));
 });
 
-test("write: throws EPIPE when the other end is gone, and no signal ends us", () => {
+test("write: throws EPIPE when the other end is gone, and no signal ends us", async () => {
   using ends = stream();
-  ends.b.close();
+  await hangUp(ends.b, ends.a);
   assert.throws(() => write(ends.a.number, new Uint8Array(1)), {
     name: "PosixError",
     code: "EPIPE",

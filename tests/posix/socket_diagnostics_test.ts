@@ -69,6 +69,7 @@ test("tcpConnections: our own end is no byte", async () => {
   await server.closeWrite();
   assert.equal(await client.read(new Uint8Array(8)), 3);
   assert.equal(await client.read(new Uint8Array(8)), null);
+  await shows(look, { bytesOut: 3 });
   for (let i = 0; i < 20; i++) { // until after the client has acknowledged it, which may be delayed
     assert.deepEqual([look()!.bytesOut, look()!.peerEnded], [3, false]);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -83,8 +84,10 @@ test(
     await until("it is idle", () => look()!.sinceReceived >= 200);
     const { sinceReceived, sinceSent } = look()!;
     assert.ok(sinceSent >= 200);
-    await client.write(new Uint8Array(1));
-    await until("it is not", () => look()!.sinceReceived < sinceReceived);
+    await until("it is not", async () => {
+      await client.write(new Uint8Array(1)); // again, should we have slept for as long
+      return look()!.sinceReceived < sinceReceived;
+    });
     assert.ok(look()!.sinceSent >= sinceSent);
   },
   { ignore },
@@ -97,8 +100,9 @@ test(
     using other = await connected("127.0.0.1", "127.0.0.1");
     const { port } = pair.address;
     using waiting = await Deno.connect({ hostname: "127.0.0.1", port });
-    const peers = [...tcpConnections(pair.address).keys()].sort();
-    assert.deepEqual(peers, [nameOf(pair.client), nameOf(waiting)].sort());
+    const peers = () => [...tcpConnections(pair.address).keys()].sort();
+    await until("two are there", () => peers().length === 2);
+    assert.deepEqual(peers(), [nameOf(pair.client), nameOf(waiting)].sort());
     assert.equal(tcpConnections(other.address).size, 1);
     const elsewhere = { ...pair.address, hostname: "127.0.0.9" };
     assert.equal(tcpConnections(elsewhere).size, 0);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { echo, Gate, send, TestServer } from "../client/test_server.ts";
 import { runCommand } from "../helpers/command.ts";
 import { test } from "../helpers/testing.ts";
+import { deafPort } from "../helpers/wire_client.ts";
 import { bench, benchWell } from "./helpers.ts";
 
 /** What a server may do to a connection, and how it is counted. */
@@ -87,10 +88,9 @@ test("bench --rate: a server that stops for a while is slow to all who came mean
 });
 
 test("bench: nobody who listens is one line, exit code 1", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const port = `${listener.addr.port}`;
-  listener.close();
-  const result = await runCommand(["bench", "127.0.0.1", port, "--ping"]);
+  using deaf = deafPort();
+  const args = ["bench", "127.0.0.1", `${deaf.port}`, "--ping"];
+  const result = await runCommand(args);
   assert.match(
     result.stderr,
     /^error: Cannot connect to "127\.0\.0\.1:\d+": .*is the server running\?\n$/,

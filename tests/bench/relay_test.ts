@@ -7,6 +7,7 @@ import { startServer } from "../helpers/server.ts";
 import { randomBytes, sameBytes, test, within } from "../helpers/testing.ts";
 import {
   connect,
+  deafPort,
   exchange,
   receive,
   roundTrip,
@@ -112,10 +113,8 @@ test("relay: a receiver that does not read holds the sender back", async () => {
 });
 
 test("relay: a server that is not there ends the connection", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  await using relay = await startRelay(port, { delay: 1 });
+  using deaf = deafPort();
+  await using relay = await startRelay(deaf.port, { delay: 1 });
   using conn = await connect(relay.port);
   const end = await within(
     "the end",

@@ -28,6 +28,7 @@ test("client: the writer ends when its parent is killed, though it waits for inp
   await using server = new TestServer(echo);
   await using client = new Client(server.args);
   await client.type("one\n");
+  await client.hasPrinted("one\n");
   const writer = await client.writer();
   client.process.kill("SIGKILL");
   await until("the writer is gone", () => !isAlive(writer));
@@ -76,8 +77,10 @@ test("client: a writer that is killed is told", async () => {
 test("client: an output that nobody reads is told, and the writer ends", async () => {
   await using server = new TestServer(async (conn) => {
     await go.opened;
-    await send(conn, "lost\n");
-    await receive(conn);
+    for (;;) { // until the client has gone: its pipe is closed a moment after we asked for it
+      await send(conn, "lost\n");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   });
   using go = new Gate();
   await using client = new Client(server.args);

@@ -3,12 +3,16 @@
  *
  * @module
  */
+import { abi, AF_INET, SOCK_STREAM } from "../../src/posix/abi.ts";
+import { encodeAddress } from "../../src/posix/address.ts";
 import { check } from "../../src/posix/errno.ts";
+import { Fd } from "../../src/posix/fd.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { findConnection } from "../../src/posix/runtime_sockets.ts";
+import { localAddress } from "../../src/posix/sockets.ts";
 import { within } from "./testing.ts";
 
-const libc = cLibrary("connect");
+const libc = cLibrary("bind", "connect", "socket");
 
 /**
  * A port of 127.0.0.1 that nobody has, for programs that cannot choose one. It is none of those that the
@@ -26,6 +30,17 @@ export function freePort(): number {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
+}
+
+/** A port of 127.0.0.1 where nobody listens, nor can until it is disposed of: connecting is refused. */
+export function deafPort(): { port: number } & Disposable {
+  const any = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
+  const type = SOCK_STREAM | abi.SOCK_CLOEXEC;
+  const socket = new Fd(check(libc.socket(AF_INET, type, 0), "socket"));
+  const address = encodeAddress(any);
+  check(libc.bind(socket.number, address, address.length), "bind");
+  const { port } = localAddress(socket.number) as Deno.NetAddr;
+  return { port, [Symbol.dispose]: () => socket.close() };
 }
 
 /** Those below the system's own, which begin here unless somebody has changed it. */

@@ -6,6 +6,7 @@ import { dial, isLocal, setNoDelay } from "../../src/posix/dialing.ts";
 import { poll, receiveNow, sendNow } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { deafPort } from "../helpers/wire_client.ts";
 
 const libc = cLibrary("fcntl");
 
@@ -48,10 +49,10 @@ test("dial: from the address that it is told", async () => {
 });
 
 test("dial: what stands in the way shows when something is sent", () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const address = encodeAddress(listener.addr);
-  listener.close();
-  using socket = dial(address);
+  using deaf = deafPort();
+  const { port } = deaf;
+  const hostname = "127.0.0.1";
+  using socket = dial(encodeAddress({ transport: "tcp", hostname, port }));
   poll([{ fd: socket.number, events: POLLOUT }], 60_000);
   assert.throws(() => sendNow(socket.number, new Uint8Array(1)), {
     code: "ECONNREFUSED",

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { within } from "../helpers/testing.ts";
+import { until, within } from "../helpers/testing.ts";
 
 /** What a page looked like. */
 export interface Look {
@@ -149,7 +149,13 @@ export class Browser implements AsyncDisposable {
       "the browser's end",
       Promise.all([closed, this.#process.status]),
     );
-    await Deno.remove(this.#directory, { recursive: true });
+    // Processes that it started outlive it for a moment, and write there.
+    await until(
+      "its directory can be removed",
+      () =>
+        Deno.remove(this.#directory, { recursive: true })
+          .then(() => true, () => false),
+    );
   }
 }
 

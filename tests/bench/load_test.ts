@@ -9,7 +9,7 @@ for (const model of models()) {
     const outcome = await benchWell("127.0.0.1", `${server.port}`, "--connect");
     const { count, p50, p99 } = outcome.latency!;
     assert.ok(count > 0 && count >= outcome.requests && p50 <= p99);
-    // Some more were served: the one that looks whether anybody is there, and those of the warm-up.
+    // One more was served: the one that looks whether anybody is there.
     await until(`more than ${count} are served`, () => {
       return server.log.where("client disconnected...").length > count;
     });
@@ -30,25 +30,26 @@ test("bench --ping: round trips of any size, also longer than all buffers on the
   }
 });
 
-test("bench --ping --rate: asks as often as it was told, each request once", async () => {
+test("bench --ping --rate: asks as often as it was told, each request once, and leaves out the warm-up", async () => {
   await using server = await startServer();
   const port = `${server.port}`;
-  const args = ["--rate", "200", "--warmup", "0", "--duration", "500ms"];
+  const args = ["--rate", "200", "--warmup", "100ms", "--duration", "500ms"];
   const outcome = await benchWell("127.0.0.1", port, "--ping", ...args);
-  assert.equal(outcome.latency!.count, 100);
+  assert.equal(outcome.latency!.count, 100); // of 120
 });
 
 for (const processes of ["1", "2", "4"]) {
   test(`bench --stream: bytes come back as they were sent (--processes ${processes})`, async () => {
     await using server = await startServer();
-    const args = ["--stream", "--connections", "2", "--processes", processes];
+    const load = ["--stream", "--connections", "2", "--processes", processes];
+    const args = [...load, "--duration", "1s"];
     const outcome = await benchWell("127.0.0.1", `${server.port}`, ...args);
-    assert.ok(outcome.bytesPerSecond > 1e6);
+    assert.ok(outcome.bytesPerSecond > 0);
     const timeline = outcome.timeline.reduce(
       (sum, { bytes }) => sum + bytes,
       0,
     );
-    assert.equal(timeline, Math.round(outcome.bytesPerSecond * 0.3));
+    assert.equal(timeline, outcome.bytesPerSecond); // of one second
   });
 }
 
@@ -76,8 +77,8 @@ test("bench --unix: measures a Unix domain socket", async () => {
     port: null,
     args: ["--unix", path],
   });
-  const { requests } = await benchWell("--unix", path, "--ping");
-  assert.ok(requests > 0);
+  const { latency } = await benchWell("--unix", path, "--ping");
+  assert.ok(latency!.count > 0);
   const { held } = await benchWell("--unix", path, "--hold", "2");
   assert.equal(held!.during!.pid, server.pid);
 });
@@ -85,5 +86,5 @@ test("bench --unix: measures a Unix domain socket", async () => {
 test("bench: measures a server by its name and over IPv6", async () => {
   await using server = await startServer({ args: ["--host", "::1"] });
   const outcome = await benchWell("::1", `${server.port}`, "--connect");
-  assert.ok(outcome.requests > 0);
+  assert.ok(outcome.latency!.count > 0);
 });

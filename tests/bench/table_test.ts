@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test, until } from "../helpers/testing.ts";
-import { processTable, serverSockets } from "../helpers/processes.ts";
+import {
+  descendants,
+  processTable,
+  serverSockets,
+} from "../helpers/processes.ts";
 import { temporaryDirectory } from "../helpers/testing.ts";
 import { Contestant } from "./table/contestant.ts";
 import { markdown, type Results, type Run } from "./table/results.ts";
@@ -10,7 +14,8 @@ const SCRIPT = new URL("table/main.ts", import.meta.url).pathname;
 test("deno task bench: measures who is asked for, and leaves table, runs and no process", async () => {
   await using directory = temporaryDirectory();
   const json = `${directory.path}/results.json`;
-  const args = ["--quick", "--rows", "ping64,client", "--json", json];
+  const short = ["--quick", "--seconds", "1"];
+  const args = [...short, "--rows", "ping64,client", "--json", json];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", SCRIPT, ...args, "--peers", "pool,listen,client"],
     stdin: "null",
@@ -38,12 +43,10 @@ test("deno task bench: ends every process of a server, also those that do not li
     "trap '' TERM; (trap '' TERM; setsid sleep 1000) & sleep 1000 & wait";
   const contestant = Contestant.launch(() => ["/bin/sh", "-c", script]);
   const { pid } = contestant;
-  const own = () =>
-    processTable().filter(({ parent, session }) =>
-      parent === pid || session === pid
-    );
-  await until("it has started them", () => own().length >= 3);
-  const pids = own().map((one) => one.pid);
+  const sleeps = () => descendants(pid).filter(({ comm }) => comm === "sleep");
+  await until("it has started them", () => sleeps().length === 2);
+  assert.ok(sleeps().some(({ session }) => session !== pid));
+  const pids = [pid, ...descendants(pid).map((one) => one.pid)];
   contestant.kill();
   await contestant[Symbol.asyncDispose]();
   await until(

@@ -128,9 +128,9 @@ test("top: what is told to end gives the screen back, too", async () => {
   await controlled(controlPath(server));
   await using terminal = topOf(server, [24, 80]);
   await terminal.shows(/q quits/);
-  const top = descendants(Deno.pid).find(({ pid }) => {
+  const top = descendants(terminal.pid).find(({ pid }) => {
     const line = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
-    // The shell and the terminal's driver have it in their command lines, too.
+    // The shell has it in its command line, too.
     return line.includes("top") && line.includes(String(server.port)) &&
       !line.includes("-c");
   });
@@ -162,6 +162,7 @@ test("top: plain text, once, where it does not write to a terminal", async () =>
   await using server = await startServer({ model: "spawn" });
   await controlled(controlPath(server));
   using _held = await hold(server.port);
+  await server.log.waitFor("new client connected...");
   const { code, stdout, stderr } = await runCommand([
     "top",
     String(server.port),

@@ -72,6 +72,11 @@ export class EmulatedTerminal implements AsyncDisposable {
     this.#read = this.#collect();
   }
 
+  /** The process that runs the command. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** The lines that a person sees, without blanks at their ends. */
   get lines(): string[] {
     const { active } = this.#terminal.buffer;

@@ -1,9 +1,10 @@
 /** Every command that the READMEs show is run, here or by the test that this file names. */
 import assert from "node:assert/strict";
+import { controlled, controlPath } from "../control/helpers.ts";
 import { runCommand } from "../helpers/command.ts";
 import type { Block } from "../helpers/readme.ts";
 import { startServer } from "../helpers/server.ts";
-import { test, until } from "../helpers/testing.ts";
+import { test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import {
   connect,
@@ -53,7 +54,9 @@ function runOf(block: Block): Run | undefined {
 }
 
 async function admits([command = ""]: string[]): Promise<void> {
-  await using server = await startServer({ args: optionsOf(command) });
+  // Long enough for the refused to come in time.
+  const args = optionsOf(command).map((word) => word === "2s" ? "6s" : word);
+  await using server = await startServer({ args });
   using _first = await hold(server.port);
   using _second = await hold(server.port);
   for (let i = 0; i < 3; i++) {
@@ -61,7 +64,7 @@ async function admits([command = ""]: string[]): Promise<void> {
     const text = new TextDecoder().decode(await receiveAll(refused));
     assert.equal(text, "503 busy\r\n");
   }
-  await server.log.waitFor(/^client disconnected/); // after two seconds
+  await server.log.waitFor(/^client disconnected/); // at the end of its lifetime
   await server.stop();
   const { accepted, served, refused } = await server.log.waitFor(
     /^server ended/,
@@ -77,6 +80,8 @@ async function looks(commands: string[]): Promise<void> {
   using _two = await hold(server.port); // connection 3, which is dropped
   const three = await hold(server.port);
   await server.log.waitFor(/^removed proc id/);
+  await server.log.waitForCount("new client connected...", 4);
+  await controlled(controlPath(server));
   const shown: string[] = [];
   for (const command of commands) {
     const [, name = "", ...rest] = command.split(" ");
@@ -99,9 +104,7 @@ async function looks(commands: string[]): Promise<void> {
 async function takesOver([command = ""]: string[]): Promise<void> {
   await using first = await startServer();
   using held = await hold(first.port);
-  await until("its control socket is there", async () => {
-    return (await runCommand(["status", `${first.port}`])).code === 0;
-  });
+  await controlled(controlPath(first));
   await using second = await startServer({
     port: `${first.port}`,
     args: optionsOf(command),

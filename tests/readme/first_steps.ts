@@ -26,11 +26,14 @@ export async function starts(
   }).spawn();
   const log = new TextDecoderStream();
   const copied = started.stderr.pipeTo(log.writable);
-  let said = "";
+  let said = "", isAsked = false;
   for await (const text of log.readable) {
     said += text;
-    const [, pid] = /model=.* pid=(\d+)/.exec(said) ?? [];
-    if (pid !== undefined) Deno.kill(Number(pid), "SIGTERM"); // what Ctrl-C does, too
+    const [, pid] = /model=.* pid=(\d+)\s/.exec(said) ?? [];
+    if (pid !== undefined && !isAsked) {
+      Deno.kill(Number(pid), "SIGTERM"); // what Ctrl-C does, too
+      isAsked = true; // once: it ends at the second, and may have ended by then
+    }
     if (said.includes("server ended")) break;
   }
   await copied.catch(() => {});

@@ -30,7 +30,7 @@ const { rounds, seconds, quick, rows, peers, json, readme } = new Command(
 )
   .description("Measure mpserv and its peers on the same work.")
   .option("--rounds <n>", "runs of each", Number, 5)
-  .option("--seconds <n>", "load of a run", Number, 2)
+  .option("--seconds <n>", "load of a run (2; with --quick: 0.3)", Number)
   .option("--quick", "one short round, to see that everything works")
   .option("--rows <ids>", "only these: " + ids(ROWS) + ", client", list)
   .option("--peers <ids>", "only these, such as fork,seed,tcpserver", list)
@@ -61,7 +61,7 @@ async function main(here: Map<string, Peer>): Promise<void> {
   const everyone = new Map([...here, ...clients]);
   const results: Results = {
     machine: await describeMachine(),
-    seconds: quick ? 0.3 : seconds,
+    seconds: seconds ?? (quick ? 0.3 : 2),
     blocks: [],
   };
   for (const row of [...ROWS, client]) {

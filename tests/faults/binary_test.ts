@@ -1,7 +1,8 @@
 /** An update replaces the executable while it runs. */
 import assert from "node:assert/strict";
 import { commandLine } from "../helpers/command.ts";
-import { killNow, models, startServer } from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { processInfo, signalNow } from "../helpers/processes.ts";
-import { killNow, models, startServer } from "../helpers/server.ts";
+import { killNow, processInfo, signalNow } from "../helpers/processes.ts";
+import { models, startServer } from "../helpers/server.ts";
 import {
   randomBytes,
   sameBytes,

@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  killNow,
-  models,
-  startServer,
-  type TestServer,
-} from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { connect, hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
 

@@ -1,12 +1,7 @@
 /** Processes and memory run out, and come back. */
 import assert from "node:assert/strict";
-import {
-  killNow,
-  models,
-  startServer,
-  type TestServer,
-} from "../helpers/server.ts";
-import { isAlive } from "../helpers/processes.ts";
+import { models, startServer, type TestServer } from "../helpers/server.ts";
+import { isAlive, killNow } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { connect, hold, roundTrip } from "../helpers/wire_client.ts";

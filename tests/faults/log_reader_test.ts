@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { Fd } from "../../src/posix/fd.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
-import { killNow, models } from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { models } from "../helpers/server.ts";
 import { test, within } from "../helpers/testing.ts";
 import { connect, exchange, hold, roundTrip } from "../helpers/wire_client.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { killNow, startServer } from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 

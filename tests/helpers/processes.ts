@@ -122,3 +122,8 @@ export function signalNow(pid: number, signal: Deno.Signal): void {
     // It has ended.
   }
 }
+
+/** SIGKILL, unless it is gone. */
+export function killNow(pid: number): void {
+  signalNow(pid, "SIGKILL");
+}

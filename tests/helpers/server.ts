@@ -10,10 +10,10 @@ import {
   descendants,
   descriptors,
   isAlive,
+  killNow,
   type ProcessInfo,
   processTable,
   serverSockets,
-  signalNow,
 } from "./processes.ts";
 import { exists, steady, until, within } from "./testing.ts";
 
@@ -26,13 +26,12 @@ const POOL = 1 + 4 * CORES;
 
 /**
  * How each model is asked for, and how many processes at most wait without a connection, and at least
- * where `args` do not say otherwise. One zygote is enough for most tests; `auto` has as many as there are
- * processors.
+ * where `args` do not say otherwise. One zygote is enough for most tests.
  */
 const MODELS: Readonly<
   Record<Model, { args: string[]; idle: number; least: number }>
 > = {
-  auto: { args: [], idle: Math.max(16, POOL), least: 0 }, // whatever it is given in `args`
+  auto: { args: [], idle: Math.max(16, POOL), least: 0 }, // see `args`
   spawn: { args: ["--model", "spawn"], idle: 2, least: 2 },
   fork: { args: ["--model", "fork", "--zygotes", "1"], idle: CORES, least: 1 },
   pool: { args: ["--model", "pool"], idle: POOL, least: POOL },
@@ -298,9 +297,4 @@ export class TestServer implements AsyncDisposable {
       throw new Error(`Server ${this.pid} did not end:\n${this.log}`);
     }
   }
-}
-
-/** SIGKILL, unless it is gone. */
-export function killNow(pid: number): void {
-  signalNow(pid, "SIGKILL");
 }

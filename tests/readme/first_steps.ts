@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
-import { descendants } from "../helpers/processes.ts";
-import { killNow, startServer } from "../helpers/server.ts";
+import { descendants, killNow } from "../helpers/processes.ts";
+import { startServer } from "../helpers/server.ts";
 import { until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { blocks, commandsOf, optionsOf, shell } from "./shown.ts";

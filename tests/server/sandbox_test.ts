@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "../helpers/command.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
-import { isAlive, type ProcessInfo } from "../helpers/processes.ts";
+import { isAlive, killNow, type ProcessInfo } from "../helpers/processes.ts";
 import {
-  killNow,
   type Model,
   models,
   startServer,

@@ -1,6 +1,7 @@
 /** Any program as a service: what it gets, and what becomes of it. */
 import assert from "node:assert/strict";
-import { killNow, startServer } from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { startServer } from "../helpers/server.ts";
 import {
   randomBytes,
   sameBytes,

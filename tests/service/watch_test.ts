@@ -1,7 +1,8 @@
 /** `--watch`: new code for new connections, without a moment in which nobody listens. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
-import { killNow, type Model, models, startServer } from "../helpers/server.ts";
+import { killNow } from "../helpers/processes.ts";
+import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import {
   connect,

@@ -7,10 +7,10 @@ import { freePort } from "../../helpers/wire_client.ts";
 import {
   descendants,
   isAlive,
+  killNow,
   processTable,
   serverSockets,
 } from "../../helpers/processes.ts";
-import { killNow } from "../../helpers/server.ts";
 import { until } from "../../helpers/testing.ts";
 
 /** How long a server has to end when it is asked to, in milliseconds; then it is killed. */

@@ -17,7 +17,7 @@ import {
 } from "./wire.ts";
 
 /** How long a writer may take to end before it is killed, in milliseconds. It waits for nothing then. */
-const PATIENCE = 2_000;
+const PATIENCE = 10_000;
 
 /** A writing process. It inherits standard input, and touches it once it has the connection. */
 export class Writer implements AsyncDisposable {

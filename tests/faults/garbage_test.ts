@@ -86,5 +86,6 @@ test("garbage (fork): a process cannot take a connection that another is to have
   assert.ok(await hasEnded(thief));
   Deno.kill(zygote!.pid, "SIGCONT");
   assert.equal(await roundTrip(next), "hello");
+  await server.log.waitForCount("new client connected...", 2);
   assert.equal(server.log.where("new client connected...").length, 2);
 });

@@ -258,7 +258,10 @@ export class Nursery {
       });
     }
     this.#orphans.sweep();
-    if (!this.#zygotes.has(zygote)) this.#orphans.settleLost();
+    this.#orphans.settleLost((pid) => {
+      const from = this.#living.get(pid);
+      return from !== undefined && !this.#zygotes.has(from);
+    });
   }
 
   #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {

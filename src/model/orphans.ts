@@ -66,12 +66,14 @@ export class Orphans {
 
   /**
    * Settles those that were reaped already: a zygote that is killed between reaping a child and saying so
-   * takes the status with it. Call it when the zygote itself has been reaped; before that its children
-   * may not be ours yet.
+   * takes the status with it.
+   *
+   * @param isReady Says of a pid whether the zygote that it came from has itself been reaped; before that its
+   *   children may not be ours yet.
    */
-  settleLost(): void {
+  settleLost(isReady: (pid: number) => boolean): void {
     for (const [pid, ended] of this.#adopted) {
-      if (hasChild(pid)) continue;
+      if (!isReady(pid) || hasChild(pid)) continue;
       this.#adopted.delete(pid);
       ended(UNKNOWN_STATUS);
     }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { encodeReport, REPORT_SIZE } from "../../src/child/wire.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { signalNow } from "../helpers/processes.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { randomBytes, test } from "../helpers/testing.ts";
 import {
@@ -84,7 +85,7 @@ test("garbage (fork): a process cannot take a connection that another is to have
   await server.log.waitForCount("accepted", 2);
   await send(thief, report("took", Number(id) + 1));
   assert.ok(await hasEnded(thief));
-  Deno.kill(zygote!.pid, "SIGCONT");
+  signalNow(zygote!.pid, "SIGCONT"); // after five seconds it would be gone
   assert.equal(await roundTrip(next), "hello");
   await server.log.waitForCount("new client connected...", 2);
   assert.equal(server.log.where("new client connected...").length, 2);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { killNow } from "../helpers/processes.ts";
+import { killNow, signalNow } from "../helpers/processes.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
@@ -67,7 +67,7 @@ test("zygote: what ended while it was stopped is reaped when it goes on", async 
       "they have ended",
       () => left().every(({ state }) => state === "Z"),
     );
-    Deno.kill(stopped!, "SIGCONT");
+    signalNow(stopped!, "SIGCONT"); // after five seconds it would be gone
     await until("they are reaped", () => left().length === 0);
   }
   using next = await hold(server.port);

@@ -5,6 +5,7 @@
  */
 import { commandEnvironment, commandLine } from "./command.ts";
 import { type LogLine, LogReader } from "./log_reader.ts";
+import { COUNTS, type Model, MODELS, type Waiting } from "./models.ts";
 import {
   countSockets,
   descendants,
@@ -17,36 +18,7 @@ import {
 } from "./processes.ts";
 import { exists, steady, until, within } from "./testing.ts";
 
-/** A process model to run a test under. */
-export type Model = string;
-
-const CORES = navigator.hardwareConcurrency;
-/** A pool's zygote and its workers. */
-const POOL = 1 + 4 * CORES;
-
-/**
- * How each model is asked for, and how many processes at most wait without a connection, and at least
- * where `args` do not say otherwise. One zygote is enough for most tests.
- */
-const MODELS: Readonly<
-  Record<Model, { args: string[]; idle: number; least: number }>
-> = {
-  auto: { args: [], idle: Math.max(16, POOL), least: 0 }, // see `args`
-  spawn: { args: ["--model", "spawn"], idle: 2, least: 2 },
-  fork: { args: ["--model", "fork", "--zygotes", "1"], idle: CORES, least: 1 },
-  pool: { args: ["--model", "pool"], idle: POOL, least: POOL },
-};
-/** Options that say how many processes wait. */
-const COUNTS = ["--spares", "--zygotes", "--workers"];
-
-/**
- * The process models to run behaviour tests under: those that MPSERV_TEST_MODELS lists.
- *
- * @returns Their names.
- */
-export function models(): Model[] {
-  return (Deno.env.get("MPSERV_TEST_MODELS") ?? "spawn,fork,pool").split(",");
-}
+export { type Model, models } from "./models.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
@@ -123,7 +95,7 @@ export class TestServer implements AsyncDisposable {
   port = 0;
   readonly #process: Deno.ChildProcess;
   readonly #idle: number;
-  readonly #least: number;
+  readonly #least: Waiting;
   #exited = false;
 
   /**
@@ -137,8 +109,9 @@ export class TestServer implements AsyncDisposable {
     { args = [], keeps }: Pick<ServerOptions, "args" | "keeps"> = {},
   ) {
     const { idle, least } = MODELS[model]!;
+    const isAsked = args.some((arg) => COUNTS.includes(arg));
     this.#idle = idle;
-    this.#least = args.some((arg) => COUNTS.includes(arg)) ? 0 : least;
+    this.#least = isAsked ? { ...least, count: 0 } : least;
     this.#process = process;
     this.pid = process.pid;
     this.log = new LogReader(process.stderr, keeps);
@@ -189,7 +162,9 @@ export class TestServer implements AsyncDisposable {
   /** Whether all are there, and none is only starting: they take their names when they have started. */
   #isComplete(): boolean {
     const children = this.children();
-    return children.length >= this.#least &&
+    const { count, comm: wanted } = this.#least;
+    const there = children.filter(({ comm }) => comm === wanted);
+    return there.length >= count &&
       children.every(({ comm }) => !STARTING.includes(comm));
   }
 

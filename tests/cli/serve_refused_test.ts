@@ -122,9 +122,9 @@ test("serve: a directory that may not be used is refused", async () => {
 test("serve: too few descriptors are refused, with how many are needed", async () => {
   await isRefused(
     ["0"],
-    /24 descriptors: at least \d+ are needed: raise the limit with `ulimit -n 1024`/,
+    /34 descriptors: at least \d+ are needed: raise the limit with `ulimit -n 1024`/,
     {
-      through: withDescriptors(24),
+      through: withDescriptors(34),
     },
   );
 });

@@ -80,6 +80,9 @@ export interface Serving {
   readonly connections: number;
 }
 
+/** A cache of the runtime's, which it opens once, and at times late. */
+const CACHE = /_cache_v\d+(-wal|-shm)?$/;
+
 /** What a process of ours is called before it says what it is. */
 const STARTING = ["deno", "mpserv"];
 
@@ -132,19 +135,17 @@ export class TestServer implements AsyncDisposable {
   }
 
   /**
-   * What the parent has open, by kind, once it is quiet, every process that is to wait for connections
-   * and the control socket are there, and nothing opens or closes for a moment.
+   * What the parent has open but for caches, by kind, once it is quiet, every process that is to wait for
+   * connections and the control socket are there, and nothing opens or closes for a moment.
    */
   async steadyDescriptors(): Promise<string[]> {
     await this.isQuiet();
     await until(`${this.controlPath} is there`, () => exists(this.controlPath));
-    return await steady(
-      `server ${this.pid} is steady`,
-      () =>
-        this.#isComplete()
-          ? this.descriptors().map((link) => link.replace(/\d+/g, "N")).sort()
-          : null,
-    );
+    const kinds = () =>
+      this.descriptors().filter((link) => !CACHE.test(link))
+        .map((link) => link.replace(/\d+/g, "N")).sort();
+    const isSteady = `server ${this.pid} is steady`;
+    return await steady(isSteady, () => this.#isComplete() ? kinds() : null);
   }
 
   /** The processes that wait for connections, once all are there and sleep. */

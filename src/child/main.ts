@@ -14,6 +14,7 @@ import { enterSandbox, followParent } from "./sandbox.ts";
 import { revokePermissions } from "../permissions.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { failed, tell } from "./tell.ts";
+import { giveUp } from "./uncaught.ts";
 import { work } from "./worker.ts";
 
 /**
@@ -40,7 +41,11 @@ export async function run(args: readonly string[]): Promise<never> {
     return exitNow(1);
   }
   revokePermissions(options.grants);
-  await work(channel, service.serve, options, listener);
+  try {
+    await work(channel, service.serve, options, listener);
+  } catch (error) {
+    giveUp(error);
+  }
   Deno.exit();
 }
 

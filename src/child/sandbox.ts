@@ -84,6 +84,7 @@ export function enterSandbox(
         true,
       );
       fence?.arm();
+      Error.stackTraceLimit = 0; // to name the places in it, the runtime would read files
       return listener;
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;

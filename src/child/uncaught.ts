@@ -5,6 +5,12 @@
  * @module
  */
 
+import { exitNow } from "../posix/forking.ts";
+import { write } from "../posix/io.ts";
+import { describeError } from "./describe_error.ts";
+
+const STDERR = 2;
+
 /** Ends the wait for the connection that is served at this moment. */
 let interrupt: ((error: unknown) => void) | undefined;
 let listening = false;
@@ -34,6 +40,22 @@ export function untilUncaught(served: Promise<void>): Promise<void> {
  */
 export function sawUncaught(): boolean {
   return struck !== undefined;
+}
+
+/**
+ * Ends this process for an error of our own, in one line. The runtime would say it in many, and read files
+ * for them, which a sandbox takes for something else.
+ *
+ * @param error What was thrown.
+ */
+export function giveUp(error: unknown): never {
+  const line = `error: Process ${Deno.pid} ended: ${describeError(error)}\n`;
+  try {
+    write(STDERR, new TextEncoder().encode(line));
+  } catch {
+    // Nobody reads it.
+  }
+  return exitNow(1);
 }
 
 function listen(): void {

@@ -28,6 +28,7 @@ import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { exited, failed, ready, tell, took } from "./tell.ts";
+import { giveUp } from "./uncaught.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -86,9 +87,13 @@ export async function run(args: readonly string[]): Promise<never> {
   const program = typeof serve === "function" || options.standing
     ? null
     : serve;
-  const birth = new Nursery(means, { settle, program }).forkForEach(); // returns in children alone
-  const living = live(birth, reports, service, options);
-  if (living) await living;
+  try {
+    const birth = new Nursery(means, { settle, program }).forkForEach(); // returns in children alone
+    const living = live(birth, reports, service, options);
+    if (living) await living;
+  } catch (error) {
+    giveUp(error);
+  }
   leave(asynchronous ? Deno.exitCode : 0);
   return exitNow(0); // never reached: leave has left
 }
@@ -177,24 +182,36 @@ class Nursery {
     const { handover, fd } = birth;
     const means = this.#means; // read here, where the zygote has read it before
     if (this.#program && this.#start(this.#program, birth)) return null;
+    let pid: number;
     try {
-      const pid = fork();
-      if (pid === 0) {
-        arrive(means, handover);
-        return birth;
-      }
-      this.#living.set(pid, handover.id);
-      // Its own code has been compiled by the first; now and then, as the heap moves on.
-      if (++this.#forks === this.#settleAt) {
-        this.#settleAt *= 8;
-        this.#settle?.();
-      }
+      pid = fork();
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       this.#tell(failed(handover.id, error.message));
+      fd.close();
+      return null;
+    }
+    if (pid === 0) {
+      arrive(means, handover);
+      return birth;
+    }
+    this.#living.set(pid, handover.id);
+    // Its own code has been compiled by the first; now and then, as the heap moves on.
+    if (++this.#forks === this.#settleAt) {
+      this.#settleAt *= 8;
+      this.#settleNow();
     }
     fd.close();
     return null;
+  }
+
+  /** Where the system refuses, forks cost more. */
+  #settleNow(): void {
+    try {
+      this.#settle?.();
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+    }
   }
 
   /** A program needs no copy of this process. One that cannot be started is left to a child, which says why. */

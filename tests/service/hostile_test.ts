@@ -73,6 +73,26 @@ const WAYS: readonly (readonly [word: string, level: string, how: RegExp])[] = [
 ];
 
 for (const model of models()) {
+  test(
+    `handler (${model}): under a strict sandbox, what it throws is told, too`,
+    async () => {
+      await using server = await serve(model, ["--sandbox", "strict"]);
+      // Where it was thrown would have to be looked up in files.
+      for (
+        const [word, how] of [
+          ["throw", "error: TypeError: thrown on purpose"],
+          ["reject later", "error: Error: nobody waits for this"],
+        ] as const
+      ) {
+        using conn = await ask(server, word);
+        assert.equal((await endOf(server, conn)).reason, how);
+      }
+    },
+    { ignore: Deno.build.os !== "linux" },
+  );
+}
+
+for (const model of models()) {
   test(`hostile handler (${model}): ends its own connection alone, with one line that says why`, async () => {
     await using server = await serve(model);
     using other = await hold(server.port);

@@ -7,7 +7,7 @@
  */
 import { dirname } from "node:path";
 import manifest from "../deno.json" with { type: "json" };
-import { fail } from "./fail.ts";
+import { fail, say } from "./fail.ts";
 
 /** The project's root. */
 export const ROOT = new URL("../", import.meta.url);
@@ -65,11 +65,25 @@ async function fill(path: string): Promise<void> {
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify(config));
   // The lock file's checksums hold; what is in it for tests alone is dropped.
   await Deno.copyFile(new URL("deno.lock", ROOT), `${path}/deno.lock`);
-  const { code } = await new Deno.Command(Deno.execPath(), {
+  await install(path);
+}
+
+/** Gets the packages; where that fails, what Deno said stands above our line. */
+async function install(path: string): Promise<void> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["install", "--quiet"],
     cwd: path,
+    env: { NO_COLOR: "1", RUST_BACKTRACE: "0", RUST_LIB_BACKTRACE: "0" },
+    stdin: "null",
   }).output();
-  if (code !== 0) fail("Cannot get the packages: see above");
+  if (code === 0) return;
+  const said = new TextDecoder().decode(stderr).trim();
+  if (said) say(said);
+  fail(
+    /certificate|UnknownIssuer/i.test(said)
+      ? `Cannot get the packages: Deno ${Deno.version.deno} does not trust the certificate of the registry or of a proxy before it: set DENO_TLS_CA_STORE=system to trust what this system trusts`
+      : `Cannot get the packages: deno install ended with code ${code}: see above`,
+  );
 }
 
 /** The packages that sources import, of those that the project names. */

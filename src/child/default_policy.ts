@@ -21,7 +21,7 @@ const NEVER: Readonly<Record<string, readonly string[]>> = {
     ...["pidfd_getfd", "kcmp", "perf_event_open", "process_mrelease"],
   ],
   mounting: [
-    ...["mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount"],
+    ...["mount", "umount2", "pivot_root", "open_tree", "move_mount"],
     ...["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"],
     ...["open_tree_attr", "open_by_handle_at", "fanotify_init"],
   ],
@@ -92,6 +92,8 @@ export function defaultPolicy(
     checks: [{ argument: 0, has: NEW_NAMESPACES, then: refused }],
     verdict: allow,
   });
+  // How daemons such as `rsync --daemon` and `sshd -i` enclose themselves: nothing else of theirs is refused.
+  if (!isProgram) rules.push(refuse("chroot"));
   // Its flags are in memory, where a filter cannot look: the C library then takes clone(2).
   rules.push({ call: "clone3", checks: [], verdict: VERDICTS.missing });
   rules.push({

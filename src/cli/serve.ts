@@ -26,6 +26,7 @@ import {
 } from "../server/systemd/variables.ts";
 import type { ServiceChoice } from "../service/load.ts";
 import { gateOptions } from "./admission_options.ts";
+import { hintAtFilter } from "./filter_hint.ts";
 import { resolveHandler } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
@@ -85,7 +86,12 @@ export async function serve(options: ServeOptions): Promise<number> {
     gate: { ...gateOptions(options, addressed), proxies },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
-    receivers: [receiver, notifier ?? {}, metrics ?? {}],
+    receivers: [
+      receiver,
+      hintAtFilter(log.logger, sandbox),
+      notifier ?? {},
+      metrics ?? {},
+    ],
   });
   using _keeper = keepTime?.(server);
   const stop = new AbortController();

@@ -73,7 +73,7 @@ for (const processor of PROCESSORS) {
     for (const call of ["read", "openat", "mmap", "epoll_ctl", "getpid"]) {
       assert.equal(says(call), "allow", call);
     }
-    for (const call of ["ptrace", "mount", "bpf", "execve", "kill"]) {
+    for (const call of ["ptrace", "mount", "chroot", "execve", "kill"]) {
       assert.equal(says(call), "refuse", call);
     }
     assert.equal(says("clone", CLONE.thread), "allow");
@@ -110,7 +110,18 @@ for (const processor of PROCESSORS) {
     for (const call of ["execve", "socket", "connect", "kill", "tgkill"]) {
       assert.equal(says(call), "allow", call);
     }
+    const enclose = [
+      "chroot",
+      "setgroups",
+      "setresgid",
+      "setresuid",
+      "seccomp",
+    ];
+    for (const call of [...enclose, "setuid", "capset", "setsid"]) {
+      assert.equal(says(call), "allow", call);
+    }
     assert.equal(says("unshare"), "refuse");
+    assert.equal(says("mount"), "refuse");
   });
 
   test(`strict policy (${processor}): lets through what OpenSSH's does of memory, bytes and time, and asks about the rest`, () => {

@@ -34,16 +34,18 @@ export const PROGRAM_VARIABLES: readonly string[] = [
 ];
 
 /**
- * Those variables of our environment that are named or granted.
+ * Those variables that are named or granted.
  *
  * @param names Names; one that ends with `*` means every name that begins so.
  * @param grants What a person granted: `env` means every variable, `env=NAME` one more name; grants of
  *   other kinds mean nothing here.
+ * @param env Of which environment; of ours unless said otherwise.
  * @returns Names and values, those that are set.
  */
 export function selectEnvironment(
   names: readonly string[],
   grants: readonly string[],
+  env: Readonly<Record<string, string>> = Deno.env.toObject(),
 ): Record<string, string> {
   const granted = grants.flatMap((grant) => {
     if (grant === "env") return ["*"];
@@ -51,7 +53,7 @@ export function selectEnvironment(
   });
   const wanted = [...names, ...granted];
   return Object.fromEntries(
-    Object.entries(Deno.env.toObject()).filter(([name]) =>
+    Object.entries(env).filter(([name]) =>
       wanted.some((pattern) => covers(pattern, name))
     ),
   );

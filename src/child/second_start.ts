@@ -7,7 +7,7 @@
  */
 import { ProgramImage } from "../posix/exec.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import { readProcFile } from "../posix/proc.ts";
+import { readProcStrings } from "../posix/proc.ts";
 import { threadsLeft } from "../posix/threads.ts";
 
 /** Threads that a child is to have for itself. */
@@ -24,22 +24,17 @@ const COUNT = "MPSERV_ZYGOTE_STARTS=";
  */
 export function startAgainIfCrowded(inherited: readonly Fd[]): void {
   if (threadsLeft() >= ENOUGH) return;
-  const variables = strings("/proc/self/environ");
+  const variables = readProcStrings("/proc/self/environ");
   const counted = variables.find((variable) => variable.startsWith(COUNT));
   const starts = Number(counted?.slice(COUNT.length) ?? 1);
   if (starts >= MOST_STARTS) return;
   const env = variables.filter((variable) => variable !== counted);
   const image = new ProgramImage(
     "/proc/self/exe",
-    strings("/proc/self/cmdline"),
+    readProcStrings("/proc/self/cmdline"),
     [...env, `${COUNT}${starts + 1}`],
     { bytes: 0, variables: 0 },
   );
   for (const fd of inherited) setInherit(fd.number, true);
   image.become([]);
-}
-
-/** The strings of a file in which each ends with NUL: proc(5). */
-function strings(path: string): string[] {
-  return readProcFile(path).split("\0").slice(0, -1);
 }

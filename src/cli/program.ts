@@ -6,44 +6,68 @@
 import { delimiter, join, resolve } from "node:path";
 import { PROGRAM_VARIABLES, selectEnvironment } from "../environment.ts";
 import { PosixError } from "../posix/errno.ts";
-import { checkExecutable } from "../posix/exec.ts";
+import { checkExecutable, isDirectory } from "../posix/exec.ts";
 import type { ProgramChoice } from "../service/program.ts";
-import { UserError } from "./terminal.ts";
+import { givenArguments, givenEnvironment } from "./given.ts";
+import { userVariables } from "./standing.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+
+/** Where `execvp(3)` of glibc looks when PATH is not set. */
+const DEFAULT_PATH = "/bin:/usr/bin";
 
 /**
  * Separates a program's command line from our own.
  *
  * @param args All that was typed after `mpserv`.
- * @returns What comes before the first `--` of `serve`, and what comes after; undefined without one.
+ * @returns What comes before the first `--` of `serve`, and what comes after, whatever its bytes;
+ *   undefined without one.
+ * @throws {UserError} When an argument of our own is not UTF-8.
  */
 export function splitProgram(
   args: readonly string[],
 ): { own: readonly string[]; program: readonly string[] | undefined } {
-  const at = args[0] === "serve" ? args.indexOf("--") : -1;
-  if (at < 0) return { own: args, program: undefined };
-  return { own: args.slice(0, at), program: args.slice(at + 1) };
+  const given = givenArguments(args);
+  const at = given[0] === "serve" ? given.indexOf("--") : -1;
+  const own = at < 0 ? given : given.slice(0, at);
+  const wrong = own.find((word) => !word.isWellFormed());
+  if (wrong !== undefined) {
+    throw new UserError(
+      `Cannot take the argument "${wrong}": it is not UTF-8, as all must be but a program's, after --`,
+      EXIT_USAGE,
+    );
+  }
+  return { own, program: at < 0 ? undefined : given.slice(at + 1) };
 }
 
 /**
  * The program, looked up.
  *
  * @param args Its command line, as typed.
- * @param stderr Where its standard error goes.
- * @param grants Which variables of our environment it finds beside the usual ones.
+ * @param options Where its standard error goes, which variables of our environment it finds beside the
+ *   usual ones, and as whom it runs.
  * @returns What a process needs to become it.
  * @throws {UserError} When there is no such program, or it cannot be run.
  */
 export function resolveProgram(
   args: readonly [string, ...string[]],
-  stderr: ProgramChoice["stderr"],
-  grants: readonly string[],
+  { stderr, grant, user }: {
+    readonly stderr: ProgramChoice["stderr"];
+    readonly grant?: readonly string[] | undefined;
+    readonly user?: string | undefined;
+  },
 ): ProgramChoice {
-  const env = selectEnvironment(PROGRAM_VARIABLES, grants);
-  return { path: find(args[0]), args, env, stderr };
+  const given = givenEnvironment();
+  const env = selectEnvironment(PROGRAM_VARIABLES, grant ?? [], given);
+  for (const [name, value] of Object.entries(userVariables(user) ?? {})) {
+    if (value === "") delete env[name];
+    else env[name] = value;
+  }
+  const path = find(args[0], given.PATH ?? DEFAULT_PATH);
+  return { path, args, env, stderr };
 }
 
 /** A name with a slash is a path; any other is looked for in the directories of PATH. */
-function find(name: string): string {
+function find(name: string, searched: string): string {
   if (name.includes("/")) {
     const path = resolve(name);
     const why = obstacle(path);
@@ -51,7 +75,7 @@ function find(name: string): string {
     throw new UserError(`Cannot run "${name}": ${why}`);
   }
   let nearest: string | null = null;
-  for (const directory of (Deno.env.get("PATH") ?? "").split(delimiter)) {
+  for (const directory of searched.split(delimiter)) {
     const path = resolve(join(directory || ".", name));
     const why = obstacle(path);
     if (why === null) return path;
@@ -68,9 +92,9 @@ function find(name: string): string {
 function obstacle(path: string): string | null {
   try {
     checkExecutable(path);
-    return Deno.statSync(path).isFile
-      ? null
-      : "it is a directory (EISDIR): give a file in it";
+    return isDirectory(path)
+      ? "it is a directory (EISDIR): give a file in it"
+      : null;
   } catch (error) {
     if (!(error instanceof PosixError)) throw error;
     const text = error.message.replace(/^\w+: /, "");

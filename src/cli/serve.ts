@@ -179,11 +179,10 @@ async function childOptions(
   };
 }
 
-async function chooseService(
-  { program, stderr, handler, grant, service }: ServeOptions,
-): Promise<ServiceChoice> {
+async function chooseService(options: ServeOptions): Promise<ServiceChoice> {
+  const { program, handler, grant, service } = options;
   if (program !== undefined) {
-    return { program: resolveProgram(program, stderr, grant ?? []) };
+    return { program: resolveProgram(program, options) };
   }
   if (handler === undefined) return { name: service };
   return { module: await resolveHandler(handler, grant ?? []) };

@@ -54,7 +54,7 @@ function resolveUser(text: string): User {
   const refuse = (why: string): never => {
     throw new UserError(`Cannot become user "${text}": ${why}`);
   };
-  const [name = "", group] = text.split(/:(.*)/s, 2);
+  const { name, group } = splitUser(text);
   const number = asId(name);
   const entry = findUser(number ?? name);
   if (number === undefined && entry === null) {
@@ -74,6 +74,27 @@ function resolveUser(text: string): User {
   }
   const uid = entry?.uid ?? number!;
   return { uid, gid, groups: entry ? groupsOf(entry.name, gid) : [gid] };
+}
+
+/**
+ * The variables that say who a process runs as.
+ *
+ * @param user As whom, as typed; undefined for who we are.
+ * @returns Names and values, empty where that user has no name; undefined for what stays as it is.
+ */
+export function userVariables(
+  user: string | undefined,
+): { HOME: string; USER: string; LOGNAME: string } | undefined {
+  if (user === undefined) return undefined;
+  const { name } = splitUser(user);
+  const entry = findUser(asId(name) ?? name);
+  const known = entry?.name ?? "";
+  return { HOME: entry?.home || "/", USER: known, LOGNAME: known };
+}
+
+function splitUser(text: string): { name: string; group: string | undefined } {
+  const [name = "", group] = text.split(/:(.*)/s, 2);
+  return { name, group };
 }
 
 /** The largest id is not one: it means «no change» to the system. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { encodeBytes } from "./byte_text.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import type { Launch } from "./launch.ts";
 import { cLibrary } from "./libc.ts";
@@ -10,11 +11,10 @@ import { viewOf } from "./scratch.ts";
 
 const libc = cLibrary("access", "execve", "posix_spawn");
 
-const X_OK = 1; // unistd.h
+const F_OK = 0; // unistd.h
+const X_OK = 1;
 /** An empty path, which no file has: execve(2). */
 const NOWHERE = new Uint8Array(1);
-
-const encoder = new TextEncoder();
 
 /**
  * Whether this process may run a file, `access(2)`. It says true of directories, too.
@@ -23,7 +23,17 @@ const encoder = new TextEncoder();
  * @throws {PosixError} ENOENT, EACCES or another, which says why not.
  */
 export function checkExecutable(path: string): void {
-  check(libc.access(encoder.encode(path + "\0"), X_OK), "access");
+  check(libc.access(encodeBytes(path + "\0"), X_OK), "access");
+}
+
+/**
+ * Whether there is a directory.
+ *
+ * @param path Its path.
+ * @returns True also where the path is a link to one.
+ */
+export function isDirectory(path: string): boolean {
+  return libc.access(encodeBytes(path + "/.\0"), F_OK) === 0;
 }
 
 /**
@@ -43,7 +53,7 @@ export class ProgramImage {
   readonly #roomAt: number;
 
   /**
-   * Lays it out.
+   * Lays it out. Texts may stand for any bytes: see `byte_text.ts`.
    *
    * @param path The file to run.
    * @param args All arguments, the program's name first.
@@ -57,7 +67,7 @@ export class ProgramImage {
     room: { readonly bytes: number; readonly variables: number },
   ) {
     const strings = [path, ...args, ...env].map((text) =>
-      encoder.encode(text + "\0")
+      encodeBytes(text + "\0")
     );
     const length = strings.reduce((sum, { length }) => sum + length, 0);
     // An ArrayBuffer of its own, since a small typed array alone may lie where V8 moves things.
@@ -127,7 +137,7 @@ export class ProgramImage {
     let at = this.#roomAt;
     let next = this.#variables;
     for (const variable of env) {
-      const bytes = encoder.encode(variable.replaceAll("\0", "@") + "\0");
+      const bytes = encodeBytes(variable.replaceAll("\0", "@") + "\0");
       const fits = at + bytes.length <= this.#text.length &&
         next < this.#envp.length - 1;
       if (!fits) break;

@@ -69,6 +69,20 @@ export function setLimit(resource: Resource, { soft, hard }: Limit): void {
 }
 
 /**
+ * Lowers a soft limit; the hard limit, to which every process may raise it again, stays.
+ *
+ * @param resource Of what.
+ * @param most What may be used from here on, unless that is more than the hard limit allows.
+ * @throws {PosixError} When the system refuses.
+ */
+export function lowerSoftLimit(resource: Resource, most: number): void {
+  check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
+  if (pair[0]! <= BigInt(most)) return;
+  pair[0] = BigInt(most);
+  check(libc.setrlimit(RESOURCES[resource], pairBytes), "setrlimit");
+}
+
+/**
  * How much memory this process has that the limit counts.
  *
  * @returns Bytes; used or not.

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { decodeBytes } from "./byte_text.ts";
 import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { read } from "./io.ts";
@@ -23,13 +24,37 @@ const encoder = new TextEncoder();
  * @throws {PosixError} When it cannot be read.
  */
 export function readProcFile(path: string): string {
-  using file = openPath(path);
-  const parts: string[] = [];
-  const part = new Uint8Array(64 * 1024);
-  for (let count; (count = read(file.number, part)) > 0;) {
-    parts.push(decoder.decode(part.subarray(0, count)));
+  return decoder.decode(readProcBytes(path));
+}
+
+/**
+ * The strings of a file under /proc in which each ends with NUL.
+ *
+ * @param path Such as `/proc/self/environ`.
+ * @returns The strings, whatever their bytes: see `byte_text.ts`.
+ * @throws {PosixError} When it cannot be read.
+ */
+export function readProcStrings(path: string): string[] {
+  const bytes = readProcBytes(path);
+  const strings: string[] = [];
+  for (let at = 0, end; (end = bytes.indexOf(0, at)) >= 0; at = end + 1) {
+    strings.push(decodeBytes(bytes.subarray(at, end)));
   }
-  return parts.join("");
+  return strings;
+}
+
+function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
+  using file = openPath(path);
+  let bytes = new Uint8Array(64 * 1024);
+  let length = 0;
+  for (let count; (count = read(file.number, bytes.subarray(length))) > 0;) {
+    length += count;
+    if (length < bytes.length) continue;
+    const longer = new Uint8Array(2 * length);
+    longer.set(bytes);
+    bytes = longer;
+  }
+  return bytes.subarray(0, length);
 }
 
 /**

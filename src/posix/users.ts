@@ -36,10 +36,18 @@ export interface UserEntry {
   readonly uid: number;
   /** The user's own group. */
   readonly gid: number;
+  /** The user's home directory. */
+  readonly home: string;
 }
 
-// struct passwd {char *pw_name, *pw_passwd; uid_t pw_uid; gid_t pw_gid; …}, the same on both systems
-const PASSWD = { name: 0, uid: 16, gid: 20 };
+// struct passwd {char *pw_name, *pw_passwd; uid_t pw_uid; gid_t pw_gid; …}, the same on both systems;
+// then Linux: char *pw_gecos, *pw_dir; macOS: time_t pw_change; char *pw_class, *pw_gecos, *pw_dir
+const PASSWD = {
+  name: 0,
+  uid: 16,
+  gid: 20,
+  home: Deno.build.os === "linux" ? 32 : 48,
+};
 // struct group {char *gr_name, *gr_passwd; gid_t gr_gid; …}
 const GROUP = { gid: 16 };
 const MOST_GROUPS = 65536; // NGROUPS_MAX, linux/limits.h
@@ -58,11 +66,15 @@ export function findUser(user: string | number): UserEntry | null {
   if (entry === null) return null;
   // Safety: libc's own entry, valid until the next look-up; everything is copied out of it here.
   const view = new Deno.UnsafePointerView(entry);
-  const name = view.getPointer(PASSWD.name);
+  const text = (at: number) => {
+    const pointer = view.getPointer(at);
+    return pointer === null ? "" : Deno.UnsafePointerView.getCString(pointer);
+  };
   return {
-    name: name === null ? "" : Deno.UnsafePointerView.getCString(name),
+    name: text(PASSWD.name),
     uid: view.getUint32(PASSWD.uid),
     gid: view.getUint32(PASSWD.gid),
+    home: text(PASSWD.home),
   };
 }
 

@@ -10,12 +10,19 @@ import { ProgramImage } from "../posix/exec.ts";
 import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
+import { lowerSoftLimit } from "../posix/limits.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/sockets.ts";
 import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
 
 /** SIGUSR2, SIGPIPE, SIGCHLD: the runtime or we ignore or block them, and `execve(2)` keeps that. */
 const CHANGED_SIGNALS = [12, 13, 17];
+
+/**
+ * The soft limit of descriptors that a program starts with: what select(2) can do, and what systems give
+ * for that. The server's own is no guide: the runtime raises it to the hard limit before our first line.
+ */
+const SOFT_FILES = 1024;
 
 /** Where a program's standard error goes. */
 export const STDERR_CHOICES = ["server", "client"] as const;
@@ -33,11 +40,11 @@ export interface Served {
 
 /** A program, as a person chose it. */
 export interface ProgramChoice {
-  /** The file, absolute. */
+  /** The file, absolute; written so, too. */
   readonly path: string;
-  /** All arguments, the name first, as typed. */
+  /** All arguments, the name first, as typed; whatever its bytes, as `posix/byte_text.ts` writes them. */
   readonly args: readonly string[];
-  /** The server's environment. */
+  /** Its environment, written so, too. */
   readonly env: Readonly<Record<string, string>>;
   /** Where its standard error goes. */
   readonly stderr: typeof STDERR_CHOICES[number];
@@ -56,6 +63,7 @@ export class Program {
    */
   constructor(choice: ProgramChoice) {
     this.#choice = choice;
+    lowerSoftLimit("files", SOFT_FILES); // of this process, and so of what it starts or becomes
     const env = inheritedVariables(choice.env);
     this.#image = new ProgramImage(choice.path, choice.args, env, ROOM);
     this.#launch = new Launch(STREAMS[choice.stderr], CHANGED_SIGNALS);

@@ -1,0 +1,80 @@
+/**
+ * What this process was given when it was started, byte by byte: the runtime hands out text, in which what is
+ * not UTF-8 is altered or missing, and puts a directory of its own into PATH.
+ *
+ * @module
+ */
+import { encodeBytes } from "../posix/byte_text.ts";
+import { readProcStrings } from "../posix/proc.ts";
+import { MANAGER_VARIABLES } from "../server/systemd/variables.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
+
+/** What the runtime puts in the place of bytes that are not UTF-8. */
+const ALTERED = "\ufffd";
+/** Commands that start others in the same way, and say so by these variables: `deno task`, and npm. */
+const WRAPPERS = ["INIT_CWD", "npm_execpath"];
+/** Shims that the runtime puts first in PATH where there is no Node. */
+const SHIMS = /\/node_compat_bin$/;
+
+/**
+ * The arguments as they were typed.
+ *
+ * @param words As the runtime has them.
+ * @returns The same, with what was altered as `posix/byte_text.ts` writes it.
+ * @throws {UserError} When nobody knows any more what was typed.
+ */
+export function givenArguments(words: readonly string[]): string[] {
+  if (!words.some((word) => word.includes(ALTERED))) return [...words];
+  const all = strings("/proc/self/cmdline") ?? [];
+  const given = all.slice(Math.max(0, all.length - words.length));
+  return words.map((word, i) => {
+    if (!word.includes(ALTERED)) return word;
+    const original = given[i];
+    const isIt = original !== undefined &&
+      new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+          encodeBytes(original),
+        ) === word;
+    // What came through another command may have been altered there.
+    const isAltered = isIt && original.includes(ALTERED) &&
+      WRAPPERS.some((name) => Deno.env.get(name) !== undefined);
+    if (isIt && !isAltered) return original;
+    throw new UserError(
+      `Cannot take the argument "${word}": on its way here, bytes that are not UTF-8 were replaced: start mpserv itself, not through npx or deno task`,
+      EXIT_USAGE,
+    );
+  });
+}
+
+/**
+ * The environment as it was given, without what a service manager told us.
+ *
+ * @returns Names and values, as `posix/byte_text.ts` writes them.
+ */
+export function givenEnvironment(): Record<string, string> {
+  const variables = strings("/proc/self/environ");
+  const env = variables === null
+    ? withoutShims(Deno.env.toObject())
+    : Object.fromEntries(
+      variables.map((text) => text.split(/=(.*)/s, 2)).filter(([name, value]) =>
+        name !== "" && value !== undefined
+      ),
+    );
+  for (const name of MANAGER_VARIABLES) delete env[name];
+  return env;
+}
+
+function withoutShims(env: Record<string, string>): Record<string, string> {
+  const { PATH, ...others } = env;
+  if (PATH === undefined || !/node_compat_bin/.test(PATH)) return env;
+  const path = PATH.split(":").filter((directory) => !SHIMS.test(directory));
+  return path.length === 0 ? others : { ...others, PATH: path.join(":") };
+}
+
+/** Null where there is no such file: on macOS, or where this process may not read its own. */
+function strings(path: string): string[] | null {
+  try {
+    return readProcStrings(path);
+  } catch {
+    return null;
+  }
+}

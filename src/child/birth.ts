@@ -4,7 +4,7 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
-import type { Fence } from "../posix/seccomp.ts";
+import type { Fence } from "../posix/fence.ts";
 import { setProcessName } from "../posix/process.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";

@@ -107,10 +107,15 @@ export function defaultPolicy(
     rules.push(refuse("tgkill", ...own)); // how abort(3) ends a process, and threads change their user
   }
   if (!may("net", "import")) {
-    rules.push(...SOCKETS.map((call) => refuse(call)));
-    // The interfaces of the machine are asked for over one.
+    // The interfaces of the machine are asked for over a socket of this family, which is bound.
+    const sys = may("sys");
     const asks = { argument: 0, is: AF_NETLINK, then: allow };
-    rules.push(may("sys") ? refuse("socket", asks) : refuse("socket"));
+    rules.push(
+      ...SOCKETS.filter((call) => !(sys && call === "bind")).map((call) =>
+        refuse(call)
+      ),
+      sys ? refuse("socket", asks) : refuse("socket"),
+    );
     // A pair of these can be sent to anybody's address.
     const within = SOCK_TYPE;
     rules.push({

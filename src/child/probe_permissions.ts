@@ -12,13 +12,11 @@ export const SHELL = "/bin/sh";
  * Permissions of the probe, as narrow as they can be, beside those that handlers keep.
  *
  * @param grants What handlers keep.
- * @returns Flags of the zygote.
+ * @returns More grants, of the zygote.
  */
-export function probeFlags(grants: readonly string[]): string[] {
-  const flags: string[] = [];
-  if (!grants.includes("read")) flags.push(`--allow-read=${SHELL}`);
-  if (!grants.includes("run")) flags.push(`--allow-run=${SHELL}`);
-  return flags;
+export function probeGrants(grants: readonly string[]): string[] {
+  return ["read", "run"].filter((kind) => !grants.includes(kind))
+    .map((kind) => `${kind}=${SHELL}`);
 }
 
 /**

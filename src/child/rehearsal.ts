@@ -10,7 +10,7 @@ import type { Fd } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
-import type { Fence } from "../posix/seccomp.ts";
+import type { Fence } from "../posix/fence.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Connection } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";

@@ -7,7 +7,10 @@
  *    spawned process until it takes a connection, which it then serves to the end.
  * 2. It leaves no core file, in which a stranger's bytes would lie about.
  * 3. Programs that it runs get no privileges that it has not (PR_SET_NO_NEW_PRIVS).
- * 4. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
+ * 4. A handler or a built-in service reaches the files, ports and processes that were granted (Landlock,
+ *    `reach.ts`); what it runs is locked in with it. A program that serves is not: it may do what its
+ *    user may.
+ * 5. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
  *    is asked, who says in the log what it was, and ends the process.
  *
  * @module
@@ -15,12 +18,25 @@
 import { assemblePolicy, type Policy } from "../posix/syscall_filter.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
+import type { Fence } from "../posix/fence.ts";
 import { setLimit } from "../posix/limits.ts";
+import {
+  DomainFence,
+  enterDomain,
+  landlockVersion,
+  makeRuleset,
+} from "../posix/landlock.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { dieWithParent } from "../posix/process.ts";
-import { Fence, giveUpNewPrivileges, installFilter } from "../posix/seccomp.ts";
+import {
+  FilterFence,
+  giveUpNewPrivileges,
+  installFilter,
+} from "../posix/seccomp.ts";
 import { defaultPolicy } from "./default_policy.ts";
 import type { ChildOptions } from "./options.ts";
+import { grantKind } from "../permissions.ts";
+import { findPlaces, reachOf } from "./reach.ts";
 import { noteMemory } from "./standing.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
 
@@ -41,9 +57,17 @@ export function followParent({ sandbox }: ChildOptions): void {
  * @param options How they serve.
  * @returns The fence, not armed; null where none is needed.
  */
-export function prepareFence({ sandbox }: ChildOptions): Fence | null {
-  if (sandbox.level !== "strict") return null;
-  return new Fence(assemblePolicy(fencePolicy(), Deno.build.arch));
+export function prepareFence(
+  { sandbox, grants }: ChildOptions,
+): Fence | null {
+  if (sandbox.level === "off") return null;
+  if (sandbox.level === "default") {
+    // Else its filter lets it signal nobody.
+    const maySignal = !sandbox.hasFilters ||
+      grants.some((grant) => grantKind(grant) === "run");
+    return maySignal && landlockVersion() >= 6 ? new DomainFence() : null;
+  }
+  return new FilterFence(assemblePolicy(fencePolicy(), Deno.build.arch));
 }
 
 /**
@@ -63,9 +87,12 @@ export function enterSandbox(
   if (sandbox.level === "off") return null;
   setLimit("core", { soft: 0, hard: 0 });
   giveUpNewPrivileges();
-  if (!sandbox.hasFilters) return null;
   // A zygote's other threads are parked for good, and its children do not have them.
   const isZygote = fence !== undefined;
+  if (isZygote) noteMemory(standing); // its children cannot ask: theirs is no file that was granted
+  if (!("program" in service)) enclose(options, !isZygote);
+  if (sandbox.level === "default") fence?.arm();
+  if (!sandbox.hasFilters) return null;
   const pid = isZygote ? null : libc.getpid();
   const install = (policy: Policy, listen: boolean) =>
     installFilter(assemblePolicy(policy, Deno.build.arch), {
@@ -75,7 +102,7 @@ export function enterSandbox(
   // Where it was not asked for, processes of one thread get it: what a runtime's other threads do, and
   // when, is no business of the service.
   if (sandbox.level === "strict" && (isZygote || sandbox.isWanted)) {
-    noteMemory(standing);
+    if (!isZygote) noteMemory(standing);
     void new Date().toString(); // the time zone's file is read at the first date
     const isHandler = "module" in service;
     try {
@@ -97,4 +124,17 @@ export function enterSandbox(
   }
   const isProgram = "program" in service;
   return install(defaultPolicy({ grants, isProgram, pid }), false);
+}
+
+/** Lets it reach what was granted, and nothing else; a program may do what its user may. */
+function enclose(
+  { grants, service }: ChildOptions,
+  threads: boolean,
+): void {
+  if (landlockVersion() === 0) return;
+  const project = "module" in service
+    ? [decodeURIComponent(new URL(".", service.module).pathname)]
+    : [];
+  using ruleset = makeRuleset(reachOf(grants, findPlaces(project)));
+  enterDomain(ruleset, { threads });
 }

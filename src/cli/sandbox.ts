@@ -4,6 +4,7 @@
  * @module
  */
 import type { Sandbox, SandboxLevel } from "../child/sandbox_level.ts";
+import { missingLocks } from "../posix/landlock.ts";
 import { VERDICTS } from "../posix/syscall_filter.ts";
 import { whyNoVerdict } from "../posix/seccomp.ts";
 import { UserError } from "./terminal.ts";
@@ -41,21 +42,31 @@ export function resolveSandbox(
   if (level === "off") {
     return { sandbox: { level, isWanted: false, hasFilters: false } };
   }
+  // A program may do what its user may; all else is locked in.
+  const unlocked = program ? null : missingLocks();
+  const warn = (filters: string | null = null) => {
+    const locks = unlocked && `Cannot lock what was not granted: ${unlocked}`;
+    const warning = [filters, locks].filter((said) => said !== null).join("; ");
+    return warning ? { warning } : {};
+  };
   if (level === "strict") {
     const why = whyNoVerdict(VERDICTS.notify);
-    if (why === undefined) {
-      return { sandbox: { level, isWanted, hasFilters: true } };
-    }
-    if (isWanted) {
+    if (isWanted && (why ?? unlocked)) {
       throw new UserError(
-        `Cannot use --sandbox strict: ${why}: leave the option out`,
+        `Cannot use --sandbox strict: ${why ?? unlocked}: leave the option out`,
       );
+    }
+    if (why === undefined) {
+      return {
+        sandbox: { level, isWanted, hasFilters: true },
+        ...warn(),
+      };
     }
   }
   const why = whyNoVerdict(VERDICTS.kill);
   const hasFilters = why === undefined;
-  const made: Sandbox = { level: "default", isWanted: false, hasFilters };
-  return hasFilters
-    ? { sandbox: made }
-    : { sandbox: made, warning: `Cannot filter system calls: ${why}` };
+  return {
+    sandbox: { level: "default", isWanted: false, hasFilters },
+    ...warn(hasFilters ? null : `Cannot filter system calls: ${why}`),
+  };
 }

@@ -5,7 +5,7 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
-import { probeFlags } from "../child/probe_permissions.ts";
+import { probeGrants } from "../child/probe_permissions.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 import {
   EAGER_V8_FLAGS,
@@ -50,8 +50,7 @@ export function zygoteCommand(
   return roleCommand("@zygote", args, {
     permissions: [
       "--allow-ffi",
-      ...permissionFlags(grants),
-      ...probeFlags(grants),
+      ...permissionFlags([...grants, ...probeGrants(grants)]),
     ],
     v8Flags: [...ZYGOTE_V8_FLAGS, ...(module ? [] : EAGER_V8_FLAGS)],
     preload: module,

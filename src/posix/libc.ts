@@ -12,6 +12,7 @@
  * @module
  */
 import { abi } from "./abi.ts";
+import { linuxPrototypes } from "./linux_prototypes.ts";
 import { spawnPrototypes } from "./spawn_prototypes.ts";
 
 /** Name, parameters and result of every function, as `Deno.dlopen` takes them. */
@@ -160,25 +161,7 @@ export const prototypes = {
   setgid: { parameters: ["u32"], result: "i32" },
   /** `int setuid(uid_t uid)`. */
   setuid: { parameters: ["u32"], result: "i32" },
-  /** `int prctl(int option, unsigned long arg2 … arg5)` (Linux). */
-  prctl: {
-    parameters: ["i32", "buffer", "u32", "u32", "u32"],
-    result: "i32",
-    optional: true,
-  },
-  /** `prctl(2)` with numbers and addresses where the above takes a buffer (Linux). */
-  prctlNumbers: {
-    name: "prctl",
-    parameters: ["i32", "u64", "u64", "u64", "u64"],
-    result: "i32",
-    optional: true,
-  },
-  /** `long syscall(long number, unsigned int operation, unsigned int flags, void *args)`: seccomp(2) (Linux). */
-  syscall: {
-    parameters: ["u64", "u32", "u32", "buffer"],
-    result: "i32",
-    optional: true,
-  },
+  ...linuxPrototypes,
   /** `int ioctl(int fd, unsigned long request, void *argument)`. */
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   /** `pid_t fork(void)`. Never `clone(2)`: libc's runs the handlers of pthread_atfork(3). */

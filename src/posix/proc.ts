@@ -146,9 +146,22 @@ export function descriptorTarget(
   fd: number | string,
   pid: number | "self" = "self",
 ): string | null {
+  return readProcLink(`/proc/${pid}/fd/${fd}`);
+}
+
+/**
+ * What a link under /proc says.
+ *
+ * @param path Such as `/proc/self/cwd`.
+ * @returns That; null when it is not there, or may not be seen.
+ */
+export function readProcLink(path: string): string | null {
   const target = new Uint8Array(4096);
-  const path = encoder.encode(`/proc/${pid}/fd/${fd}\0`);
-  const length = libc.readlink(path, target, target.length);
+  const length = libc.readlink(
+    encoder.encode(path + "\0"),
+    target,
+    target.length,
+  );
   return length < 0 ? null : decoder.decode(target.subarray(0, length));
 }
 

@@ -7,6 +7,7 @@
 import { filterProgram } from "./bpf.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import type { Fence } from "./fence.ts";
 import { cLibrary } from "./libc.ts";
 import { scratch, viewOf } from "./scratch.ts";
 import { systemCalls } from "./syscalls.ts";
@@ -89,10 +90,10 @@ export function installFilter(
 }
 
 /**
- * One more filter, small and made ready, for each child of a zygote to put up when it is born. Putting
- * it up can be rehearsed: until it is armed the kernel refuses it, since it has no instructions.
+ * One more filter, small and made ready. Until it is armed the kernel refuses it, since it has no
+ * instructions.
  */
-export class Fence {
+export class FilterFence implements Fence {
   readonly #filter: Uint8Array<ArrayBuffer>;
   readonly #fprog = scratch(FPROG_SIZE);
   /** What putting it up returns when all is well: -1 while it is rehearsed. */
@@ -109,17 +110,13 @@ export class Fence {
     this.#expected.setInt32(0, -1, true);
   }
 
-  /** From here on it is real; needs FFI permission. */
+  /** See {@linkcode Fence}. */
   arm(): void {
     this.#fprog.set(filterProgram(this.#filter));
     this.#expected.setInt32(0, 0, true);
   }
 
-  /**
-   * Puts it up around this process.
-   *
-   * @throws {PosixError} When the system refuses.
-   */
+  /** See {@linkcode Fence}. */
   putUp(): void {
     const result = seccomp(SECCOMP_SET_MODE_FILTER, 0, this.#fprog);
     if (result !== this.#expected.getInt32(0, true)) {

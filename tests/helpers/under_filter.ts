@@ -24,6 +24,11 @@ const FILTERS: Readonly<Record<string, Policy>> = {
     ],
     others: allow,
   },
+  /** A world where the kernel knows no Landlock. */
+  "without-landlock": {
+    rules: [{ call: "landlock_create_ruleset", verdict: missing }],
+    others: allow,
+  },
   /** A container whose manager is asked about some calls: nobody else can be asked about others then. */
   "with-listener": {
     rules: [{ call: "mknodat", verdict: notify }],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as posix from "../../src/posix/abi.ts";
+import { LANDLOCK } from "../../src/posix/landlock.ts";
 import { controlSizes } from "../../src/posix/message.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -58,13 +59,20 @@ const HEADERS =
 /** What this system's headers say of the same. */
 async function theirs(
   names: readonly string[],
+  headers = HEADERS,
 ): Promise<Record<string, number>> {
   await using directory = temporaryDirectory();
   const program = `${directory.path}/numbers`;
-  const lines = names.map((name) => `  printf("%lld\\n", (long long)${name});`);
+  const lines = names.flatMap((name) => {
+    const print = `  printf("%lld\\n", (long long)${name});`;
+    // Headers may be older than what a kernel can.
+    return name.startsWith("LANDLOCK_") && name !== "LANDLOCK_RULE_PATH_BENEATH"
+      ? [`#ifdef ${name}`, print, "#else", '  puts("NaN");', "#endif"]
+      : [print];
+  });
   const source = [
     "#define _GNU_SOURCE",
-    ...HEADERS,
+    ...headers,
     "int main(void) {",
     ...lines,
     "  return 0;",
@@ -94,4 +102,41 @@ test(
     assert.deepEqual(await theirs(Object.keys(table)), table);
   },
   { ignore: missing("numbers against C headers", "cc") },
+);
+
+test(
+  "landlock: every number and layout is that of this system's C headers, as far as they know it",
+  async () => {
+    const ours = {
+      ...Object.fromEntries(
+        Object.entries(LANDLOCK).filter(([name]) => name !== "RULE_NET_PORT")
+          .map(([name, value]) => [`LANDLOCK_${name}`, value]),
+      ), // of an enumeration nobody can say whether it has a member
+      "sizeof(struct landlock_path_beneath_attr)": 12,
+      "offsetof(struct landlock_path_beneath_attr, parent_fd)": 8,
+      "offsetof(struct landlock_ruleset_attr, handled_access_fs)": 0,
+      "PR_SET_NO_NEW_PRIVS": 38,
+      "O_PATH | O_CLOEXEC": 0o12000000,
+    };
+    const headers = [
+      "fcntl",
+      "linux/landlock",
+      "linux/prctl",
+      "stddef",
+      "stdio",
+    ];
+    const found = await theirs(
+      Object.keys(ours),
+      headers.map((name) => `#include <${name}.h>`),
+    );
+    const known = Object.entries(ours).filter(([name]) =>
+      !Number.isNaN(found[name])
+    );
+    assert.ok(known.length >= 18, `${known.length}`);
+    assert.deepEqual(known.map(([name]) => [name, found[name]]), known);
+  },
+  {
+    ignore: Deno.build.os !== "linux" ||
+      missing("numbers against C headers", "cc"),
+  },
 );

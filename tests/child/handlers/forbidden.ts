@@ -15,7 +15,7 @@ type A = number | bigint;
 const NAMES: Readonly<Record<number, string>> = { 1: "EPERM", 38: "ENOSYS" };
 const NOWHERE = 2n ** 64n - 1n; // no descriptor, no address, no process
 /** Arguments that do no harm where a call is made after all: it fails then, but not with EPERM. */
-const HARMLESS: Readonly<Record<string, readonly (number | bigint)[]>> = {
+const harmless = (): Readonly<Record<string, readonly A[]>> => ({
   socket: [1, 1, 0],
   socketpair: [1, 2, 0, NOWHERE],
   unshare: [0],
@@ -24,7 +24,7 @@ const HARMLESS: Readonly<Record<string, readonly (number | bigint)[]>> = {
   ioctl: [0, 0x5412], // TIOCSTI
   clone: [0x10010000], // a new user namespace for a thread: cannot be had
   fork: [0x01200011], // as fork(3) makes it
-};
+});
 
 /** Answers each line, a call's name, with the name, and what came of it. */
 export default async function attempt(connection: Connection): Promise<void> {
@@ -39,7 +39,7 @@ export default async function attempt(connection: Connection): Promise<void> {
 }
 
 function tell(name: string): string {
-  const [a = NOWHERE, b = NOWHERE, c = 0, d = 0] = HARMLESS[name] ?? [];
+  const [a = NOWHERE, b = NOWHERE, c = 0, d = 0] = harmless()[name] ?? [];
   const result = call(name === "fork" ? "clone" : name, a, b, c, d);
   const why = result < 0 ? errno.getInt32() : 0;
   if (name === "fork" && result === 0n) call("exit_group", 0, 0, 0, 0);

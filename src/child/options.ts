@@ -26,6 +26,8 @@ export interface ChildOptions {
   readonly standing?: Standing | undefined;
   /** What the system is to let it do. */
   readonly sandbox: Sandbox;
+  /** Whether what it starts is marked, so as to end with its connection: see `posix/mark.ts`. */
+  readonly isMarked?: boolean | undefined;
 }
 
 const STDIN = 0;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
+import { markAs } from "../posix/mark.ts";
 import type { Program } from "../service/program.ts";
 import type { AnyService } from "../service/service.ts";
 import { FdConnection } from "./connection.ts";
@@ -31,10 +32,11 @@ export function serveOne(
   handover: Handover,
   options: Pick<
     ChildOptions,
-    "idleTimeout" | "firstByteTimeout" | "standing"
+    "idleTimeout" | "firstByteTimeout" | "standing" | "isMarked"
   >,
 ): Outcome | Promise<Outcome> {
   const { idleTimeout, firstByteTimeout, standing } = options;
+  if (options.isMarked) markAs(handover.id);
   if (typeof service !== "function") {
     return become(service, fd, handover, standing);
   }

@@ -38,6 +38,7 @@ export function startEarly(words: readonly string[]): void {
     grants: [],
     standing: undefined,
     sandbox: resolveSandbox({}, {}).sandbox,
+    isMarked: false,
   });
 }
 

@@ -9,6 +9,7 @@ import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import { endEarlyZygote } from "../model/zygote_process.ts";
+import { grantKind } from "../permissions.ts";
 import { formatAddress } from "../posix/address.ts";
 import { closeOnExec, openDescriptors } from "../posix/fd.ts";
 import { descriptorLimit, setProcessName } from "../posix/process.ts";
@@ -86,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     gate: { ...gateOptions(options, addressed), proxies },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
+    endsDescent: child.isMarked,
     receivers: [
       receiver,
       hintAtFilter(log.logger, sandbox),
@@ -169,6 +171,7 @@ async function childOptions(
   sandbox: Sandbox,
 ): Promise<ChildOptions> {
   const { idleTimeout, firstByteTimeout, grant, program } = options;
+  const kinds = grant?.map(grantKind) ?? [];
   return {
     service: code ? { module: code.module } : await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
@@ -176,6 +179,9 @@ async function childOptions(
     grants: program ? [] : grant ?? [], // a program has its variables already, and no Deno in it
     standing: resolveStanding(options),
     sandbox,
+    // Only these can start processes.
+    isMarked: program !== undefined || kinds.includes("run") ||
+      kinds.includes("ffi"),
   };
 }
 

@@ -19,6 +19,7 @@ import {
   type ModelEvents,
   type ProcessModel,
 } from "./model.ts";
+import { FinishedWatch } from "./finished.ts";
 import { Nursery } from "./nursery.ts";
 import { findStarted } from "./started.ts";
 import { WaitingLine } from "./waiting.ts";
@@ -48,6 +49,7 @@ export class ForkModel implements ProcessModel {
   /** Which connection each child took; null once it has said that it is done. */
   readonly #taken = new Map<number, number | null>();
   readonly #backoff = new Backoff(() => this.#dispatch());
+  readonly #finished: FinishedWatch;
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
   #stopping = false;
@@ -71,6 +73,15 @@ export class ForkModel implements ProcessModel {
       report: (zygote, pid, report) => this.#report(zygote, pid, report),
       gone: (zygote) => this.#takeBack(zygote),
       available: () => this.#dispatch(),
+      trouble: (what) => events.trouble(what),
+    });
+    this.#finished = new FinishedWatch({
+      finished: () => this.#finishedChildren(),
+      end: (pid) => this.#send(pid, "SIGKILL"),
+      endZygoteOf: (pid) => {
+        const zygote = this.#nursery.parentOf(pid);
+        if (zygote !== Deno.pid) signalProcess(zygote, SIGNALS.SIGKILL);
+      },
       trouble: (what) => events.trouble(what),
     });
   }
@@ -117,8 +128,9 @@ export class ForkModel implements ProcessModel {
     this.#dispatch();
   }
 
-  ended(): Promise<void> {
-    return this.#nursery.ended();
+  async ended(): Promise<void> {
+    await this.#nursery.ended();
+    this.#finished.close();
   }
 
   *processes(): Iterable<ProcessEntry> {
@@ -133,6 +145,10 @@ export class ForkModel implements ProcessModel {
       const state = connection === null ? "finished" : "serving";
       yield { pid, parent, role, state, connection: connection ?? 0 };
     }
+  }
+
+  *#finishedChildren(): Iterable<number> {
+    for (const [pid, id] of this.#taken) if (id === null) yield pid;
   }
 
   /** Hands what waits to zygotes, as far as they can take it. */

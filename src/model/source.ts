@@ -102,8 +102,10 @@ export class SpawnSource implements WorkerSource {
   }
 
   start(): Promise<void> {
-    // As the first process of a container it inherits what programs leave behind; elsewhere init does.
-    if (Deno.pid === 1) this.#orphans = new Orphans(() => false);
+    // What workers leave behind is to be found, and the first process of a container inherits it anyway.
+    if (Deno.pid === 1 || this.#options.isMarked) {
+      this.#orphans = new Orphans(() => false);
+    }
     return Promise.resolve();
   }
 
@@ -117,6 +119,7 @@ export class SpawnSource implements WorkerSource {
     process.status.then(({ code, signal }) => {
       this.#running.delete(process);
       this.#unguarded.delete(worker);
+      this.#orphans?.sweep(); // it may have hidden others, as the runtime had not reaped it yet
       ended({ code, signal });
       this.#settle();
     });

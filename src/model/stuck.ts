@@ -1,6 +1,6 @@
 /**
- * Finding processes that should have said something long ago: stopped by somebody, or spinning before
- * their first report.
+ * Finding processes that should have said something, or ended, long ago: stopped by somebody, or spinning
+ * before their first report or after their last.
  *
  * @module
  */
@@ -16,6 +16,8 @@ const MOST: Readonly<Record<string, number>> = {
   starting: 60,
   /** `took`: that is the first thing that it does. */
   handed: 5,
+  /** Nothing: it has only to end. */
+  finished: 5,
 };
 
 /** Looks at workers again and again, and ends those that are stuck. */
@@ -62,12 +64,13 @@ export class StuckWatch {
   }
 
   /** What it was handed goes to another when it has ended: till then it could still take it. */
-  #end({ process, channel }: Worker, seconds: number): void {
+  #end({ process, channel, state }: Worker, seconds: number): void {
     const { pid } = process;
     const what = pid > 0 ? `Process ${pid}` : "A process";
-    this.#events.trouble(
-      `${what} has said nothing for ${seconds} s: it is ended`,
-    );
+    const why = state === "finished"
+      ? `had not ended ${seconds} s after its connection`
+      : `has said nothing for ${seconds} s`;
+    this.#events.trouble(`${what} ${why}: it is ended`);
     if (pid > 0) process.kill("SIGKILL");
     else shutdownBoth(channel.number); // nobody knows yet which one it is: it reads its end here
   }

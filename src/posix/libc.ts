@@ -130,6 +130,8 @@ export const prototypes = {
   kill: { parameters: ["i32", "i32"], result: "i32" },
   /** `pid_t getpid(void)`. */
   getpid: { parameters: [], result: "i32" },
+  /** `pid_t getpgid(pid_t pid)`. */
+  getpgid: { parameters: ["i32"], result: "i32" },
   /** `int setpgid(pid_t pid, pid_t pgid)`. */
   setpgid: { parameters: ["i32", "i32"], result: "i32" },
   /** `int getrlimit(int resource, struct rlimit *rlim)`. */

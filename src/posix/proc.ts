@@ -97,6 +97,8 @@ export interface ProcessStat {
   readonly state: string;
   /** Its parent. */
   readonly parent: number;
+  /** Its process group. */
+  readonly group: number;
 }
 
 /**
@@ -108,11 +110,10 @@ export interface ProcessStat {
 export function processStat(pid: number): ProcessStat | null {
   try {
     const stat = readProcFile(`/proc/${pid}/stat`);
-    // pid (comm) state ppid …; comm may hold anything, blanks and brackets too
-    const [state = "", parent] = stat.slice(stat.lastIndexOf(")") + 2).split(
-      " ",
-    );
-    return { state, parent: Number(parent) };
+    // pid (comm) state ppid pgrp …; comm may hold anything, blanks and brackets too
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 3);
+    const [state = "", parent, group] = fields;
+    return { state, parent: Number(parent), group: Number(group) };
   } catch {
     return null;
   }
@@ -126,8 +127,28 @@ export function processStat(pid: number): ProcessStat | null {
  *   (CONFIG_PROC_CHILDREN).
  */
 export function childrenOf(pid: number): number[] {
+  return childrenOfThread(pid, pid);
+}
+
+/**
+ * What a process started, or inherited, and has not reaped.
+ *
+ * @param pid The process.
+ * @returns Process ids, as {@linkcode childrenOf}.
+ */
+export function allChildrenOf(pid: number): number[] {
   try {
-    const list = readProcFile(`/proc/${pid}/task/${pid}/children`).trim();
+    return listProcDirectory(`/proc/${pid}/task`).flatMap((thread) =>
+      childrenOfThread(pid, thread)
+    );
+  } catch {
+    return [];
+  }
+}
+
+function childrenOfThread(pid: number, thread: number | string): number[] {
+  try {
+    const list = readProcFile(`/proc/${pid}/task/${thread}/children`).trim();
     return list === "" ? [] : list.split(" ").map(Number);
   } catch {
     return [];

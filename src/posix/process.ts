@@ -9,6 +9,7 @@ import { cLibrary } from "./libc.ts";
 
 const libc = cLibrary(
   "chdir",
+  "getpgid",
   "getrlimit",
   "kill",
   "prctl",
@@ -109,7 +110,10 @@ export function descriptorLimit(): number {
  * @returns Whether the process was there.
  */
 export function signalGroup(pid: number, signal: number): boolean {
-  return libc.kill(-pid, signal) === 0 || signalProcess(pid, signal);
+  const isThere = libc.kill(-pid, signal) === 0;
+  // It may have left the group to others, or not lead it yet.
+  if (isThere && libc.getpgid(pid) === pid) return true;
+  return signalProcess(pid, signal) || isThere;
 }
 
 /**

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Outcome, Reason } from "../child/wire.ts";
-import type { EndSignal, ProcessModel } from "../model/model.ts";
+import type { EndSignal } from "../model/model.ts";
 import { Countdown } from "./countdown.ts";
 import type { Live } from "./live.ts";
 
@@ -15,17 +15,27 @@ const STEPS: readonly EndSignal[] = ["stop", "SIGTERM", "SIGKILL"];
 
 /** The connections that the server itself ends, and why. */
 export class Endings {
-  readonly #model: ProcessModel;
+  readonly #processes: { end(live: Live, signal: EndSignal): boolean };
   readonly #sentences = new Map<Live, { reason: Reason; step: number }>();
   readonly #grace = new Countdown<Live>(GRACE, (live) => this.#next(live));
 
   /**
    * Makes one.
    *
-   * @param model Whose processes serve.
+   * @param processes Asks or makes a connection's process end, and says whether that means anything to it.
    */
-  constructor(model: ProcessModel) {
-    this.#model = model;
+  constructor(processes: { end(live: Live, signal: EndSignal): boolean }) {
+    this.#processes = processes;
+  }
+
+  /**
+   * Whether a connection is being ended.
+   *
+   * @param live Which.
+   * @returns Whether it is.
+   */
+  has(live: Live): boolean {
+    return this.#sentences.has(live);
   }
 
   /**
@@ -77,7 +87,7 @@ export class Endings {
   #next(live: Live): void {
     const sentence = this.#sentences.get(live)!;
     while (sentence.step < STEPS.length) {
-      if (this.#model.end(live.pid, STEPS[sentence.step++]!)) break;
+      if (this.#processes.end(live, STEPS[sentence.step++]!)) break;
     }
     if (sentence.step < STEPS.length) this.#grace.start(live);
   }

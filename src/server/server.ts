@@ -19,6 +19,7 @@ import { Endings } from "./endings.ts";
 import { within } from "./deadline.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import { type Arrival, Gate, type GateOptions } from "./gate.ts";
+import { Leftovers } from "./leftovers.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
 import { Slots } from "./slots.ts";
@@ -44,6 +45,8 @@ export interface ServerOptions {
   readonly drainTimeout: number;
   /** How long one connection may be served, in milliseconds; undefined for no limit. */
   readonly maxLifetime?: number | undefined;
+  /** Whether what connections' processes start is ended with them; left out where they start nothing. */
+  readonly endsDescent?: boolean | undefined;
   /** Are told what happens, in this order. */
   readonly receivers: readonly ServerReceiver[];
 }
@@ -66,6 +69,7 @@ export class Server {
   );
   #model: ProcessModel | undefined;
   #endings: Endings | undefined;
+  #leftovers: Leftovers | undefined;
   readonly #lifetimes: Countdown<number> | undefined;
   #draining: Promise<void> | undefined;
   /** A drain is to wait for nobody. */
@@ -98,7 +102,7 @@ export class Server {
     if (options.maxLifetime !== undefined) {
       this.#lifetimes = new Countdown(
         options.maxLifetime,
-        (id) => this.end(id, "lifetime"),
+        (id) => this.end(id, "lifetime") || this.#leftovers?.expire(id),
       );
     }
     this.#watching = this.#watcher.run();
@@ -123,7 +127,9 @@ export class Server {
         trouble: (what) => this.#events.trouble(what),
       });
       this.#model = chosen.model;
-      this.#endings = new Endings(chosen.model);
+      const { endsDescent } = this.#options;
+      this.#leftovers = new Leftovers(chosen.model, endsDescent);
+      this.#endings = new Endings(this.#leftovers);
       return chosen;
     } catch (error) {
       this.#watcher.stop();
@@ -214,7 +220,7 @@ export class Server {
     this.#hurried.resolve();
     void this.#closed.promise.then(() => {
       this.#gate.giveUp();
-      this.#model?.kill("SIGKILL");
+      this.#leftovers?.endAll(this.#live, "SIGKILL");
     });
   }
 
@@ -231,16 +237,22 @@ export class Server {
     this.#events.draining(this.#live.size + this.#gate.waiting);
     model?.askToStop();
     this.#closed.resolve();
-    const ended = this.#gate.settled().then(() => {
+    const over = new AbortController();
+    const served = this.#gate.settled().then(() => {
       model?.retire();
       return model?.ended();
     });
+    const ended = served.then(() => this.#leftovers?.gone(over.signal));
     if (!await within(this.#options.drainTimeout, ended)) {
       this.#events.ending(this.#live.size + this.#gate.waiting);
       this.#gate.giveUp();
-      model?.kill("SIGTERM");
-      if (!await within(LAST_WORDS, ended)) model?.kill("SIGKILL");
-      await ended;
+      this.#leftovers?.endAll(this.#live, "SIGTERM");
+      if (!await within(LAST_WORDS, ended)) {
+        this.#leftovers?.endAll(this.#live, "SIGKILL");
+      }
+      await served;
+      await within(LAST_WORDS, ended); // what cannot even be killed is not waited for
+      over.abort();
     }
     this.#gate.close();
     this.#watcher.stop();
@@ -266,7 +278,9 @@ export class Server {
   #done(id: number, outcome: Outcome): void {
     const live = this.#live.remove(id);
     if (!live) return;
-    this.#lifetimes?.stop(id);
+    if (this.#endings?.has(live)) this.#leftovers?.insist(id);
+    // What it leaves behind has no more time than it had itself.
+    if (this.#lifetimes && !this.#leftovers?.has(id)) this.#lifetimes.stop(id);
     const told = this.#endings?.settle(live, outcome) ?? outcome;
     this.#events.disconnected(live, told, performance.now() - live.acceptedAt);
     this.#slots.ended(id, this.#model?.reusesProcesses ? 0 : live.pid);

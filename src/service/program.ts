@@ -11,6 +11,7 @@ import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
 import { lowerSoftLimit } from "../posix/limits.ts";
+import { markAs } from "../posix/mark.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/sockets.ts";
 import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
@@ -78,6 +79,7 @@ export class Program {
    */
   start(fd: Fd, handover: Served): number | null {
     this.#launch.setConnection(fd.number);
+    markAs(handover.id); // this process, of which the program gets the mark
     return this.#image.start(variablesOf(fd, handover), this.#launch);
   }
 

@@ -1,0 +1,52 @@
+/**
+ * What descends from a connection's process: what that started, and so on, also when it has left its group,
+ * its session and its parent. The server inherits processes that lost their parent
+ * (`PR_SET_CHILD_SUBREAPER`), and knows by their mark whose they were.
+ *
+ * @module
+ */
+import { keptOf, markOf } from "./mark.ts";
+import { allChildrenOf, childrenOf, processStat } from "./proc.ts";
+
+/** A connection, and the process that serves it. */
+export interface Root {
+  /** The connection. */
+  readonly id: number;
+  /** The process; 0 when it has ended. */
+  readonly pid: number;
+}
+
+/**
+ * Finds what descends from processes of this server.
+ *
+ * @param roots Which connections'.
+ * @param isOther Says of a child of this process whether it is none that was inherited.
+ * @param all Whether to look for those of all connections that there ever were, too.
+ * @returns Process ids, without those of the roots themselves.
+ */
+export function findDescent(
+  roots: readonly Root[],
+  isOther: (pid: number) => boolean,
+  all = false,
+): Set<number> {
+  const found = new Set<number>();
+  const served = new Set(roots.map(({ pid }) => pid));
+  const add = (pid: number) => {
+    if (found.has(pid) || served.has(pid) || !isThere(pid)) return;
+    found.add(pid);
+    allChildrenOf(pid).forEach(add);
+  };
+  for (const pid of served) if (pid > 0) allChildrenOf(pid).forEach(add);
+  const ids = new Set(roots.map(({ id }) => keptOf(id)));
+  for (const pid of childrenOf(Deno.pid)) { // the first thread inherits
+    if (isOther(pid)) continue;
+    const mark = markOf(pid);
+    if (mark?.server === Deno.pid && (all || ids.has(mark.id))) add(pid);
+  }
+  return found;
+}
+
+function isThere(pid: number): boolean {
+  const state = processStat(pid)?.state ?? "X";
+  return state !== "Z" && state !== "X";
+}

@@ -1,0 +1,145 @@
+/**
+ * What the processes of connections have started: it is ended with them, wherever it went, and what they left
+ * behind at their own end is ended when the connection's time, or the server's, is up.
+ *
+ * @module
+ */
+import type { EndSignal, ProcessModel } from "../model/model.ts";
+import { isKeptForRuntime } from "../model/runtime.ts";
+import { findDescent, type Root } from "../posix/descent.ts";
+import { processStat } from "../posix/proc.ts";
+import { signalProcess } from "../posix/process.ts";
+import { Countdown } from "./countdown.ts";
+
+/** How long a process has between SIGTERM and SIGKILL, in milliseconds. */
+const GRACE = 2_000;
+/** How often it is looked whether any is left, in milliseconds. */
+const BEAT = 50;
+/** While they are killed, processes may start others: so often it is looked again. */
+const MOST_LOOKS = 100;
+const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
+
+/** Looks after what connections' processes have started. */
+export class Leftovers {
+  readonly #model: ProcessModel;
+  readonly #isNeeded: boolean;
+  readonly #grace = new Countdown<number>(
+    GRACE,
+    (id) => this.signal([{ id, pid: 0 }], "SIGKILL"),
+  );
+
+  /**
+   * Makes one.
+   *
+   * @param model Whose processes serve.
+   * @param isNeeded Whether they may start any.
+   */
+  constructor(model: ProcessModel, isNeeded = false) {
+    this.#model = model;
+    this.#isNeeded = isNeeded;
+  }
+
+  /**
+   * Ends a connection's process together with what it started.
+   *
+   * @param root The connection and its process.
+   * @param signal How; `stop` is for the process alone.
+   * @returns Whether that means anything to the process.
+   */
+  end(root: Root, signal: EndSignal): boolean {
+    const end = () => this.#model.end(root.pid, signal);
+    return signal === "stop" ? end() : this.signal([root], signal, end);
+  }
+
+  /**
+   * Ends the processes of all connections together with what they started or left behind.
+   *
+   * @param roots The connections that there are, and their processes.
+   * @param signal How.
+   */
+  endAll(roots: Iterable<Root>, signal: Exclude<EndSignal, "stop">): void {
+    this.signal([...roots], signal, () => this.#model.kill(signal), true);
+  }
+
+  /**
+   * Sends what descends from processes a signal, once each.
+   *
+   * @param roots The connections and their processes.
+   * @param signal Which.
+   * @param first What to do when they have been found: it may take their parents away.
+   * @param all Whether what any other connection left behind gets it, too.
+   * @returns What `first` returned.
+   */
+  signal<T = void>(
+    roots: readonly Root[],
+    signal: Exclude<EndSignal, "stop">,
+    first?: () => T,
+    all = false,
+  ): T {
+    const told = new Set<number>();
+    let found = this.#find(roots, all);
+    const result = first?.();
+    const groups = new Set(roots.map(({ pid }) => pid)); // they have it already
+    for (let looks = 1; found.size > 0 && looks < MOST_LOOKS; looks++) {
+      for (const pid of found) {
+        told.add(pid);
+        const group = processStat(pid)?.group;
+        if (signal === "SIGTERM" && group && groups.has(group)) continue;
+        if (group) signalProcess(pid, SIGNALS[signal]);
+      }
+      if (signal === "SIGTERM") break;
+      found = this.#find(roots, all).difference(told);
+    }
+    return result as T;
+  }
+
+  /**
+   * Whether a connection that has ended left anything behind.
+   *
+   * @param id Which.
+   * @returns Whether there is anything.
+   */
+  has(id: number): boolean {
+    return this.#find([{ id, pid: 0 }], false).size > 0;
+  }
+
+  /**
+   * Ends what a connection that has ended left behind.
+   *
+   * @param id Which.
+   */
+  expire(id: number): void {
+    this.signal([{ id, pid: 0 }], "SIGTERM");
+    this.insist(id);
+  }
+
+  /**
+   * Ends what is left of a connection that was told to end, after a while.
+   *
+   * @param id Which.
+   */
+  insist(id: number): void {
+    if (this.has(id)) this.#grace.start(id);
+  }
+
+  /**
+   * Resolves when nothing is left of any connection.
+   *
+   * @param signal Looks no more.
+   */
+  async gone(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#find([], true).size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, BEAT));
+    }
+  }
+
+  #find(roots: readonly Root[], all: boolean): Set<number> {
+    if (!this.#isNeeded) return new Set();
+    let serving: Set<number> | undefined;
+    return findDescent(roots, (pid) => {
+      if (isKeptForRuntime(pid)) return true;
+      serving ??= new Set([...this.#model.processes()].map(({ pid }) => pid));
+      return serving.has(pid);
+    }, all);
+  }
+}

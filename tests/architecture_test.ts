@@ -189,7 +189,7 @@ test("architecture: main.ts loads each role by a literal path, when it is needed
   assert.ok(calls >= 3);
 });
 
-test("architecture: no file is over 300 lines", () => {
+test("architecture: no file is over 400 lines", () => {
   for (
     const file of [
       "main.ts",
@@ -199,6 +199,6 @@ test("architecture: no file is over 300 lines", () => {
     ]
   ) {
     const lines = read(file).trimEnd().split("\n").length;
-    assert.ok(lines <= 300, `${file} has ${lines} lines`);
+    assert.ok(lines <= 400, `${file} has ${lines} lines`);
   }
 });

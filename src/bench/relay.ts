@@ -6,13 +6,13 @@
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { type Address, encodeAddress } from "../posix/address.ts";
-import { dial, setNoDelay } from "../posix/dialing.ts";
+import { dial } from "../posix/dialing.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { findListener } from "../posix/runtime_sockets.ts";
-import { accept, endWriting } from "../posix/sockets.ts";
+import { accept, endWriting, setNoDelay } from "../posix/sockets.ts";
 import { DelayLine, type Link } from "./delay_line.ts";
 
 /** What a relay gets as JSON. */

@@ -4,10 +4,10 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { dial, setNoDelay } from "../posix/dialing.ts";
+import { dial } from "../posix/dialing.ts";
 import type { Fd } from "../posix/fd.ts";
 import { receiveNow, sameStart, sendNow } from "../posix/io.ts";
-import { shutdownWrite } from "../posix/sockets.ts";
+import { setNoDelay, shutdownWrite } from "../posix/sockets.ts";
 import { Failure } from "./failure.ts";
 
 /** What all connections of a load have in common. */

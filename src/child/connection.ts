@@ -18,12 +18,15 @@ import {
 import {
   endWriting,
   localAddress,
+  setKeepAlive,
+  setNoDelay,
   setReceiveTimeout,
   setTimeouts,
   shutdownBoth,
   shutdownWrite,
 } from "../posix/sockets.ts";
 import type { TellingConnection } from "../service/service.ts";
+import { type Bytes, bytesAfter, bytesOf, lengthOf } from "./bytes.ts";
 import { type Limits, Patience } from "./patience.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import type { Handover } from "./wire.ts";
@@ -32,27 +35,84 @@ import type { Handover } from "./wire.ts";
 const QUICK = 1;
 /** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
 const LINGER = { pause: 1_000, all: 30_000 };
+/**
+ * How many turns of the microtask queue a stream gets to ask for more, once the handler is done: a pipe takes
+ * some of them between one chunk and the next.
+ */
+const TURNS = 100;
 /** Where bytes go that nobody wants. */
 const unwanted = new Uint8Array(64 * 1024);
 
-/** A connection over a raw descriptor, with counts of what went through it. */
+/** What became of a connection, which its handler cannot alter. */
+export interface Traffic {
+  /** Bytes that came from the client so far. */
+  readonly bytesIn: number;
+  /** Bytes that went to the client so far. */
+  readonly bytesOut: number;
+  /** Which limit of time it met; undefined when it met none. */
+  readonly exceeded: "idle" | "first-byte" | undefined;
+}
+
+/** Tells what went through a connection. */
+export let trafficOf: (connection: FdConnection) => Traffic;
+
+/**
+ * Ends this side, and throws away what the client still sends until it ends, too: closing a socket with
+ * bytes unread makes the kernel reset the connection, and the client may lose the end of its answer
+ * (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
+ */
+export let finish: (connection: FdConnection) => void;
+
+/** Closes a connection, whatever its handler has made of the method; again is harmless. */
+export let close: (connection: FdConnection) => void;
+
+/**
+ * Whether its handler, which is done, still waits for something or goes on to read or write. Where a
+ * stream of it may be asked for more in a moment, the answer takes that long.
+ */
+export let isInUse: (connection: FdConnection) => boolean | Promise<boolean>;
+
+/**
+ * A connection over a raw descriptor. A handler gets it, and can alter every property of it and its class:
+ * what the process itself does with it goes by the functions above, and by private names.
+ */
 export class FdConnection implements TellingConnection {
   readonly id: number;
-  /** Bytes that came from the client so far. */
-  bytesIn = 0;
-  /** Bytes that went to the client so far. */
-  bytesOut = 0;
   readonly #fd: Fd;
   readonly #patience: Patience;
   readonly #peer: Uint8Array<ArrayBuffer>;
   readonly #stop: () => AbortSignal;
+  #local: Address | undefined;
+  #bytesIn = 0;
+  #bytesOut = 0;
+  /** Reads and writes that were begun. */
+  #begun = 0;
   /** Waits on other threads that still use the descriptor's number. */
   #waits = 0;
   #closed = false;
   /** Whether the client's end of file came. */
   #clientEnded = false;
+  /** Whether this side has been ended. */
+  #ended = false;
+  /** Whether what is pending is to be waited for. */
+  #referenced = true;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-  #writable: WritableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+
+  static {
+    trafficOf = (connection) => ({
+      bytesIn: connection.#bytesIn,
+      bytesOut: connection.#bytesOut,
+      exceeded: connection.#patience.exceeded,
+    });
+    finish = (connection) => connection.#finish();
+    close = (connection) => connection.#close();
+    isInUse = (connection) => connection.#isInUse();
+    // By its class a handler could make one of any descriptor.
+    Object.defineProperty(FdConnection.prototype, "constructor", {
+      value: Object,
+    });
+  }
 
   /**
    * Makes one.
@@ -76,17 +136,12 @@ export class FdConnection implements TellingConnection {
     if (toSend > 0) setTimeouts(fd.number, toSend);
   }
 
-  /** Which limit of time it met; undefined when it met none. */
-  get exceeded(): "idle" | "first-byte" | undefined {
-    return this.#patience.exceeded;
-  }
-
   get remoteAddr(): Address {
     return decodeAddress(this.#peer);
   }
 
   get localAddr(): Address {
-    return localAddress(this.#number);
+    return this.#local ??= localAddress(this.#number);
   }
 
   get signal(): AbortSignal {
@@ -97,79 +152,105 @@ export class FdConnection implements TellingConnection {
     return this.#readable ??= readableOf(this);
   }
 
-  get writable(): WritableStream<Uint8Array<ArrayBuffer>> {
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
     return this.#writable ??= writableOf(this);
   }
 
-  readSync(buffer: Uint8Array<ArrayBuffer>): number | null {
+  readSync(buffer: Uint8Array): number | null {
+    const bytes = bytesOf(buffer, "read into");
+    if (lengthOf(bytes) === 0) return 0;
+    this.#begun++;
     if (this.#patience.awaitsFirstByte) this.#limitReceiving();
-    const count = this.#came(attempt(() => read(this.#number, buffer)));
+    const count = this.#came(attempt(() => read(this.#number, bytes)));
     if (count === undefined) throw this.#patience.lose();
     return count;
   }
 
-  writeSync(bytes: Uint8Array<ArrayBuffer>): number {
-    for (let sent = 0; sent < bytes.length;) {
-      const rest = sent === 0 ? bytes : bytes.subarray(sent);
-      const count = attempt(() => write(this.#number, rest));
-      if (count < 0) throw this.#patience.lose();
-      sent += count;
-      this.bytesOut += count;
-    }
-    return bytes.length;
+  writeSync(bytes: Uint8Array): number {
+    return this.#sendAll(bytesOf(bytes, "write"), write, () => {
+      throw this.#patience.lose();
+    });
   }
 
-  tellSync(bytes: Uint8Array<ArrayBuffer>): number {
-    for (let sent = 0; sent < bytes.length;) {
-      const count = attempt(() => sendNow(this.#number, bytes.subarray(sent)));
-      if (count < 0) this.#discardUntilRoom();
-      else {
-        sent += count;
-        this.bytesOut += count;
-      }
-    }
-    return bytes.length;
+  tellSync(bytes: Uint8Array): number {
+    return this.#sendAll(
+      bytesOf(bytes, "write"),
+      sendNow,
+      () => this.#discardUntilRoom(),
+    );
   }
 
-  async read(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+  async read(buffer: Uint8Array): Promise<number | null> {
+    const bytes = bytesOf(buffer, "read into");
+    this.#begun++;
     for (;;) {
-      const count = this.#came(attempt(() => receiveNow(this.#number, buffer)));
+      // Not asked only once: it can be taken away meanwhile.
+      if (lengthOf(bytes) === 0) return 0;
+      const count = this.#came(attempt(() => receiveNow(this.#number, bytes)));
       if (count !== undefined) return count;
       await this.#ready(POLLIN, this.#patience.toReceive);
     }
   }
 
-  async write(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
-    for (let sent = 0; sent < bytes.length;) {
-      const count = attempt(() => sendNow(this.#number, bytes.subarray(sent)));
+  async write(bytes: Uint8Array): Promise<number> {
+    const all = bytesOf(bytes, "write");
+    this.#begun++;
+    void this.#number; // throws where it is closed
+    let sent = 0;
+    for (let rest = all; lengthOf(rest) > 0;) {
+      const count = attempt(() => sendNow(this.#number, rest));
       if (count < 0) await this.#ready(POLLOUT, this.#patience.toSend);
       else {
+        this.#bytesOut += count;
         sent += count;
-        this.bytesOut += count;
+        rest = bytesAfter(rest, count);
       }
     }
-    return bytes.length;
+    return sent;
   }
 
   closeWrite(): Promise<void> {
-    return new Promise((resolve) =>
-      resolve(attempt(() => shutdownWrite(this.#number)))
-    );
+    return new Promise((resolve) => {
+      attempt(() => shutdownWrite(this.#number));
+      this.#ended = true;
+      resolve();
+    });
   }
 
-  /**
-   * Ends this side, and throws away what the client still sends until it ends, too: closing a socket
-   * with bytes unread makes the kernel reset the connection, and the client may lose the end of its
-   * answer (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
-   */
-  finish(): void {
+  setNoDelay(noDelay: boolean = true): void {
+    this.#setOption((fd) => setNoDelay(fd, noDelay));
+  }
+
+  setKeepAlive(keepAlive: boolean = true): void {
+    this.#setOption((fd) => setKeepAlive(fd, keepAlive));
+  }
+
+  ref(): void {
+    this.#referenced = true;
+  }
+
+  unref(): void {
+    this.#referenced = false;
+  }
+
+  close(): void {
+    if (!this.#closed) void this.localAddr; // it can still be asked for later
+    this.#close();
+  }
+
+  /** Closes it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #finish(): void {
     if (this.#closed || this.#clientEnded || this.#waits > 0) return;
     const fd = this.#fd.number;
     endWriting(fd);
     try {
       const end = performance.now() + LINGER.all;
       for (let count; (count = receiveNow(fd, unwanted)) !== 0;) {
-        if (count > 0) this.bytesIn += count;
+        if (count > 0) this.#bytesIn += count;
         const [ready] = poll([{ fd, events: POLLIN }], LINGER.pause);
         if (!ready || performance.now() > end) return;
       }
@@ -179,7 +260,7 @@ export class FdConnection implements TellingConnection {
     }
   }
 
-  close(): void {
+  #close(): void {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#waits > 0) return shutdownBoth(this.#fd.number); // wakes them; the last one closes
@@ -188,9 +269,43 @@ export class FdConnection implements TellingConnection {
     this.#fd.close();
   }
 
-  /** Closes it at the end of a `using` block. */
-  [Symbol.dispose](): void {
-    this.close();
+  #isInUse(): boolean | Promise<boolean> {
+    if (this.#closed || !this.#referenced) return false;
+    if (this.#waits > 0) return true;
+    const mayRead = this.#readable?.locked && !this.#clientEnded;
+    const mayWrite = this.#writable?.locked && !this.#ended;
+    return mayRead || mayWrite ? this.#goesOn() : false;
+  }
+
+  /** Whether something is begun when whoever uses a stream has had the chance to. */
+  async #goesOn(): Promise<boolean> {
+    const before = this.#begun;
+    for (let turn = 0; turn < TURNS; turn++) {
+      await undefined;
+      if (this.#begun > before) return !this.#closed && this.#referenced;
+    }
+    return false;
+  }
+
+  #setOption(set: (fd: number) => void): void {
+    const fd = this.#number;
+    if ("path" in this.remoteAddr) return; // Unix domain sockets have no such thing
+    attempt(() => set(fd));
+  }
+
+  /** Sends until nothing is left, and calls `wait` when nothing goes. */
+  #sendAll(bytes: Bytes, send: typeof write, wait: () => void): number {
+    this.#begun++;
+    void this.#number; // throws where it is closed
+    for (let rest = bytes; lengthOf(rest) > 0;) {
+      const count = attempt(() => send(this.#number, rest));
+      if (count < 0) wait();
+      else {
+        this.#bytesOut += count;
+        rest = bytesAfter(rest, count);
+      }
+    }
+    return lengthOf(bytes);
   }
 
   get #number(): number {
@@ -226,7 +341,7 @@ export class FdConnection implements TellingConnection {
       this.#clientEnded = true;
       return null;
     }
-    this.bytesIn += count;
+    this.#bytesIn += count;
     return count;
   }
 

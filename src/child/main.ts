@@ -14,7 +14,7 @@ import { enterSandbox, followParent } from "./sandbox.ts";
 import { revokePermissions } from "../permissions.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { failed, tell } from "./tell.ts";
-import { giveUp } from "./uncaught.ts";
+import { catchUncaught, giveUp } from "./uncaught.ts";
 import { work } from "./worker.ts";
 
 /**
@@ -30,6 +30,7 @@ export async function run(args: readonly string[]): Promise<never> {
   leaveProcessGroup();
   followParent(options);
   setProcessName("mpserv:conn");
+  if ("module" in options.service) catchUncaught();
   const service = await loadService(options.service);
   prepareStopSignal();
   letGoOfCaches();

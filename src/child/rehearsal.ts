@@ -12,7 +12,7 @@ import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
 import type { Fence } from "../posix/fence.ts";
 import type { LoadedService } from "../service/load.ts";
-import type { Connection } from "../service/service.ts";
+import type { AnyConnection } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";
 import { arrive, type Birth, live, meansOf } from "./birth.ts";
 import { mayHaveLoadedNode } from "./identity.ts";
@@ -113,11 +113,11 @@ function comeOver(id: number, connection: Fd): Birth {
   return { handover: decodeHandover(received.data), fd: received.fd };
 }
 
-async function echoThroughStreams(connection: Connection): Promise<void> {
+async function echoThroughStreams(connection: AnyConnection): Promise<void> {
   await connection.readable.pipeTo(connection.writable);
 }
 
-async function echoThroughBuffer(connection: Connection): Promise<void> {
+async function echoThroughBuffer(connection: AnyConnection): Promise<void> {
   const buffer = new Uint8Array(1024);
   for (let count; (count = await connection.read(buffer)) !== null;) {
     await connection.write(buffer.subarray(0, count));

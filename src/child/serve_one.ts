@@ -7,13 +7,25 @@ import type { Fd } from "../posix/fd.ts";
 import { markAs } from "../posix/mark.ts";
 import type { Program } from "../service/program.ts";
 import type { AnyService } from "../service/service.ts";
-import { FdConnection } from "./connection.ts";
+import {
+  close,
+  FdConnection,
+  finish,
+  isInUse,
+  type Traffic,
+  trafficOf,
+} from "./connection.ts";
 import { describeError } from "./describe_error.ts";
 import type { ChildOptions } from "./options.ts";
 import { programMemory, type Standing, takeStanding } from "./standing.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { untilUncaught } from "./uncaught.ts";
-import type { Handover, Outcome, Reason } from "./wire.ts";
+import {
+  type Handover,
+  type Outcome,
+  type Reason,
+  UNFINISHED,
+} from "./wire.ts";
 
 /**
  * Serves a connection and closes it.
@@ -48,19 +60,38 @@ export function serveOne(
   try {
     if (standing) takeStanding(standing, false);
   } catch (error) {
-    connection.close();
+    close(connection);
     return refusal(error as Error);
   }
   try {
     const served = service(connection);
-    if (!(served instanceof Promise)) return end(connection, null);
+    if (!isThenable(served)) {
+      refuseGenerator(served);
+      return end(connection);
+    }
     return untilUncaught(served).then(
-      () => end(connection, null),
-      (error) => end(connection, error),
+      () => end(connection),
+      (error) => fail(connection, error),
     );
   } catch (error) {
-    return end(connection, error);
+    return fail(connection, error);
   }
+}
+
+/** Whatever `await` waits for: a promise of any library's. */
+function isThenable(served: unknown): served is PromiseLike<unknown> {
+  return served !== null && served !== undefined &&
+    typeof (served as PromiseLike<unknown>).then === "function";
+}
+
+/** A generator that a handler returned is one of whose code nothing has run. */
+function refuseGenerator(served: unknown): void {
+  if (typeof served !== "object" || served === null) return;
+  const kind = Object.prototype.toString.call(served);
+  if (!/^\[object (Async)?Generator\]$/.test(kind)) return;
+  throw new TypeError(
+    "the handler returned a generator, which nobody runs: make it an async function",
+  );
 }
 
 function become(
@@ -84,16 +115,35 @@ function refusal({ message }: Error): Outcome {
   return { bytesIn: 0, bytesOut: 0, reason: "error", text: message };
 }
 
-function end(connection: FdConnection, error: unknown): Outcome {
-  if (error === null) connection.finish();
-  connection.close();
-  const { bytesIn, bytesOut } = connection;
-  const reason = error === null ? "closed" : reasonOf(error, connection);
+/** The service is done, and its connection is in nobody's hands any more, or should be. */
+function end(connection: FdConnection): Outcome | Promise<Outcome> {
+  const inUse = isInUse(connection);
+  return typeof inUse === "boolean"
+    ? endWell(connection, inUse)
+    : inUse.then((inUse) => endWell(connection, inUse));
+}
+
+function endWell(connection: FdConnection, inUse: boolean): Outcome {
+  finish(connection);
+  close(connection);
+  const { bytesIn, bytesOut } = trafficOf(connection);
+  return {
+    bytesIn,
+    bytesOut,
+    reason: "closed",
+    text: inUse ? UNFINISHED : "",
+  };
+}
+
+function fail(connection: FdConnection, error: unknown): Outcome {
+  close(connection);
+  const { bytesIn, bytesOut, exceeded } = trafficOf(connection);
+  const reason = reasonOf(error, exceeded);
   const text = reason === "error" ? describeError(error) : "";
   return { bytesIn, bytesOut, reason, text };
 }
 
-function reasonOf(error: unknown, { exceeded }: FdConnection): Reason {
+function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
   if (error instanceof Deno.errors.TimedOut) return exceeded ?? "idle";
   const gone = error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.BrokenPipe ||

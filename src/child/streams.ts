@@ -6,6 +6,7 @@
  */
 
 import type { Connection } from "../service/service.ts";
+import { bytesOfAny } from "./bytes.ts";
 
 /** What a stream needs of a connection. */
 export type Duplex = Pick<
@@ -50,10 +51,10 @@ export function readableOf(
  */
 export function writableOf(
   connection: Duplex,
-): WritableStream<Uint8Array<ArrayBuffer>> {
+): WritableStream<Uint8Array<ArrayBufferLike>> {
   return new WritableStream({
     async write(chunk) {
-      await connection.write(chunk);
+      await connection.write(bytesOfAny(chunk));
     },
     close: () => connection.closeWrite(),
     abort: () => connection.close(),

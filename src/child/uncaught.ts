@@ -8,12 +8,12 @@
 import { exitNow } from "../posix/forking.ts";
 import { write } from "../posix/io.ts";
 import { describeError } from "./describe_error.ts";
+import { mayHaveLoadedNode } from "./identity.ts";
 
 const STDERR = 2;
 
-/** Ends the wait for the connection that is served at this moment. */
+/** Ends the wait for the connection that is served at this moment; undefined while none has been. */
 let interrupt: ((error: unknown) => void) | undefined;
-let listening = false;
 /** The first error that nobody caught. */
 let struck: { error: unknown } | undefined;
 
@@ -23,13 +23,12 @@ let struck: { error: unknown } | undefined;
  * @param served Resolves when the handler is done.
  * @returns Resolves with it; rejects with the error that comes first.
  */
-export function untilUncaught(served: Promise<void>): Promise<void> {
-  if (!listening) listen();
+export function untilUncaught(served: PromiseLike<unknown>): Promise<void> {
   // Not Promise.race: what never settles would keep every connection of a worker.
   return new Promise((resolve, reject) => {
     interrupt = reject;
     if (struck) reject(struck.error);
-    served.then(resolve, reject);
+    served.then(() => resolve(), reject);
   });
 }
 
@@ -58,15 +57,58 @@ export function giveUp(error: unknown): never {
   return exitNow(1);
 }
 
-function listen(): void {
-  listening = true;
-  const strike = (event: Event, error: unknown) => {
-    event.preventDefault();
-    struck ??= { error };
-    interrupt?.(error);
+/**
+ * Listens for errors that nobody catches; call it before the handler's module is loaded. While no connection
+ * has been served such an error ends the process, as it would without us; later it ends the connection, unless
+ * a listener of the handler's own says that it has been seen to (`preventDefault()`, or one on `process`).
+ */
+export function catchUncaught(): void {
+  const { PromiseRejectionEvent, ErrorEvent, dispatchEvent } = globalThis;
+  /** What the handler's own listeners are shown in the place of the runtime's event. */
+  let shown: Event | undefined;
+  const listen = <Kind extends PromiseRejectionEvent | ErrorEvent>(
+    kind: string,
+    nodeKinds: readonly string[],
+    errorOf: (event: Kind) => unknown,
+    copyOf: (event: Kind) => Kind,
+  ) =>
+    addEventListener(kind, (event) => {
+      if (event === shown || event.defaultPrevented || !interrupt) return;
+      if (nodeKinds.some(hasNodeListener)) return; // they are called when the event is over
+      event.stopImmediatePropagation();
+      event.preventDefault();
+      const copy = shown = copyOf(event as Kind);
+      if (dispatchEvent(copy)) strike(errorOf(event as Kind));
+    });
+  listen<PromiseRejectionEvent>(
+    "unhandledrejection",
+    ["unhandledRejection", "uncaughtException"],
+    ({ reason }) => reason,
+    ({ type, promise, reason }) =>
+      new PromiseRejectionEvent(type, { promise, reason, cancelable: true }),
+  );
+  listen<ErrorEvent>(
+    "error",
+    ["uncaughtException"],
+    ({ error }) => error,
+    ({ type, message, filename, lineno, colno, error }) =>
+      new ErrorEvent(type, {
+        ...{ message, filename, lineno, colno, error },
+        cancelable: true,
+      }),
+  );
+}
+
+function strike(error: unknown): void {
+  struck ??= { error };
+  interrupt?.(error);
+}
+
+/** Whether the handler listens for this on `process`, which must not be loaded to know it. */
+function hasNodeListener(kind: string): boolean {
+  if (!mayHaveLoadedNode()) return false;
+  const { process } = globalThis as unknown as {
+    process: { listenerCount(kind: string): number };
   };
-  addEventListener("unhandledrejection", (event) => {
-    strike(event, event.reason);
-  });
-  addEventListener("error", (event) => strike(event, event.error));
+  return process.listenerCount(kind) > 0;
 }

@@ -78,6 +78,9 @@ export const REASONS = [
 /** Why a connection ended. */
 export type Reason = typeof REASONS[number];
 
+/** What stands beside `closed` where a handler returned while it was still reading or writing. */
+export const UNFINISHED = "unfinished";
+
 /** How a connection ended. */
 export interface Outcome {
   /** Bytes that came from the client; null when nobody counted them. */

@@ -28,7 +28,7 @@ import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { exited, failed, ready, tell, took } from "./tell.ts";
-import { giveUp } from "./uncaught.ts";
+import { catchUncaught, giveUp } from "./uncaught.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -56,6 +56,7 @@ export async function run(args: readonly string[]): Promise<never> {
   let means: Means;
   let service: LoadedService;
   let settle: (() => void) | null;
+  if ("module" in options.service) catchUncaught();
   try {
     service = await loadService(options.service);
     startAgainIfCrowded([channel, reports]);

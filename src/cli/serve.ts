@@ -13,6 +13,7 @@ import { grantKind } from "../permissions.ts";
 import { formatAddress } from "../posix/address.ts";
 import { closeOnExec, openDescriptors } from "../posix/fd.ts";
 import { descriptorLimit, setProcessName } from "../posix/process.ts";
+import { setNoDelay } from "../posix/sockets.ts";
 import {
   type Listener,
   ListenError,
@@ -61,11 +62,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   const child = await childOptions(options, code, sandbox);
   using inheritance = await inherit(options);
   using listener = inheritance?.listener ?? await listen(options, manager);
+  setDelay(options, listener);
   const addressed = !("path" in listener.address) || proxies !== undefined;
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
   if (warning !== undefined) log.logger.warn(warning);
-  const receiver = logEvents(log.logger);
+  const receiver = logEvents(log.logger, options.handler);
   using notifier = await openNotifier(manager, log);
   const metrics = await openMetrics(log.logger);
   const server = new Server({
@@ -133,6 +135,18 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   await log.flush();
   return 0;
+}
+
+/**
+ * Connections have it of their listener. What a service manager passes has the manager's setting
+ * (`NoDelay=`), unless a person wants another.
+ */
+function setDelay(
+  { delay }: ServeOptions,
+  { fd, address, isManaged }: Listener,
+): void {
+  if ("path" in address || (delay && isManaged)) return;
+  setNoDelay(fd, !delay);
 }
 
 /** A process that has become a program keeps no time: the server does, if there is any to keep. */

@@ -84,6 +84,8 @@ export interface ServeOptions
   unix?: string | undefined;
   /** Connections that may wait to be accepted. */
   backlog: number;
+  /** Whether small answers may wait for the client's acknowledgement; false with `--no-delay`. */
+  delay: boolean;
   /** The process model. */
   model: ModelName;
   /** `spawn`: processes started ahead. */
@@ -160,6 +162,7 @@ export function serveCommand(
       count("backlog", 1),
       4096,
     )
+    .option("--no-delay", "send small answers at once (TCP_NODELAY)")
     .addOption(
       new Option("--model <name>", "where processes come from")
         .choices(MODEL_NAMES).default("auto" as const),
@@ -244,6 +247,11 @@ export function serveCommand(
         "a port and --unix",
       );
       exclude(options.unix !== undefined, typed("host"), "--host and --unix");
+      exclude(
+        options.unix !== undefined,
+        !options.delay,
+        "--no-delay and --unix",
+      );
       exclude(
         options.handler !== undefined,
         typed("service"),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Logger } from "@logtape/logtape";
-import type { Reason } from "../child/wire.ts";
+import { type Reason, UNFINISHED } from "../child/wire.ts";
 import type { ServerReceiver } from "../server/events.ts";
 import { RefusalLog } from "./refusal_log.ts";
 
@@ -21,12 +21,23 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
  * Logs a server's events.
  *
  * @param logger Where to.
+ * @param handler The handler that serves, as it was typed; undefined when none does.
  * @returns What to give to the server.
  */
-export function logEvents(logger: Logger): ServerLog {
+export function logEvents(logger: Logger, handler?: string): ServerLog {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
   const debug = logger.isEnabledFor("debug");
   const info = logger.isEnabledFor("info");
+  let isWarned = false;
+  /** Once, since a handler does the same for every client. */
+  const warnOfUnfinished = (id: number) => {
+    if (isWarned) return;
+    isWarned = true;
+    logger.warn(
+      'handler "{handler}" returned while it was still reading or writing, which ended its connection: return or await it',
+      { handler, id },
+    );
+  };
   const refusals = new RefusalLog((reason, count, { peer, why }) => {
     logger.warn("clients refused", { reason, count, peer, why });
   });
@@ -44,9 +55,12 @@ export function logEvents(logger: Logger): ServerLog {
       { bytesIn, bytesOut, reason, text },
       milliseconds,
     ) {
+      const isUnfinished = reason === "closed" && text === UNFINISHED;
+      if (isUnfinished) warnOfUnfinished(id);
       if (!info && !TROUBLES.includes(reason)) return;
       const own = reason === "program"; // its code or signal says all
-      const why = own ? text : text === "" ? reason : `${reason}: ${text}`;
+      const says = text !== "" && reason !== "closed";
+      const why = own ? text : says ? `${reason}: ${text}` : reason;
       const ms = Math.round(milliseconds);
       const level = TROUBLES.includes(reason) ? "warn" : "info";
       logger[level]("client disconnected...", {

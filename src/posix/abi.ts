@@ -50,6 +50,8 @@ export interface Abi {
   readonly SO_ACCEPTCONN: number;
   /** Socket option: which type of socket is it? */
   readonly SO_TYPE: number;
+  /** Socket option: is a silent peer asked if it is still there? */
+  readonly SO_KEEPALIVE: number;
   /** Socket option: `struct timeval` after which a blocking receive gives up. */
   readonly SO_RCVTIMEO: number;
   /** Socket option: `struct timeval` after which a blocking send gives up. */
@@ -122,6 +124,7 @@ export const linux: Abi = {
   SOL_SOCKET: 1, // asm-generic/socket.h
   SO_ACCEPTCONN: 30,
   SO_TYPE: 3,
+  SO_KEEPALIVE: 9,
   SO_RCVTIMEO: 20,
   SO_SNDTIMEO: 21,
   SO_ERROR: 4,
@@ -182,6 +185,7 @@ export const darwin: Abi = {
   SOL_SOCKET: 0xffff, // sys/socket.h
   SO_ACCEPTCONN: 0, // in the header, but no case of sogetoptlock() in XNU's bsd/kern/uipc_socket.c
   SO_TYPE: 0x1008,
+  SO_KEEPALIVE: 0x0008,
   SO_RCVTIMEO: 0x1006,
   SO_SNDTIMEO: 0x1005,
   SO_ERROR: 0x1007,

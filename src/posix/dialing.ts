@@ -14,8 +14,6 @@ import { setOption } from "./sockets.ts";
 const libc = cLibrary("bind", "connect", "socket");
 
 const IPPROTO_IP = 0; // netinet/in.h
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1; // netinet/tcp.h
 const IP_BIND_ADDRESS_NO_PORT = 24; // linux/in.h
 
 /**
@@ -49,16 +47,6 @@ export function dial(
     socket.close();
     throw error;
   }
-}
-
-/**
- * Sends small messages at once, even if the last one is not acknowledged yet: TCP_NODELAY, tcp(7).
- *
- * @param socket A TCP socket.
- * @throws {PosixError} When it is none.
- */
-export function setNoDelay(socket: number): void {
-  setOption(socket, TCP_NODELAY, 1, IPPROTO_TCP);
 }
 
 /**

@@ -22,6 +22,9 @@ const libc = cLibrary(
   "socketpair",
 );
 
+const IPPROTO_TCP = 6; // netinet/in.h
+const TCP_NODELAY = 1; // netinet/tcp.h
+
 const addressBytes = new Uint8Array(MAX_ADDRESS);
 const length = new Uint32Array(1);
 const lengthBytes = new Uint8Array(length.buffer);
@@ -233,6 +236,29 @@ export function setOption(
 ): void {
   value[0] = wanted;
   check(libc.setsockopt(fd, level, name, valueBytes, 4), "setsockopt");
+}
+
+/**
+ * Whether small messages are sent at once, even if the last one is not acknowledged yet: TCP_NODELAY,
+ * tcp(7). What a listener is set to, its connections have from the start.
+ *
+ * @param socket A TCP socket.
+ * @param wanted Whether they are.
+ * @throws {PosixError} When it is none.
+ */
+export function setNoDelay(socket: number, wanted: boolean = true): void {
+  setOption(socket, TCP_NODELAY, wanted ? 1 : 0, IPPROTO_TCP);
+}
+
+/**
+ * Whether a silent peer is asked now and then if it is still there: SO_KEEPALIVE, socket(7).
+ *
+ * @param socket A TCP socket.
+ * @param wanted Whether it is.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setKeepAlive(socket: number, wanted: boolean): void {
+  setOption(socket, abi.SO_KEEPALIVE, wanted ? 1 : 0);
 }
 
 /**

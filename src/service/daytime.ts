@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connection } from "./service.ts";
+import type { AnyConnection } from "./service.ts";
 
 const DAYS = [
   "Sunday",
@@ -34,7 +34,7 @@ const MONTHS = [
  *
  * @param connection Whom to tell.
  */
-export function daytime(connection: Connection): void {
+export function daytime(connection: AnyConnection): void {
   connection.writeSync(
     new TextEncoder().encode(formatDaytime(new Date()) + "\r\n"),
   );

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connection } from "./service.ts";
+import type { AnyConnection } from "./service.ts";
 
 const buffer = new Uint8Array(64 * 1024);
 
@@ -12,6 +12,6 @@ const buffer = new Uint8Array(64 * 1024);
  *
  * @param connection Whose bytes to throw away.
  */
-export function discard(connection: Connection): void {
+export function discard(connection: AnyConnection): void {
   while (connection.readSync(buffer) !== null);
 }

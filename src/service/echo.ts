@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connection } from "./service.ts";
+import type { AnyConnection } from "./service.ts";
 
 // 256 KiB measured best for bulk; a page of it costs memory only once it has been used.
 const buffer = new Uint8Array(256 * 1024);
@@ -13,7 +13,7 @@ const buffer = new Uint8Array(256 * 1024);
  *
  * @param connection Whose bytes to send back.
  */
-export function echo(connection: Connection): void {
+export function echo(connection: AnyConnection): void {
   for (let count; (count = connection.readSync(buffer)) !== null;) {
     connection.writeSync(
       count === buffer.length ? buffer : buffer.subarray(0, count),

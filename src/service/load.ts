@@ -4,7 +4,7 @@
  * @module
  */
 import type { Program, ProgramChoice } from "./program.ts";
-import type { AnyService, Service } from "./service.ts";
+import type { AnyService } from "./service.ts";
 
 /** The names of the built-in services. */
 export const SERVICE_NAMES = [
@@ -66,11 +66,28 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
   }
 }
 
-async function loadHandler(module: string): Promise<Service> {
+async function loadHandler(module: string): Promise<AnyService> {
   // The name is computed, so that it is not taken for a part of this program.
   const { default: handler } = await import(module);
-  if (typeof handler === "function") return handler;
+  const why = unfit(handler);
+  if (why === undefined) return handler;
   throw new TypeError(
-    "it has no default export that is a function",
+    `it has ${why}: export a function that takes the connection, as in \`export default async function handler(conn) { … }\``,
   );
+}
+
+/** What a module has in the place of a handler; undefined when it has one. */
+function unfit(handler: unknown): string | undefined {
+  if (typeof handler !== "function") {
+    return "no default export that is a function";
+  }
+  const kind = Object.prototype.toString.call(handler);
+  if (/^\[object (Async)?GeneratorFunction\]$/.test(kind)) {
+    return "a generator as its default export, which nobody would run";
+  }
+  // Alone among functions, classes cannot have another prototype.
+  const prototype = Object.getOwnPropertyDescriptor(handler, "prototype");
+  return prototype?.writable === false
+    ? "a class as its default export, which cannot be called"
+    : undefined;
 }

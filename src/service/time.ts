@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Connection } from "./service.ts";
+import type { AnyConnection } from "./service.ts";
 
 /** Seconds from 1900-01-01 to 1970-01-01, as the RFC gives them. */
 const FROM_1900_TO_1970 = 2_208_988_800;
@@ -13,7 +13,7 @@ const FROM_1900_TO_1970 = 2_208_988_800;
  *
  * @param connection Whom to tell.
  */
-export function time(connection: Connection): void {
+export function time(connection: AnyConnection): void {
   connection.writeSync(encodeTime(new Date()));
 }
 

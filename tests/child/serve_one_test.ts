@@ -5,7 +5,7 @@ import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
 import { echo } from "../../src/service/echo.ts";
-import type { Service } from "../../src/service/service.ts";
+import type { AnyService as Service } from "../../src/service/service.ts";
 import { test } from "../helpers/testing.ts";
 
 const HANDOVER: Handover = {

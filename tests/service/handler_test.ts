@@ -19,6 +19,17 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
   ["that throws", 'throw new Error("at the top");', /at the top/],
   ["that imports what is not there", 'import "./none.ts";', /none\.ts/],
   ["that ends the process", "Deno.exit(7);", /ended with code 7/],
+  ["whose default export is a class", "export default class {};", /a class as/],
+  [
+    "whose default export is a generator",
+    "export default function* (c) { yield c; }",
+    /a generator as its default export.*export a function/,
+  ],
+  [
+    "whose default export is an asynchronous generator",
+    "export default async function* (c) { yield c; }",
+    /a generator as its default export/,
+  ],
   ["that is empty", "", /no default export/],
 ];
 

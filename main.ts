@@ -14,7 +14,12 @@ async function run(args: readonly string[]): Promise<void> {
     const { refuseWindows } = await import("./src/cli/windows.ts");
     return refuseWindows(name);
   }
-  const words = name === "mpclient" ? args.slice(1) : args;
+  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
+  const words = name === "mpclient"
+    ? args.slice(1)
+    : /^\d+$/.test(args[0] ?? "")
+    ? ["serve", ...args]
+    : args;
   // What it starts itself as has that word before it, too.
   const isCommand = name === "mpclient" && !words[0]?.startsWith("@");
   const [role, ...rest] = isCommand ? ["client", ...words] : words;

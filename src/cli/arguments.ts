@@ -50,7 +50,7 @@ export function serverHost(): Argument<"[host]", string, string> {
  * @returns The argument, {@linkcode DEFAULT_PORT} where it is not given.
  */
 export function serverPort(): Argument<"[port]", number, number> {
-  return new Argument("[port]", "its TCP port")
+  return new Argument("[port]", "its TCP port, or the name of a service")
     .argParser(valueOf((text) => parsePort(text, 1))).default(DEFAULT_PORT);
 }
 

@@ -6,7 +6,7 @@
 import { Command } from "@commander-js/extra-typings";
 import type { ClientOptions } from "../client/client.ts";
 import { duration, serverHost, serverPath, serverPort } from "./arguments.ts";
-import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 
@@ -16,9 +16,10 @@ Examples:
   mpserv client example.org 7 --no-prefix      lines as they come, from port 7 of example.org
   mpserv client --unix /tmp/echo.sock          over a Unix domain socket
   mpserv client --raw <in.bin >out.bin         copy bytes both ways, exactly
+  mpserv client host 70 --no-shutdown          for a server that quits when the sending side ends
   mpserv client --lock-step <lines.txt         wait for each reply before the next line
 
-Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage.`;
+Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage, 141 nobody reads the output any more.`;
 
 /**
  * The command, to be added to a program.
@@ -55,6 +56,16 @@ export function clientCommand(
         "give up connecting after so long, such as 500ms; 0: never",
       ).default(10_000, "10s"),
     )
+    .addOption(
+      duration(
+        "--idle-timeout <d>",
+        "end when nothing came or went for so long",
+      ),
+    )
+    .option(
+      "--no-shutdown",
+      "the end of input leaves the sending side open, for servers that quit when it ends",
+    )
     .addHelpText(
       "after",
       name === "client" ? NOTES : NOTES.replaceAll("mpserv client", name),
@@ -79,6 +90,8 @@ export function clientCommand(
           : options.prefix as string,
         raw: options.raw ?? false,
         connectTimeout: options.connectTimeout,
+        idleTimeout: options.idleTimeout,
+        noShutdown: !options.shutdown,
       }, options.lockStep ?? false);
       setExitCode(0);
     });
@@ -87,10 +100,19 @@ export function clientCommand(
 
 /** Loads the one client that runs, and nothing of the other. */
 async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
-  if (lockStep) {
-    return (await import("../client/lock_step.ts")).runLockStep(options);
+  try {
+    if (lockStep) {
+      return await (await import("../client/lock_step.ts")).runLockStep(
+        options,
+      );
+    }
+    return await (await import("../client/client.ts")).runClient(options);
+  } catch (error) {
+    const { OutputClosed } = await import("../client/output.ts");
+    // As others end by SIGPIPE, which the runtime ignores: quietly.
+    if (error instanceof OutputClosed) throw new UserError("", EXIT_PIPE);
+    throw error;
   }
-  return (await import("../client/client.ts")).runClient(options);
 }
 
 function wrongUsage(message: string): UserError {

@@ -113,6 +113,7 @@ export interface ServeOptions
 const EXAMPLES = `
 Examples:
   mpserv serve                         echo on 127.0.0.1:9190
+  mpserv 9190                          the same: a number alone means serve
   mpserv serve 8000 --host ::          on every address, IPv6 and IPv4
   mpserv serve 0                       on a free port; the first log line says which
   mpserv serve --unix /tmp/echo.sock   on a Unix domain socket
@@ -142,7 +143,10 @@ export function serveCommand(
     .description("Serve: every connection in a process of its own.")
     .usage("[port] [options] [-- program args...]")
     .addArgument(
-      new Argument("[port]", "TCP port; 0 takes a free one")
+      new Argument(
+        "[port]",
+        "TCP port, or the name of a service; 0 takes a free one",
+      )
         .argParser(valueOf(parsePort)).default(DEFAULT_PORT),
     )
     .option(

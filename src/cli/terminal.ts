@@ -11,15 +11,18 @@ export const EXIT_REFUSED = 1;
 /** Exit code: wrong usage. */
 export const EXIT_USAGE = 2;
 
+/** Exit code: nobody reads the output any more; what a shell says of a program that SIGPIPE ended. */
+export const EXIT_PIPE = 128 + 13;
+
 /** An error that a person caused or can mend; its message is the line that is shown. */
 export class UserError extends Error {
-  /** The exit code: {@linkcode EXIT_REFUSED} or {@linkcode EXIT_USAGE}. */
+  /** The exit code: {@linkcode EXIT_REFUSED}, {@linkcode EXIT_USAGE} or {@linkcode EXIT_PIPE}. */
   readonly exitCode: number;
 
   /**
    * Makes one.
    *
-   * @param message What failed, with the value, and what to do.
+   * @param message What failed, with the value, and what to do; empty to say nothing.
    * @param exitCode How the command ends.
    */
   constructor(message: string, exitCode: number = EXIT_REFUSED) {
@@ -96,7 +99,8 @@ async function outcome(command: () => Promise<number>): Promise<number> {
     return await command();
   } catch (error) {
     const { message } = error as Error;
-    say(`error: ${message}`);
+    const isQuiet = error instanceof UserError && message === "";
+    if (!isQuiet) say(`error: ${message}`);
     return error instanceof UserError ? error.exitCode : EXIT_REFUSED;
   }
 }

@@ -9,6 +9,8 @@
 export const DEFAULT_HOST = "127.0.0.1";
 /** The TCP port of both. */
 export const DEFAULT_PORT = 9190;
+/** Names of ports: services(5). */
+const SERVICES = "/etc/services";
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -30,19 +32,46 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
 // Longer than any timer: setTimeout and poll(2) take 2^31 - 1 ms at most.
 const MAX_DURATION = 2 ** 31 - 1;
 
+/** A name that a service may have (RFC 6335, 5.1), and some that are older: it has a letter. */
+const SERVICE_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9+._-]*$/i;
+
 /**
  * A TCP port.
  *
- * @param text What was typed.
+ * @param text What was typed: a number, or the name of a service.
  * @param least 0 where a free one can be taken, 1 where something must be there.
  * @returns At most 65535.
  * @throws {RangeError} When it is none.
  */
 export function parsePort(text: string, least: 0 | 1 = 0): number {
+  const wanted = `want a whole number from ${least} to 65535`;
+  if (SERVICE_NAME.test(text)) return portOfService(text, wanted);
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (least <= port && port <= 65535) return port;
+  throw new RangeError(`Cannot use port "${text}": ${wanted}`);
+}
+
+/** Where a service is by services(5); the names of what is not TCP are none. */
+function portOfService(name: string, wanted: string): number {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(SERVICES);
+  } catch (error) {
+    throw new RangeError(
+      `Cannot use port "${name}": ${wanted}, since no name is known without ${SERVICES} (${
+        (error as Error).message
+      })`,
+    );
+  }
+  for (const line of text.split("\n")) {
+    const [own, port, ...aliases] = line.split("#")[0]!.trim().split(/\s+/);
+    const [, number] = /^(\d{1,5})\/tcp$/.exec(port ?? "") ?? [];
+    if (number !== undefined && [own, ...aliases].includes(name)) {
+      return Number(number);
+    }
+  }
   throw new RangeError(
-    `Cannot use port "${text}": want a whole number from ${least} to 65535`,
+    `Cannot use port "${name}": ${wanted}, or a name of a TCP service in ${SERVICES}`,
   );
 }
 

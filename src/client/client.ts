@@ -8,6 +8,8 @@ import { POLLIN } from "../posix/abi.ts";
 import { poll, read } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { connect, type Target } from "./connect.ts";
+import { greet } from "./greeting.ts";
+import { Idleness } from "./idleness.ts";
 import { Output } from "./output.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { verdict } from "./verdict.ts";
@@ -26,6 +28,10 @@ export interface ClientOptions {
   readonly raw: boolean;
   /** Milliseconds that connecting may take; 0 for as long as the system tries. */
   readonly connectTimeout: number;
+  /** Whether the end of the input leaves the sending side open. */
+  readonly noShutdown?: boolean | undefined;
+  /** Milliseconds without a byte either way that end it; undefined or 0 for no limit. */
+  readonly idleTimeout?: number | undefined;
 }
 
 /**
@@ -40,40 +46,59 @@ export async function runClient(options: ClientOptions): Promise<void> {
   // Its start takes longer than connecting does: the two go on at the same time.
   await using writer = await takeWriter(options.raw ? "raw" : "text");
   using connection = await connect(options.target, options.connectTimeout);
-  writer.hand(connection.fd);
+  greet(options);
+  writer.hand(connection.fd, options);
   const output = new Output(options.prefix);
-  const failure = readToEnd(connection.fd, writer, output);
-  const report = await writer.stop();
-  const { received } = output;
-  const complaint = verdict({ report, received, failure, raw: options.raw });
-  if (complaint !== null) throw new Error(complaint);
+  try {
+    const end = readToEnd(
+      connection.fd,
+      writer,
+      output,
+      options.idleTimeout ?? 0,
+    );
+    const report = await writer.stop();
+    const { received } = output;
+    const complaint = verdict({ report, received, raw: options.raw, ...end });
+    if (complaint !== null) throw new Error(complaint);
+  } catch (error) {
+    output.endLine();
+    throw error;
+  }
 }
 
 /**
  * Prints what comes until the server ends its side, or the writer cannot do its part. A writer that
  * is done, or that the connection failed, is no reason to stop: what the server sent is still there.
  *
- * @returns Why reading failed; null when it did not.
+ * @returns Why reading failed, null when it did not; and the time-out that ended it, if one did.
  */
 function readToEnd(
   socket: number,
   writer: Writer,
   output: Output,
-): string | null {
+  idleTimeout: number,
+): { failure: string | null; idle?: number } {
   const buffer = new Uint8Array(BUFFER_SIZE);
+  const idleness = new Idleness(idleTimeout);
   for (;;) {
     const [data, reports] = poll([
       { fd: socket, events: POLLIN },
       { fd: writer.channel, events: POLLIN },
-    ]);
+    ], idleness.wait);
+    if (data === 0 && reports === 0) {
+      return { failure: null, idle: idleTimeout };
+    }
+    idleness.stir();
     if (reports !== 0 && !writer.receive()) {
       const { kind } = writer.report;
-      if (kind === "progress" || kind === "input-failed") return null;
+      if (kind === "progress" || kind === "input-failed") {
+        return { failure: null };
+      }
     }
     if (data === 0) continue;
     const count = tryRead(socket, buffer);
-    if (typeof count === "string") return count;
-    if (count === 0) return null;
+    if (typeof count === "string") return { failure: count };
+    if (count === 0) return { failure: null };
     if (count > 0) output.print(buffer.subarray(0, count));
   }
 }

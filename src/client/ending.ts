@@ -30,6 +30,17 @@ export function halfClose(socket: number): Ending {
 }
 
 /**
+ * What the end of the input means for a connection.
+ *
+ * @param socket The connection.
+ * @param noShutdown Whether its sending side is to stay open.
+ * @returns How sending ended.
+ */
+export function endOfInput(socket: number, noShutdown: boolean): Ending {
+  return noShutdown ? ["input-ended"] : halfClose(socket);
+}
+
+/**
  * What an error of the socket means for sending. A server that hung up is no failure by itself:
  * whoever reads the connection sees its end as well, and judges.
  *

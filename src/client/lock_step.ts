@@ -9,7 +9,9 @@ import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import type { ClientOptions } from "./client.ts";
 import { connect } from "./connect.ts";
-import { type Ending, halfClose, socketFailure } from "./ending.ts";
+import { type Ending, endOfInput, halfClose, socketFailure } from "./ending.ts";
+import { greet } from "./greeting.ts";
+import { Idleness } from "./idleness.ts";
 import { LineQueue } from "./line_queue.ts";
 import { Output } from "./output.ts";
 import { QuitScanner } from "./quit.ts";
@@ -29,14 +31,21 @@ const NOTHING = new Uint8Array(0);
 export async function runLockStep(options: ClientOptions): Promise<void> {
   setProcessName("mpclient");
   using connection = await connect(options.target, options.connectTimeout);
-  const complaint = new LockStep(connection.fd, options).run();
-  if (complaint !== null) throw new Error(complaint);
+  greet(options);
+  const output = new Output(options.prefix);
+  try {
+    const complaint = new LockStep(connection.fd, options, output).run();
+    if (complaint !== null) throw new Error(complaint);
+  } catch (error) {
+    output.endLine();
+    throw error;
+  }
 }
 
 /** One conversation. The socket is borrowed, and non-blocking. */
 class LockStep {
   readonly #socket: number;
-  readonly #raw: boolean;
+  readonly #options: ClientOptions;
   readonly #output: Output;
   readonly #scanner: QuitScanner | null;
   readonly #lines = new LineQueue();
@@ -49,12 +58,16 @@ class LockStep {
   #ending: Ending | null = null;
   /** Why reading the connection failed. */
   #failure: string | null = null;
+  readonly #idleness: Idleness;
+  /** The time-out that ended it. */
+  #idle: number | undefined;
 
-  constructor(socket: number, { prefix, raw }: ClientOptions) {
+  constructor(socket: number, options: ClientOptions, output: Output) {
     this.#socket = socket;
-    this.#raw = raw;
-    this.#output = new Output(prefix);
-    this.#scanner = raw ? null : new QuitScanner();
+    this.#options = options;
+    this.#output = output;
+    this.#scanner = options.raw ? null : new QuitScanner();
+    this.#idleness = new Idleness(options.idleTimeout ?? 0);
   }
 
   /** Goes on to the end; what to tell the person is null when all went well. */
@@ -65,7 +78,8 @@ class LockStep {
       report: { kind, text, sent: this.#sent, unsent: this.#line.length },
       received: this.#output.received,
       failure: this.#failure,
-      raw: this.#raw,
+      raw: this.#options.raw,
+      idle: this.#idle,
     });
   }
 
@@ -76,7 +90,12 @@ class LockStep {
     const [input = 0, socket = 0] = poll([
       { fd: this.#mayTakeLine() ? STDIN : -1, events: POLLIN },
       { fd: this.#socket, events: sends ? POLLIN | POLLOUT : POLLIN },
-    ]);
+    ], this.#idleness.wait);
+    if (input === 0 && socket === 0) {
+      this.#idle = this.#options.idleTimeout;
+      return false;
+    }
+    this.#idleness.stir();
     // The socket is read while a line is sent: a server that echoes a long one would block otherwise.
     if (socket & ~POLLOUT && !this.#receive()) return false;
     if (socket & POLLOUT) this.#send();
@@ -92,7 +111,9 @@ class LockStep {
   #takeLine(): void {
     this.#line = this.#lines.take() ?? NOTHING;
     if (this.#line.length === 0 && this.#inputEnded) {
-      this.#ending = halfClose(this.#socket);
+      this.#ending = this.#scanner?.quit
+        ? halfClose(this.#socket)
+        : endOfInput(this.#socket, this.#options.noShutdown ?? false);
     }
   }
 
@@ -103,6 +124,7 @@ class LockStep {
       this.#lines.push(
         this.#scanner === null ? chunk : this.#scanner.push(chunk),
       );
+      if (count === 0) this.#scanner?.end();
       this.#inputEnded = count === 0 || this.#scanner?.quit === true;
       if (this.#inputEnded) this.#lines.end();
       return true;

@@ -4,17 +4,26 @@
  * @module
  */
 import { POLLOUT } from "../posix/abi.ts";
+import { PosixError } from "../posix/errno.ts";
 import { poll, write } from "../posix/io.ts";
+import { descriptorTarget } from "../posix/proc.ts";
 import { Prefixer } from "./prefix.ts";
 import { reasonOf } from "../posix/reason.ts";
 
 const STDOUT = 1;
+const STDERR = 2;
+const NEWLINE = 0x0a;
+
+/** Nobody reads standard output any more: the reader of its pipe has gone. */
+export class OutputClosed extends Error {}
 
 /** Prints and counts what comes from the server. */
 export class Output {
   /** Bytes that came from the server so far. */
   received = 0;
   readonly #prefixer: Prefixer;
+  /** Whether the last line that was printed has no end yet. */
+  #isOpen = false;
 
   /**
    * Starts with nothing received.
@@ -29,10 +38,13 @@ export class Output {
    * Prints bytes; returns when the system has taken all of them.
    *
    * @param bytes What came from the server.
-   * @throws {Error} When they cannot be written: the reader is gone, the disk is full.
+   * @throws {OutputClosed} When nobody reads it any more.
+   * @throws {Error} When they cannot be written: the disk is full.
    */
   print(bytes: Uint8Array<ArrayBuffer>): void {
+    if (bytes.length === 0) return;
     this.received += bytes.length;
+    this.#isOpen = bytes[bytes.length - 1] !== NEWLINE;
     let rest = this.#prefixer.push(bytes);
     try {
       while (rest.length > 0) {
@@ -42,7 +54,28 @@ export class Output {
         else rest = rest.subarray(count);
       }
     } catch (error) {
+      if (error instanceof PosixError && error.code === "EPIPE") {
+        throw new OutputClosed();
+      }
       throw new Error(`Cannot write to standard output: ${reasonOf(error)}`);
     }
   }
+
+  /** Ends a line that has no end, where an error would stand behind it: on a terminal, in one log. */
+  endLine(): void {
+    if (!this.#isOpen || !isSharedWithErrors()) return;
+    this.#isOpen = false;
+    try {
+      Deno.stderr.writeSync(Uint8Array.of(NEWLINE));
+    } catch {
+      // Nobody can be told: the exit code still says what it says.
+    }
+  }
+}
+
+/** Whether both are the same terminal, file or pipe, as far as the system tells. */
+function isSharedWithErrors(): boolean {
+  if (Deno.stdout.isTerminal() && Deno.stderr.isTerminal()) return true;
+  const target = descriptorTarget(STDOUT); // Linux
+  return target !== null && target === descriptorTarget(STDERR);
 }

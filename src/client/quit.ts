@@ -28,9 +28,6 @@ export class QuitScanner {
   /**
    * Takes the next bytes of the input.
    *
-   * At the end of the input nothing is left to ask for: what is held then, `q` without a newline,
-   * is a quit line too.
-   *
    * @param chunk The bytes, any number of them.
    * @returns Those that may be sent, in the chunk's own memory where that can be.
    */
@@ -51,6 +48,11 @@ export class QuitScanner {
     }
     this.#atLineStart = true;
     return bytes;
+  }
+
+  /** Says that no more comes: what is held back then, `q` without a newline, is a quit line too. */
+  end(): void {
+    if (this.#held.length > 0) this.#quit = true;
   }
 
   #cut(

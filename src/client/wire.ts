@@ -6,12 +6,13 @@
  *    {@linkcode SOCKET_SIZE} down, {@linkcode REPORT_SIZE} up. Both ends are the same machine and the
  *    same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
  * 2. Every record starts with a tag that says «ours», and a kind.
- * 3. Down, one record, once: `socket`, with the connection's descriptor as ancillary data. The writer
- *    does not touch its input before.
+ * 3. Down, one record, once: `socket`, with the connection's descriptor as ancillary data, and whether
+ *    the end of the input leaves the sending side open. The writer does not touch its input before.
  * 4. Up, any number of `progress` with the bytes sent so far. One is left out when the channel is
  *    not half empty: totals only grow, so the next one says as much, and the last report always has room.
  * 5. Up, one last report, and then the writer exits. `half-closed`: the input ended, or a quit line
- *    came, and the writer has shut down its side of the connection. `stopped`: see 6. `hung-up`: the
+ *    came, and the writer has shut down its side of the connection. `input-ended`: the input ended, and
+ *    the sending side was to stay open. `stopped`: see 6. `hung-up`: the
  *    system takes no more bytes for this connection. `socket-failed` and `input-failed`: with the
  *    reason. `unsent` counts bytes that were taken from the input and went nowhere.
  * 6. End of file on the channel, because the parent ends its side or is gone, ends the writer at
@@ -21,7 +22,7 @@
  */
 
 /** Bytes of a record from parent to writer. */
-export const SOCKET_SIZE = 8;
+export const SOCKET_SIZE = 12;
 /** Bytes of a record from writer to parent. */
 export const REPORT_SIZE = 256;
 
@@ -32,6 +33,7 @@ const TEXT_AT = 28;
 const KINDS: readonly ReportKind[] = [
   "progress",
   "half-closed",
+  "input-ended",
   "stopped",
   "hung-up",
   "socket-failed",
@@ -42,6 +44,7 @@ const KINDS: readonly ReportKind[] = [
 export type ReportKind =
   | "progress"
   | "half-closed"
+  | "input-ended"
   | "stopped"
   | "hung-up"
   | "socket-failed"
@@ -61,28 +64,37 @@ export interface Report {
 
 const reportRecord = new DataView(new ArrayBuffer(REPORT_SIZE));
 
+/** What the writer is told with the socket. */
+export interface Order {
+  /** Whether the end of the input leaves the sending side open; a quit line ends it all the same. */
+  readonly noShutdown?: boolean | undefined;
+}
+
 /**
  * Writes the record that goes with the socket.
  *
+ * @param order What the writer is told.
  * @returns {@linkcode SOCKET_SIZE} bytes.
  */
-export function encodeSocket(): Uint8Array<ArrayBuffer> {
+export function encodeSocket({ noShutdown }: Order): Uint8Array<ArrayBuffer> {
   const record = new DataView(new ArrayBuffer(SOCKET_SIZE));
   record.setUint32(0, TAG, true);
   record.setUint32(4, KIND_SOCKET, true);
+  record.setUint32(8, Number(noShutdown ?? false), true);
   return new Uint8Array(record.buffer);
 }
 
 /**
- * Whether a record is the one that goes with the socket.
+ * Reads the record that goes with the socket.
  *
  * @param record What was received.
- * @returns Whether it is ours and whole.
+ * @returns What the writer is told; null when it is not ours, or not whole.
  */
-export function isSocket(record: DataView): boolean {
-  return record.byteLength === SOCKET_SIZE &&
+export function decodeSocket(record: DataView): Order | null {
+  const isOurs = record.byteLength === SOCKET_SIZE &&
     record.getUint32(0, true) === TAG &&
     record.getUint32(4, true) === KIND_SOCKET;
+  return isOurs ? { noShutdown: record.getUint32(8, true) === 1 } : null;
 }
 
 /**

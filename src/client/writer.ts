@@ -10,12 +10,12 @@ import { Fd, setInherit } from "../posix/fd.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
-import { type Ending, halfClose, socketFailure } from "./ending.ts";
+import { type Ending, endOfInput, halfClose, socketFailure } from "./ending.ts";
 import { QuitScanner } from "./quit.ts";
 import { reasonOf } from "../posix/reason.ts";
 import {
+  decodeSocket,
   encodeReport,
-  isSocket,
   type ReportKind,
   SOCKET_SIZE,
 } from "./wire.ts";
@@ -37,43 +37,49 @@ export function run(args: readonly string[]): void {
   const received = receiveFd(channel.number, { wait: true, size: SOCKET_SIZE });
   if (received === "end" || received === null) return; // the parent could not connect, or is gone
   using socket = received.fd;
-  if (socket === null || !isSocket(received.data)) {
+  const order = decodeSocket(received.data);
+  if (socket === null || order === null) {
     throw new TypeError("Cannot send: something else than a connection came");
   }
   const scanner = args[1] === "raw" ? null : new QuitScanner();
-  new Sending(socket.number, channel.number).run(scanner);
+  new Sending(socket.number, channel.number, order.noShutdown ?? false).run(
+    scanner,
+  );
 }
 
 /** One connection's input on its way out. Both descriptors are borrowed. */
 class Sending {
   readonly #socket: number;
   readonly #channel: number;
+  readonly #noShutdown: boolean;
   readonly #buffer = new Uint8Array(BUFFER_SIZE);
   #sent = 0;
   #unsent = 0;
 
-  constructor(socket: number, channel: number) {
+  constructor(socket: number, channel: number, noShutdown: boolean) {
     this.#socket = socket;
     this.#channel = channel;
+    this.#noShutdown = noShutdown;
   }
 
   run(scanner: QuitScanner | null): void {
     let ending: Ending | null = null;
-    while (ending === null) {
-      ending = this.#step(scanner);
-      if (ending === null && this.#hasRoom()) this.#report("progress");
-    }
+    while (ending === null) ending = this.#step(scanner);
     this.#report(...ending);
   }
 
   #step(scanner: QuitScanner | null): Ending | null {
     const chunk = this.#read();
     if (!(chunk instanceof Uint8Array)) return chunk;
+    const isOver = chunk.length === 0;
+    if (isOver) scanner?.end();
     const ending = this.#send(scanner === null ? chunk : scanner.push(chunk));
-    return ending ?? (scanner?.quit ? halfClose(this.#socket) : null);
+    if (ending !== null) return ending;
+    if (scanner?.quit) return halfClose(this.#socket);
+    return isOver ? endOfInput(this.#socket, this.#noShutdown) : null;
   }
 
-  /** The next bytes of the input. */
+  /** The next bytes of the input; none at its end. */
   #read(): Uint8Array<ArrayBuffer> | Ending {
     let count: number;
     try {
@@ -84,9 +90,7 @@ class Sending {
     } catch (error) {
       return ["input-failed", reasonOf(error)];
     }
-    return count === 0
-      ? halfClose(this.#socket)
-      : this.#buffer.subarray(0, count);
+    return this.#buffer.subarray(0, count);
   }
 
   /** Sends all of it. The socket is non-blocking: it is in the parent's event loop as well. */
@@ -98,6 +102,7 @@ class Sending {
         if (count > 0) {
           this.#sent += count;
           rest = rest.subarray(count);
+          if (this.#hasRoom()) this.#report("progress");
         } else if (!this.#ready(this.#socket, POLLOUT)) {
           this.#unsent = rest.length;
           return ["stopped"];

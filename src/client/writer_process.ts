@@ -12,6 +12,7 @@ import { roleCommand, runtimeEnvironment } from "../program.ts";
 import {
   decodeReport,
   encodeSocket,
+  type Order,
   type Report,
   REPORT_SIZE,
 } from "./wire.ts";
@@ -79,11 +80,12 @@ export class Writer implements AsyncDisposable {
    * Hands the connection over: from here on the writer sends.
    *
    * @param socket The connection's descriptor; it stays the caller's.
+   * @param order What the writer is told with it.
    * @throws {PosixError} When the system lets no descriptor through.
    */
-  hand(socket: number): void {
+  hand(socket: number, order: Order): void {
     try {
-      sendFd(this.#channel.number, encodeSocket(), socket);
+      sendFd(this.#channel.number, encodeSocket(order), socket);
     } catch (error) {
       // It is gone already: the channel's end of file tells, and `stop` says how.
       const gone = error instanceof PosixError &&

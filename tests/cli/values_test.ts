@@ -75,7 +75,6 @@ test("parsePort: refuses all else", () => {
     "100000",
     "80.5",
     "80/tcp",
-    "http",
   ]);
 });
 
@@ -236,4 +235,55 @@ test("parseEscapes: refuses other escapes and what is too long, by name", () => 
     assert.throws(() => parseEscapes(text), /want \\r, \\n, \\t, \\\\ or/);
   }
   assert.throws(() => parseEscapes("x".repeat(4097)), /4097 bytes/);
+});
+
+/** Runs with an /etc/services of our own, or without one. */
+function withServices(text: string | null, run: () => void): void {
+  const { readTextFileSync } = Deno;
+  Deno.readTextFileSync = () => {
+    if (text === null) throw new Deno.errors.NotFound("no such file");
+    return text;
+  };
+  try {
+    run();
+  } finally {
+    Deno.readTextFileSync = readTextFileSync;
+  }
+}
+
+test("parsePort: takes the name of a TCP service, and its other names", () => {
+  const services = "# comment\n\nhttp\t\t80/tcp\twww www-http # web\n" +
+    "tftp 69/udp\nmail  25/tcp\ndomain 53/udp\ndomain 53/tcp\n9p 564/tcp\n" +
+    "discard 9/tcp sink null#comment\n";
+  withServices(services, () => {
+    takes(parsePort, {
+      http: 80,
+      www: 80,
+      "www-http": 80,
+      mail: 25,
+      domain: 53,
+      "9p": 564,
+      null: 9,
+    });
+    for (const name of ["tftp", "web", "smtp", "HTTP", "comment", "80/tcp"]) {
+      assert.throws(() => parsePort(name), {
+        name: "RangeError",
+        message: /want a whole number from 0 to 65535/,
+      });
+    }
+    assert.throws(() => parsePort("smtp", 1), {
+      message:
+        'Cannot use port "smtp": want a whole number from 1 to 65535, or a name of a TCP service in /etc/services',
+    });
+  });
+});
+
+test("parsePort: says what is missing where there are no names", () => {
+  withServices(null, () => {
+    assert.equal(parsePort("80"), 80);
+    assert.throws(() => parsePort("http"), {
+      message:
+        /since no name is known without \/etc\/services \(no such file\)/,
+    });
+  });
 });

@@ -74,7 +74,7 @@ test("client: a writer that is killed is told", async () => {
   assert.equal(code, 1);
 });
 
-test("client: an output that nobody reads is told, and the writer ends", async () => {
+test("client: an output that nobody reads any more ends it quietly, and the writer", async () => {
   await using server = new TestServer(async (conn) => {
     await go.opened;
     for (;;) { // until the client has gone: its pipe is closed a moment after we asked for it
@@ -88,10 +88,6 @@ test("client: an output that nobody reads is told, and the writer ends", async (
   await client.closeOutput();
   go.open();
   const { code, stderr } = await client.result();
-  assert.equal(
-    stderr,
-    "error: Cannot write to standard output: broken pipe (EPIPE)\n",
-  );
-  assert.equal(code, 1);
+  assert.deepEqual([stderr, code], ["", 141]); // as what SIGPIPE ends
   assert.ok(!isAlive(writer));
 });

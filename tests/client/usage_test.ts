@@ -3,7 +3,10 @@ import { test } from "../helpers/testing.ts";
 import { runClient } from "./test_client.ts";
 
 const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
-  [["127.0.0.1", "abc"], /port "abc": want a whole number from 1 to 65535/],
+  [
+    ["127.0.0.1", "abc"],
+    /port "abc": want a whole number from 1 to 65535, or a name/,
+  ],
   [["127.0.0.1", "-1"], /-1/],
   [["127.0.0.1", "65536"], /port "65536"/],
   [["127.0.0.1", "80.5"], /port "80\.5"/],
@@ -22,6 +25,7 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["--unix", "/tmp/socket", "127.0.0.1"], /both a host and --unix/],
   [["--prefix", "> ", "--raw"], /--prefix with --raw/],
   [["--connect-timeout", "10"], /--connect-timeout: Cannot use duration "10"/],
+  [["--idle-timeout", "10"], /--idle-timeout: Cannot use duration "10"/],
   [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
 ];
 

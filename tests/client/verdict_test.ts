@@ -27,6 +27,18 @@ test("verdict: after a half-close whatever the server sent is well", () => {
   assert.equal(judge({ kind: "half-closed" }), null);
 });
 
+test("verdict: where the sending side was left open, the server or time has the last word", () => {
+  assert.equal(judge({ kind: "input-ended" }), null);
+  assert.equal(judge({ kind: "input-ended" }, { idle: 2500 }), null);
+});
+
+test("verdict: time alone ends no conversation well", () => {
+  const told = "Gave up: nothing came or went for 2.5s";
+  assert.equal(judge({}, { idle: 2500 }), told);
+  assert.equal(judge({ kind: "half-closed" }, { idle: 2500 }), told);
+  assert.equal(judge({ kind: "half-closed" }, { idle: 2500, raw: true }), told);
+});
+
 test("verdict: a server that hangs up did well when all came back", () => {
   assert.equal(judge({}, { received: 40 }), null);
   assert.equal(

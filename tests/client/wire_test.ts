@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   decodeReport,
+  decodeSocket,
   encodeReport,
   encodeSocket,
-  isSocket,
   REPORT_SIZE,
   type ReportKind,
   SOCKET_SIZE,
@@ -14,6 +14,7 @@ import { test } from "../helpers/testing.ts";
 const KINDS: ReportKind[] = [
   "progress",
   "half-closed",
+  "input-ended",
   "stopped",
   "hung-up",
   "socket-failed",
@@ -58,7 +59,10 @@ test("writer's wire: what is not a report is refused", () => {
 });
 
 test("writer's wire: the record with the socket is known, and nothing else", () => {
-  assert.ok(isSocket(new DataView(encodeSocket().buffer)));
-  assert.ok(!isSocket(new DataView(new ArrayBuffer(SOCKET_SIZE))));
-  assert.ok(!isSocket(new DataView(new ArrayBuffer(1))));
+  for (const noShutdown of [true, false]) {
+    const record = new DataView(encodeSocket({ noShutdown }).buffer);
+    assert.deepEqual(decodeSocket(record), { noShutdown });
+  }
+  assert.equal(decodeSocket(new DataView(new ArrayBuffer(SOCKET_SIZE))), null);
+  assert.equal(decodeSocket(new DataView(new ArrayBuffer(1))), null);
 });

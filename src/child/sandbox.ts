@@ -7,25 +7,24 @@
  *    spawned process until it takes a connection, which it then serves to the end.
  * 2. It leaves no core file, in which a stranger's bytes would lie about.
  * 3. Programs that it runs get no privileges that it has not (PR_SET_NO_NEW_PRIVS).
- * 4. A handler or a built-in service reaches the files, ports and processes that were granted (Landlock,
+ * 4. A handler or a built-in service of a root server has none of root's capabilities: it is a user who
+ *    owns root's files.
+ * 5. A handler or a built-in service reaches the files, ports and processes that were granted (Landlock,
  *    `reach.ts`); what it runs is locked in with it. A program that serves is not: it may do what its
  *    user may.
- * 5. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
+ * 6. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
  *    is asked, who says in the log what it was, and ends the process.
  *
  * @module
  */
+import { limitCapabilities } from "../posix/capabilities.ts";
 import { assemblePolicy, type Policy } from "../posix/syscall_filter.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Fence } from "../posix/fence.ts";
 import { setLimit } from "../posix/limits.ts";
-import {
-  DomainFence,
-  enterDomain,
-  landlockVersion,
-  makeRuleset,
-} from "../posix/landlock.ts";
+import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
+import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { dieWithParent } from "../posix/process.ts";
 import {
@@ -37,7 +36,7 @@ import { defaultPolicy } from "./default_policy.ts";
 import type { ChildOptions } from "./options.ts";
 import { grantKind } from "../permissions.ts";
 import { findPlaces, reachOf } from "./reach.ts";
-import { noteMemory } from "./standing.ts";
+import { neededFor, noteMemory } from "./standing.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
 
 const libc = cLibrary("getpid");
@@ -90,7 +89,11 @@ export function enterSandbox(
   // A zygote's other threads are parked for good, and its children do not have them.
   const isZygote = fence !== undefined;
   if (isZygote) noteMemory(standing); // its children cannot ask: theirs is no file that was granted
-  if (!("program" in service)) enclose(options, !isZygote);
+  if (!("program" in service)) {
+    const threads = !isZygote;
+    limitCapabilities(neededFor(standing), { threads });
+    enclose(options, threads);
+  }
   if (sandbox.level === "default") fence?.arm();
   if (!sandbox.hasFilters) return null;
   const pid = isZygote ? null : libc.getpid();

@@ -13,6 +13,7 @@ import {
   setLimit,
   setNice,
 } from "../posix/limits.ts";
+import { giveUpCapabilities, type Kept } from "../posix/capabilities.ts";
 import { changeDirectory, setUmask } from "../posix/process.ts";
 import { becomeUser, type User } from "../posix/users.ts";
 
@@ -50,6 +51,20 @@ export function noteMemory(standing: Standing | undefined): void {
 }
 
 /**
+ * What root's children must still be able to do to take it up.
+ *
+ * @param standing What was asked for.
+ * @returns What is kept until then.
+ */
+export function neededFor(standing: Standing | undefined): Kept {
+  if (!standing) return {};
+  return {
+    everywhere: standing.user ? ["setuid", "setgid"] : [],
+    here: ["sys_nice", "sys_resource", "dac_read_search"],
+  };
+}
+
+/**
  * Takes it up, once in a process.
  *
  * @param standing What was asked for.
@@ -72,6 +87,7 @@ export function takeStanding(standing: Standing, isProgram: boolean): void {
   if (umask !== undefined) setUmask(umask);
   if (user !== undefined) becomeUser(user);
   if (directory !== undefined) enter(directory);
+  if (!isProgram) giveUpCapabilities();
   isTaken = true;
 }
 

@@ -155,6 +155,7 @@ function callsOf(standing: Standing | undefined): string[] {
   if (!standing) return [];
   const { user, directory, umask, nice } = standing;
   return [
+    "capset", // what it took is given up then
     ...user ? ["setgroups", "setgid", "setuid"] : [],
     ...directory === undefined ? [] : ["chdir"],
     ...umask === undefined ? [] : ["umask"],

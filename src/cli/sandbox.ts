@@ -4,7 +4,7 @@
  * @module
  */
 import type { Sandbox, SandboxLevel } from "../child/sandbox_level.ts";
-import { missingLocks } from "../posix/landlock.ts";
+import { missingLocks } from "../posix/landlock_abi.ts";
 import { VERDICTS } from "../posix/syscall_filter.ts";
 import { whyNoVerdict } from "../posix/seccomp.ts";
 import { UserError } from "./terminal.ts";

@@ -100,6 +100,7 @@ const CODE: Readonly<
       ${littleEndian(data)}`),
 };
 
+const numbers = systemCalls(Deno.build.arch);
 const nothing = new Uint8Array(0);
 /** Held for good: a handler's address is in the kernel. */
 let handler: { words: BigInt64Array<ArrayBuffer>; address: bigint } | null =
@@ -109,33 +110,35 @@ let handler: { words: BigInt64Array<ArrayBuffer>; address: bigint } | null =
  * Makes system calls on every thread of this process, this one last. Threads that these start have what
  * the calls gave or took.
  *
- * @param calls In this order; each must succeed.
+ * @param calls What the other threads make, in this order; each must succeed. Null for nothing.
+ * @param own What this thread makes.
  * @throws {PosixError} When one is refused: some threads may have made it by then.
  * @throws {TypeError} When a thread does not answer.
  */
-export function onEveryThread(calls: readonly EveryCall[]): void {
-  const numbers = systemCalls(Deno.build.arch);
-  const words = calls.map(({ call, args }) => {
-    const number = numbers.get(call);
-    if (number === undefined) throw new TypeError(`Not a call: "${call}"`);
-    const row = [BigInt(number), ...args];
-    return [...row, ...Array(CALL_WORDS - row.length).fill(0n)] as bigint[];
-  });
-  if (otherThreads().length > 0) onOthers(calls, words);
-  words.forEach(([number, ...args], i) => {
-    const [a, b, c, d, e] = args as [bigint, bigint, bigint, bigint, bigint];
-    const result = libc.systemCall?.(number!, a, b, c, d, e) ?? -1;
-    check(result, calls[i]!.call);
-  });
+export function onEveryThread(
+  calls: readonly EveryCall[] | null,
+  own: readonly EveryCall[],
+): void {
+  if (calls !== null && otherThreads().length > 0) onOthers(calls);
+  for (const one of own) {
+    const [number, a, b, c, d, e] = wordsOf(one);
+    check(libc.systemCall?.(number, a, b, c, d, e) ?? -1, one.call);
+  }
 }
 
-function onOthers(
-  calls: readonly EveryCall[],
-  rows: readonly bigint[][],
-): void {
+type Words = [bigint, bigint, bigint, bigint, bigint, bigint];
+
+function wordsOf({ call, args }: EveryCall): Words {
+  const number = numbers.get(call);
+  if (number === undefined) throw new TypeError(`Not a call: "${call}"`);
+  const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n] = args;
+  return [BigInt(number), a, b, c, d, e];
+}
+
+function onOthers(calls: readonly EveryCall[]): void {
   const { words, address } = handler ??= makeHandler();
-  words[COUNT] = BigInt(rows.length);
-  rows.forEach((row, i) => words.set(row, CALLS + CALL_WORDS * i));
+  words[COUNT] = BigInt(calls.length);
+  calls.forEach((call, i) => words.set(wordsOf(call), CALLS + CALL_WORDS * i));
   // Safety: the page of code and the words that it uses are there for good.
   libc.signal(SIGNAL, address);
   const handled = new Set<string>();
@@ -147,7 +150,7 @@ function onOthers(
       if (!signalThread(id)) continue; // it has ended
       awaitThread(id, words);
       if (words[RESULT] !== 0n) {
-        const failed = calls[rows.length - Number(words[LEFT])]!;
+        const failed = calls[calls.length - Number(words[LEFT])]!;
         throw new PosixError(failed.call, -Number(words[RESULT]));
       }
       handled.add(id);
@@ -166,7 +169,7 @@ function awaitThread(id: string, words: BigInt64Array): void {
   }
 }
 
-const TGKILL = BigInt(systemCalls(Deno.build.arch).get("tgkill")!);
+const TGKILL = BigInt(numbers.get("tgkill")!);
 
 function signalThread(id: string): boolean {
   const process = BigInt(libc.getpid());

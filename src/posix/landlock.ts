@@ -13,46 +13,15 @@ import { check, errno, errorName } from "./errno.ts";
 import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { Fd } from "./fd.ts";
 import type { Fence } from "./fence.ts";
+import { LANDLOCK, landlockVersion } from "./landlock_abi.ts";
 import { cLibrary } from "./libc.ts";
 import { systemCalls } from "./syscalls.ts";
 
 const libc = cLibrary("open", "systemCall");
 
-/** Numbers of linux/landlock.h, by what they are called there after `LANDLOCK_`. */
-export const LANDLOCK = {
-  CREATE_RULESET_VERSION: 1,
-  RULE_PATH_BENEATH: 1,
-  RULE_NET_PORT: 2,
-  ACCESS_FS_EXECUTE: 1 << 0,
-  ACCESS_FS_WRITE_FILE: 1 << 1,
-  ACCESS_FS_READ_FILE: 1 << 2,
-  ACCESS_FS_READ_DIR: 1 << 3,
-  ACCESS_FS_REMOVE_DIR: 1 << 4,
-  ACCESS_FS_REMOVE_FILE: 1 << 5,
-  ACCESS_FS_MAKE_CHAR: 1 << 6,
-  ACCESS_FS_MAKE_DIR: 1 << 7,
-  ACCESS_FS_MAKE_REG: 1 << 8,
-  ACCESS_FS_MAKE_SOCK: 1 << 9,
-  ACCESS_FS_MAKE_FIFO: 1 << 10,
-  ACCESS_FS_MAKE_BLOCK: 1 << 11,
-  ACCESS_FS_MAKE_SYM: 1 << 12,
-  /** Linux 5.19, version 2. */
-  ACCESS_FS_REFER: 1 << 13,
-  /** Linux 6.2, version 3. */
-  ACCESS_FS_TRUNCATE: 1 << 14,
-  /** Linux 6.10, version 5. */
-  ACCESS_FS_IOCTL_DEV: 1 << 15,
-  /** Linux 6.7, version 4, as is the next one. */
-  ACCESS_NET_BIND_TCP: 1 << 0,
-  ACCESS_NET_CONNECT_TCP: 1 << 1,
-  /** Linux 6.12, version 6, as is the next one. */
-  SCOPE_ABSTRACT_UNIX_SOCKET: 1 << 0,
-  SCOPE_SIGNAL: 1 << 1,
-  /** Linux 7.0, version 8: every thread of the process, at once. */
-  RESTRICT_SELF_TSYNC: 1 << 3,
-} as const;
 const L = LANDLOCK;
 
+const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 const O_PATH_CLOEXEC = 0o12000000; // asm-generic/fcntl.h
 const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000; // asm/fcntl.h
 
@@ -106,6 +75,15 @@ const ALL_BUT_OTHERS: Reach = {
   bind: null,
 };
 
+/** The structure that a call is given; held here while the kernel reads it. */
+const structure = new BigUint64Array(3);
+
+/** Fills it, and says where it is. */
+function structureOf(...values: number[]): bigint {
+  structure.set(values.map(BigInt));
+  return addressOf(new Uint8Array(structure.buffer));
+}
+
 function call(name: string, ...args: bigint[]): number {
   const number = systemCalls(Deno.build.arch).get(name)!;
   const [a = 0n, b = 0n, c = 0n, d = 0n] = args;
@@ -116,48 +94,6 @@ function call(name: string, ...args: bigint[]): number {
 const RESTRICT_SELF = BigInt(
   systemCalls(Deno.build.arch).get("landlock_restrict_self")!,
 );
-
-let version: number | undefined;
-
-/**
- * What this kernel knows of Landlock.
- *
- * @returns Its version; 0 where there is none, or it is refused.
- */
-export function landlockVersion(): number {
-  if (Deno.build.os !== "linux") return 0;
-  version ??= Math.max(
-    0,
-    call(
-      "landlock_create_ruleset",
-      0n,
-      0n,
-      BigInt(L.CREATE_RULESET_VERSION),
-    ),
-  );
-  return version;
-}
-
-/** What Landlock holds, by the version since which it does. */
-const LOCKS: readonly (readonly [version: number, kernel: string, string])[] = [
-  [1, "5.13", "files"],
-  [3, "6.2", "the length of files"],
-  [4, "6.7", "TCP ports"],
-  [6, "6.12", "signals and abstract sockets"],
-];
-
-/**
- * Which locks are missing here.
- *
- * @param known The version that there is.
- * @returns A part of a sentence for the log; null when all are there.
- */
-export function missingLocks(known = landlockVersion()): string | null {
-  const missing = LOCKS.filter(([since]) => known < since);
-  if (missing.length === 0) return null;
-  const names = missing.map(([, kernel, what]) => `${what} (Linux ${kernel})`);
-  return `this kernel does not lock ${names.join(", ")}`;
-}
 
 /**
  * Makes a set of rules, for {@linkcode enterDomain}; call it while FFI permission still stands.
@@ -176,11 +112,11 @@ export function makeRuleset({ files, connect, bind }: Reach): Fd {
     (connect ? L.ACCESS_NET_CONNECT_TCP : 0);
   const scoped = known < 6 ? 0 : L.SCOPE_ABSTRACT_UNIX_SOCKET | L.SCOPE_SIGNAL;
   // struct landlock_ruleset_attr {u64 handled_access_fs, handled_access_net, scoped}
-  const attributes = words(handled, ports, scoped);
+  const attributes = structureOf(handled, ports, scoped);
   const size = known < 4 ? 8n : known < 6 ? 16n : 24n;
   const number = call(
     "landlock_create_ruleset",
-    addressOf(attributes),
+    attributes,
     size,
     0n,
   );
@@ -221,38 +157,30 @@ function allowBeneath(ruleset: Fd, path: string, rights: number): boolean {
   if (number < 0) return false;
   using file = new Fd(number);
   // struct landlock_path_beneath_attr {u64 allowed_access; s32 parent_fd}, packed
-  const rule = words(allowed, file.number);
+  const rule = structureOf(allowed, file.number);
   if (allowed !== 0) addRule(ruleset, L.RULE_PATH_BENEATH, rule);
   return true;
 }
 
 function allowPort(ruleset: Fd, port: number, right: number): void {
   // struct landlock_net_port_attr {u64 allowed_access, port}
-  addRule(ruleset, L.RULE_NET_PORT, words(right, port));
+  addRule(ruleset, L.RULE_NET_PORT, structureOf(right, port));
 }
 
-function addRule(
-  ruleset: Fd,
-  type: number,
-  rule: Uint8Array<ArrayBuffer>,
-): void {
+function addRule(ruleset: Fd, type: number, rule: bigint): void {
   const result = call(
     "landlock_add_rule",
     BigInt(ruleset.number),
     BigInt(type),
-    addressOf(rule),
+    rule,
     0n,
   );
   check(result, "landlock_add_rule");
 }
 
-function words(...values: number[]): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new BigUint64Array(values.map(BigInt)).buffer);
-}
-
 /**
- * Encloses this process for good; what it forks or starts, too. Needs `giveUpNewPrivileges` of
- * `seccomp.ts` before.
+ * Encloses this process for good; what it forks or starts, too. It gets no new privileges any more, as
+ * anyone but root must give them up before (prctl(2) PR_SET_NO_NEW_PRIVS).
  *
  * @param ruleset From {@linkcode makeRuleset}, borrowed.
  * @param options `threads`: every thread of this process (else this one alone, which is enough where the
@@ -268,8 +196,13 @@ export function enterDomain(
   const flags = BigInt(atOnce ? L.RESTRICT_SELF_TSYNC : 0);
   const args = [BigInt(ruleset.number), flags];
   const restrict: EveryCall = { call: "landlock_restrict_self", args };
-  if (threads && !atOnce) return onEveryThread([restrict]);
-  check(call(restrict.call, ...args), restrict.call);
+  // It is a thread's own, too, and the others may have been there before.
+  const noNewPrivileges: EveryCall = {
+    call: "prctl",
+    args: [PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n],
+  };
+  const calls = [noNewPrivileges, restrict];
+  onEveryThread(threads && !atOnce ? calls : null, calls);
 }
 
 /** Keeps a zygote's children apart, whose domain is the zygote's: none can signal another, or the zygote. */

@@ -26,6 +26,8 @@ export const linuxPrototypes = {
     result: "i32",
     optional: true,
   },
+  /** `int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)` (Linux). */
+  capset: { parameters: ["buffer", "buffer"], result: "i32", optional: true },
   /** `long syscall(long number, long arg1 … arg5)` with numbers and addresses (Linux). */
   systemCall: {
     name: "syscall",

@@ -111,16 +111,17 @@ export function groupsOf(name: string, gid: number): number[] {
   return [...found.subarray(0, count[0])];
 }
 
-/** What only root may do, else: capabilities(7). */
-export type Capability = "setgid" | "setuid" | "sys_nice" | "sys_resource";
-
-/** Their bits: linux/capability.h. */
-const CAPABILITIES: Readonly<Record<Capability, number>> = {
+/** What only root may do, else (capabilities(7)), and its bits: linux/capability.h. */
+export const CAPABILITIES = {
+  dac_read_search: 2,
   setgid: 6,
   setuid: 7,
+  setpcap: 8,
   sys_nice: 23,
   sys_resource: 24,
-};
+} as const;
+/** One of {@linkcode CAPABILITIES}. */
+export type Capability = keyof typeof CAPABILITIES;
 
 /**
  * Whether this process may do what only root may (capabilities(7)): root in a container often may not,

@@ -1,6 +1,6 @@
 /** Machine code in a handler's process opens no file that was not granted. */
 import assert from "node:assert/strict";
-import { landlockVersion } from "../../src/posix/landlock.ts";
+import { landlockVersion } from "../../src/posix/landlock_abi.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { type Model, models } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";

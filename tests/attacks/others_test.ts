@@ -1,6 +1,6 @@
 /** Machine code in a handler's process reaches no port that was not granted, and no other process. */
 import assert from "node:assert/strict";
-import { landlockVersion } from "../../src/posix/landlock.ts";
+import { landlockVersion } from "../../src/posix/landlock_abi.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { isAlive } from "../helpers/processes.ts";
 import { models } from "../helpers/server.ts";

@@ -4,7 +4,7 @@ import {
   LANDLOCK,
   landlockVersion,
   missingLocks,
-} from "../../src/posix/landlock.ts";
+} from "../../src/posix/landlock_abi.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 
 test(

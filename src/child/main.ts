@@ -5,6 +5,7 @@
  * @module
  */
 import { letGoOfCaches } from "../posix/caches.ts";
+import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
@@ -20,13 +21,15 @@ import { work } from "./worker.ts";
 /**
  * Runs the process to its end.
  *
- * @param args The channel's descriptor, inherited from the parent, and the options.
+ * @param args The channel's descriptor, inherited from the parent, the options, and how to get to the
+ *   server's directory where that has been removed.
  * @returns Never.
  */
 export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const options = decodeOptions(args[1] ?? "");
   setInherit(channel.number, false);
+  enter(channel, args[2]);
   leaveProcessGroup();
   followParent(options);
   setProcessName("mpserv:conn");
@@ -48,6 +51,15 @@ export async function run(args: readonly string[]): Promise<never> {
     giveUp(error);
   }
   Deno.exit();
+}
+
+function enter(channel: Fd, directory: string | undefined): void {
+  try {
+    followInto(directory);
+  } catch (error) {
+    tell(channel.number, failed(0, (error as Error).message));
+    exitNow(1);
+  }
 }
 
 if (import.meta.main) await run(Deno.args);

@@ -11,6 +11,7 @@ import {
   signalName,
   waitFor,
 } from "../posix/forking.ts";
+import { changeDirectory } from "../posix/process.ts";
 import { SHELL } from "./probe_permissions.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
 
@@ -44,6 +45,7 @@ export function forkProbe(rebirth: Rebirth): Promise<never> | Probe {
   const pid = fork();
   if (pid === 0) {
     endWithin(PATIENCE); // also when nobody is left to wait for it
+    changeDirectory("/"); // where the current one has been removed, the runtime starts nothing
     beReborn(rebirth, true);
     return check().then(exitNow, () => exitNow(13));
   }

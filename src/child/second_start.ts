@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { startSomewhere } from "../posix/directory.ts";
 import { ProgramImage } from "../posix/exec.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { readProcStrings } from "../posix/proc.ts";
@@ -36,5 +37,5 @@ export function startAgainIfCrowded(inherited: readonly Fd[]): void {
     { bytes: 0, variables: 0 },
   );
   for (const fd of inherited) setInherit(fd.number, true);
-  image.become([]);
+  startSomewhere(() => image.become([])); // its arguments say where to go, if the directory was removed before
 }

@@ -8,6 +8,7 @@ import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
 import { letGoOfCaches } from "../posix/caches.ts";
 import { forgetDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
+import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { drainSignals, exitNow, fork, leave, reap } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
@@ -41,7 +42,8 @@ const libc = cLibrary("getpid");
 /**
  * Runs the zygote, and in each forked copy of it the child, to the end.
  *
- * @param args The channel and the report socket, both inherited from the parent, and the options.
+ * @param args The channel and the report socket, both inherited from the parent, the options, and how to get
+ *   to the server's directory where that has been removed.
  * @returns Never.
  */
 export async function run(args: readonly string[]): Promise<never> {
@@ -58,6 +60,7 @@ export async function run(args: readonly string[]): Promise<never> {
   let settle: (() => void) | null;
   if ("module" in options.service) catchUncaught();
   try {
+    followInto(args[3]);
     service = await loadService(options.service);
     startAgainIfCrowded([channel, reports]);
     await rehearseService(service, options);

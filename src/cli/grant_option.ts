@@ -34,6 +34,20 @@ function grants(text: string, before: string[] | undefined): string[] {
 }
 
 /**
+ * A grant whose path does not depend on a directory that may be removed.
+ *
+ * @param grant Such as `read=quotes.txt`.
+ * @returns The same, from the root on; any other grant as it is.
+ */
+export function inFull(grant: string): string {
+  const [kind, path] = grant.split(/=(.*)/s, 2);
+  if (path === undefined || path.startsWith("/")) return grant;
+  const isPath = kind === "read" || kind === "write" ||
+    kind === "run" && path.includes("/"); // else it is looked for in PATH
+  return isPath ? `${kind}=${Deno.cwd()}/${path}` : grant;
+}
+
+/**
  * Checks grants against what serves.
  *
  * @param list What was granted; undefined when nothing was.

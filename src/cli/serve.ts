@@ -30,6 +30,7 @@ import type { ServiceChoice } from "../service/load.ts";
 import { gateOptions } from "./admission_options.ts";
 import { hintAtFilter } from "./filter_hint.ts";
 import { resolveHandler } from "./handler.ts";
+import { inFull } from "./grant_option.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
 import { resolveSandbox } from "./sandbox.ts";
@@ -190,7 +191,7 @@ async function childOptions(
     service: code ? { module: code.module } : await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
-    grants: program ? [] : grant ?? [], // a program has its variables already, and no Deno in it
+    grants: program ? [] : (grant ?? []).map(inFull), // a program has its variables already, and no Deno in it
     standing: resolveStanding(options),
     sandbox,
     // Only these can start processes.

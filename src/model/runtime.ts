@@ -4,6 +4,7 @@
  * @module
  */
 import { type ChildOptions, encodeProgram } from "../child/options.ts";
+import { startSomewhere } from "../posix/directory.ts";
 import { type CommandLine, runtimeEnvironment } from "../program.ts";
 
 /** Processes that the runtime started and will reap itself. */
@@ -35,7 +36,7 @@ export function isKeptForRuntime(pid: number): boolean {
 /**
  * Starts a process. What it is to inherit must be inheritable.
  *
- * @param line What to start.
+ * @param line What to start; where our directory has been removed, its last argument says how to get there.
  * @param options How it serves.
  * @param env Its environment.
  * @returns The process.
@@ -47,15 +48,18 @@ export function startRuntime(
   env: Record<string, string> = childEnvironment(options),
 ): Deno.ChildProcess {
   const program = encodeProgram(options);
-  const command = new Deno.Command(line.program, {
-    args: line.args,
-    stdin: program ? "piped" : "null",
-    stdout: "inherit",
-    stderr: "inherit",
-    clearEnv: true,
-    env,
-  });
-  const process = keepForRuntime(command.spawn());
+  const process = keepForRuntime(
+    startSomewhere((removed) =>
+      new Deno.Command(line.program, {
+        args: removed === undefined ? line.args : [...line.args, removed],
+        stdin: program ? "piped" : "null",
+        stdout: "inherit",
+        stderr: "inherit",
+        clearEnv: true,
+        env,
+      }).spawn()
+    ),
+  );
   if (program) void say(process, program);
   return process;
 }

@@ -142,6 +142,8 @@ export const prototypes = {
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   /** `mode_t umask(mode_t mask)`. */
   umask: { parameters: ["u32"], result: "u32" },
+  /** `int fchdir(int fd)`. */
+  fchdir: { parameters: ["i32"], result: "i32" },
   /** `int chdir(const char *path)`. */
   chdir: { parameters: ["buffer"], result: "i32" },
   /** `struct passwd *getpwnam(const char *name)`. */

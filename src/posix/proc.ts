@@ -45,7 +45,7 @@ export function readProcStrings(path: string): string[] {
 
 function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
   using file = openPath(path);
-  let bytes = new Uint8Array(64 * 1024);
+  let bytes = new Uint8Array(4 * 1024);
   let length = 0;
   for (let count; (count = read(file.number, bytes.subarray(length))) > 0;) {
     length += count;

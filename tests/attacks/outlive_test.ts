@@ -88,6 +88,11 @@ async function pidsFrom(conn: Deno.Conn): Promise<number[]> {
   return pids;
 }
 
+/** Kills them at the end of the block, if the server has not. */
+function killedAtEnd(pids: readonly number[]): Disposable {
+  return { [Symbol.dispose]: () => pids.forEach(killNow) };
+}
+
 /** All of them end; whatever is left is killed. */
 async function allEnd(pids: readonly number[]): Promise<void> {
   try {
@@ -118,6 +123,7 @@ for (const model of programModels()) {
         await using server = await serve([], escaping(STAYS, [way]));
         using other = await connect(server.port);
         const spared = await pidsFrom(other);
+        using _spared = killedAtEnd(spared);
         using conn = await connect(server.port);
         const pids = await pidsFrom(conn);
         const { code } = await runCommand(["drop", "2", String(server.port)]);
@@ -227,6 +233,7 @@ for (const model of models()) {
     const pids = await pidsFrom(conn);
     using other = await connect(server.port);
     const spared = await pidsFrom(other);
+    using _spared = killedAtEnd(spared);
     assert.deepEqual([...pids, ...spared].filter(isAlive).length, 2);
     await runCommand(["drop", "1", String(server.port)]);
     await allEnd(pids);

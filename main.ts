@@ -28,8 +28,6 @@ async function run(args: readonly string[]): Promise<void> {
       return (await import("./src/child/main.ts")).run(rest);
     case "@zygote":
       return (await import("./src/child/zygote.ts")).run(rest);
-    case "@check":
-      return (await import("./src/child/check.ts")).run(rest);
     case "@writer":
       return (await import("./src/client/writer.ts")).run(rest);
     case "@bench":

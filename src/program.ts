@@ -13,7 +13,6 @@ import { RUNTIME_VARIABLES, selectEnvironment } from "./environment.ts";
 export const ROLES = {
   "@child": "./child/main.ts",
   "@zygote": "./child/zygote.ts",
-  "@check": "./child/check.ts",
   "@writer": "./client/writer.ts",
   "@bench": "./bench/role.ts",
 } as const;
@@ -27,8 +26,11 @@ export interface RoleOptions {
   readonly permissions: readonly string[];
   /** V8 flags when it runs from source; compiled ones are baked in. */
   readonly v8Flags?: readonly string[];
-  /** A module outside of this program to load first, from source: so it needs no permission to be read. */
-  readonly preload?: string | undefined;
+  /**
+   * The URL of a person's module that the role loads. From source the runtime reads it with our own code,
+   * so that it needs no permission to be read, and it is run when the role asks for it.
+   */
+  readonly module?: string | undefined;
 }
 
 /** A command line to start. */
@@ -63,12 +65,42 @@ export function roleCommand(
     "--no-lock",
     "--cached-only",
   ];
-  if (options.preload) flags.push(`--preload=${options.preload}`);
   if (options.v8Flags?.length) {
     flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
   }
-  const file = new URL(ROLES[role], import.meta.url).href;
-  return { program, args: [...flags, ...options.permissions, file, ...args] };
+  let entry = new URL(ROLES[role], import.meta.url).href;
+  if (options.module !== undefined) {
+    const file = entry;
+    entry = moduleEntry(file, options.module);
+    flags.push(`--import-map=${dataUrl("json", closedImportMap(entry, file))}`);
+  }
+  return { program, args: [...flags, ...options.permissions, entry, ...args] };
+}
+
+/** All that a person's module may import of ours: types. */
+const PUBLIC = new URL("./mod.ts", import.meta.url).href;
+/** Where our own modules are. */
+const OURS = new URL("./", import.meta.url).href;
+
+/** A module that runs a role, and hands it what loads the person's: a literal path, so that it is read at once. */
+function moduleEntry(role: string, module: string): string {
+  const [from, load] = [JSON.stringify(role), JSON.stringify(module)];
+  return dataUrl(
+    "javascript",
+    `import{run}from${from};await run(Deno.args,()=>import(${load}))`,
+  );
+}
+
+/** Lets nobody but our own modules, and the entry, import our modules: they hold functions of the system. */
+function closedImportMap(entry: string, role: string): string {
+  return JSON.stringify({
+    imports: { [OURS]: null, [PUBLIC]: PUBLIC },
+    scopes: { [OURS]: { [OURS]: OURS }, [entry]: { [role]: role } },
+  });
+}
+
+function dataUrl(type: string, text: string): string {
+  return `data:application/${type},${encodeURIComponent(text)}`;
 }
 
 /** What the kernel appends to the path of an executable that was removed or replaced, proc(5). */

@@ -16,16 +16,17 @@ const MOST_PLACE = 120;
  * Describes whatever was thrown.
  *
  * @param error Anything.
- * @returns One line of at most 200 bytes, with the file and line that it came from if they are known.
+ * @param most How many bytes it may have.
+ * @returns One line, with the file and line that it came from if they are known.
  */
-export function describeError(error: unknown): string {
+export function describeError(error: unknown, most = MOST): string {
   try {
-    if (!(error instanceof Error)) return clip(oneLine(show(error)), MOST);
+    if (!(error instanceof Error)) return clip(oneLine(show(error)), most);
     const text = oneLine(`${error.name}: ${error.message}`);
     const place = placeOf(error);
-    if (place === undefined) return clip(text, MOST);
+    if (place === undefined) return clip(text, most);
     const end = ` at ${place.slice(-MOST_PLACE)}`;
-    return clip(text, MOST - new TextEncoder().encode(end).length) + end;
+    return clip(text, most - new TextEncoder().encode(end).length) + end;
   } catch {
     return "an error that cannot be shown"; // its own code threw
   }

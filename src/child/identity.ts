@@ -12,6 +12,10 @@ import { socketPair } from "../posix/sockets.ts";
 
 const libc = cLibrary("getpid");
 
+// Taken before a module is loaded that may put something else in their place.
+const getRandomValues = crypto.getRandomValues.bind(crypto);
+const randomUUID = crypto.randomUUID.bind(crypto);
+
 /** Words of random state that `Math.random` draws at a time. */
 const POOL = 256;
 const pool = new Uint32Array(POOL);
@@ -20,7 +24,7 @@ let used = POOL;
 /** A uniform double in [0, 1) with 53 random bits, from the system's generator. */
 function random(): number {
   if (used === POOL) {
-    crypto.getRandomValues(pool);
+    getRandomValues(pool);
     used = 0;
   }
   const high = pool[used++]! >>> 5;
@@ -29,10 +33,22 @@ function random(): number {
 }
 
 /**
- * Makes `Math.random`, `Deno.pid` and the generators behind Web Crypto fit to be copied by a fork.
- * Call it once in the zygote, after everything is loaded and before the first fork.
+ * Makes `Math.random` and `Deno.pid` fit to be copied by a fork: V8's generator cannot be told to seed
+ * again, and the pid is a copy. Call it once in the zygote, before a module is loaded that may keep them.
+ */
+export function replaceIdentity(): void {
+  Object.defineProperty(Deno, "pid", {
+    get: () => libc.getpid(),
+    configurable: true,
+    enumerable: true,
+  });
+  Math.random = random;
+}
+
+/**
+ * Makes the generators behind Web Crypto fit to be copied by a fork. Call it once in the zygote, after
+ * everything is loaded and before the first fork.
  *
- * - `Math.random`: V8 cannot be told to seed again, so it is replaced.
  * - `crypto.getRandomValues`: the runtime's generator keeps a block of up to 256 bytes and notices a
  *   fork only when it fills the next (pthread_atfork(3)); `crypto.randomUUID` keeps a batch of up to
  *   128. What is left of both is used up here, or every child would get the same.
@@ -40,19 +56,13 @@ function random(): number {
  * @param generators More of the kind, that a service's modules may have used.
  * @throws {TypeError} When two children would still draw the same.
  */
-export function prepareIdentity(
+export function useUpRandomness(
   generators: readonly (() => string)[] = [],
 ): void {
-  Object.defineProperty(Deno, "pid", {
-    get: () => libc.getpid(),
-    configurable: true,
-    enumerable: true,
-  });
-  Math.random = random;
   const word = new Uint32Array(1);
   useUp([
-    () => String(crypto.getRandomValues(word)[0]),
-    () => crypto.randomUUID(),
+    () => String(getRandomValues(word)[0]),
+    () => randomUUID(),
     ...generators,
   ]);
 }

@@ -9,13 +9,19 @@ import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import { loadService } from "../service/load.ts";
+import {
+  type LoadedService,
+  type LoadModule,
+  loadService,
+} from "../service/load.ts";
+import { failureOf } from "./failure.ts";
+import { loadModule } from "./loading.ts";
 import { decodeOptions } from "./options.ts";
 import { enterSandbox, followParent } from "./sandbox.ts";
-import { revokePermissions } from "../permissions.ts";
+import { noteMemory } from "./standing.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
-import { failed, tell } from "./tell.ts";
-import { catchUncaught, giveUp } from "./uncaught.ts";
+import { failed, step, tell } from "./tell.ts";
+import { giveUp } from "./uncaught.ts";
 import { work } from "./worker.ts";
 
 /**
@@ -23,9 +29,13 @@ import { work } from "./worker.ts";
  *
  * @param args The channel's descriptor, inherited from the parent, the options, and how to get to the
  *   server's directory where that has been removed.
+ * @param load Runs the person's module, where a handler serves.
  * @returns Never.
  */
-export async function run(args: readonly string[]): Promise<never> {
+export async function run(
+  args: readonly string[],
+  load?: LoadModule,
+): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const options = decodeOptions(args[1] ?? "");
   setInherit(channel.number, false);
@@ -33,20 +43,27 @@ export async function run(args: readonly string[]): Promise<never> {
   leaveProcessGroup();
   followParent(options);
   setProcessName("mpserv:conn");
-  if ("module" in options.service) catchUncaught();
-  const service = await loadService(options.service);
-  prepareStopSignal();
-  letGoOfCaches();
-  let listener: Fd | null;
+  prepareStopSignal({ isZygote: false });
+  let serve: LoadedService["serve"];
   try {
-    listener = enterSandbox(options);
+    const own = "module" in options.service
+      ? null
+      : await loadService(options.service);
+    letGoOfCaches();
+    const sandbox = enterSandbox(options, { isZygote: false });
+    const { listener } = sandbox;
+    tell(channel.number, step("loading the module"), listener?.number);
+    listener?.close();
+    ({ serve } = own ?? await loadModule(options, load));
+    noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready
+    sandbox.narrow();
   } catch (error) {
-    tell(channel.number, failed(0, (error as Error).message));
+    const { message } = error as Error;
+    tell(channel.number, failed(0, message, failureOf(error)));
     return exitNow(1);
   }
-  revokePermissions(options.grants);
   try {
-    await work(channel, service.serve, options, listener);
+    await work(channel, serve, options);
   } catch (error) {
     giveUp(error);
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { POLLIN } from "../posix/abi.ts";
 import {
   decodeStatus,
   endWithin,
@@ -11,17 +12,20 @@ import {
   signalName,
   waitFor,
 } from "../posix/forking.ts";
+import { pollLater, write } from "../posix/io.ts";
 import { changeDirectory } from "../posix/process.ts";
-import { SHELL } from "./probe_permissions.ts";
+import { socketPair } from "../posix/sockets.ts";
+import type { ChildOptions } from "./options.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
 
 /** Seconds that the test child has. */
 const PATIENCE = 3;
+const SHELL = "/bin/sh";
 
 /** Exit codes of the test child, each naming what did not work. */
 const FAILURES: Readonly<Record<number, string>> = {
   10: "a timer did not run",
-  11: "a file could not be read",
+  11: "a thread did not do its work",
   12: "a subprocess could not be run",
 };
 
@@ -39,15 +43,19 @@ export interface Probe {
  * Forks the test child.
  *
  * @param rebirth What the zygote prepared.
+ * @param options How children serve.
  * @returns In the zygote the child; in the test child what it must await to get to its event loop.
  */
-export function forkProbe(rebirth: Rebirth): Promise<never> | Probe {
+export function forkProbe(
+  rebirth: Rebirth,
+  { grants, sandbox }: ChildOptions,
+): Promise<never> | Probe {
   const pid = fork();
   if (pid === 0) {
     endWithin(PATIENCE); // also when nobody is left to wait for it
-    changeDirectory("/"); // where the current one has been removed, the runtime starts nothing
     beReborn(rebirth, true);
-    return check().then(exitNow, () => exitNow(13));
+    const runs = grants.includes("run") && sandbox.level !== "strict";
+    return check(runs).then(exitNow, () => exitNow(13));
   }
   return { wait: () => judge(waitFor(pid)) };
 }
@@ -61,13 +69,17 @@ function judge(status: number): void {
   throw new TypeError(`Cannot fork: a forked test process failed: ${what}`);
 }
 
-async function check(): Promise<number> {
+async function check(runs: boolean): Promise<number> {
   const timer = await new Promise((resolve) =>
     setTimeout(() => resolve(true), 1)
   );
   if (!timer) return 10;
-  using file = await Deno.open(SHELL);
-  if (await file.read(new Uint8Array(64)) === null) return 11;
+  const [ours, theirs] = socketPair();
+  const ready = pollLater(ours.number, POLLIN, -1);
+  write(theirs.number, new Uint8Array(1));
+  if (await ready === 0) return 11;
+  if (!runs) return 0;
+  changeDirectory("/"); // where the current one has been removed, the runtime starts nothing
   const { code } = await new Deno.Command(SHELL, { args: ["-c", "exit 7"] })
     .output();
   return code === 7 ? 0 : 12;

@@ -7,8 +7,7 @@
  * 2. The event loop is looked at, to be rebuilt in children (`posix/reactor.ts`).
  * 3. Memory is made one that children have too (`posix/memory.ts`).
  * 4. Random state is used up, and identity is made a question instead of a copy (`identity.ts`).
- * 5. Permissions are given up, for all children at once.
- * 6. SIGCHLD is blocked and becomes a descriptor.
+ * 5. SIGCHLD is blocked and becomes a descriptor.
  *
  * In each child, in this order:
  * 1. SIGCHLD is let through again; where the runtime's signal thread exists in the zygote, it does not
@@ -21,21 +20,16 @@
  *
  * @module
  */
-import type { Fd } from "../posix/fd.ts";
-import {
-  resetSignals,
-  unblockChildSignal,
-  watchChildren,
-} from "../posix/forking.ts";
-import { keepMemoryForkable } from "../posix/memory.ts";
+import { resetSignals, unblockChildSignal } from "../posix/forking.ts";
+import { prepareMemory } from "../posix/memory.ts";
 import { type Reactor, renewReactor, scanReactor } from "../posix/reactor.ts";
 import { parkThreadPool } from "../posix/threads.ts";
 import {
-  prepareIdentity,
   renewIdentity,
   renewNodeProcess,
+  replaceIdentity,
+  useUpRandomness,
 } from "./identity.ts";
-import { revokePermissions } from "../permissions.ts";
 
 /** SIGHUP, SIGINT, SIGUSR1, SIGTERM: what the runtime may have put handlers on. */
 const HANDLED_SIGNALS = [1, 2, 10, 15];
@@ -48,30 +42,29 @@ export interface Rebirth {
   readonly lostThreads: boolean;
 }
 
-/**
- * Readies this process to be forked; the first four steps above.
- *
- * @param generators Random generators of the service's modules, see {@linkcode prepareIdentity}.
- * @returns What children need.
- * @throws {Error} When this runtime or kernel cannot be forked; the message says why.
- */
-export function prepareRebirth(generators: readonly (() => string)[]): Rebirth {
-  const lostThreads = parkThreadPool();
-  const reactor = scanReactor();
-  keepMemoryForkable();
-  prepareIdentity(generators);
-  return { reactor, lostThreads };
-}
+/** Readies a process to be forked. */
+export class ForkPreparation {
+  readonly #keepMemoryForkable = prepareMemory();
 
-/**
- * Steps 5 and 6: from here on this process only forks and reaps.
- *
- * @param grants Permissions that children keep.
- * @returns Readable when a child has ended; the caller's to close.
- */
-export function settleDown(grants: readonly string[]): Fd {
-  revokePermissions(grants);
-  return watchChildren();
+  /** Before a module is loaded that may keep what it finds, and while FFI permission still stands. */
+  constructor() {
+    replaceIdentity();
+  }
+
+  /**
+   * The first four steps above.
+   *
+   * @param generators Random generators of the service's modules, see {@linkcode useUpRandomness}.
+   * @returns What children need.
+   * @throws {Error} When this runtime or kernel cannot be forked; the message says why.
+   */
+  finish(generators: readonly (() => string)[]): Rebirth {
+    const lostThreads = parkThreadPool();
+    const reactor = scanReactor();
+    this.#keepMemoryForkable();
+    useUpRandomness(generators);
+    return { reactor, lostThreads };
+  }
 }
 
 /**

@@ -33,12 +33,12 @@ const PEER = new Uint8Array(16); // of a struct sockaddr_in
  * Serves a few connections to itself. A person's handler is loaded, but not called without a client:
  * what it uses of a connection is exercised in its place.
  *
- * @param service What children will run.
+ * @param asynchronous Whether children use their event loop.
  * @param options How to serve.
  * @returns Resolves when all is warm. It must not take 500 ms: Deno then starts a thread for signals.
  */
 export async function rehearseService(
-  { asynchronous }: LoadedService,
+  asynchronous: boolean,
   options: ChildOptions,
 ): Promise<void> {
   const services = asynchronous

@@ -1,11 +1,12 @@
 /**
  * The sandbox around a process that serves: what the system itself lets it do, whatever its code wants.
- * A zygote enters it once, before it forks, and its children have it from their first instruction; a
- * spawned process enters it when it has loaded its code, before it asks for a connection.
+ * A process enters it when it has loaded our code, and before it runs any of a person's; the children of a
+ * zygote have it from their first instruction.
  *
  * 1. It ends when the process dies that it waits for (`prctl(2)` PR_SET_PDEATHSIG): a zygote always, a
  *    spawned process until it takes a connection, which it then serves to the end.
- * 2. It leaves no core file, in which a stranger's bytes would lie about.
+ * 2. It is whom a person asked for (`standing.ts`), and leaves no core file, in which a stranger's bytes
+ *    would lie about.
  * 3. Programs that it runs get no privileges that it has not (PR_SET_NO_NEW_PRIVS).
  * 4. A handler or a built-in service of a root server has none of root's capabilities: it is a user who
  *    owns root's files.
@@ -14,10 +15,14 @@
  *    user may.
  * 6. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
  *    is asked, who says in the log what it was, and ends the process.
+ * 7. It gives up Deno's permissions, but for those that were granted.
  *
  * @module
  */
-import { limitCapabilities } from "../posix/capabilities.ts";
+import {
+  giveUpBoundingSet,
+  giveUpCapabilities,
+} from "../posix/capabilities.ts";
 import { assemblePolicy, type Policy } from "../posix/syscall_filter.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
@@ -26,17 +31,19 @@ import { setLimit } from "../posix/limits.ts";
 import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
 import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { dieWithParent } from "../posix/process.ts";
+import { dieWithParent, setDumpable } from "../posix/process.ts";
+import { grantKind, revokePermissions } from "../permissions.ts";
 import {
   FilterFence,
   giveUpNewPrivileges,
   installFilter,
+  prepareFilter,
 } from "../posix/seccomp.ts";
 import { defaultPolicy } from "./default_policy.ts";
+import { SandboxError } from "./failure.ts";
 import type { ChildOptions } from "./options.ts";
-import { grantKind } from "../permissions.ts";
-import { findPlaces, reachOf } from "./reach.ts";
-import { neededFor, noteMemory } from "./standing.ts";
+import { findPlaces, type Places, reachOf } from "./reach.ts";
+import { takeIdentity } from "./standing.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
 
 const libc = cLibrary("getpid");
@@ -70,56 +77,94 @@ export function prepareFence(
 }
 
 /**
- * Enters the sandbox, for good; call it while FFI permission still stands.
+ * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
  *
  * @param options How this process, or the children of this zygote, serve.
- * @param fence A zygote's, from {@linkcode prepareFence}; left out by a process that serves itself.
- * @returns What the parent must listen to, this process's to hand over and close; null where nobody is
- *   asked.
- * @throws {TypeError} When a person asked for what the system refuses.
+ * @param role `isZygote`: whether this process forks those that serve; `isParked`: whether its other threads
+ *   do nothing any more.
+ * @returns The sandbox.
+ * @throws {SandboxError} When a person asked for what the system refuses.
+ * @throws {Error} When it cannot be whom a person asked for.
  */
 export function enterSandbox(
   options: ChildOptions,
-  fence?: Fence | null,
+  role: Role,
+): Sandbox {
+  const { standing, service, sandbox } = options;
+  const isProgram = "program" in service;
+  const isEnclosed = sandbox.level !== "off" && !isProgram &&
+    landlockVersion() > 0;
+  // What it may reach is looked for as long as it may look: the user may not.
+  const domains = isEnclosed ? prepareDomains(options, role) : null;
+  // A program takes its place later, and with it what was asked for.
+  if (standing && !isProgram) {
+    const threads = !role.isParked;
+    if (sandbox.level !== "off") giveUpBoundingSet({ threads });
+    takeIdentity(standing);
+  }
+  if (sandbox.level !== "off") {
+    setLimit("core", { soft: 0, hard: 0 });
+    giveUpNewPrivileges();
+    if (!isProgram) giveUpCapabilities({ threads: !role.isParked });
+  }
+  const isOther = standing?.user !== undefined && role.isZygote;
+  if (isOther) setDumpable(true); // it looks at itself under /proc before it forks
+  domains?.enter();
+  // From here until the parent has the listener, no call is made that it would be asked about.
+  const listener = enterFilters(options, role);
+  revokePermissions(grantsToLoad(options));
+  followParent(options); // the kernel forgets it when the user changes
+  return {
+    listener,
+    isComplete: sandbox.level === "default" || listener !== null,
+    narrow: () => {
+      if (isOther) setDumpable(false);
+      domains?.narrow();
+      // To name the places in it, the runtime would read files.
+      if (listener) Error.stackTraceLimit = 0;
+    },
+  };
+}
+
+/** The process that enters a sandbox. */
+interface Role {
+  readonly isZygote: boolean;
+  readonly isParked?: boolean;
+}
+
+/** A sandbox that was entered. */
+export interface Sandbox {
+  /** What the parent must listen to, this process's to hand over and close; null where nobody is asked. */
+  readonly listener: Fd | null;
+  /** Whether it is as strict as it was to be, so that a fence belongs to it. */
+  readonly isComplete: boolean;
+  /** Takes from this process what it needs no more, once the code of a service is loaded. */
+  narrow(): void;
+}
+
+function enterFilters(
+  options: ChildOptions,
+  { isZygote, isParked = false }: Role,
 ): Fd | null {
   const { sandbox, standing, grants, service } = options;
-  if (sandbox.level === "off") return null;
-  setLimit("core", { soft: 0, hard: 0 });
-  giveUpNewPrivileges();
-  // A zygote's other threads are parked for good, and its children do not have them.
-  const isZygote = fence !== undefined;
-  if (isZygote) noteMemory(standing); // its children cannot ask: theirs is no file that was granted
-  if (!("program" in service)) {
-    const threads = !isZygote;
-    limitCapabilities(neededFor(standing), { threads });
-    enclose(options, threads);
-  }
-  if (sandbox.level === "default") fence?.arm();
-  if (!sandbox.hasFilters) return null;
+  if (sandbox.level === "off" || !sandbox.hasFilters) return null;
   const pid = isZygote ? null : libc.getpid();
   const install = (policy: Policy, listen: boolean) =>
-    installFilter(assemblePolicy(policy, Deno.build.arch), {
-      threads: !isZygote,
+    installFilter(prepareFilter(assemblePolicy(policy, Deno.build.arch)), {
+      threads: !isParked,
       listen,
     });
   // Where it was not asked for, processes of one thread get it: what a runtime's other threads do, and
   // when, is no business of the service.
   if (sandbox.level === "strict" && (isZygote || sandbox.isWanted)) {
-    if (!isZygote) noteMemory(standing);
     void new Date().toString(); // the time zone's file is read at the first date
     const isHandler = "module" in service;
     try {
-      const listener = install(
-        strictPolicy({ standing, isHandler, pid }),
-        true,
-      );
-      fence?.arm();
-      Error.stackTraceLimit = 0; // to name the places in it, the runtime would read files
-      return listener;
+      return install(strictPolicy({ standing, isHandler, pid }), true);
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
-        throw new TypeError(
+        throw new SandboxError(
           `Cannot use --sandbox strict: ${error.message}: leave the option out`,
         );
       }
@@ -129,15 +174,46 @@ export function enterSandbox(
   return install(defaultPolicy({ grants, isProgram, pid }), false);
 }
 
-/** Lets it reach what was granted, and nothing else; a program may do what its user may. */
-function enclose(
+/**
+ * What this process may reach: what was granted, and nothing else; a program may do what its user may.
+ *
+ * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
+ */
+function prepareDomains(
   { grants, service }: ChildOptions,
-  threads: boolean,
-): void {
-  if (landlockVersion() === 0) return;
+  { isZygote, isParked = false }: Role,
+): { enter(): void; narrow(): void } {
   const project = "module" in service
     ? [decodeURIComponent(new URL(".", service.module).pathname)]
     : [];
-  using ruleset = makeRuleset(reachOf(grants, findPlaces(project)));
-  enterDomain(ruleset, { threads });
+  const places = findPlaces(project);
+  const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
+  const last = rulesOf(places);
+  // It looks at its own threads and its event loop before it forks.
+  const own = ["/proc/self/task", "/proc/self/fdinfo"];
+  const runtime = [...places.runtime, ...own];
+  const first = isZygote && !isParked ? rulesOf({ ...places, runtime }) : null;
+  return {
+    enter: () => {
+      enterDomain(first ?? last, { threads: !isParked });
+      (first ?? last).close();
+    },
+    narrow: () => {
+      if (first === null) return;
+      enterDomain(last);
+      last.close();
+    },
+  };
+}
+
+/**
+ * What may be kept until the module has loaded: from source the runtime has read it with our own code; a
+ * compiled program reads it now, and Landlock holds what.
+ *
+ * @param options How this process serves.
+ * @returns Permissions, by Deno's names.
+ */
+function grantsToLoad({ grants, service }: ChildOptions): string[] {
+  const reads = Deno.build.standalone && "module" in service;
+  return reads ? [...grants, "read"] : [...grants];
 }

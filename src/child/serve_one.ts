@@ -17,7 +17,12 @@ import {
 } from "./connection.ts";
 import { describeError } from "./describe_error.ts";
 import type { ChildOptions } from "./options.ts";
-import { programMemory, type Standing, takeStanding } from "./standing.ts";
+import {
+  programMemory,
+  type Standing,
+  takeIdentity,
+  takeLimits,
+} from "./standing.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { untilUncaught } from "./uncaught.ts";
 import {
@@ -58,7 +63,7 @@ export function serveOne(
     stop: stopSignal,
   });
   try {
-    if (standing) takeStanding(standing, false);
+    if (standing) takeLimits(standing, false);
   } catch (error) {
     close(connection);
     return refusal(error as Error);
@@ -102,7 +107,11 @@ function become(
 ): Outcome {
   try {
     return program.become(fd, { id, peer }, {
-      first: () => standing && takeStanding(standing, true),
+      first: () => {
+        if (!standing) return;
+        takeLimits(standing, true); // while it may
+        takeIdentity(standing);
+      },
       last: standing && programMemory(standing),
     });
   } catch (error) {

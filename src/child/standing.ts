@@ -1,7 +1,8 @@
 /**
- * Who a connection process is, and what it may use: what a person asked for beside the service. It is
- * taken up by each process on its own, after its first connection has come and before a byte of it is
- * read, so that a zygote stays as it is, and no limit stands in the way of the handover.
+ * Who a connection process is, and what it may use: what a person asked for beside the service. Who it is
+ * a process takes up before it runs any of the person's code; a zygote, for all its children. What it may
+ * use it takes up after its first connection has come and before a byte of it is read, so that no limit
+ * stands in the way of the handover. A program takes up both when it takes the place of its process.
  *
  * @module
  */
@@ -13,7 +14,6 @@ import {
   setLimit,
   setNice,
 } from "../posix/limits.ts";
-import { giveUpCapabilities, type Kept } from "../posix/capabilities.ts";
 import { changeDirectory, setUmask } from "../posix/process.ts";
 import { becomeUser, type User } from "../posix/users.ts";
 
@@ -37,7 +37,7 @@ export interface Standing {
 /** Bytes: more than any process has. */
 const PLENTY = 2 ** 52;
 
-let isTaken = false;
+let isLimited = false;
 let noted: number | undefined;
 
 /**
@@ -51,31 +51,35 @@ export function noteMemory(standing: Standing | undefined): void {
 }
 
 /**
- * What root's children must still be able to do to take it up.
+ * Becomes who was asked for.
  *
  * @param standing What was asked for.
- * @returns What is kept until then.
+ * @throws {Error} When the system refuses; then nothing must be served.
  */
-export function neededFor(standing: Standing | undefined): Kept {
-  if (!standing) return {};
-  return {
-    everywhere: standing.user ? ["setuid", "setgid"] : [],
-    here: ["sys_nice", "sys_resource", "dac_read_search"],
-  };
+export function takeIdentity(standing: Standing): void {
+  const { user, directory, umask, nice, limits } = standing;
+  // Later it may not have more than it has now.
+  for (const [resource, bound] of Object.entries(limits)) {
+    const { soft, hard } = getLimit(resource as Resource);
+    const most = resource === "cpu" ? bound + 1 : bound;
+    if (most > hard) setLimit(resource as Resource, { soft, hard: most });
+  }
+  if (nice !== undefined) setNice(nice);
+  if (umask !== undefined) setUmask(umask);
+  if (user !== undefined) becomeUser(user);
+  if (directory !== undefined) enter(directory);
 }
 
 /**
- * Takes it up, once in a process.
+ * Takes up the limits, once in a process.
  *
  * @param standing What was asked for.
  * @param isProgram Whether a program takes this process's place: its memory is limited last, by
  *   {@linkcode programMemory}, since the runtime has more than it may have.
  * @throws {Error} When the system refuses; then nothing must be served.
  */
-export function takeStanding(standing: Standing, isProgram: boolean): void {
-  if (isTaken) return;
-  const { user, directory, umask, nice, limits } = standing;
-  if (nice !== undefined) setNice(nice);
+export function takeLimits({ limits }: Standing, isProgram: boolean): void {
+  if (isLimited) return;
   const { cpu, memory, files, processes } = limits;
   // SIGXCPU comes at the first, and can be caught; SIGKILL a second later.
   if (cpu !== undefined) setLimit("cpu", { soft: cpu, hard: cpu + 1 });
@@ -84,11 +88,7 @@ export function takeStanding(standing: Standing, isProgram: boolean): void {
   if (memory !== undefined && !isProgram) {
     setLimit("memory", same((noted ?? memoryInUse()) + memory));
   }
-  if (umask !== undefined) setUmask(umask);
-  if (user !== undefined) becomeUser(user);
-  if (directory !== undefined) enter(directory);
-  if (!isProgram) giveUpCapabilities();
-  isTaken = true;
+  isLimited = true;
 }
 
 /** The directory was there at start; the user alone may not be let in. */

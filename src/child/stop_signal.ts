@@ -4,12 +4,26 @@
  *
  * @module
  */
-import { holdStopSignal, releaseStopSignal } from "../posix/forking.ts";
+import { POLLIN } from "../posix/abi.ts";
+import {
+  holdStopSignal,
+  releaseStopSignal,
+  watchStopSignal,
+} from "../posix/forking.ts";
+import { pollLater } from "../posix/io.ts";
 
 let controller: AbortController | undefined;
 
-/** Holds the signal back from here on: it would end a process that is not prepared for it. */
-export function prepareStopSignal(): void {
+/** A forked child may lack the thread of the runtime's listeners, but all its own hold the signal back. */
+let isForked = false;
+
+/**
+ * Holds the signal back from here on: it would end a process that is not prepared for it.
+ *
+ * @param process Whether those that serve are forked from this process.
+ */
+export function prepareStopSignal(process: { isZygote: boolean }): void {
+  isForked = process.isZygote;
   holdStopSignal();
 }
 
@@ -22,10 +36,18 @@ export function stopSignal(): AbortSignal {
   if (!controller) {
     const made = new AbortController();
     controller = made;
-    Deno.addSignalListener("SIGUSR2", () => {
-      made.abort(new DOMException("The server is draining", "AbortError"));
-    });
-    releaseStopSignal();
+    onStop(() =>
+      made.abort(new DOMException("The server is draining", "AbortError"))
+    );
   }
   return controller.signal;
+}
+
+function onStop(stop: () => void): void {
+  if (isForked) {
+    const fd = watchStopSignal(); // open until this process ends
+    return void pollLater(fd.number, POLLIN, -1).then(stop);
+  }
+  Deno.addSignalListener("SIGUSR2", stop);
+  releaseStopSignal();
 }

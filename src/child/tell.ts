@@ -7,7 +7,13 @@ import { POLLOUT } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
-import { encodeReport, type Outcome, type Report } from "./wire.ts";
+import {
+  encodeReport,
+  type Failure,
+  FAILURES,
+  type Outcome,
+  type Report,
+} from "./wire.ts";
 
 /**
  * Sends a report, and waits while the parent is behind with reading. A parent that is gone takes
@@ -67,15 +73,34 @@ export function ready(pid: number): Report {
 }
 
 /**
- * No child could be forked.
+ * This process, or a child of it, cannot serve.
  *
- * @param id For which connection; 0 for none.
+ * @param id The connection that it was for; 0 for none.
  * @param text Why.
- * @returns What to tell.
+ * @param failure What kind of failure it is.
+ * @returns The report.
  */
-export function failed(id: number, text: string): Report {
-  const outcome = { bytesIn: 0, bytesOut: 0, reason: "error", text } as const;
-  return { kind: "failed", id, pid: 0, outcome, status: 0 };
+export function failed(
+  id: number,
+  text: string,
+  failure: Failure = "system",
+): Report {
+  const status = FAILURES.indexOf(failure);
+  return { kind: "failed", id, pid: 0, outcome: saying(text), status };
+}
+
+/**
+ * Where this process is on its way to its work.
+ *
+ * @param text What it does next, such as `loading the module`.
+ * @returns The report.
+ */
+export function step(text: string): Report {
+  return { kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 };
+}
+
+function saying(text: string): Outcome {
+  return { bytesIn: 0, bytesOut: 0, reason: "error", text };
 }
 
 /**

@@ -23,13 +23,18 @@ let struck: { error: unknown } | undefined;
  * @param served Resolves when the handler is done.
  * @returns Resolves with it; rejects with the error that comes first.
  */
-export function untilUncaught(served: PromiseLike<unknown>): Promise<void> {
+export function untilUncaught<T>(served: PromiseLike<T>): Promise<T> {
   // Not Promise.race: what never settles would keep every connection of a worker.
   return new Promise((resolve, reject) => {
     interrupt = reject;
     if (struck) reject(struck.error);
-    served.then(() => resolve(), reject);
+    served.then(resolve, reject);
   });
+}
+
+/** Waits for nothing any more: an error ends the process, until the next {@linkcode untilUncaught}. */
+export function stopWaiting(): void {
+  interrupt = undefined;
 }
 
 /**

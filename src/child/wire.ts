@@ -9,7 +9,8 @@
  * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id and the
  *    peer's `struct sockaddr`; to a zygote also `worker`, whose descriptor is the channel of a process
  *    that serves one connection after another.
- * 4. Up: `ready`, when the process waits for work, with its pid. `took`, before the child reads the
+ * 4. Up: `step`, while it starts, with what it does; from a spawned process it brings the sandbox to
+ *    listen to, if there is one. `ready`, when the process waits for work, with its pid. `took`, before the child reads the
  *    first byte: from here on the connection is the child's, and the parent closes its copy. `done`,
  *    when the service has ended, with the bytes that went through and why it ended. From a zygote also
  *    `exited`, with a child's pid, wait status and connection (0 for a worker), and `failed`, when it
@@ -33,7 +34,7 @@ import { scratch, viewOf } from "../posix/scratch.ts";
 /** Bytes of a record from parent to child. */
 export const HANDOVER_SIZE = 160;
 /** Bytes of a record from child to parent. */
-export const REPORT_SIZE = 256;
+export const REPORT_SIZE = 480;
 
 const TAG = 0x5653504d; // "MPSV"
 const TEXT_AT = 52;
@@ -44,14 +45,34 @@ export type HandoverKind = "connection" | "worker";
 const HANDOVER_KINDS: readonly HandoverKind[] = ["connection", "worker"];
 
 /** What a child tells. */
-export type ReportKind = "ready" | "took" | "done" | "exited" | "failed";
+export type ReportKind =
+  | "step"
+  | "ready"
+  | "took"
+  | "done"
+  | "exited"
+  | "failed";
 const KINDS: readonly ReportKind[] = [
   "ready",
   "took",
   "done",
   "exited",
   "failed",
+  "step",
 ];
+
+/** Why a process cannot serve; what travels is its place here. */
+export const FAILURES = [
+  /** The system refuses, or the process is not fit for it. */
+  "system",
+  /** The person's module cannot be used: no other process could. */
+  "handler",
+  /** The sandbox that was asked for cannot be had. */
+  "sandbox",
+] as const;
+
+/** One of {@linkcode FAILURES}. */
+export type Failure = typeof FAILURES[number];
 
 /** Every reason why connections end, each with what it means; what travels is its place here. */
 export const REASONS = [
@@ -101,9 +122,9 @@ export interface Report {
   readonly id: number;
   /** The process, in `ready` and `exited`; 0 elsewhere. */
   readonly pid: number;
-  /** How the connection ended, in `done`; the reason is in the text of `failed`; null elsewhere. */
+  /** How the connection ended, in `done`; the text says what in `failed` and `step`; null elsewhere. */
   readonly outcome: Outcome | null;
-  /** The wait status (`waitpid(2)`) in `exited`; 0 elsewhere. */
+  /** The wait status (`waitpid(2)`) in `exited`; a place in {@linkcode FAILURES} in `failed`; 0 elsewhere. */
   readonly status: number;
 }
 
@@ -204,7 +225,7 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   const length = record.getUint32(36, true);
   if (!kind || !reason || length > REPORT_SIZE - TEXT_AT) return null;
   const start = record.byteOffset + TEXT_AT;
-  const outcome = kind !== "done" && kind !== "failed" ? null : {
+  const outcome = !["done", "failed", "step"].includes(kind) ? null : {
     bytesIn: countAt(record, 16),
     bytesOut: countAt(record, 24),
     reason,

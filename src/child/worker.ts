@@ -23,17 +23,14 @@ const libc = cLibrary("getpid");
  * @param channel The process's own channel; it stays open until the process ends.
  * @param service What to do with connections.
  * @param options How to serve.
- * @param listener What the parent must listen to, if anything; closed here.
  * @returns Resolves at the end of the channel, or when a handler left an error uncaught.
  */
 export async function work(
   channel: Fd,
   service: LoadedService["serve"],
   options: ChildOptions,
-  listener: Fd | null = null,
 ): Promise<void> {
-  tell(channel.number, ready(libc.getpid()), listener?.number);
-  listener?.close();
+  tell(channel.number, ready(libc.getpid()));
   for (;;) {
     const received = receiveFd(channel.number, {
       wait: true,

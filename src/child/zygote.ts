@@ -10,26 +10,45 @@ import { forgetDenseLibrary } from "../posix/dense.ts";
 import { PosixError } from "../posix/errno.ts";
 import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
-import { drainSignals, exitNow, fork, leave, reap } from "../posix/forking.ts";
+import {
+  drainSignals,
+  exitNow,
+  fork,
+  leave,
+  reap,
+  watchChildren,
+} from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import { type LoadedService, loadService } from "../service/load.ts";
+import {
+  type LoadedService,
+  type LoadModule,
+  loadService,
+} from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
-import { decodeOptions } from "./options.ts";
-import { enterSandbox, followParent, prepareFence } from "./sandbox.ts";
+import { Leftovers } from "./leftovers.ts";
+import { failureOf } from "./failure.ts";
+import { loadModule } from "./loading.ts";
+import { type ChildOptions, decodeOptions } from "./options.ts";
+import {
+  enterSandbox,
+  followParent,
+  prepareFence,
+  type Sandbox,
+} from "./sandbox.ts";
 import { forkProbe } from "./probe.ts";
-import { revokeProbePermissions } from "./probe_permissions.ts";
-import { prepareRebirth, settleDown } from "./rebirth.ts";
+import { ForkPreparation } from "./rebirth.ts";
 import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
+import { noteMemory } from "./standing.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
-import { exited, failed, ready, tell, took } from "./tell.ts";
-import { catchUncaught, giveUp } from "./uncaught.ts";
+import { exited, failed, ready, step, tell, took } from "./tell.ts";
+import { giveUp } from "./uncaught.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -44,9 +63,13 @@ const libc = cLibrary("getpid");
  *
  * @param args The channel and the report socket, both inherited from the parent, the options, and how to get
  *   to the server's directory where that has been removed.
+ * @param load Runs the person's module, where a handler serves.
  * @returns Never.
  */
-export async function run(args: readonly string[]): Promise<never> {
+export async function run(
+  args: readonly string[],
+  load?: LoadModule,
+): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const reports = new Fd(Number(args[1]));
   const options = decodeOptions(args[2] ?? "");
@@ -54,36 +77,48 @@ export async function run(args: readonly string[]): Promise<never> {
   leaveProcessGroup();
   followParent(options);
   forgetDenseLibrary();
-  prepareStopSignal();
+  prepareStopSignal({ isZygote: true });
+  setProcessName("mpserv:zygote");
   let means: Means;
   let service: LoadedService;
   let settle: (() => void) | null;
-  if ("module" in options.service) catchUncaught();
   try {
     followInto(args[3]);
-    service = await loadService(options.service);
     startAgainIfCrowded([channel, reports]);
-    await rehearseService(service, options);
+    // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
+    const preparation = new ForkPreparation();
+    const fence = prepareFence(options);
+    settle = prepareSettling();
+    const asynchronous = "module" in options.service;
+    const own = "module" in options.service
+      ? null
+      : await loadService(options.service);
+    await rehearseService(asynchronous, options);
+    // Around a person's code before its first line; around our own when it is warm, unless threads must follow
+    // to another user, which do not when they are parked.
+    const isEarly = own === null || options.standing !== undefined;
+    let sandbox = isEarly ? enclose(options, channel) : null;
+    service = own ?? await loadWithoutLeftovers(options, load, reports);
+    tell(reports.number, step("preparing to fork"));
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
-    const rebirth = prepareRebirth(generators);
-    letGoOfCaches(); // not before: the runtime's threads use them no more
-    const test = forkProbe(rebirth);
+    const rebirth = preparation.finish(generators);
+    letGoOfCaches(); // not before, of what is left: the runtime's threads use them no more
+    const test = forkProbe(rebirth, options);
     if (test instanceof Promise) return await test; // in the test child alone, and it never returns
-    const { asynchronous } = service;
-    const fence = prepareFence(options);
     rehearseBirth(rebirth, asynchronous, fence);
     setProcessName("mpserv:zygote"); // the rehearsal was a child's
-    settle = prepareSettling();
     test.wait();
-    revokeProbePermissions(options.grants);
-    using listener = enterSandbox(options, fence);
-    if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
-    const children = settleDown(options.grants);
+    sandbox ??= enclose(options, channel, { isParked: true });
+    noteMemory(options.standing); // its children cannot ask: theirs is no file that was granted
+    sandbox.narrow();
+    if (sandbox.isComplete) fence?.arm();
+    const children = watchChildren();
     const fds = { channel, reports, children };
     means = meansOf(fds, rebirth, asynchronous, fence);
   } catch (error) {
-    tell(reports.number, failed(0, (error as Error).message));
+    const { message } = error as Error;
+    tell(reports.number, failed(0, message, failureOf(error)));
     exitNow(1);
   }
   const { asynchronous, serve } = service;
@@ -100,6 +135,36 @@ export async function run(args: readonly string[]): Promise<never> {
   }
   leave(asynchronous ? Deno.exitCode : 0);
   return exitNow(0); // never reached: leave has left
+}
+
+/** Enters the sandbox, and hands over to the parent what it must listen to. */
+function enclose(
+  options: ChildOptions,
+  channel: Fd,
+  { isParked = false }: { isParked?: boolean } = {},
+): Sandbox {
+  const sandbox = enterSandbox(options, { isZygote: true, isParked });
+  const { listener } = sandbox;
+  if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
+  listener?.close();
+  return sandbox;
+}
+
+/** Loads the person's module. Children would share, or lack, what it keeps open or running. */
+async function loadWithoutLeftovers(
+  options: ChildOptions,
+  load: LoadModule | undefined,
+  reports: Fd,
+): Promise<LoadedService> {
+  letGoOfCaches(); // no module is to write what a later start runs
+  const leftovers = new Leftovers();
+  tell(reports.number, step("loading the module"));
+  const service = await loadModule(options, load);
+  const left = await leftovers.find();
+  if (left === undefined) return service;
+  throw new TypeError(
+    `Cannot fork: the module keeps ${left}, or use --model spawn`,
+  );
 }
 
 /**

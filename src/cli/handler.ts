@@ -1,31 +1,11 @@
 /**
- * Finding out at start whether a handler can be used, before anything listens.
+ * Finding a handler's module, before anything listens.
  *
  * @module
  */
 import { pathToFileURL } from "node:url";
-import { keepForRuntime } from "../model/runtime.ts";
-import { grantKind, permissionFlags } from "../permissions.ts";
 import { reasonOf } from "../posix/reason.ts";
-import { roleCommand, runtimeEnvironment } from "../program.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
-
-/**
- * The handler's module, tried out.
- *
- * @param path What was typed.
- * @param grants Permissions that it keeps.
- * @returns The module's URL.
- * @throws {UserError} When it is missing, has no default export to call, or does not load.
- */
-export async function resolveHandler(
-  path: string,
-  grants: readonly string[],
-): Promise<string> {
-  const url = await findHandler(path, grants);
-  await checkHandler(path, url, grants);
-  return url;
-}
 
 /**
  * The handler's module.
@@ -53,44 +33,6 @@ function obstacle(info: Deno.FileInfo | Error): string {
   return info instanceof Deno.errors.NotFound
     ? "no such file: check the path"
     : `${reasonOf(info)}: give one that you may read`;
-}
-
-/**
- * Loads the handler's module once, in a process of its own, as children will.
- *
- * @param path What was typed, for the message.
- * @param url The module's URL.
- * @param grants Permissions that it keeps.
- * @throws {UserError} When it has no default export to call, or does not load.
- */
-export async function checkHandler(
-  path: string,
-  url: string,
-  grants: readonly string[],
-): Promise<void> {
-  // It reads the module, which the handler itself may not have been granted.
-  const others = grants.filter((grant) => grantKind(grant) !== "read");
-  const line = roleCommand("@check", [url], {
-    permissions: [
-      ...permissionFlags(["read", ...others]),
-      ...grants.includes("ffi") ? ["--allow-ffi"] : [],
-    ],
-  });
-  const command = new Deno.Command(line.program, {
-    args: line.args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-    clearEnv: true,
-    env: { ...runtimeEnvironment(grants), NO_COLOR: "1" },
-  });
-  const { code, stdout } = await keepForRuntime(command.spawn()).output();
-  const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
-  if (code === 0 && said === "ok") return;
-  const why = said?.startsWith("error: ")
-    ? said.slice(7)
-    : `its process ended with code ${code}`;
-  throw new UserError(`Cannot use handler "${path}": ${why}`);
 }
 
 function refuseForCompiled(path: string, grants: readonly string[]): void {

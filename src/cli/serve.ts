@@ -8,6 +8,7 @@ import type { Sandbox } from "../child/sandbox_level.ts";
 import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
+import { StartError } from "../model/start_error.ts";
 import { endEarlyZygote } from "../model/zygote_process.ts";
 import { grantKind } from "../permissions.ts";
 import { formatAddress } from "../posix/address.ts";
@@ -29,7 +30,7 @@ import {
 import type { ServiceChoice } from "../service/load.ts";
 import { gateOptions } from "./admission_options.ts";
 import { hintAtFilter } from "./filter_hint.ts";
-import { resolveHandler } from "./handler.ts";
+import { findHandler } from "./handler.ts";
 import { inFull } from "./grant_option.ts";
 import { type Log, openLog } from "./log.ts";
 import { resolveProgram } from "./program.ts";
@@ -206,18 +207,21 @@ async function chooseService(options: ServeOptions): Promise<ServiceChoice> {
     return { program: resolveProgram(program, options) };
   }
   if (handler === undefined) return { name: service };
-  return { module: await resolveHandler(handler, grant ?? []) };
+  return { module: await findHandler(handler, grant ?? []) };
 }
 
 async function start(
   server: Server,
-  { model }: ServeOptions,
+  { model, handler }: ServeOptions,
 ): Promise<ChosenModel> {
   try {
     return await server.start();
   } catch (error) {
+    const { message } = error as Error;
     throw new UserError(
-      `Cannot serve with --model ${model}: ${(error as Error).message}`,
+      error instanceof StartError && error.failure === "handler"
+        ? `Cannot use handler "${handler}": ${message}`
+        : `Cannot serve with --model ${model}: ${message}`,
     );
   }
 }

@@ -9,7 +9,8 @@ import { dirname } from "node:path";
 import { Generations } from "../model/generations.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
-import { checkHandler, findHandler } from "./handler.ts";
+import { StartError } from "../model/start_error.ts";
+import { findHandler } from "./handler.ts";
 import type { Log } from "./log.ts";
 import {
   type ModuleFiles,
@@ -17,7 +18,6 @@ import {
   sameFiles,
 } from "./module_files.ts";
 import { Snapshot } from "./snapshot.ts";
-import { UserError } from "./terminal.ts";
 
 /** How long files must be left alone before they are read, in milliseconds: editors write in steps. */
 const QUIET = 100;
@@ -34,7 +34,6 @@ export type StartModel = (
 export class WatchedHandler implements AsyncDisposable {
   readonly #path: string;
   readonly #url: string;
-  readonly #grants: readonly string[];
   /** As they were when they were last loaded, well or not. */
   #files: ModuleFiles;
   /** Of the code that serves. */
@@ -43,10 +42,9 @@ export class WatchedHandler implements AsyncDisposable {
   #watching: Promise<void> | undefined;
   #stopped = false;
 
-  private constructor(path: string, url: string, grants: readonly string[]) {
+  private constructor(path: string, url: string) {
     this.#path = path;
     this.#url = url;
-    this.#grants = grants;
     this.#files = readModuleFiles(url);
     this.#snapshot = new Snapshot(this.#files);
   }
@@ -64,14 +62,7 @@ export class WatchedHandler implements AsyncDisposable {
     grants: readonly string[],
   ): Promise<WatchedHandler> {
     const url = await findHandler(path, grants);
-    const handler = new WatchedHandler(path, url, grants);
-    try {
-      await handler.#check(handler.#snapshot);
-      return handler;
-    } catch (error) {
-      handler.#snapshot.remove();
-      throw error;
-    }
+    return new WatchedHandler(path, url);
   }
 
   /**
@@ -188,7 +179,6 @@ export class WatchedHandler implements AsyncDisposable {
     let next: Snapshot | undefined;
     try {
       const made = next = new Snapshot(this.#files);
-      await this.#check(made);
       if (this.#stopped) {
         made.remove();
         return true;
@@ -207,22 +197,13 @@ export class WatchedHandler implements AsyncDisposable {
       return true;
     } catch (error) {
       const { message } = error as Error;
-      const why = (next?.originalPlaces(message) ?? message)
-        .replace(/^Cannot use handler ".*?": /, "");
+      const why = next?.originalPlaces(message) ?? message;
       next?.remove();
       log.warn("handler not reloaded: the old code goes on serving", {
         handler,
         why,
       });
-      return error instanceof UserError;
-    }
-  }
-
-  async #check(snapshot: Snapshot): Promise<void> {
-    try {
-      await checkHandler(this.#path, snapshot.urlOf(this.#url), this.#grants);
-    } catch (error) {
-      throw new UserError(snapshot.originalPlaces((error as Error).message));
+      return error instanceof StartError && error.failure === "handler";
     }
   }
 }

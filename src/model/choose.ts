@@ -9,12 +9,9 @@ import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";
 import type { ModelEvents, ProcessModel } from "./model.ts";
 import type { ModelName } from "./names.ts";
-import { proveThatOneStarts } from "./proof.ts";
 import { SpawnSource, type WorkerSource } from "./source.ts";
+import { StartError } from "./start_error.ts";
 import { WorkerModel } from "./workers.ts";
-
-/** How long `fork` may take to prove itself, in milliseconds: less where there is another choice. */
-const PATIENCE = { asked: 10_000, auto: 2_000 };
 
 /** What models need. */
 export interface ModelOptions {
@@ -67,15 +64,14 @@ export async function startModel(
       if (decided) events.trouble(what);
     },
   };
-  const patience = model === "fork" ? PATIENCE.asked : PATIENCE.auto;
-  const fork = new ForkModel({ child, zygotes, patience }, watcher, patient);
+  const fork = new ForkModel({ child, zygotes }, watcher, patient);
   try {
     await fork.start();
     decided = true;
     return { model: fork };
   } catch (error) {
+    if (model === "fork" || !isOfSystem(error)) throw error;
     const why = (error as Error).message;
-    if (model === "fork" || isSandboxRefused(why)) throw error;
     return { model: await startSpawn(options, watcher, events), why };
   }
 }
@@ -90,24 +86,19 @@ async function startSpawn(
     spares,
     most: Infinity,
     recycle: 1,
+    mustProve: mustProve(child),
     isProgram: "program" in child.service,
     isHandler: "module" in child.service,
   };
-  const source = await spawnSource(child, watcher, events);
+  const source = new SpawnSource(child, watcher, events.trouble);
   const model = new WorkerModel(options, source, watcher, events);
   await model.start();
   return model;
 }
 
-/** What a person asked for and each process would refuse alike, is refused at once. */
-async function spawnSource(
-  child: ChildOptions,
-  watcher: Watcher,
-  events: ModelEvents,
-): Promise<WorkerSource> {
-  const source = new SpawnSource(child, watcher, events.trouble);
-  if (child.sandbox.isWanted) await proveThatOneStarts(source, watcher);
-  return source;
+/** What a person asked for, and each process would refuse alike, is refused at once. */
+function mustProve({ service, sandbox }: ChildOptions): boolean {
+  return "module" in service || sandbox.isWanted;
 }
 
 /** Workers are forked where that works, and spawned elsewhere. */
@@ -124,26 +115,26 @@ async function startPool(
     isHandler: "module" in child.service,
     isProgram: false, // such a process could not take turns
   };
-  const pool = (source: WorkerSource) =>
-    new WorkerModel(options, source, watcher, events);
+  const pool = (source: WorkerSource, mustProve: boolean) =>
+    new WorkerModel({ ...options, mustProve }, source, watcher, events);
   try {
     const source = new ForkSource(child, watcher, {
       available: () => model.resume(),
       trouble: (what) => events.trouble(what),
     });
-    const model = pool(source);
+    const model = pool(source, false); // its zygote does
     await model.start();
     return { model };
   } catch (error) {
-    const why = (error as Error).message;
-    if (isSandboxRefused(why)) throw error;
-    const model = pool(await spawnSource(child, watcher, events));
+    if (!isOfSystem(error)) throw error;
+    const spawned = new SpawnSource(child, watcher, events.trouble);
+    const model = pool(spawned, mustProve(child));
     await model.start();
-    return { model, why };
+    return { model, why: (error as Error).message };
   }
 }
 
-/** Another model would be refused the same. */
-function isSandboxRefused(why: string): boolean {
-  return why.startsWith("Cannot use --sandbox");
+/** Whether another model may do; else it would be refused the same. */
+function isOfSystem(error: unknown): boolean {
+  return !(error instanceof StartError) || error.failure === "system";
 }

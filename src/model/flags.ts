@@ -5,7 +5,6 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
-import { probeGrants } from "../child/probe_permissions.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 import {
   EAGER_V8_FLAGS,
@@ -30,7 +29,7 @@ export function childCommand(
   return roleCommand("@child", args, {
     permissions: ["--allow-ffi", ...permissionFlags(grants)],
     v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
-    preload: moduleOf(options),
+    module: moduleOf(options),
   });
 }
 
@@ -48,12 +47,9 @@ export function zygoteCommand(
   const { grants } = options;
   const module = moduleOf(options);
   return roleCommand("@zygote", args, {
-    permissions: [
-      "--allow-ffi",
-      ...permissionFlags([...grants, ...probeGrants(grants)]),
-    ],
+    permissions: ["--allow-ffi", ...permissionFlags(grants)],
     v8Flags: [...ZYGOTE_V8_FLAGS, ...(module ? [] : EAGER_V8_FLAGS)],
-    preload: module,
+    module,
   });
 }
 

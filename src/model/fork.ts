@@ -33,8 +33,6 @@ export interface ForkOptions {
   readonly child: ChildOptions;
   /** How many zygotes share the work. */
   readonly zygotes: number;
-  /** How long the first may take to prove that it can fork, in milliseconds. */
-  readonly patience: number;
 }
 
 /** Forks one process a connection. */
@@ -191,6 +189,7 @@ export class ForkModel implements ProcessModel {
         this.#pause(`Cannot fork: ${report.outcome?.text}`);
         return this.#untaken(report.id);
       case "ready":
+      case "step":
     }
   }
 

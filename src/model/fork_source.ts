@@ -18,9 +18,6 @@ import type { Zygote } from "./zygote.ts";
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 const NO_PEER = new Uint8Array(0);
 
-/** How long the zygote may take to prove that it can fork, in milliseconds. */
-const PATIENCE = 10_000;
-
 class ForkedWorker implements WorkerProcess {
   pid = 0;
   readonly zygote: Zygote;
@@ -62,7 +59,7 @@ export class ForkSource implements WorkerSource {
   ) {
     this.#trouble = events.trouble;
     this.#nursery = new Nursery(
-      { child, zygotes: 1, patience: PATIENCE },
+      { child, zygotes: 1 },
       watcher,
       {
         report: (_, __, report) => this.#report(report),

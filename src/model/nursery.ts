@@ -10,6 +10,8 @@ import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import { signalProcess } from "../posix/process.ts";
 import { Orphans } from "./orphans.ts";
+import { Progress } from "./progress.ts";
+import { StartError } from "./start_error.ts";
 import type { ProcessEntry } from "./census.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
@@ -38,7 +40,6 @@ export class Nursery {
   /** How many there are to be: one, until it has proven that this system can fork. */
   #wanted = 1;
   readonly #count: number;
-  readonly #patience: number;
   readonly #watcher: Watcher;
   readonly #events: NurseryEvents;
   readonly #zygotes = new Set<Zygote>();
@@ -47,7 +48,7 @@ export class Nursery {
   readonly #orphans: Orphans;
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
-  readonly #proven = Promise.withResolvers<void>();
+  readonly #progress = new Progress();
   readonly #watch: ZygoteWatch;
   #isProven = false;
   /** No zygote is started any more. */
@@ -58,19 +59,17 @@ export class Nursery {
   /**
    * Makes one.
    *
-   * @param options How children serve, how many zygotes share the work, and how many milliseconds the
-   *   first may take to prove that it can fork.
+   * @param options How children serve, and how many zygotes share the work.
    * @param watcher Watches their sockets.
    * @param events Is told what happens.
    */
   constructor(
-    options: { child: ChildOptions; zygotes: number; patience: number },
+    options: { child: ChildOptions; zygotes: number },
     watcher: Watcher,
     events: NurseryEvents,
   ) {
     this.#options = options.child;
     this.#count = options.zygotes;
-    this.#patience = options.patience;
     this.#watcher = watcher;
     this.#events = events;
     this.#orphans = new Orphans((pid) => this.#living.has(pid));
@@ -79,22 +78,18 @@ export class Nursery {
       isBorn: (pid) => this.#living.has(pid),
       trouble: events.trouble,
     }, isSpokenFor(options.child));
-    this.#proven.promise.catch(() => {}); // whoever starts us looks; a later failure has nobody
   }
 
   /**
    * Starts the zygotes.
    *
    * @returns Resolves when the first has proven that it can fork.
-   * @throws {TypeError} When it cannot; the message says why.
+   * @throws {StartError} When it cannot; the message says why.
    */
   async start(): Promise<void> {
     this.#refill();
-    const why = `Cannot fork: no answer in ${this.#patience} ms`;
-    const late = () => this.#proven.reject(new TypeError(why));
-    const timer = setTimeout(late, this.#patience);
     try {
-      await this.#proven.promise;
+      await this.#progress.wait();
       this.#isProven = true;
     } catch (error) {
       this.#draining = this.#isLast = true;
@@ -104,8 +99,6 @@ export class Nursery {
       }
       await this.ended();
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -214,14 +207,16 @@ export class Nursery {
     if (report.kind === "ready") {
       zygote.isReady = true;
       this.#backoff.reset();
-      this.#proven.resolve();
+      this.#progress.ready();
       this.#wanted = this.#count;
       this.#refill();
       this.#events.available();
+    } else if (report.kind === "step") {
+      this.#progress.step(report.outcome?.text ?? "");
     } else if (report.kind === "failed" && !zygote.isReady) {
-      const why = report.outcome?.text ?? "";
-      this.#proven.reject(new TypeError(why));
-      if (this.#isProven) this.#events.trouble(why);
+      const error = StartError.of(report);
+      this.#progress.failed(error);
+      if (this.#isProven) this.#events.trouble(error.message);
     } else {
       if (report.kind === "failed") zygote.untaken--;
       if (report.kind === "exited" && !this.#living.delete(report.pid)) {
@@ -269,8 +264,8 @@ export class Nursery {
     this.#zygotes.delete(zygote);
     this.#adopt(zygote);
     if (!this.#isLast) {
-      this.#proven.reject(
-        new TypeError(`Cannot fork: the zygote ended (${signal ?? code})`),
+      this.#progress.failed(
+        new StartError(`Cannot fork: the zygote ended (${signal ?? code})`),
       );
       const what = `Zygote ${zygote.pid} ended (${
         signal ?? `code ${code}`

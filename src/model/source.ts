@@ -79,6 +79,8 @@ export class SpawnSource implements WorkerSource {
   readonly #trouble: (what: string) => void;
   /** Those whose sandbox is not listened to yet. */
   readonly #unguarded = new Set<WorkerProcess>();
+  /** Those that load their code. */
+  readonly #loading = new Set<WorkerProcess>();
   readonly #running = new Set<Deno.ChildProcess>();
   readonly #ended = Promise.withResolvers<void>();
   #orphans: Orphans | undefined;
@@ -119,6 +121,7 @@ export class SpawnSource implements WorkerSource {
     process.status.then(({ code, signal }) => {
       this.#running.delete(process);
       this.#unguarded.delete(worker);
+      this.#loading.delete(worker);
       this.#orphans?.sweep(); // it may have hidden others, as the runtime had not reaped it yet
       ended({ code, signal });
       this.#settle();
@@ -128,16 +131,25 @@ export class SpawnSource implements WorkerSource {
       if (this.#running.has(process)) signalGroup(process.pid, SIGNALS[signal]);
     };
     const worker = { pid: process.pid, parent: Deno.pid, kill };
-    if (this.#options.sandbox.level === "strict") this.#unguarded.add(worker);
+    if (this.#options.sandbox.level === "strict") {
+      this.#unguarded.add(worker);
+      this.#loading.add(worker);
+    }
     return worker;
   }
 
-  ready(): void {}
+  ready(worker: WorkerProcess): void {
+    this.#loading.delete(worker);
+  }
 
   guard(worker: WorkerProcess, listener: Fd): void {
     // Once each, before it has met a stranger: later it could send anything.
     if (!this.#unguarded.delete(worker)) return listener.close();
-    guard(listener, this.#watcher, this.#trouble);
+    guard(listener, this.#watcher, this.#trouble, () => ({
+      pid: worker.pid,
+      isReady: !this.#loading.has(worker),
+      isZygote: false,
+    }));
   }
 
   processes(): Iterable<ProcessEntry> {

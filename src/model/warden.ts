@@ -19,6 +19,31 @@ import type { Watcher } from "../posix/watcher.ts";
 const SIGKILL = 9;
 const EACCES = 13; // asm-generic/errno-base.h
 
+/** What a process may do until it is ready, beside what it may do later: loading code opens files. */
+const LOADING = [
+  ...["openat", "open", "readlink", "readlinkat", "getdents64", "getcwd"],
+  ...["stat", "statx", "lstat", "newfstatat", "access", "faccessat"],
+  ...["faccessat2", "memfd_create", "prctl", "seccomp", "statfs", "fstatfs"],
+  ...["prlimit64", "sched_setaffinity", "tgkill", "landlock_restrict_self"],
+];
+
+/** What the runtime tries when it wants to cache what it compiled: it does without. */
+const CACHING = [
+  ...["mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink"],
+  ...["unlinkat", "chmod", "fchmod", "ftruncate", "fallocate", "flock"],
+  ...["fsync", "fdatasync", "utimensat", "link", "linkat"],
+];
+
+/** A process that loads code in its sandbox. */
+export interface Loading {
+  /** Its process id. */
+  readonly pid: number;
+  /** Whether it may do nothing any more that it needs for that. */
+  readonly isReady: boolean;
+  /** Whether it runs nobody's code but ours once it is ready: a zygote. */
+  readonly isZygote: boolean;
+}
+
 /**
  * Listens to a sandbox until the last process in it has ended.
  *
@@ -31,12 +56,13 @@ export function guard(
   listener: Fd,
   watcher: Watcher,
   trouble: (what: string) => void,
-  zygote = 0,
+  loading: () => Loading,
 ): void {
   watcher.watch(listener.number, POLLIN, (events) => {
     for (let call; (call = nextWaitingCall(listener.number)) !== null;) {
-      if (call.pid === zygote) answerCall(listener.number, call, 0);
-      else if (isOfRuntime(call)) answerCall(listener.number, call, EACCES);
+      const answer = answerOf(call, loading()) ??
+        (isOfRuntime(call) ? EACCES : null);
+      if (answer !== null) answerCall(listener.number, call, answer);
       else {
         trouble(describe(call));
         signalProcess(call.pid, SIGKILL);
@@ -46,6 +72,15 @@ export function guard(
     watcher.unwatch(listener.number);
     listener.close();
   });
+}
+
+/** 0 for a call that may be made, or the error with which it fails; null for one that ends its process. */
+function answerOf(call: WaitingCall, process: Loading): number | null {
+  if (call.pid !== process.pid || !isOwnArchitecture(call.arch)) return null;
+  if (process.isReady) return process.isZygote ? 0 : null;
+  const name = nameSystemCall(call.number).split(" ", 1)[0]!;
+  if (LOADING.includes(name)) return 0;
+  return CACHING.includes(name) ? EACCES : null;
 }
 
 /** V8's own threads look how fast the processor is, and how many there are; they do without. */

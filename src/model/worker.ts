@@ -24,6 +24,8 @@ export interface WorkerOptions {
   readonly most: number;
   /** How many connections a worker serves before it is replaced; Infinity for no end. */
   readonly recycle: number;
+  /** Whether a first worker must be ready before the model has started. */
+  readonly mustProve: boolean;
   /** Whether a worker becomes a program, whose exit says how its connection ended. */
   readonly isProgram: boolean;
   /** Whether a handler serves, which can be told that the server drains. */

@@ -17,6 +17,8 @@ import type { ProcessEntry } from "./census.ts";
 import { type EndSignal, type Exit, exitOutcome } from "./model.ts";
 import type { Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import type { WorkerSource } from "./source.ts";
+import { Progress } from "./progress.ts";
+import { StartError } from "./start_error.ts";
 import { StuckWatch } from "./stuck.ts";
 import { WaitingLine } from "./waiting.ts";
 import {
@@ -42,6 +44,7 @@ export class WorkerModel implements ProcessModel {
   readonly #waiting: WaitingLine;
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #stuck: StuckWatch;
+  readonly #progress = new Progress();
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
@@ -75,7 +78,19 @@ export class WorkerModel implements ProcessModel {
 
   async start(): Promise<void> {
     await this.#source.start();
+    if (this.#options.mustProve) {
+      this.#startWorker();
+      await this.#progress.wait().catch((error) => {
+        this.kill("SIGKILL");
+        this.retire();
+        throw error;
+      });
+    }
     this.#refill();
+  }
+
+  get #isStarting(): boolean {
+    return this.#options.mustProve && !this.#progress.isOver;
   }
 
   /** Workers can be started (again). */
@@ -214,7 +229,10 @@ export class WorkerModel implements ProcessModel {
 
   #report(worker: Worker, report: Report | null): void {
     const next = `${worker.state} ${report?.kind}`;
-    if (report && next === "starting ready") {
+    if (report && next === "starting step") {
+      this.#progress.step(report.outcome?.text ?? "");
+    } else if (report && next === "starting ready") {
+      this.#progress.ready();
       this.#starting--;
       this.#backoff.reset();
       this.#source.ready(worker.process, report.pid);
@@ -237,11 +255,26 @@ export class WorkerModel implements ProcessModel {
       if (++worker.served < this.#options.recycle) this.#isReady(worker);
       else this.#hangUp(worker);
     } else {
-      const why = next === "starting failed" ? report?.outcome?.text : null;
-      const wrong = `Process ${worker.process.pid} sent a report out of turn`;
-      this.#events.trouble(why || `${wrong}: it is ended`);
+      if (next === "starting failed") this.#cannotServe(StartError.of(report!));
+      else {
+        const wrong = `Process ${worker.process.pid} sent a report out of turn`;
+        this.#events.trouble(`${wrong}: it is ended`);
+      }
       worker.process.kill("SIGKILL");
     }
+  }
+
+  /** Told by whoever starts us while that is under way, and else here. */
+  #cannotServe(error: StartError): void {
+    if (this.#isStarting) this.#progress.failed(error);
+    else this.#events.trouble(error.message);
+  }
+
+  #endedEarly({ code, signal }: Exit): StartError {
+    const how = signal ?? `exit code ${code}`;
+    return this.#options.isHandler
+      ? new StartError(`its process ended while it loaded: ${how}`, "handler")
+      : new StartError(`a process ended before it was ready: ${how}`);
   }
 
   #isReady(worker: Worker): void {
@@ -260,7 +293,10 @@ export class WorkerModel implements ProcessModel {
     if (worker.state === "starting") {
       this.#starting--;
       this.#workers.delete(worker);
-      this.#pause("A connection process ended before it was ready");
+      // Whoever starts us tells, once it is known how it ended.
+      if (!this.#isStarting && !this.#progress.hasFailed) {
+        this.#pause("A connection process ended before it was ready");
+      }
     }
     if (worker.state === "handed") {
       const handoff = worker.handoff!;
@@ -275,13 +311,19 @@ export class WorkerModel implements ProcessModel {
     this.#readReports(worker); // what it said before it went comes first
     this.#hangUp(worker);
     this.#workers.delete(worker);
+    if (worker.state === "starting" && this.#isStarting) {
+      this.#progress.failed(this.#endedEarly(exit));
+    }
     if (worker.state === "serving") {
       this.#events.done(
         worker.handoff!.id,
         exitOutcome(exit, this.#options.isProgram),
       );
     }
-    this.#events.reaped(worker.process.pid, exit);
+    // Of one that could not serve at the start, whoever starts us tells.
+    if (!this.#progress.hasFailed) {
+      this.#events.reaped(worker.process.pid, exit);
+    }
     if (worker.state !== "starting") this.#backoff.stop(); // what it held is free
     worker.state = "finished";
     this.#dispatch();

@@ -144,7 +144,13 @@ export class Zygote {
     if (received === null) return;
     if (received !== "end") {
       const trouble = (what: string) => this.#events.trouble(what);
-      if (received.fd) guard(received.fd, this.#watcher, trouble, this.pid);
+      if (received.fd) {
+        guard(received.fd, this.#watcher, trouble, () => ({
+          pid: this.pid,
+          isReady: this.isReady,
+          isZygote: true,
+        }));
+      }
       return;
     }
     this.readReports(); // every `took` was sent before this end (point 6 of the wire)

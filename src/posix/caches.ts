@@ -21,6 +21,16 @@ const DATABASE = /\/\w+_cache_v\d+(-wal|-shm|-journal)?( \(deleted\))?$/;
 const SHARED_MEMORY = /-shm( \(deleted\))?$/;
 
 /**
+ * Whether a descriptor is one of such a database.
+ *
+ * @param target What it refers to, as `/proc/PID/fd` says.
+ * @returns Whether it is.
+ */
+export function isCache(target: string): boolean {
+  return DATABASE.test(target);
+}
+
+/**
  * Lets go of the databases, once all that matters has been loaded. SQLite believes in its descriptors,
  * and would one day write into a client's connection that got one of their numbers: so each refers to
  * something harmless from here on, and what remains is an empty database of this process alone. A look
@@ -33,7 +43,7 @@ export function letGoOfCaches(): void {
   const files = new Map<number, string>();
   for (const fd of openDescriptors()) {
     const target = descriptorTarget(fd) ?? "";
-    if (DATABASE.test(target)) files.set(fd, target);
+    if (isCache(target)) files.set(fd, target);
   }
   if (files.size === 0) return;
   // The lock file must be one that can be locked, or SQLite waits for ten seconds; and nobody else's.

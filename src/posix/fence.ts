@@ -6,7 +6,7 @@
 
 /** Made ready in the zygote, where putting it up is rehearsed: until it is armed the kernel refuses it. */
 export interface Fence {
-  /** From here on it is real; needs FFI permission. */
+  /** From here on it is real. */
   arm(): void;
   /**
    * Puts it up around this process.

@@ -183,6 +183,20 @@ export function holdStopSignal(): void {
   libc.sigprocmask(SIG_BLOCK, stopSignal, previous);
 }
 
+/**
+ * Turns SIGUSR2, held back by {@linkcode holdStopSignal}, into something to poll for.
+ *
+ * @returns The descriptor, readable when it has come, also before; the caller's to close.
+ * @throws {PosixError} When the system refuses.
+ */
+export function watchStopSignal(): Fd {
+  const { signalfd } = libc;
+  if (!signalfd) throw new PosixError("signalfd", 0);
+  return new Fd(
+    check(signalfd(-1, stopSignal, SFD_NONBLOCK_CLOEXEC), "signalfd"),
+  );
+}
+
 /** Lets SIGUSR2 through again; one that came in between arrives at once. */
 export function releaseStopSignal(): void {
   libc.sigprocmask(SIG_UNBLOCK, stopSignal, previous);

@@ -207,11 +207,12 @@ export function enterDomain(
 
 /** Keeps a zygote's children apart, whose domain is the zygote's: none can signal another, or the zygote. */
 export class DomainFence implements Fence {
+  readonly #made = makeRuleset(ALL_BUT_OTHERS);
   #ruleset: Fd | null = null;
 
   /** See {@linkcode Fence}. */
   arm(): void {
-    this.#ruleset = makeRuleset(ALL_BUT_OTHERS);
+    this.#ruleset = this.#made;
   }
 
   /** See {@linkcode Fence}. */

@@ -8,7 +8,12 @@ import { assemblePolicy, VERDICTS } from "./syscall_filter.ts";
 import { PosixError } from "./errno.ts";
 import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
-import { giveUpNewPrivileges, installFilter } from "./seccomp.ts";
+import {
+  giveUpNewPrivileges,
+  installFilter,
+  type PreparedFilter,
+  prepareFilter,
+} from "./seccomp.ts";
 import type { Processor } from "./syscalls.ts";
 
 const libc = cLibrary("madvise");
@@ -37,13 +42,20 @@ export function keepForkableFilter(
 }
 
 /**
- * Makes all memory of this process, now and later, one that a forked child has too.
+ * Readies what makes all memory of this process, now and later, one that a forked child has too; call it
+ * while FFI permission still stands.
  *
+ * @returns Makes it so.
  * @throws {PosixError} When the kernel has no seccomp, or refuses it.
  */
-export function keepMemoryForkable(): void {
+export function prepareMemory(): () => void {
+  const filter = prepareFilter(keepForkableFilter(Deno.build.arch));
+  return () => keepMemoryForkable(filter);
+}
+
+function keepMemoryForkable(filter: PreparedFilter): void {
   // The filter comes first: what V8 maps between the two steps must not be marked again.
-  installAsAnyone(keepForkableFilter(Deno.build.arch));
+  installAsAnyone(filter);
   let start = 0n, end = 0n;
   for (const line of readProcFile("/proc/self/smaps").split("\n")) {
     const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
@@ -58,7 +70,7 @@ export function keepMemoryForkable(): void {
 }
 
 /** Root may do it as it is; anyone else must give up set-user-ID programs. */
-function installAsAnyone(filter: Uint8Array<ArrayBuffer>): void {
+function installAsAnyone(filter: PreparedFilter): void {
   try {
     installFilter(filter);
   } catch (error) {

@@ -19,6 +19,7 @@ const libc = cLibrary(
 );
 
 const PR_SET_PDEATHSIG = 1; // linux/prctl.h
+const PR_SET_DUMPABLE = 4;
 const PR_SET_NAME = 15;
 const SIGKILL = 9n;
 
@@ -58,6 +59,17 @@ export function outliveParent(): void {
   if (!isTied) return;
   libc.prctlNumbers?.(PR_SET_PDEATHSIG, 0n, 0n, 0n, 0n);
   isTied = false;
+}
+
+/**
+ * Says whether the files of this process under /proc are its user's: `prctl(2)` PR_SET_DUMPABLE. The kernel
+ * takes them away when a process becomes another user. Does nothing where the system has no such call.
+ *
+ * @param isDumpable Whether they are.
+ */
+export function setDumpable(isDumpable: boolean): void {
+  const value = isDumpable ? 1n : 0n;
+  libc.prctlNumbers?.(PR_SET_DUMPABLE, value, 0n, 0n, 0n);
 }
 
 /**

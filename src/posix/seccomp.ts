@@ -62,10 +62,30 @@ export function giveUpNewPrivileges(): void {
   libc.prctlNumbers?.(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n);
 }
 
+/** A filter as the kernel takes it. */
+export interface PreparedFilter {
+  /** Its instructions, which must stay where they are. */
+  readonly instructions: Uint8Array<ArrayBuffer>;
+  /** The `struct sock_fprog` with their address. */
+  readonly program: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Readies a filter; call it while FFI permission still stands.
+ *
+ * @param instructions From `assemblePolicy` of `syscall_filter.ts`.
+ * @returns What {@linkcode installFilter} takes.
+ */
+export function prepareFilter(
+  instructions: Uint8Array<ArrayBuffer>,
+): PreparedFilter {
+  return { instructions, program: filterProgram(instructions) };
+}
+
 /**
  * Installs a filter.
  *
- * @param filter From `assemblePolicy` of `syscall_filter.ts`.
+ * @param filter From {@linkcode prepareFilter}.
  * @param options `threads`: also in every other thread of this process (else in this one alone);
  *   `listen`: calls with the verdict `notify` wait for whoever reads the descriptor that is returned.
  * @returns That descriptor, the caller's to close; null without `listen`.
@@ -73,18 +93,14 @@ export function giveUpNewPrivileges(): void {
  *   EACCES without {@linkcode giveUpNewPrivileges}.
  */
 export function installFilter(
-  filter: Uint8Array<ArrayBuffer>,
+  filter: PreparedFilter,
   options: { threads?: boolean; listen?: boolean } = {},
 ): Fd | null {
   const { threads = false, listen = false } = options;
   let flags = 0;
   if (threads) flags |= FLAG_TSYNC | FLAG_TSYNC_ESRCH;
   if (listen) flags |= FLAG_NEW_LISTENER;
-  const result = seccomp(
-    SECCOMP_SET_MODE_FILTER,
-    flags,
-    filterProgram(filter),
-  );
+  const result = seccomp(SECCOMP_SET_MODE_FILTER, flags, filter.program);
   check(result, "seccomp");
   return listen ? new Fd(result) : null; // the kernel makes it close-on-exec
 }
@@ -94,25 +110,26 @@ export function installFilter(
  * instructions.
  */
 export class FilterFence implements Fence {
-  readonly #filter: Uint8Array<ArrayBuffer>;
+  readonly #filter: PreparedFilter;
   readonly #fprog = scratch(FPROG_SIZE);
   /** What putting it up returns when all is well: -1 while it is rehearsed. */
   readonly #expected = viewOf(scratch(4));
 
   /**
-   * Readies it.
+   * Readies it; needs FFI permission.
    *
    * @param filter From `assemblePolicy` of `syscall_filter.ts`.
    */
   constructor(filter: Uint8Array<ArrayBuffer>) {
-    this.#filter = scratch(filter.length);
-    this.#filter.set(filter);
+    const instructions = scratch(filter.length);
+    instructions.set(filter);
+    this.#filter = prepareFilter(instructions);
     this.#expected.setInt32(0, -1, true);
   }
 
   /** See {@linkcode Fence}. */
   arm(): void {
-    this.#fprog.set(filterProgram(this.#filter));
+    this.#fprog.set(this.#filter.program);
     this.#expected.setInt32(0, 0, true);
   }
 

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { PosixError } from "./errno.ts";
 import { cLibrary } from "./libc.ts";
 import { listProcDirectory, readProcFile } from "./proc.ts";
 
@@ -87,8 +88,9 @@ function otherThreads(): Thread[] {
         name,
         call: parseInt(readProcFile(`/proc/self/task/${id}/syscall`)),
       });
-    } catch {
-      // The thread ended while we looked.
+    } catch (error) {
+      const code = error instanceof PosixError ? error.code : "";
+      if (code !== "ENOENT" && code !== "ESRCH") throw error; // else it ended while we looked
     }
   }
   return threads;

@@ -31,19 +31,19 @@ export interface LoadedService {
   readonly asynchronous: boolean;
 }
 
+/** A service of ours, or a program: what runs no code of a person's in this process. */
+export type OwnChoice = Exclude<ServiceChoice, { readonly module: string }>;
+
+/** Runs a person's module and returns what it exports. */
+export type LoadModule = () => Promise<{ readonly default?: unknown }>;
+
 /**
- * Loads one service, and nothing of the others.
+ * Loads one service of ours, and nothing of the others.
  *
  * @param choice Which one.
  * @returns The service.
- * @throws {TypeError} When the module cannot be loaded or has no default export to call.
  */
-export async function loadService(
-  choice: ServiceChoice,
-): Promise<LoadedService> {
-  if ("module" in choice) {
-    return { serve: await loadHandler(choice.module), asynchronous: true };
-  }
+export async function loadService(choice: OwnChoice): Promise<LoadedService> {
   if ("program" in choice) {
     const { Program } = await import("./program.ts");
     return { serve: new Program(choice.program), asynchronous: false };
@@ -66,11 +66,17 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
   }
 }
 
-async function loadHandler(module: string): Promise<AnyService> {
-  // The name is computed, so that it is not taken for a part of this program.
-  const { default: handler } = await import(module);
+/**
+ * Loads a handler.
+ *
+ * @param load Runs its module.
+ * @returns The handler.
+ * @throws {TypeError} When it has no default export to call; and whatever the module throws.
+ */
+export async function loadHandler(load: LoadModule): Promise<AnyService> {
+  const { default: handler } = await load();
   const why = unfit(handler);
-  if (why === undefined) return handler;
+  if (why === undefined) return handler as AnyService;
   throw new TypeError(
     `it has ${why}: export a function that takes the connection, as in \`export default async function handler(conn) { … }\``,
   );

@@ -66,7 +66,10 @@ async function hanging(model: Model, args: readonly string[]) {
   const server = made.use(
     await startServer({
       model,
-      args: [...args, "--handler", handler, "--grant", "ffi"],
+      args: [
+        ...[...args, "--handler", handler],
+        ...["--grant", `ffi,read=${path},write=${path}`],
+      ],
     }),
   );
   const all = made.move();

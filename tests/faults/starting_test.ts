@@ -36,6 +36,7 @@ test("starting: processes that end before they are ready are started less and le
       recycle: 1,
       isProgram: false,
       isHandler: false,
+      mustProve: false,
     },
     source,
     watcher,

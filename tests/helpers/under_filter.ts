@@ -6,7 +6,11 @@ import {
 } from "../../src/posix/syscall_filter.ts";
 import { ProgramImage } from "../../src/posix/exec.ts";
 import { setInherit } from "../../src/posix/fd.ts";
-import { giveUpNewPrivileges, installFilter } from "../../src/posix/seccomp.ts";
+import {
+  giveUpNewPrivileges,
+  installFilter,
+  prepareFilter,
+} from "../../src/posix/seccomp.ts";
 
 const PR_SET_SECCOMP = 22; // linux/prctl.h
 const { allow, missing, notify } = VERDICTS;
@@ -45,6 +49,8 @@ const image = new ProgramImage(command[0]!, command, env, {
 });
 giveUpNewPrivileges();
 const filter = assemblePolicy(FILTERS[name!]!, Deno.build.arch);
-const listener = installFilter(filter, { listen: name === "with-listener" });
+const listener = installFilter(prepareFilter(filter), {
+  listen: name === "with-listener",
+});
 if (listener) setInherit(listener.number, true); // the command has it for as long as it runs
 image.become([]);

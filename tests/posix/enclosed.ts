@@ -1,6 +1,6 @@
 /** Encloses itself, with threads of the runtime's that there were before, and says what it can reach then. */
 import { enterDomain, makeRuleset } from "../../src/posix/landlock.ts";
-import { limitCapabilities } from "../../src/posix/capabilities.ts";
+import { giveUpCapabilities } from "../../src/posix/capabilities.ts";
 
 const [file, port] = Deno.args as [string, string];
 const other = Number(port);
@@ -11,7 +11,7 @@ const outcome = (act: Promise<unknown>) =>
   act.then(() => "done", (error: Error) => error.name);
 
 await many(() => Deno.stat(file));
-limitCapabilities({}, { threads: true }); // as anyone but root is
+giveUpCapabilities({ threads: true }); // as anyone but root is
 using ruleset = makeRuleset({
   files: [{ path: `${file}.open`, access: ["read"] }, {
     path: "/proc/self",

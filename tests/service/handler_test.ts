@@ -18,7 +18,11 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
   ["with a syntax error", "export default (c => {", /handler\.m?[jt]s:1/],
   ["that throws", 'throw new Error("at the top");', /at the top/],
   ["that imports what is not there", 'import "./none.ts";', /none\.ts/],
-  ["that ends the process", "Deno.exit(7);", /ended with code 7/],
+  [
+    "that ends the process",
+    "Deno.exit(7);",
+    /its process ended while it loaded: exit code 7/,
+  ],
   ["whose default export is a class", "export default class {};", /a class as/],
   [
     "whose default export is a generator",

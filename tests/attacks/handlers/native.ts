@@ -1,6 +1,5 @@
 /** Makes the system calls that its client asks for, as machine code in this process would (`--grant ffi`). */
 import type { Connection } from "../../../src/mod.ts";
-import { systemCalls } from "../../../src/posix/syscalls.ts";
 
 const libc = Deno.dlopen("libc.so.6", {
   syscall: {
@@ -10,10 +9,9 @@ const libc = Deno.dlopen("libc.so.6", {
   __errno_location: { parameters: [], result: "pointer" },
 });
 const errno = new Deno.UnsafePointerView(libc.symbols.__errno_location()!);
-const numbers = systemCalls(Deno.build.arch);
 const encoder = new TextEncoder();
 
-/** Each line is a call, `["openat", -100, "/etc/passwd", 0]`; its answer is what it returned, or -errno. */
+/** Each line is a call by its number, `[257, -100, "/etc/passwd", 0]`; its answer is what it returned, or -errno. */
 export default async function obey(connection: Connection): Promise<void> {
   const lines = connection.readable.pipeThrough(new TextDecoderStream());
   let rest = "";
@@ -27,7 +25,7 @@ export default async function obey(connection: Connection): Promise<void> {
 }
 
 /** A string is passed as one of C, a list as bytes. */
-function make([name, ...args]: [string, ...(number | string | number[])[]]) {
+function make([number, ...args]: [number, ...(number | string | number[])[]]) {
   const held: Uint8Array<ArrayBuffer>[] = [];
   const words = args.map((argument) => {
     if (typeof argument === "number") return BigInt(argument);
@@ -37,8 +35,6 @@ function make([name, ...args]: [string, ...(number | string | number[])[]]) {
     held.push(bytes);
     return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
   });
-  const number = numbers.get(name);
-  if (number === undefined) throw new TypeError(`No system call ${name}`);
   const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = words;
   const result = libc.symbols.syscall(BigInt(number), a, b, c, d, e, f);
   return result === -1n ? -errno.getInt32() : Number(result);

@@ -1,0 +1,27 @@
+/**
+ * Why a process cannot serve, in a form that the parent decides by.
+ *
+ * @module
+ */
+import type { Failure } from "./wire.ts";
+
+/** The module cannot be used, in any process. */
+export class HandlerError extends Error {
+  override name = "HandlerError";
+}
+
+/** The sandbox that was asked for cannot be had, in any process. */
+export class SandboxError extends Error {
+  override name = "SandboxError";
+}
+
+/**
+ * What kind of failure an error is, where a process starts.
+ *
+ * @param error What was thrown.
+ * @returns The kind.
+ */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof HandlerError) return "handler";
+  return error instanceof SandboxError ? "sandbox" : "system";
+}

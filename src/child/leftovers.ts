@@ -1,0 +1,182 @@
+/**
+ * What a person's module keeps open or running when it has loaded. Children that are forked from this
+ * process would share its sockets and the offsets of its files, so that one client could get another's
+ * answer; and they would lack its threads and its pending operations. So a process in which anything of
+ * the kind is left is not forked.
+ *
+ * @module
+ */
+import { formatAddress } from "../posix/address.ts";
+import { isCache } from "../posix/caches.ts";
+import {
+  descriptorTarget,
+  listProcDirectory,
+  readProcFile,
+} from "../posix/proc.ts";
+import { isListening, ownAddress, peerAddress } from "../posix/sockets.ts";
+
+/** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */
+const PATIENCE = 500;
+const LOOK = 10;
+
+/** What the runtime tells of itself; not public, but the same in all versions that we run on. */
+interface Runtime {
+  /** What is open, by number. */
+  resources(): Record<string, string>;
+  /** Starts or stops to note operations. */
+  setLeakTracingEnabled(on: boolean): void;
+  /** Those that are pending, by kind. */
+  getAllLeakTraces(): ReadonlyMap<number, unknown>;
+}
+
+/** Kinds of {@linkcode Runtime.getAllLeakTraces} beside operations: deno_core, `RuntimeActivityType`. */
+const KINDS: Readonly<Record<number, string>> = {
+  2: "a timer",
+  3: "a timer",
+};
+
+/** Parts of the runtime's names for what operations wait for. */
+const RESOURCES: Readonly<Record<string, string>> = {
+  signal: "a signal listener",
+  messagePort: "a message port",
+  BroadcastChannel: "a BroadcastChannel",
+};
+
+/** Watches what a module leaves behind. */
+export class Leftovers {
+  readonly #runtime: Runtime;
+  readonly #descriptors: ReadonlyMap<number, string>;
+  readonly #resources: Record<string, string>;
+  readonly #threads: ReadonlySet<string>;
+  readonly #shared: ReadonlySet<string>;
+
+  /** Notes what there is; to be made before the module is loaded. */
+  constructor() {
+    // deno-lint-ignore no-explicit-any
+    const runtime = Deno as any;
+    this.#runtime = runtime[runtime.internal].core;
+    startSignalThread();
+    this.#descriptors = descriptors();
+    this.#threads = new Set(listProcDirectory("/proc/self/task"));
+    this.#shared = sharedMappings();
+    this.#resources = this.#runtime.resources();
+    this.#runtime.setLeakTracingEnabled(true);
+  }
+
+  /**
+   * Looks what the module has left, once it has loaded.
+   *
+   * @returns What stays and what to do about it, such as `a socket to 127.0.0.1:5432 open: open it in the
+   *   handler`; undefined when nothing does.
+   */
+  async find(): Promise<string | undefined> {
+    const end = performance.now() + PATIENCE;
+    let left: string | undefined;
+    while ((left = this.#find()) && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+    }
+    this.#runtime.setLeakTracingEnabled(false);
+    return left;
+  }
+
+  #find(): string | undefined {
+    const threads = listProcDirectory("/proc/self/task")
+      .filter((thread) => !this.#threads.has(thread))
+      .flatMap((thread) => threadName(thread) ?? [])
+      .filter((name) => !name.startsWith("tokio-")); // the pool for blocking work is parked
+    if (threads[0] !== undefined) {
+      return started(`a thread ("${threads[0]}") running`);
+    }
+    for (const [fd, target] of descriptors()) {
+      if (this.#descriptors.get(fd) === target || isHarmless(target)) continue;
+      return opened(`${describe(fd, target)} open`);
+    }
+    for (const mapping of sharedMappings()) {
+      if (!this.#shared.has(mapping)) {
+        return started(`shared memory (${mapping}) mapped`);
+      }
+    }
+    for (const kind of this.#runtime.getAllLeakTraces().keys()) {
+      const what = KINDS[kind] ?? this.#waitsFor() ?? "an operation";
+      return started(`${what} running`);
+    }
+    return undefined;
+  }
+
+  /** What a pending operation belongs to, most likely. A resource alone is memory, of which children get copies. */
+  #waitsFor(): string | undefined {
+    const resources = this.#runtime.resources();
+    for (const [number, name] of Object.entries(resources)) {
+      if (this.#resources[number] === name) continue;
+      const known = Object.keys(RESOURCES).find((part) => name.includes(part));
+      if (known !== undefined) return RESOURCES[known];
+    }
+    return undefined;
+  }
+}
+
+function opened(what: string): string {
+  return `${what}: open it in the handler`;
+}
+
+function started(what: string): string {
+  return `${what}: start it in the handler`;
+}
+
+/** The runtime starts it half a second after its own start, with sockets of its own, or at a first listener. */
+function startSignalThread(): void {
+  const nobody = () => {};
+  Deno.addSignalListener("SIGUSR2", nobody);
+  Deno.removeSignalListener("SIGUSR2", nobody);
+}
+
+/** What each descriptor of this process is. */
+function descriptors(): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const name of listProcDirectory("/proc/self/fd")) {
+    const target = descriptorTarget(name);
+    if (target !== null) found.set(Number(name), target); // else it was for the list itself
+  }
+  return found;
+}
+
+/** Has no offset that one child could move for another, or is not to be used any more. */
+function isHarmless(target: string): boolean {
+  return /^\/dev\/(null|zero|full|u?random)$/.test(target) || isCache(target);
+}
+
+function describe(fd: number, target: string): string {
+  if (target.startsWith("socket:")) {
+    const [own, peer] = [ownAddress(fd), peerAddress(fd)];
+    if (peer) return `a socket to ${formatAddress(peer)}`;
+    if (!own) return "a socket";
+    return `a ${isListening(fd) ? "listening " : ""}socket on ${
+      formatAddress(own)
+    }`;
+  }
+  if (target.startsWith("pipe:")) return "a pipe";
+  const kind = /^anon_inode:\[?(\w+)/.exec(target)?.[1];
+  if (kind === "inotify") return "a watcher of files";
+  if (kind === "pidfd") return "a subprocess";
+  return kind === undefined ? `the file "${target}"` : `a descriptor (${kind})`;
+}
+
+/** The name of a thread; null when it has ended. */
+function threadName(thread: string): string | null {
+  try {
+    return readProcFile(`/proc/self/task/${thread}/comm`).trim();
+  } catch {
+    return null;
+  }
+}
+
+/** Memory that a fork does not copy, as parts of lines of proc_pid_maps(5). */
+function sharedMappings(): Set<string> {
+  const found = new Set<string>();
+  for (const line of readProcFile("/proc/self/maps").split("\n")) {
+    // start-end permissions offset device inode path
+    const [, path = ""] = /^\S+ ..?.?s \S+ \S+ \S+ *(.*)$/.exec(line) ?? [];
+    if (path !== "") found.add(path);
+  }
+  return found;
+}

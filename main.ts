@@ -1,46 +1,35 @@
 /**
  * The executable. It picks a role and loads that role's code alone, so that a child process loads
- * nothing that it does not run. The paths are literal: `deno compile` embeds what they name.
+ * nothing that it does not run.
+ *
+ * Deno reads ahead, before the first line runs, all that literal paths name: roles are looked up, so that
+ * it reads the one. `deno compile` is told to embed all of `src/` (`.release/executables.ts`).
  *
  * Roles that start with `@` are not for people: a process of ours starts itself in them.
  *
  * @module
  */
 
+const ROLES: Readonly<Record<string, string>> = {
+  "@child": "./src/child/main.ts",
+  "@zygote": "./src/child/zygote.ts",
+  "@writer": "./src/client/writer.ts",
+  "@bench": "./src/bench/role.ts",
+};
+const COMMANDS = "./src/cli/mod.ts";
+
 async function run(args: readonly string[]): Promise<void> {
   // `mpclient` is compiled with `@mpclient` before whatever it is given.
   const name = args[0] === "@mpclient" ? "mpclient" : "mpserv";
+  const words = name === "mpclient" ? args.slice(1) : args;
   if (Deno.build.os === "windows") {
-    const { refuseWindows } = await import("./src/cli/windows.ts");
-    return refuseWindows(name);
+    // Without a permission to read, only a literal path can be imported.
+    return (await import("./src/cli/windows.ts")).refuseWindows(name);
   }
-  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
-  const words = name === "mpclient"
-    ? args.slice(1)
-    : /^\d+$/.test(args[0] ?? "")
-    ? ["serve", ...args]
-    : args;
-  // What it starts itself as has that word before it, too.
-  const isCommand = name === "mpclient" && !words[0]?.startsWith("@");
-  const [role, ...rest] = isCommand ? ["client", ...words] : words;
-  switch (role) {
-    case "@child":
-      return (await import("./src/child/main.ts")).run(rest);
-    case "@zygote":
-      return (await import("./src/child/zygote.ts")).run(rest);
-    case "@writer":
-      return (await import("./src/client/writer.ts")).run(rest);
-    case "@bench":
-      return (await import("./src/bench/role.ts")).run(rest);
-    case "client":
-      (await import("./src/client/early_writer.ts")).startEarly(rest);
-      return (await import("./src/cli/mod.ts")).run(words, name);
-    case "serve":
-      (await import("./src/cli/early_zygote.ts")).startEarly(rest);
-      return (await import("./src/cli/mod.ts")).run(words, name);
-    default:
-      return (await import("./src/cli/mod.ts")).run(words, name);
-  }
+  const [role = "", ...rest] = words;
+  // What it starts itself as has such a word before it, too.
+  if (Object.hasOwn(ROLES, role)) return (await import(ROLES[role]!)).run(rest);
+  return (await import(COMMANDS)).run(words, name);
 }
 
 await run(Deno.args);

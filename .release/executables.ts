@@ -72,6 +72,8 @@ export async function compile(
       // Written anew, with the time, by every command that looks at the packages.
       "--exclude=node_modules/.deno/.setup-cache.bin",
       "--exclude=node_modules/.deno/.deno.lock",
+      "--include=src", // roles and commands, which are looked up by name
+      "--conditions=browser", // LogTape without Node modules, which take long to load
       "--output",
       output,
       "main.ts",

@@ -4,7 +4,9 @@
  *
  * @module
  */
-import { Command, Option } from "@commander-js/extra-typings";
+import { command } from "../src/cli/command.ts";
+import { runTool } from "../src/cli/mod.ts";
+import { named, or, several } from "../src/cli/options.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { type ArchiveFile, checksumLine, makeArchive } from "./archive.ts";
 import { makeDocuments } from "./documents.ts";
@@ -16,20 +18,30 @@ import { makeStage, ROOT, type Stage } from "./stage.ts";
 
 const { version } = manifest;
 
-const options = new Command("deno task release")
-  .description(
+const release = command({
+  name: "release",
+  about:
     "Make mpserv-VERSION-TARGET.tar.gz for each system, SHA256SUMS and install.sh.",
-  )
-  .addOption(
-    new Option("--target <triple...>", "for these systems alone")
-      .choices(TARGETS),
-  )
-  .option("--output <directory>", "where to", `${ROOT.pathname}dist`)
-  .option("--url <url>", "where it will be downloaded from, for install.sh")
-  .configureOutput({ outputError: (text) => say(text.trim()) })
-  .exitOverride(({ exitCode }) => Deno.exit(exitCode === 0 ? 0 : 2))
-  .parse(Deno.args, { from: "user" })
-  .opts();
+  operands: {},
+  options: {
+    target: several(
+      "<triple>",
+      "for this system alone; may be given again",
+      TARGETS,
+    ),
+    output: or(
+      named("<directory>", "where to", "--output", "directory"),
+      `${ROOT.pathname}dist`,
+    ),
+    url: named(
+      "<url>",
+      "where it will be downloaded from, for install.sh",
+      "--url",
+    ),
+  },
+  notes: "",
+  begin: ({ options }) => () => run(() => make(options)),
+});
 
 /** The date of the sources: SOURCE_DATE_EPOCH (reproducible-builds.org), else of the last commit. */
 async function sourceDate(): Promise<Date> {
@@ -71,8 +83,13 @@ async function checkVersion(path: string, name: string): Promise<void> {
   );
 }
 
-await run(async () => {
-  const { target: targets = TARGETS, output, url } = options;
+async function make(
+  { target: targets = TARGETS, output, url }: {
+    readonly target: readonly Target[] | undefined;
+    readonly output: string;
+    readonly url: string | undefined;
+  },
+): Promise<void> {
   const date = await sourceDate();
   await using stage = await makeStage(date);
   const documents = await makeDocuments(stage.licenses);
@@ -94,4 +111,6 @@ await run(async () => {
   }
   await publish("install.sh", await fillInstaller({ version, url }));
   await Deno.writeTextFile(`${output}/SHA256SUMS`, sums);
-});
+}
+
+await runTool(release, Deno.args);

@@ -35,7 +35,7 @@ export async function drop(
  */
 export async function drain(
   target: string | undefined,
-  options: { readonly wait?: true | undefined },
+  options: { readonly wait?: boolean | undefined },
 ): Promise<void> {
   using client = await findServer(target);
   const { live } = await client.ask({ command: "drain" });

@@ -3,61 +3,83 @@
  *
  * @module
  */
-import { Command, Option } from "@commander-js/extra-typings";
 import { type Mode, MODES } from "../bench/plan.ts";
+import { command } from "./command.ts";
 import {
   count,
-  duration,
+  durationOr,
+  flag,
   named,
-  serverHost,
-  serverPath,
-  serverPort,
-  valueOf,
-} from "./arguments.ts";
+  option,
+  or,
+  serverOperands,
+  type Values,
+} from "./options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 import { parseSize } from "./values.ts";
 
 const CORES = navigator.hardwareConcurrency;
 
+const CONNECTIONS = "number of connections";
+
+const OPERANDS = serverOperands();
+const OPTIONS = {
+  unix: named(
+    "<path>",
+    "connect to a Unix domain socket instead",
+    "--unix",
+    "file",
+  ),
+  connect: flag("connect, echo, close: connections a second"),
+  ping: flag("round trips on connections that stay"),
+  stream: flag("bytes as fast as they go, both ways at once"),
+  hold: count(
+    "n connections open at once: memory a connection",
+    CONNECTIONS,
+    1,
+  ),
+  compare: flag("split client against lock-step client, on a slow link"),
+  size: option(
+    "<size>",
+    "bytes of a request (connect: 6, ping: 64)",
+    requestSize,
+  ),
+  duration: durationOr("how long to measure", 10_000),
+  warmup: durationOr("load before, which is not measured", 500),
+  connections: count(
+    "connections at once (connect: 4 a process, with --rate: 64, else 1)",
+    CONNECTIONS,
+    1,
+  ),
+  processes: or(
+    count("processes that make the load", "number of processes", 1),
+    CORES,
+  ),
+  rate: count(
+    "requests a second, whether the server keeps up or not",
+    "rate",
+    1,
+  ),
+  timeout: durationOr("how long a connection may wait for anything", 10_000),
+  delay: durationOr("compare: how long a byte travels, one way", 20),
+  bandwidth: option(
+    "<size>",
+    "compare: bytes a second, such as 1MB",
+    linkBandwidth,
+  ),
+  lines: or(count("compare: how many lines", "lines", 1), 1000),
+  json: flag("print the result as JSON"),
+  report: named("<file>", "write a page with plots (HTML)", "--report", "file"),
+};
+
 /** What was typed, checked. Durations are in milliseconds; undefined where the kind of load decides. */
-export interface BenchOptions {
-  /** The kind of load, or `compare`. */
-  what: Mode | "compare";
-  /** Address or name of the server. */
-  host: string;
-  /** Its TCP port. */
-  port: number;
-  /** The path of its Unix domain socket instead. */
-  unix?: string | undefined;
-  /** Connections to hold. */
-  hold?: number | undefined;
-  /** Bytes of a request. */
-  size?: number | undefined;
-  /** How long to measure. */
-  duration: number;
-  /** How long to make load before. */
-  warmup: number;
-  /** Connections at once. */
-  connections?: number | undefined;
-  /** Processes that make the load. */
-  processes: number;
-  /** Requests a second. */
-  rate?: number | undefined;
-  /** How long a connection may wait for anything. */
-  timeout: number;
-  /** `compare`: how long a byte travels, one way. */
-  delay: number;
-  /** `compare`: bytes a second of the link. */
-  bandwidth?: number | undefined;
-  /** `compare`: how many lines are sent. */
-  lines: number;
-  /** Whether the result is printed as JSON. */
-  json?: true | undefined;
-  /** Where the page goes. */
-  report?: string | undefined;
+export interface BenchOptions
+  extends Values<typeof OPTIONS>, Values<typeof OPERANDS> {
+  /** The kind of load. */
+  readonly what: Mode | "compare";
 }
 
-const EXAMPLES = `
+const NOTES = `
 Examples:
   mpserv bench --connect                            connections a second of 127.0.0.1:9190
   mpserv bench example.org 7 --ping --size 1KiB     round trips of 1,024 bytes
@@ -69,97 +91,36 @@ Examples:
 Values: durations (d) read 500ms, 30s, 5m; sizes 4096, 64KiB, 1MB.
 Exit codes: 0 well, 1 a connection failed or the system refused, 2 wrong usage.`;
 
-/**
- * The command, to be added to a program.
- *
- * @param bench Runs it and gives the exit code; is loaded only when it is called.
- * @returns The command.
- */
-export function benchCommand(
-  bench: (options: BenchOptions) => Promise<void>,
-): Command<unknown[]> {
-  const command = new Command("bench")
-    .description("Measure an echo server: ours or any other.")
-    .addArgument(serverHost())
-    .addArgument(serverPort())
-    .addOption(serverPath())
-    .option("--connect", "connect, echo, close: connections a second")
-    .option("--ping", "round trips on connections that stay")
-    .option("--stream", "bytes as fast as they go, both ways at once")
-    .option(
-      "--hold <n>",
-      "n connections open at once: memory a connection",
-      count("number of connections", 1),
-    )
-    .option(
-      "--compare",
-      "split client against lock-step client, on a slow link",
-    )
-    .addOption(
-      new Option("--size <size>", "bytes of a request (connect: 6, ping: 64)")
-        .argParser(valueOf(requestSize)),
-    )
-    .addOption(
-      duration("--duration <d>", "how long to measure").default(10_000, "10s"),
-    )
-    .addOption(
-      duration("--warmup <d>", "load before, which is not measured")
-        .default(500, "500ms"),
-    )
-    .option(
-      "--connections <n>",
-      "connections at once (connect: 4 a process, with --rate: 64, else 1)",
-      count("number of connections", 1),
-    )
-    .option(
-      "--processes <n>",
-      "processes that make the load",
-      count("number of processes", 1),
-      CORES,
-    )
-    .option(
-      "--rate <n>",
-      "requests a second, whether the server keeps up or not",
-      count("rate", 1),
-    )
-    .addOption(
-      duration("--timeout <d>", "how long a connection may wait for anything")
-        .default(10_000, "10s"),
-    )
-    .addOption(
-      duration("--delay <d>", "compare: how long a byte travels, one way")
-        .default(20, "20ms"),
-    )
-    .addOption(
-      new Option("--bandwidth <size>", "compare: bytes a second, such as 1MB")
-        .argParser(valueOf(linkBandwidth)),
-    )
-    .option("--lines <n>", "compare: how many lines", count("lines", 1), 1000)
-    .option("--json", "print the result as JSON")
-    .option(
-      "--report <file>",
-      "write a page with plots (HTML)",
-      named("--report"),
-    )
-    .addHelpText("after", EXAMPLES)
-    .action(async (host, port, options, self) => {
-      const typed = (name: string) =>
-        (self as unknown as Command).getOptionValueSource(name) === "cli";
-      const what = kindOf(typed);
-      checkTogether(what, typed);
-      if (options.unix !== undefined && self.args.length > 0) {
-        throw wrong("both a host and --unix: give one of them");
-      }
-      if (options.duration === 0) {
-        throw wrong("--duration 0: want some time to measure in");
-      }
-      await bench({ ...options, host, port, what });
-    });
-  return command as unknown as Command<unknown[]>;
-}
+/** The command. */
+export const bench = command({
+  name: "bench",
+  about: "Measure an echo server: ours or any other.",
+  operands: OPERANDS,
+  options: OPTIONS,
+  notes: NOTES,
+  begin({ options, operands, typed }) {
+    const what = kindOf((name) => typed.has(name));
+    checkTogether(what, typed);
+    const hasServer = typed.has("host") || typed.has("port");
+    if (options.unix !== undefined && hasServer) {
+      throw wrong("both a host and --unix: give one of them");
+    }
+    if (options.duration === 0) {
+      throw wrong("--duration 0: want some time to measure in");
+    }
+    return async () =>
+      await (await import("./bench.ts")).bench({
+        ...options,
+        ...operands,
+        what,
+      });
+  },
+});
 
-function kindOf(typed: (option: string) => boolean): BenchOptions["what"] {
-  const kinds = [...MODES, "compare" as const];
+function kindOf(
+  typed: (name: BenchOptions["what"]) => boolean,
+): BenchOptions["what"] {
+  const kinds = [...MODES, "compare"] as const;
   const given = kinds.filter(typed);
   if (given.length === 1) return given[0]!;
   const all = kinds.map((kind) => `--${kind}`).join(", ");
@@ -183,10 +144,10 @@ const BELONGS: Readonly<Record<string, readonly BenchOptions["what"][]>> = {
 
 function checkTogether(
   what: BenchOptions["what"],
-  typed: (option: string) => boolean,
+  typed: ReadonlySet<string>,
 ): void {
   for (const [option, kinds] of Object.entries(BELONGS)) {
-    if (!typed(option) || kinds.includes(what)) continue;
+    if (!typed.has(option) || kinds.includes(what)) continue;
     const wanted = kinds.map((kind) => `--${kind}`).join(", ");
     throw wrong(`--${option} with --${what}: it belongs to ${wanted}`);
   }

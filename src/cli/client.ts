@@ -3,9 +3,17 @@
  *
  * @module
  */
-import { Command } from "@commander-js/extra-typings";
 import type { ClientOptions } from "../client/client.ts";
-import { duration, serverHost, serverPath, serverPort } from "./arguments.ts";
+import { command } from "./command.ts";
+import {
+  duration,
+  durationOr,
+  flag,
+  named,
+  option,
+  or,
+  serverOperands,
+} from "./options.ts";
 import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
@@ -21,90 +29,72 @@ Examples:
 
 Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage, 141 nobody reads the output any more.`;
 
-/**
- * The command, to be added to a program.
- *
- * @param setExitCode Gets the exit code when the conversation has ended well; otherwise the command throws.
- * @param name Its name: `mpclient` where it is a program of its own.
- * @returns The command.
- */
-export function clientCommand(
-  setExitCode: (code: number) => void,
-  name: "client" | "mpclient" = "client",
-): Command<unknown[]> {
-  const command = new Command(name)
-    .description(
-      "Connect: one process reads what the server sends, another sends what you type,\n" +
-        "and neither waits for the other.",
-    )
-    .addArgument(serverHost())
-    .addArgument(serverPort())
-    .addOption(serverPath())
-    .option(
-      "--raw",
-      "copy bytes both ways: no line ends the conversation, no prefix",
-    )
-    .option("--prefix <text>", "print this before every line", DEFAULT_PREFIX)
-    .option("--no-prefix", "print lines as they come")
-    .option(
-      "--lock-step",
+/** The command. */
+export const client = command({
+  name: "client",
+  about:
+    "Connect: one process reads what the server sends, another sends what you type,\nand neither waits for the other.",
+  operands: serverOperands(),
+  options: {
+    unix: named(
+      "<path>",
+      "connect to a Unix domain socket instead",
+      "--unix",
+      "file",
+    ),
+    raw: flag("copy bytes both ways: no line ends the conversation, no prefix"),
+    prefix: or(
+      option("<text>", "print this before every line", (text) => text),
+      DEFAULT_PREFIX,
+      JSON.stringify(DEFAULT_PREFIX),
+    ),
+    noPrefix: flag("print lines as they come"),
+    lockStep: flag(
       "one process, which waits for each reply before it sends the next line",
-    )
-    .addOption(
-      duration(
-        "--connect-timeout <d>",
-        "give up connecting after so long, such as 500ms; 0: never",
-      ).default(10_000, "10s"),
-    )
-    .addOption(
-      duration(
-        "--idle-timeout <d>",
-        "end when nothing came or went for so long",
-      ),
-    )
-    .option(
-      "--no-shutdown",
-      "the end of input leaves the sending side open, for servers that quit when it ends",
-    )
-    .addHelpText(
-      "after",
-      name === "client" ? NOTES : NOTES.replaceAll("mpserv client", name),
-    )
-    .action(async (host, port, options, self) => {
-      if (options.unix !== undefined && self.args.length > 0) {
-        throw wrongUsage("Cannot connect to both a host and --unix: give one");
-      }
-      const prefixed = self.getOptionValueSource("prefix") === "cli" &&
-        options.prefix !== false;
-      if (options.raw && prefixed) {
-        throw wrongUsage(
-          "Cannot use --prefix with --raw, which copies bytes: give one",
-        );
-      }
+    ),
+    connectTimeout: durationOr(
+      "give up connecting after this long, such as 500ms; 0: never",
+      10_000,
+    ),
+    idleTimeout: duration("end after this long without a byte in or out"),
+    noShutdown: flag(
+      "leave the sending side open at the end of input, for servers that quit when it ends",
+    ),
+  },
+  notes: NOTES,
+  begin({ options, operands: { host, port }, typed }) {
+    const { unix, raw, lockStep, noShutdown } = options;
+    const { connectTimeout, idleTimeout } = options;
+    if (unix !== undefined && (typed.has("host") || typed.has("port"))) {
+      throw wrongUsage("Cannot connect to both a host and --unix: give one");
+    }
+    // Of the two, the last one counts.
+    const last = [...typed].findLast((it) => /^(noP|p)refix$/.test(it));
+    if (raw && last === "prefix") {
+      throw wrongUsage(
+        "Cannot use --prefix with --raw, which copies bytes: give one",
+      );
+    }
+    return async () =>
       await talk({
-        target: options.unix === undefined
+        target: unix === undefined
           ? { transport: "tcp", hostname: host, port }
-          : { transport: "unix", path: options.unix },
-        prefix: options.raw || options.prefix === false
-          ? ""
-          : options.prefix as string,
-        raw: options.raw ?? false,
-        connectTimeout: options.connectTimeout,
-        idleTimeout: options.idleTimeout,
-        noShutdown: !options.shutdown,
-      }, options.lockStep ?? false);
-      setExitCode(0);
-    });
-  return command as unknown as Command<unknown[]>;
-}
+          : { transport: "unix", path: unix },
+        prefix: raw || last === "noPrefix" ? "" : options.prefix,
+        raw,
+        connectTimeout,
+        idleTimeout,
+        noShutdown,
+      }, lockStep);
+  },
+});
 
 /** Loads the one client that runs, and nothing of the other. */
 async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
   try {
     if (lockStep) {
-      return await (await import("../client/lock_step.ts")).runLockStep(
-        options,
-      );
+      const { runLockStep } = await import("../client/lock_step.ts");
+      return await runLockStep(options);
     }
     return await (await import("../client/client.ts")).runClient(options);
   } catch (error) {

@@ -17,13 +17,26 @@ const WRAPPERS = ["INIT_CWD", "npm_execpath"];
 const SHIMS = /\/node_compat_bin$/;
 
 /**
- * The arguments as they were typed.
+ * The command line as it was typed.
  *
- * @param words As the runtime has them.
- * @returns The same, with what was altered as `posix/byte_text.ts` writes it.
- * @throws {UserError} When nobody knows any more what was typed.
+ * @param args What came after the program's name, as the runtime has it.
+ * @returns The same, with what was altered as `posix/byte_text.ts` writes it: only a program's own
+ *   command line, after `--`, has such words.
+ * @throws {UserError} When nobody knows any more what was typed, or a word of our own is not UTF-8.
  */
-export function givenArguments(words: readonly string[]): string[] {
+export function givenWords(args: readonly string[]): string[] {
+  const given = givenArguments(args);
+  const at = given[0] === "serve" ? given.indexOf("--") : -1;
+  const own = at < 0 ? given : given.slice(0, at);
+  const wrong = own.find((word) => !word.isWellFormed());
+  if (wrong === undefined) return given;
+  throw new UserError(
+    `Cannot take the argument "${wrong}": it is not UTF-8, as all must be but a program's, after --`,
+    EXIT_USAGE,
+  );
+}
+
+function givenArguments(words: readonly string[]): string[] {
   if (!words.some((word) => word.includes(ALTERED))) return [...words];
   const all = strings("/proc/self/cmdline") ?? [];
   const given = all.slice(Math.max(0, all.length - words.length));

@@ -1,18 +1,17 @@
 /**
- * What can be typed, read out of commander's definitions: completions and manual pages are made of
- * it, so that neither can say anything else than the program does.
+ * What can be typed, read out of the tables of the commands: help, completions and manual pages are made
+ * of it, so that none of them can say anything else than the program does.
  *
  * @module
  */
-import type {
-  Argument,
-  CommandUnknownOpts as Command,
-  Option,
-} from "@commander-js/extra-typings";
+import { type Command, command as define } from "./command.ts";
+import { choice, type Hint, type Spec } from "./options.ts";
+import { ABOUT, loadCommands, loadMpclient, type Program } from "./programs.ts";
+import { flagOf, STANDARD, termOf } from "./words.ts";
 
 /** What the value of an option or an operand is, as far as a shell can help with it. */
 export type Value =
-  | { readonly kind: "text" | "file" | "directory" | "user" }
+  | { readonly kind: "text" | Hint }
   | { readonly kind: "choice"; readonly choices: readonly string[] };
 
 /** An option. */
@@ -27,6 +26,8 @@ export interface Flag {
   readonly details: string;
   /** Its value; undefined for a switch. */
   readonly value: Value | undefined;
+  /** The heading that it stands below. */
+  readonly group: string;
 }
 
 /** What is typed without a name. */
@@ -59,71 +60,118 @@ export interface Grammar {
   readonly takesProgram: boolean;
 }
 
-/** What the name of a value, such as `path` in `--unix <path>`, says of it; all others are text. */
-const KINDS: Readonly<Record<string, "file" | "directory">> = {
-  path: "file",
-  file: "file",
-  dir: "directory",
-};
-
 /**
- * Reads a command and the commands below it.
+ * Reads a program with all its commands.
  *
- * @param command The command, with all its options.
- * @param others The names of the commands beside it.
+ * @param program Its name.
  * @returns What can be typed.
  */
-export function readGrammar(
-  command: Command,
-  others: readonly string[] = [],
-): Grammar {
-  const help = command.createHelp();
-  const commands = help.visibleCommands(command);
-  const names = commands.map((one) => one.name());
+export async function readGrammar(program: Program): Promise<Grammar> {
+  if (program === "mpclient") {
+    const own = grammarOf(await loadMpclient());
+    return { ...own, flags: [standard("version"), ...own.flags] };
+  }
+  const commands = await loadCommands();
   return {
-    name: command.name(),
-    usage: command.usage(),
-    about: command.description(),
-    notes: notesOf(command),
-    flags: help.visibleOptions(command).map((option) => ({
-      names: [option.short, option.long].filter((name) => name !== undefined),
-      term: help.optionTerm(option),
-      about: option.description,
-      details: help.optionDescription(option),
-      value: valueOfOption(option),
-    })),
-    operands: command.registeredArguments.map((argument) => ({
-      name: argument.name(),
-      details: help.argumentDescription(argument),
-      value: valueOfOperand(argument, others),
-    })),
-    commands: commands.map((one) => readGrammar(one, names)),
-    takesProgram: command.usage().includes("[-- program"),
+    name: program,
+    usage: "[options] [command]",
+    about: ABOUT,
+    notes: "",
+    flags: [standard("version"), standard("help")],
+    operands: [],
+    commands: [...commands, helpCommand(commands)].map(grammarOf),
+    takesProgram: false,
   };
 }
 
-/** What was added with `addHelpText`: commander gives it only with the whole help. */
-function notesOf(command: Command): string {
-  const output = command.configureOutput();
-  let whole = "";
-  command.configureOutput({ ...output, writeOut: (text) => whole += text });
-  command.outputHelp();
-  command.configureOutput(output);
-  return whole.slice(command.helpInformation().length).trim();
+/**
+ * The command `help`, which explains another one.
+ *
+ * @param commands All others.
+ * @returns The command; to do it is for whoever has it.
+ */
+export function helpCommand(commands: readonly Command[]): Command {
+  const names = commands.map(({ name }) => name);
+  return define({
+    name: "help",
+    about: "Print a command's help.",
+    operands: {
+      command: { ...choice("command", "the command", names), choices: names },
+    },
+    options: {},
+    notes: "",
+    begin: ({ operands: { command } }) => async () => {
+      const { printHelp, printProgramHelp } = await import("./help.ts");
+      const wanted = commands.find(({ name }) => name === command);
+      if (wanted) return printHelp(wanted, `mpserv ${wanted.name}`);
+      await printProgramHelp();
+    },
+  });
 }
 
-function valueOfOption(option: Option): Value | undefined {
-  if (!option.required && !option.optional) return undefined;
-  if (option.argChoices) return { kind: "choice", choices: option.argChoices };
-  if (option.long === "--user") return { kind: "user" };
-  const name = /[<[]([a-z]+)/.exec(option.flags)?.[1] ?? "";
-  return { kind: KINDS[name] ?? "text" };
+/**
+ * Reads a command.
+ *
+ * @param command The command.
+ * @returns What can be typed.
+ */
+export function grammarOf(command: Command): Grammar {
+  const { name, about, notes, takesProgram = false } = command;
+  const options = Object.entries(command.options);
+  const operands = Object.entries(command.operands);
+  const flags = options.map(([name, spec]): Flag => ({
+    names: [flagOf(name)],
+    term: termOf(name, spec),
+    about: spec.about,
+    details: detailsOf(spec),
+    value: spec.value === undefined ? undefined : valueOf(spec),
+    group: spec.group,
+  }));
+  const isGrouped = flags.some(({ group }) => group === OPERATION);
+  return {
+    name,
+    usage: [
+      ...operands.map(([name, { isRequired }]) =>
+        isRequired ? `<${name}>` : `[${name}]`
+      ),
+      "[options]",
+      ...takesProgram ? ["[-- program args...]"] : [],
+    ].join(" "),
+    about,
+    notes: notes.trim(),
+    flags: [
+      ...flags.filter(({ group }) => group !== LOGS),
+      standard("help", isGrouped ? OPERATION : undefined),
+      ...flags.filter(({ group }) => group === LOGS),
+    ],
+    operands: operands.map(([name, spec]) => ({
+      name,
+      details: detailsOf(spec),
+      value: valueOf(spec),
+    })),
+    commands: [],
+    takesProgram,
+  };
 }
 
-function valueOfOperand(argument: Argument, others: readonly string[]): Value {
-  const { argChoices } = argument;
-  if (argChoices) return { kind: "choice", choices: argChoices };
-  // That of commander's own command `help`: it knows no choices.
-  if (argument.name() === "command") return { kind: "choice", choices: others };
-  return { kind: KINDS[argument.name()] ?? "text" };
+const OPERATION = "Operation";
+const LOGS = "Logs";
+
+function standard(which: "help" | "version", group = "Options"): Flag {
+  const names = STANDARD[which];
+  const about = which === "help" ? "print this help" : "print the versions";
+  const term = names.join(", ");
+  return { names, term, about, details: about, value: undefined, group };
+}
+
+function detailsOf({ about, choices, shown }: Spec<unknown>): string {
+  const more = [
+    ...choices ? [choices.join(", ")] : [],
+    ...shown === undefined ? [] : [`default: ${shown}`],
+  ];
+  return more.length === 0 ? about : `${about} (${more.join("; ")})`;
+}
+
+function valueOf({ choices, hint }: Spec<unknown>): Value {
+  return choices ? { kind: "choice", choices } : { kind: hint ?? "text" };
 }

@@ -10,7 +10,7 @@ import {
   type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
-import type { LogChoice, LogFormat } from "./log_options.ts";
+import type { LogChoice, LogFormat } from "./operation_options.ts";
 import { visible } from "./terminal.ts";
 
 const LEVEL_NAMES: Readonly<Record<LogRecord["level"], string>> = {

@@ -12,7 +12,7 @@ import { print, visible } from "./terminal.ts";
 /** How an answer is printed. */
 export interface LookOptions {
   /** As one line of JSON instead of text. */
-  readonly json?: true | undefined;
+  readonly json?: boolean | undefined;
 }
 
 /**

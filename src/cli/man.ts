@@ -126,7 +126,9 @@ function describe(
   );
   return [
     part("Arguments", operands),
-    part("Options", flagItems(command)),
+    ...[...Map.groupBy(command.flags, ({ group }) => group)].map((
+      [title, flags],
+    ) => part(title, flagItems({ flags }))),
     ...command.notes.split("\n\n").flatMap((block) => notes(block, part)),
   ].filter((text) => text !== "");
 }
@@ -152,7 +154,7 @@ function notes(
     });
 }
 
-function flagItems({ flags }: Grammar): string[] {
+function flagItems({ flags }: Pick<Grammar, "flags">): string[] {
   return flags.flatMap(({ term, details }) => item([term, details]));
 }
 

@@ -1,16 +1,19 @@
 /**
- * The command line: which command, which options, and the help.
+ * The command line: which command is called, and what it is told.
  *
  * @module
  */
-import { CommanderError } from "@commander-js/extra-typings";
-import type { Program } from "./manual_options.ts";
-import type { CommandLine } from "./programs.ts";
-import { EXIT_USAGE, finish, print, say } from "./terminal.ts";
-import { explainUsage } from "./wrong_usage.ts";
+import type { Action, Command } from "./command.ts";
+import {
+  isCommand,
+  loadCommand,
+  loadMpclient,
+  type Program,
+} from "./programs.ts";
+import { finish } from "./terminal.ts";
 
 /**
- * Parses the command line and runs the command; ends the process.
+ * Understands the command line and runs the command; ends the process.
  *
  * @param args What came after the program's name.
  * @param name The program's name: `mpclient` is the client alone.
@@ -20,38 +23,71 @@ export function run(
   args: readonly string[],
   name: Program = "mpserv",
 ): Promise<void> {
-  let exitCode = 0;
-  return finish(async () => {
-    const { program, own } = await load(args, name, (code) => exitCode = code);
-    for (const command of [program, ...program.commands]) {
-      const words = command === program ? name : `${name} ${command.name()}`;
-      command.exitOverride().showSuggestionAfterError().configureOutput({
-        outputError: (text) => say(explainUsage(text, words)),
-        writeErr: (text) => say(text.trimEnd()),
-        writeOut: print,
-      });
-    }
-    try {
-      await program.parseAsync(own, { from: "user" });
-      return exitCode;
-    } catch (error) {
-      if (error instanceof CommanderError) {
-        return error.exitCode === 0 ? 0 : EXIT_USAGE;
-      }
-      throw error;
-    }
-  });
+  return finish(async () => await (await understand(args, name))() ?? 0);
 }
 
-/** Loads the commands: all of them where more than the client's may be meant. */
-async function load(
+/**
+ * Understands a command line, and begins nothing.
+ *
+ * @param args What came after the program's name.
+ * @param name The program's name.
+ * @returns What to do.
+ * @throws {UserError} When it is wrong.
+ */
+export async function understand(
   args: readonly string[],
-  name: Program,
-  setExitCode: (code: number) => void,
-): Promise<CommandLine> {
-  if (name === "mpserv" && args[0] !== "client") {
-    return (await import("./programs.ts")).serverProgram(args, setExitCode);
+  name: Program = "mpserv",
+): Promise<Action> {
+  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
+  const isPort = name === "mpserv" && /^\d+$/.test(args[0] ?? "");
+  const typed = isPort ? ["serve", ...args] : args;
+  // What is not UTF-8 was replaced by the runtime.
+  const given = typed.some((word) => word.includes("\ufffd"))
+    ? (await import("./given.ts")).givenWords(typed)
+    : typed;
+  if (name === "mpclient") {
+    return understandAs(await loadMpclient(), given, name);
   }
-  const { clientProgram } = await import("./client_program.ts");
-  return { program: clientProgram(name, setExitCode), own: args };
+  const [first, ...words] = given;
+  if (isCommand(first)) {
+    return understandAs(await loadCommand(first), words, `${name} ${first}`);
+  }
+  return (await import("./help.ts")).understandProgram(given);
+}
+
+/**
+ * Understands the command line of a command.
+ *
+ * @param command The command.
+ * @param words What was typed after its name.
+ * @param path The command as a person calls it.
+ * @returns What to do.
+ * @throws {UserError} When it is wrong.
+ */
+function understandAs(
+  command: Command,
+  words: readonly string[],
+  path: string,
+): Action {
+  const understood = command.understand(words, path);
+  if (typeof understood === "function") return understood;
+  return async () => {
+    const { printHelp, printVersion } = await import("./help.ts");
+    if (understood === "help") await printHelp(command, path);
+    else await printVersion(path === "mpclient" ? path : "mpserv");
+  };
+}
+
+/**
+ * Runs a tool of the project, which is no command of `mpserv`; ends the process.
+ *
+ * @param command What it does.
+ * @param args What was typed after its name.
+ */
+export function runTool(
+  command: Command,
+  args: readonly string[],
+): Promise<void> {
+  const path = `deno task ${command.name}`;
+  return finish(async () => await understandAs(command, args, path)() ?? 0);
 }

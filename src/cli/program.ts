@@ -3,41 +3,17 @@
  *
  * @module
  */
-import { delimiter, join, resolve } from "node:path";
 import { PROGRAM_VARIABLES, selectEnvironment } from "../environment.ts";
 import { PosixError } from "../posix/errno.ts";
 import { checkExecutable, isDirectory } from "../posix/exec.ts";
 import type { ProgramChoice } from "../service/program.ts";
-import { givenArguments, givenEnvironment } from "./given.ts";
+import { givenEnvironment } from "./given.ts";
+import { absolute } from "./paths.ts";
 import { userVariables } from "./standing.ts";
-import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { UserError } from "./terminal.ts";
 
 /** Where `execvp(3)` of glibc looks when PATH is not set. */
 const DEFAULT_PATH = "/bin:/usr/bin";
-
-/**
- * Separates a program's command line from our own.
- *
- * @param args All that was typed after `mpserv`.
- * @returns What comes before the first `--` of `serve`, and what comes after, whatever its bytes;
- *   undefined without one.
- * @throws {UserError} When an argument of our own is not UTF-8.
- */
-export function splitProgram(
-  args: readonly string[],
-): { own: readonly string[]; program: readonly string[] | undefined } {
-  const given = givenArguments(args);
-  const at = given[0] === "serve" ? given.indexOf("--") : -1;
-  const own = at < 0 ? given : given.slice(0, at);
-  const wrong = own.find((word) => !word.isWellFormed());
-  if (wrong !== undefined) {
-    throw new UserError(
-      `Cannot take the argument "${wrong}": it is not UTF-8, as all must be but a program's, after --`,
-      EXIT_USAGE,
-    );
-  }
-  return { own, program: at < 0 ? undefined : given.slice(at + 1) };
-}
 
 /**
  * The program, looked up.
@@ -69,14 +45,14 @@ export function resolveProgram(
 /** A name with a slash is a path; any other is looked for in the directories of PATH. */
 function find(name: string, searched: string): string {
   if (name.includes("/")) {
-    const path = resolve(name);
+    const path = absolute(name);
     const why = obstacle(path);
     if (why === null) return path;
     throw new UserError(`Cannot run "${name}": ${why}`);
   }
   let nearest: string | null = null;
-  for (const directory of searched.split(delimiter)) {
-    const path = resolve(join(directory || ".", name));
+  for (const directory of searched.split(":")) {
+    const path = absolute(`${directory || "."}/${name}`);
     const why = obstacle(path);
     if (why === null) return path;
     if (!why.includes("ENOENT")) nearest ??= `found as "${path}": ${why}`;

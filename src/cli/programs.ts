@@ -1,68 +1,83 @@
 /**
- * The programs as commander knows them, with all their commands.
+ * The programs and their commands by name: only the one that is called is loaded.
  *
  * @module
  */
-import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { benchCommand } from "./bench_options.ts";
-import { clientProgram, withHelp, withVersion } from "./client_program.ts";
-import { clientCommand } from "./client.ts";
-import { controlCommands } from "./control_commands.ts";
-import {
-  completionsCommand,
-  type Definitions,
-  manCommand,
-} from "./manual_options.ts";
-import { splitProgram } from "./program.ts";
-import { serveCommand } from "./serve_options.ts";
+import type { Command } from "./command.ts";
 
-/** A program, and what it is to parse. */
-export interface CommandLine {
-  /** The program. */
-  readonly program: CommandUnknownOpts;
-  /** What was typed, but for the command line of a program that serves. */
-  readonly own: readonly string[];
+/** The programs. */
+export const PROGRAMS = ["mpserv", "mpclient"] as const;
+/** One of {@linkcode PROGRAMS}. */
+export type Program = typeof PROGRAMS[number];
+
+/** The commands of `mpserv` in the order of its help, and where each is. */
+const PLACES = {
+  serve: "./serve_options.ts",
+  client: "./client.ts",
+  bench: "./bench_options.ts",
+  status: "./control_commands.ts",
+  connections: "./control_commands.ts",
+  drop: "./control_commands.ts",
+  drain: "./control_commands.ts",
+  top: "./control_commands.ts",
+  completions: "./manual_options.ts",
+  man: "./manual_options.ts",
+} as const;
+
+/** A command of `mpserv`. */
+export type CommandName = keyof typeof PLACES;
+
+/** What `mpserv` is. */
+export const ABOUT =
+  "A TCP server that gives every connection a process of its own.";
+
+/**
+ * Whether there is such a command.
+ *
+ * @param word What was typed.
+ * @returns Whether `mpserv` has it.
+ */
+export function isCommand(word: string | undefined): word is CommandName {
+  return word !== undefined && Object.hasOwn(PLACES, word);
 }
 
 /**
- * The program `mpserv`.
+ * Loads a command. Deno reads ahead what literal paths name: this one is none, so that it reads the one
+ * command. `deno compile` is told to embed all of them.
  *
- * @param args What came after its name.
- * @param setExitCode Gets the exit code of a command that has ended well.
- * @returns The program.
+ * @param name Which.
+ * @returns The command.
  */
-export function serverProgram(
-  args: readonly string[],
-  setExitCode: (code: number) => void,
-): CommandLine {
-  const { own, program: words } = splitProgram(args);
-  const definitions: Definitions = {
-    mpserv: () => define(definitions, words, setExitCode),
-    mpclient: () => clientProgram("mpclient", setExitCode),
-  };
-  return { program: definitions.mpserv(), own };
+export async function loadCommand(name: CommandName): Promise<Command> {
+  const place: string = PLACES[name];
+  const commands: Readonly<Record<string, Command>> = await import(place);
+  return commands[name]!;
 }
 
-function define(
-  definitions: Definitions,
-  words: readonly string[] | undefined,
-  setExitCode: (code: number) => void,
-): CommandUnknownOpts {
-  const program = new Command("mpserv").description(
-    "A TCP server that gives every connection a process of its own.",
-  );
-  program.addCommand(serveCommand(words, async (options) => {
-    setExitCode(await (await import("./serve.ts")).serve(options));
-  }));
-  program.addCommand(clientCommand(setExitCode));
-  program.addCommand(benchCommand(async (options) => {
-    await (await import("./bench.ts")).bench(options);
-  }));
-  for (const command of controlCommands()) program.addCommand(command);
-  program.addCommand(completionsCommand(definitions));
-  program.addCommand(manCommand(definitions));
-  for (const command of program.commands) withHelp(command);
-  return withVersion(
-    withHelp(program).helpCommand("help [command]", "Print a command's help."),
-  );
+/**
+ * Loads the client as a program of its own.
+ *
+ * @returns The command, with the program's name.
+ */
+export async function loadMpclient(): Promise<Command> {
+  const client = await loadCommand("client");
+  const name: Program = "mpclient";
+  return {
+    ...client,
+    name,
+    notes: client.notes.replaceAll("mpserv client", name),
+  };
+}
+
+/**
+ * Loads all commands.
+ *
+ * @returns The commands, in the order of the help.
+ */
+export async function loadCommands(): Promise<Command[]> {
+  const loaded: Command[] = [];
+  for (const name of Object.keys(PLACES).filter(isCommand)) {
+    loaded.push(await loadCommand(name));
+  }
+  return loaded;
 }

@@ -28,16 +28,14 @@ import {
   takeManagerVariables,
 } from "../server/systemd/variables.ts";
 import type { ServiceChoice } from "../service/load.ts";
-import { gateOptions } from "./admission_options.ts";
+import { checkAdmission, gateOptions } from "./admission_options.ts";
 import { hintAtFilter } from "./filter_hint.ts";
-import { findHandler } from "./handler.ts";
-import { inFull } from "./grant_option.ts";
+import { inFull } from "./service_options.ts";
 import { type Log, openLog } from "./log.ts";
-import { resolveProgram } from "./program.ts";
+import { asksForStanding } from "./process_options.ts";
 import { resolveSandbox } from "./sandbox.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
-import { resolveStanding } from "./standing.ts";
 import { openMetrics } from "./telemetry.ts";
 import { UserError } from "./terminal.ts";
 import type { WatchedHandler } from "./watch.ts";
@@ -65,7 +63,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   using inheritance = await inherit(options);
   using listener = inheritance?.listener ?? await listen(options, manager);
   setDelay(options, listener);
-  const addressed = !("path" in listener.address) || proxies !== undefined;
+  const isAddressed = !("path" in listener.address) || proxies !== undefined;
+  checkAdmission(options, isAddressed); // a socket that was passed may be a path's
   const keepTime = await timeKeeper(options, listener);
   const log = openLog(options.logLevel, options.logFormat);
   if (warning !== undefined) log.logger.warn(warning);
@@ -88,7 +87,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ) ??
         start(child.service, events);
     },
-    gate: { ...gateOptions(options, addressed), proxies },
+    gate: { ...gateOptions(options), proxies },
     drainTimeout: options.drainTimeout,
     maxLifetime: options.maxLifetime,
     endsDescent: child.isMarked,
@@ -144,11 +143,11 @@ export async function serve(options: ServeOptions): Promise<number> {
  * (`NoDelay=`), unless a person wants another.
  */
 function setDelay(
-  { delay }: ServeOptions,
+  { noDelay }: ServeOptions,
   { fd, address, isManaged }: Listener,
 ): void {
-  if ("path" in address || (delay && isManaged)) return;
-  setNoDelay(fd, !delay);
+  if ("path" in address || (!noDelay && isManaged)) return;
+  setNoDelay(fd, noDelay);
 }
 
 /** A process that has become a program keeps no time: the server does, if there is any to keep. */
@@ -193,7 +192,7 @@ async function childOptions(
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
     grants: program ? [] : (grant ?? []).map(inFull), // a program has its variables already, and no Deno in it
-    standing: resolveStanding(options),
+    standing: await chooseStanding(options),
     sandbox,
     // Only these can start processes.
     isMarked: program !== undefined || kinds.includes("run") ||
@@ -204,10 +203,20 @@ async function childOptions(
 async function chooseService(options: ServeOptions): Promise<ServiceChoice> {
   const { program, handler, grant, service } = options;
   if (program !== undefined) {
+    const { resolveProgram } = await import("./program.ts");
     return { program: resolveProgram(program, options) };
   }
   if (handler === undefined) return { name: service };
+  const { findHandler } = await import("./handler.ts");
   return { module: await findHandler(handler, grant ?? []) };
+}
+
+/** Users, limits and so on are looked up where one of them was asked for. */
+async function chooseStanding(
+  options: ServeOptions,
+): Promise<ChildOptions["standing"]> {
+  if (!asksForStanding(options)) return undefined;
+  return (await import("./standing.ts")).resolveStanding(options);
 }
 
 async function start(

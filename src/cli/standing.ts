@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { resolve } from "node:path";
 import type { Standing } from "../child/standing.ts";
 import { checkExecutable } from "../posix/exec.ts";
 import { getLimit, type Resource } from "../posix/limits.ts";
@@ -17,24 +16,30 @@ import {
   type User,
 } from "../posix/users.ts";
 import { reasonOf } from "../posix/reason.ts";
+import { absolute } from "./paths.ts";
 import type { ProcessOptions } from "./process_options.ts";
+import type { ProgramWords } from "./service_options.ts";
 import { UserError } from "./terminal.ts";
 
 /** Descriptors that a process has before it opens any: a program three, the runtime some more. */
 const FEWEST_FILES = { program: 3, runtime: 32 };
 
+/** What was asked for, and for whom. */
+export interface StandingOptions extends ProcessOptions {
+  /** The program that serves. */
+  readonly program: ProgramWords | undefined;
+}
+
 /**
  * What was asked for.
  *
  * @param options What was typed.
- * @returns What each process takes up; undefined when nothing was asked for.
+ * @returns What each process takes up.
  * @throws {UserError} When it cannot be had; the message says why.
  */
-export function resolveStanding(options: ProcessOptions): Standing | undefined {
+export function resolveStanding(options: StandingOptions): Standing {
   const { user, chdir, umask, nice } = options;
   const limits = resolveLimits(options);
-  const asked = [user, chdir, umask, nice].some((one) => one !== undefined);
-  if (!asked && Object.keys(limits).length === 0) return undefined;
   if (nice !== undefined && nice < 0 && !hasCapability("sys_nice")) {
     throw new UserError(
       `Cannot use --nice ${nice}: not root (EACCES): give 0 or more, or start the server as root`,
@@ -114,11 +119,11 @@ function resolveDirectory(path: string): string {
         : reasonOf(error);
     }
   })();
-  if (why === undefined) return resolve(path);
+  if (why === undefined) return absolute(path);
   throw new UserError(`Cannot change to "${path}": ${why}: check the path`);
 }
 
-function resolveLimits(options: ProcessOptions): Standing["limits"] {
+function resolveLimits(options: StandingOptions): Standing["limits"] {
   const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
   const limits: Partial<Record<Resource, number>> = {};
   if (limitCpu !== undefined) {
@@ -151,7 +156,7 @@ function resolveLimits(options: ProcessOptions): Standing["limits"] {
 
 function checkFiles(
   files: number | undefined,
-  { program }: ProcessOptions,
+  { program }: StandingOptions,
 ): void {
   const fewest = FEWEST_FILES[program ? "program" : "runtime"];
   if (files === undefined || files >= fewest) return;

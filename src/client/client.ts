@@ -13,8 +13,7 @@ import { Idleness } from "./idleness.ts";
 import { Output } from "./output.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { verdict } from "./verdict.ts";
-import { takeWriter } from "./early_writer.ts";
-import type { Writer } from "./writer_process.ts";
+import { Writer } from "./writer_process.ts";
 
 const BUFFER_SIZE = 256 * 1024;
 
@@ -44,7 +43,7 @@ export interface ClientOptions {
 export async function runClient(options: ClientOptions): Promise<void> {
   setProcessName("mpclient");
   // Its start takes longer than connecting does: the two go on at the same time.
-  await using writer = await takeWriter(options.raw ? "raw" : "text");
+  await using writer = Writer.start(options.raw ? "raw" : "text");
   using connection = await connect(options.target, options.connectTimeout);
   greet(options);
   writer.hand(connection.fd, options);

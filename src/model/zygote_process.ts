@@ -1,6 +1,6 @@
 /**
- * Starting the process of a zygote, perhaps before anybody knows that it is wanted: the library that reads
- * the command line takes as long to load as a zygote takes to start, and the two go on at the same time.
+ * Starting the process of a zygote, perhaps before anybody needs it: a server's code takes as long to load
+ * as a zygote takes to start, and the two go on at the same time.
  *
  * @module
  */

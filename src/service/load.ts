@@ -17,6 +17,11 @@ export const SERVICE_NAMES = [
 /** One of {@linkcode SERVICE_NAMES}. */
 export type ServiceName = typeof SERVICE_NAMES[number];
 
+/** Where a program's standard error goes. */
+export const STDERR_CHOICES = ["server", "client"] as const;
+/** One of {@linkcode STDERR_CHOICES}. */
+export type StderrChoice = typeof STDERR_CHOICES[number];
+
 /** Which service to run: a built-in one, the default export of a module, or a program. */
 export type ServiceChoice =
   | { readonly name: ServiceName }

@@ -14,6 +14,7 @@ import { lowerSoftLimit } from "../posix/limits.ts";
 import { markAs } from "../posix/mark.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/sockets.ts";
+import type { StderrChoice } from "./load.ts";
 import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
 
 /** SIGUSR2, SIGPIPE, SIGCHLD: the runtime or we ignore or block them, and `execve(2)` keeps that. */
@@ -24,9 +25,6 @@ const CHANGED_SIGNALS = [12, 13, 17];
  * for that. The server's own is no guide: the runtime raises it to the hard limit before our first line.
  */
 const SOFT_FILES = 1024;
-
-/** Where a program's standard error goes. */
-export const STDERR_CHOICES = ["server", "client"] as const;
 
 /** The standard streams that the connection becomes. */
 const STREAMS = { server: [0, 1], client: [0, 1, 2] } as const;
@@ -48,7 +46,7 @@ export interface ProgramChoice {
   /** Its environment, written so, too. */
   readonly env: Readonly<Record<string, string>>;
   /** Where its standard error goes. */
-  readonly stderr: typeof STDERR_CHOICES[number];
+  readonly stderr: StderrChoice;
 }
 
 /** A program that is ready to be become. */

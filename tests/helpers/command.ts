@@ -4,7 +4,7 @@
  * @module
  */
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-// Those of the task `serve` in deno.json: the tests show that they are enough.
+// All flags are those of the task `serve` in deno.json: the tests show that they are enough.
 const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"];
 
 /**
@@ -23,6 +23,7 @@ export function commandLine(args: readonly string[]): [string, ...string[]] {
     "--quiet",
     "--no-prompt",
     ...flags,
+    "--conditions=browser",
     MAIN,
     ...args,
   ];

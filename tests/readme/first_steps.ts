@@ -40,7 +40,7 @@ export async function starts(
   assert.equal((await started.status).code, 0);
   assert.match(said, /listening on 127\.0\.0\.1:\d+/);
   const ci = await Deno.readTextFile(new URL("../../.ci/run", import.meta.url));
-  assert.ok(ci.includes(`\n${tests}\n`), `${tests} is run by .ci/run`);
+  assert.ok(ci.includes(` ${tests}\n`), `${tests} is run by .ci/run`);
 }
 
 export async function talks([command = ""]: string[]): Promise<void> {

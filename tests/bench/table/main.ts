@@ -5,7 +5,9 @@
  *
  * @module
  */
-import { Command } from "@commander-js/extra-typings";
+import { command } from "../../../src/cli/command.ts";
+import { runTool } from "../../../src/cli/mod.ts";
+import { flag, option, or, type Values } from "../../../src/cli/options.ts";
 import { killAll } from "./contestant.ts";
 import { describeMachine, isBusy, loadOfOthers } from "./machine.ts";
 import { clientsHere, oneShotRow } from "./one_shot.ts";
@@ -25,37 +27,49 @@ const README = new URL("../../../README.md", import.meta.url);
 const PLACE = /(<!-- bench -->\n)[^]*?(<!-- \/bench -->)/;
 
 const list = (text: string) => text.split(",");
-const { rounds, seconds, quick, rows, peers, json, readme } = new Command(
-  "deno task bench",
-)
-  .description("Measure mpserv and its peers on the same work.")
-  .option("--rounds <n>", "runs of each", Number, 5)
-  .option("--seconds <n>", "load of a run (2; with --quick: 0.3)", Number)
-  .option("--quick", "one short round, to see that everything works")
-  .option("--rows <ids>", "only these: " + ids(ROWS) + ", client", list)
-  .option("--peers <ids>", "only these, such as fork,seed,tcpserver", list)
-  .option("--json <file>", "where each run goes", RESULTS)
-  .option("--readme", "put the table into README.md as well")
-  .parse(["deno", "bench", ...Deno.args])
-  .opts();
+const number = (text: string) => Number(text);
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, () => {
+const OPTIONS = {
+  rounds: or(option("<n>", "runs of each", number), 5),
+  seconds: option("<n>", "load of a run (2; with --quick: 0.3)", number),
+  quick: flag("one short round, to see that everything works"),
+  rows: option("<ids>", `only these: ${ids(ROWS)}, client`, list),
+  peers: option("<ids>", "only these, such as fork,seed,tcpserver", list),
+  json: or(option("<file>", "where each run goes", String, "file"), RESULTS),
+  readme: flag("put the table into README.md as well"),
+};
+type Options = Values<typeof OPTIONS>;
+
+const bench = command({
+  name: "bench",
+  about: "Measure mpserv and its peers on the same work.",
+  operands: {},
+  options: OPTIONS,
+  notes: "",
+  begin: ({ options }) => () => run(options),
+});
+
+async function run(options: Options): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      killAll();
+      Deno.exit(1);
+    });
+  }
+  const directory = await Deno.makeTempDir({ prefix: "mpserv-bench-" });
+  try {
+    await main(await peersHere(directory), options);
+  } finally {
     killAll();
-    Deno.exit(1);
-  });
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
-const directory = await Deno.makeTempDir({ prefix: "mpserv-bench-" });
-try {
-  await main(await peersHere(directory));
-} finally {
-  killAll();
-  await Deno.remove(directory, { recursive: true });
-}
-Deno.exit(); // nothing that is left may keep it
-
-async function main(here: Map<string, Peer>): Promise<void> {
+async function main(
+  here: Map<string, Peer>,
+  options: Options,
+): Promise<void> {
+  const { seconds, quick, rows, json, readme } = options;
   const clients = clientsHere(here.has("compiled"));
   const client = oneShotRow(clients.keys(), here.get("listen")!);
   const everyone = new Map([...here, ...clients]);
@@ -66,7 +80,7 @@ async function main(here: Map<string, Peer>): Promise<void> {
   };
   for (const row of [...ROWS, client]) {
     if (rows && !rows.includes(row.id)) continue;
-    const block = await measureRow(row, everyone, results.seconds);
+    const block = await measureRow(row, everyone, results.seconds, options);
     if (block) results.blocks.push(block);
     await Deno.writeTextFile(json, JSON.stringify(results, null, 2) + "\n");
   }
@@ -79,6 +93,7 @@ async function measureRow(
   row: Row,
   everyone: ReadonlyMap<string, Peer>,
   seconds: number,
+  { peers, quick, rounds }: Options,
 ): Promise<Block | null> {
   const taking = row.peers.flatMap((id) => {
     const peer = everyone.get(id);
@@ -141,3 +156,5 @@ function progress(line: string): void {
 function ids(rows: readonly Row[]): string {
   return rows.map(({ id }) => id).join(", ");
 }
+
+await runTool(bench, Deno.args);

@@ -1,0 +1,298 @@
+/**
+ * The options and operands of a command, each stated once: its value, its default, its choices, its group
+ * and a sentence. Parsing, help, manual pages and completions are made of these tables.
+ *
+ * @module
+ */
+import { type Network, parseNetwork } from "../server/networks.ts";
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  formatDuration,
+  parseCount,
+  parseDuration,
+  parseHost,
+  parsePort,
+} from "./values.ts";
+
+/** What a shell can complete a value with. */
+export type Hint = "file" | "directory" | "user";
+
+/** An option, or an operand, whose value is a `T`. */
+export interface Spec<T> {
+  /** The value as the help shows it, such as `<addr>`; undefined for a switch. */
+  readonly value: string | undefined;
+  /** What it does: one line of plain English. */
+  readonly about: string;
+  /** What the help says of its default; undefined where there is none. */
+  readonly shown: string | undefined;
+  /** All values that it takes; undefined where there are too many. */
+  readonly choices: readonly string[] | undefined;
+  /** What a shell can complete it with. */
+  readonly hint: Hint | undefined;
+  /** Whether an operand must be typed. */
+  readonly isRequired: boolean;
+  /** The heading in the help. */
+  group: string;
+  /** Its value where it is not typed. */
+  readonly initial: T;
+  /**
+   * Reads what was typed.
+   *
+   * @param text What was typed; empty for a switch.
+   * @param before Its value so far: an option can be typed again.
+   * @returns Its value from now on.
+   * @throws {RangeError} When it is no such value: says the value, and what is expected.
+   */
+  read(text: string, before: T): T;
+}
+
+/** A table: options by their names, `idleTimeout` for `--idle-timeout`, or operands in their order. */
+export type Specs = Readonly<Record<string, Spec<unknown>>>;
+
+/** The values of a table. */
+export type Values<S extends Specs> = {
+  readonly [Name in keyof S]: S[Name]["initial"];
+};
+
+const PLAIN = {
+  shown: undefined,
+  choices: undefined,
+  hint: undefined,
+  isRequired: false,
+  group: "Options",
+};
+
+/**
+ * Gives a table its heading in the help.
+ *
+ * @param heading The heading.
+ * @param table The table.
+ * @returns The same.
+ */
+export function group<S extends Specs>(heading: string, table: S): S {
+  for (const spec of Object.values(table)) spec.group = heading;
+  return table;
+}
+
+/**
+ * A switch.
+ *
+ * @param about What it does.
+ * @returns Its value is whether it was typed.
+ */
+export function flag(about: string): Spec<boolean> {
+  return {
+    ...PLAIN,
+    value: undefined,
+    about,
+    initial: false,
+    read: () => true,
+  };
+}
+
+/**
+ * An option with a value and no default.
+ *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param read Reads the value; is given the one before, too.
+ * @param hint What a shell can complete it with.
+ * @returns Its value is undefined where it is not typed.
+ */
+export function option<T>(
+  value: string,
+  about: string,
+  read: (text: string, before: T | undefined) => T,
+  hint?: Hint,
+): Spec<T | undefined> {
+  return { ...PLAIN, value, about, hint, initial: undefined, read };
+}
+
+/**
+ * The same with a default.
+ *
+ * @param spec The option, or operand.
+ * @param initial Its default.
+ * @param shown The default as the help shows it.
+ * @returns Its value is never undefined.
+ */
+export function or<T>(
+  spec: Spec<T | undefined>,
+  initial: T,
+  shown: string = String(initial),
+): Spec<T> {
+  return {
+    ...spec,
+    initial,
+    shown,
+    read: (text, before) => spec.read(text, before) ?? initial,
+  };
+}
+
+/**
+ * An operand that must be typed.
+ *
+ * @param spec The operand.
+ * @returns The same.
+ */
+export function required<T>(spec: Spec<T | undefined>): Spec<T> {
+  const read = (text: string, before: T) => spec.read(text, before) ?? before;
+  return {
+    ...spec,
+    isRequired: true,
+    read,
+    get initial(): T {
+      throw new TypeError("It has no value before it is typed");
+    },
+  };
+}
+
+/**
+ * An option whose values are few.
+ *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param choices The values.
+ * @returns Its value is one of them, or undefined where it is not typed.
+ */
+export function choice<const C extends string>(
+  value: string,
+  about: string,
+  choices: readonly C[],
+): Spec<C | undefined> {
+  const read = (text: string) => {
+    const chosen = choices.find((one) => one === text);
+    if (chosen !== undefined) return chosen;
+    throw new RangeError(
+      `Cannot use "${text}": want one of ${choices.join(", ")}`,
+    );
+  };
+  return { ...option(value, about, read), choices };
+}
+
+/**
+ * The same, which may be typed again for more.
+ *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param choices The values.
+ * @returns Its value is all that were typed, or undefined.
+ */
+export function several<const C extends string>(
+  value: string,
+  about: string,
+  choices: readonly C[],
+): Spec<C[] | undefined> {
+  const one = choice(value, about, choices);
+  const read = (text: string, before: C[] | undefined) => {
+    const chosen = one.read(text, undefined);
+    return [...before ?? [], ...chosen === undefined ? [] : [chosen]];
+  };
+  return { ...option(value, about, read), choices };
+}
+
+/**
+ * A name, a path, an address of something: anything but nothing.
+ *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param name What it is called in the message.
+ * @param hint What a shell can complete it with.
+ * @returns Its value is what was typed.
+ */
+export function named(
+  value: string,
+  about: string,
+  name: string,
+  hint?: Hint,
+): Spec<string | undefined> {
+  const read = (text: string) => {
+    if (text !== "") return text;
+    throw new RangeError(`Cannot use an empty ${name}: give a value`);
+  };
+  return option(value, about, read, hint);
+}
+
+/**
+ * A whole number.
+ *
+ * @param about What it does.
+ * @param what What it counts, for the message.
+ * @param least The smallest that is allowed.
+ * @returns Its value is the number.
+ */
+export function count(
+  about: string,
+  what: string,
+  least = 0,
+): Spec<number | undefined> {
+  return option("<n>", about, (text) => parseCount(text, what, least));
+}
+
+/**
+ * A duration.
+ *
+ * @param about What it does.
+ * @returns Its value is in milliseconds.
+ */
+export function duration(about: string): Spec<number | undefined> {
+  return option("<d>", about, parseDuration);
+}
+
+/**
+ * A duration with a default.
+ *
+ * @param about What it does.
+ * @param initial The default, in milliseconds.
+ * @returns Its value is in milliseconds.
+ */
+export function durationOr(about: string, initial: number): Spec<number> {
+  return or(duration(about), initial, formatDuration(initial));
+}
+
+/**
+ * Networks, with commas between them; an option that is typed again adds to them.
+ *
+ * @param about What it does.
+ * @returns Its value is all of them.
+ */
+export function networks(about: string): Spec<Network[] | undefined> {
+  return option("<cidrs>", about, readNetworks);
+}
+
+/**
+ * Reads networks.
+ *
+ * @param text What was typed.
+ * @param before What was typed before.
+ * @returns All of them.
+ * @throws {RangeError} When one of them is none.
+ */
+export function readNetworks(
+  text: string,
+  before: readonly Network[] | undefined,
+): Network[] {
+  const more = text.split(",").map((one) => parseNetwork(one.trim()));
+  return [...before ?? [], ...more];
+}
+
+/**
+ * The operands that say which server to connect to.
+ *
+ * @returns A table.
+ */
+export const serverOperands = () => ({
+  host: or(
+    option("host", "address or name of the server", parseHost),
+    DEFAULT_HOST,
+  ),
+  port: or(
+    option(
+      "port",
+      "its TCP port, or the name of a service",
+      (text) => parsePort(text, 1),
+    ),
+    DEFAULT_PORT,
+  ),
+});

@@ -94,13 +94,23 @@ export async function finish(command: () => Promise<number>): Promise<void> {
   await endExporting(code);
 }
 
-async function outcome(command: () => Promise<number>): Promise<number> {
+/**
+ * Runs a command to its exit code, and says in one line what a person can mend.
+ *
+ * @param command What to run; resolves to the exit code.
+ * @param tell Is told the line.
+ * @returns The exit code.
+ */
+export async function outcome(
+  command: () => Promise<number>,
+  tell: (line: string) => void = say,
+): Promise<number> {
   try {
     return await command();
   } catch (error) {
     const { message } = error as Error;
     const isQuiet = error instanceof UserError && message === "";
-    if (!isQuiet) say(`error: ${message}`);
+    if (!isQuiet) tell(`error: ${message}`);
     return error instanceof UserError ? error.exitCode : EXIT_REFUSED;
   }
 }

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
+import { testUsage, type Wrong } from "../helpers/usage.ts";
 
 /** Command lines that are wrong, and what the person is told. */
-const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
+const WRONG: Wrong = [
   [[], /nothing: give one of --connect, --ping, --stream, --hold, --compare/],
   [["--ping", "--stream"], /--ping and --stream together/],
   [["--hold", "0"], /number of connections "0"/],
@@ -20,14 +21,7 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["localhost", "--unix", "/no.sock", "--ping"], /both a host and --unix/],
 ];
 
-for (const [args, told] of WRONG) {
-  test(`usage: mpserv bench ${args.join(" ")}: is one line, exit code 2`, async () => {
-    const { code, stdout, stderr } = await runCommand(["bench", ...args]);
-    assert.match(stderr, /^error: [^\n]+\n$/);
-    assert.match(stderr, told);
-    assert.deepEqual([code, stdout], [2, ""]);
-  });
-}
+testUsage(["bench"], WRONG);
 
 test("bench: a host that does not exist is one line, exit code 1", async () => {
   const { code, stderr } = await runCommand(["bench", "no.invalid", "--ping"]);

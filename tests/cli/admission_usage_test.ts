@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { test } from "../helpers/testing.ts";
+import { testUsage, type Wrong } from "../helpers/usage.ts";
 
 const UNIX = ["--unix", "/tmp/mpserv-none.sock"];
 
 /** Command lines that are wrong, and what the person is told. */
-const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
+const WRONG: Wrong = [
   [["--max-connections", "many"], /number of connections "many": want a whole/],
   [["--max-per-source", "0"], /number of connections "0": want .* at least 1/],
   [["--source-prefix", "24"], /source prefix "24": want bits of IPv4 and of/],
@@ -21,14 +22,7 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [[...UNIX, "--allow", "::/0"], /--allow with --unix: .*have no address/],
 ];
 
-for (const [args, told] of WRONG) {
-  test(`usage: mpserv serve ${args.join(" ")}: is one line on stderr and exit code 2`, async () => {
-    const { code, stdout, stderr } = await runCommand(["serve", ...args]);
-    assert.match(stderr, /^error: [^\n]+\n$/);
-    assert.match(stderr, told);
-    assert.deepEqual([code, stdout], [2, ""]);
-  });
-}
+testUsage(["serve"], WRONG);
 
 test("usage: the help says which limits can wait", async () => {
   const { stdout } = await runCommand(["serve", "--help"]);

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
+import { testUsage, type Wrong } from "../helpers/usage.ts";
 import { runClient } from "./test_client.ts";
 
-const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
+const WRONG: Wrong = [
   [
     ["127.0.0.1", "abc"],
     /port "abc": want a whole number from 1 to 65535, or a name/,
@@ -31,14 +32,7 @@ const WRONG: readonly (readonly [args: string[], told: RegExp])[] = [
   [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
 ];
 
-for (const [args, told] of WRONG) {
-  test(`client ${args.map((arg) => arg || '""').join(" ")}: is wrong usage`, async () => {
-    const { code, stdout, stderr } = await runClient(args);
-    assert.match(stderr, /^error: [^\n]+\n$/);
-    assert.match(stderr, told);
-    assert.deepEqual([code, stdout], [2, ""]);
-  });
-}
+testUsage(["client"], WRONG);
 
 test("client --help: says what it does, and how", async () => {
   const { code, stdout, stderr } = await runClient(["--help"]);

@@ -1,0 +1,85 @@
+/**
+ * `deno task test` and `deno task test:quick`: runs the tests, and says at the end which took longest.
+ *
+ * @module
+ */
+
+import { exists } from "./helpers/testing.ts";
+
+const ROOT = new URL("../", import.meta.url);
+/** How many tests are named at the end. */
+const SLOWEST = 10;
+/** How many files are tested at once: most of a test is waiting. */
+const JOBS = "4";
+/** What a test that starts processes has in its files. */
+const STARTS = /\bDeno\.Command\b|\bstart\w*Process|\bfork\(/;
+
+/** A file and all of ours below tests/ that it imports. */
+function closure(file: URL, seen = new Map<string, string>()) {
+  if (seen.has(file.href)) return seen;
+  const code = Deno.readTextFileSync(file);
+  seen.set(file.href, code);
+  for (const [, path] of code.matchAll(/\bfrom\s+"(\.[^"]+\.ts)"/g)) {
+    const imported = new URL(path!, file);
+    if (!imported.href.includes("/tests/")) continue;
+    if (exists(imported.pathname)) closure(imported, seen); // a handler in a text imports what is none
+  }
+  return seen;
+}
+
+/** Every file of tests that touches no process, in any of what it imports. */
+function quickFiles(folder: URL): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const path = new URL(isDirectory ? `${name}/` : name, folder);
+    if (isDirectory) return quickFiles(path);
+    if (!name.endsWith("_test.ts")) return [];
+    const codes = [...closure(path).values()];
+    return codes.some((code) => STARTS.test(code)) ? [] : [path.pathname];
+  }).sort();
+}
+
+/** Tests that took longest, of a report in the form of JUnit. */
+function slowest(report: string): string[] {
+  const pattern = /<testcase name="([^"]*)" [^>]*?time="([\d.]+)"/g;
+  return [...report.matchAll(pattern)]
+    .map(([, name, time]) => ({ name: plain(name!), time: Number(time) }))
+    .sort((one, other) => other.time - one.time)
+    .slice(0, SLOWEST)
+    .map(({ name, time }) => `${time.toFixed(1).padStart(7)} s  ${name}\n`);
+}
+
+function plain(text: string): string {
+  const entities = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return Object.entries(entities).reduce(
+    (text, [name, character]) => text.replaceAll(`&${name};`, character),
+    text.replaceAll(/&#(\d+);/g, (_, code) => String.fromCodePoint(+code)),
+  );
+}
+
+const isQuick = Deno.args[0] === "--quick";
+const asked = Deno.args.slice(isQuick ? 1 : 0);
+const report = await Deno.makeTempFile({ prefix: "mpserv-tests-" });
+try {
+  const files = isQuick
+    ? quickFiles(new URL("tests/", ROOT))
+    : asked.some((arg) => !arg.startsWith("-"))
+    ? []
+    : ["tests/"];
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "--parallel", "-A", `--junit-path=${report}`],
+      ...asked,
+      ...files,
+    ],
+    cwd: ROOT,
+    env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? JOBS },
+  }).spawn().status;
+  const lines = slowest(await Deno.readTextFile(report));
+  if (lines.length > 0) {
+    const text = `\nthe slowest tests:\n${lines.join("")}`;
+    Deno.stdout.writeSync(new TextEncoder().encode(text));
+  }
+  Deno.exitCode = code;
+} finally {
+  await Deno.remove(report);
+}

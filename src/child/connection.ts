@@ -141,7 +141,7 @@ export class FdConnection implements TellingConnection {
   }
 
   get localAddr(): Address {
-    return this.#local ??= localAddress(this.#number);
+    return this.#local ??= localAddress(this.#number, this.#peer);
   }
 
   get signal(): AbortSignal {

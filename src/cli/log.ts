@@ -98,7 +98,7 @@ export function formatJson(record: LogRecord): string {
 /** A value as one word; quoted where it could be read as more. */
 function plain(value: unknown): string {
   const text = String(value);
-  return /^[\w.:[\]/@+-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:[\]/@+%-]+$/.test(text) ? text : JSON.stringify(text);
 }
 
 /** Writes lines without waiting for them. */

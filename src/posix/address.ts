@@ -9,6 +9,9 @@ import { parseIpv4, parseIpv6 } from "./ip.ts";
 /** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
 export const MAX_ADDRESS = 128;
 
+/** `struct sockaddr_in6`: its size, and where its `sin6_scope_id` is. */
+const IN6_SIZE = 28, SCOPE_AT = 24;
+
 /** `sizeof(sun_path)` without its end: 108 on Linux, 104 on macOS. */
 const MAX_UNIX_PATH = 103;
 
@@ -18,9 +21,10 @@ export type Address = Deno.NetAddr | Deno.UnixAddr;
 /**
  * Decodes a socket address (ip(7), ipv6(7), unix(7)).
  *
- * @param bytes `struct sockaddr`, exactly as long as the system said.
+ * @param bytes `struct sockaddr`, exactly as long as the system said, or as {@linkcode nameZone} made it.
  * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns The address; an IPv4-mapped IPv6 address reads as IPv4; an unnamed Unix socket has an
+ * @returns The address; an IPv4-mapped IPv6 address reads as IPv4, a link-local one has its zone
+ *   (`fe80::1%eth0`, or `%2` where nobody named it; RFC 4007, 11); an unnamed Unix socket has an
  *   empty path, an abstract one starts with `@`.
  */
 export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
@@ -40,11 +44,58 @@ export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
   if (family === layout.AF_INET6 && bytes.length >= 24) {
     return {
       transport: "tcp",
-      hostname: ipv6(bytes.subarray(8, 24)),
+      hostname: ipv6(bytes.subarray(8, 24)) + zoneOf(bytes, layout),
       port: view.getUint16(2),
     };
   }
   return { transport: "unix", path: "" };
+}
+
+/**
+ * The interface that a link-local address belongs to: without it, nobody can connect there.
+ *
+ * @param bytes `struct sockaddr`.
+ * @param layout The system's layout; the running one's unless a test asks for another.
+ * @returns The interface's number; 0 when it is no such address.
+ */
+export function zoneIndex(bytes: Uint8Array, layout: Abi = abi): number {
+  if (bytes.length < IN6_SIZE) return 0;
+  const family = layout.sockaddrHasLength ? bytes[1]! : bytes[0]!;
+  const isLinkLocal = family === layout.AF_INET6 && bytes[8] === 0xfe &&
+    (bytes[9]! & 0xc0) === 0x80; // fe80::/10
+  if (!isLinkLocal) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(SCOPE_AT, true);
+}
+
+/**
+ * Adds the name of its interface to a link-local address, behind the `struct sockaddr_in6`: who decodes it
+ * need not be able to ask the system.
+ *
+ * @param bytes The address.
+ * @param name The name; empty for none.
+ * @returns Both.
+ */
+export function nameZone(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array([...bytes, ...new TextEncoder().encode(name)]);
+}
+
+/** Its zone, with the sign that goes before it; empty where it has none. */
+function zoneOf(bytes: Uint8Array, layout: Abi): string {
+  const index = zoneIndex(bytes, layout);
+  return index === 0 ? "" : `%${zoneName(bytes) || index}`;
+}
+
+/**
+ * The name that {@linkcode nameZone} added.
+ *
+ * @param bytes The address.
+ * @returns The name; empty when there is none.
+ */
+export function zoneName(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(IN6_SIZE));
 }
 
 /**

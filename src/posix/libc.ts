@@ -50,6 +50,8 @@ export const prototypes = {
     parameters: ["i32", "i32", "u64", "u64", "u64", "u64", "u64", "u64", "i32"],
     result: "i32",
   },
+  /** `char *if_indextoname(unsigned int ifindex, char *ifname)`. */
+  if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
   /** `int pipe(int pipefd[2])`. */
   pipe: { parameters: ["buffer"], result: "i32" },
   /** `int poll(struct pollfd *fds, nfds_t nfds, int timeout)`. */

@@ -32,6 +32,7 @@ export const SOCKET_ID = {
   remotePort: 2,
   localAddress: 4,
   remoteAddress: 20,
+  interface: 36,
 } as const;
 
 /** `struct inet_diag_req_v2`: {u8 family; u8 protocol; u8 ext; u8 pad; u32 states; sockid id}. */

@@ -28,7 +28,7 @@ import {
   TCP_INFO,
   TCP_STATE,
 } from "./netlink_abi.ts";
-import { setTimeouts } from "./sockets.ts";
+import { setTimeouts, withZone } from "./sockets.ts";
 
 const libc = cLibrary("socket");
 
@@ -160,14 +160,16 @@ function addressAt(
 ): Deno.NetAddr {
   const family = answer.getUint8(ANSWER.family);
   const [size, start] = family === AF_INET ? [4, 4] : [16, 8];
-  // struct sockaddr_in {u16 family; be16 port; be32 addr}, sockaddr_in6 {…; u32 flow; u8 addr[16]; …}
-  const sockaddr = new DataView(new ArrayBuffer(start + size));
+  // struct sockaddr_in {u16 family; be16 port; be32 addr; …}, sockaddr_in6 {…; u32 flow; u8 addr[16]; u32 scope}
+  const sockaddr = new DataView(new ArrayBuffer(28));
   sockaddr.setUint16(0, family, true);
   sockaddr.setUint16(2, answer.getUint16(ANSWER.id + portAt));
   const from = answer.byteOffset + ANSWER.id + addressAt;
   const bytes = new Uint8Array(sockaddr.buffer);
   bytes.set(new Uint8Array(answer.buffer, from, size), start);
-  return decodeAddress(bytes) as Deno.NetAddr;
+  const scope = answer.getUint32(ANSWER.id + SOCKET_ID.interface, true);
+  if (size === 16) sockaddr.setUint32(24, scope, true);
+  return decodeAddress(withZone(bytes)) as Deno.NetAddr;
 }
 
 function attribute(

@@ -5,7 +5,14 @@
  * @module
  */
 import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "./abi.ts";
-import { type Address, decodeAddress, MAX_ADDRESS } from "./address.ts";
+import {
+  type Address,
+  decodeAddress,
+  MAX_ADDRESS,
+  nameZone,
+  zoneIndex,
+  zoneName,
+} from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
 import { cLibrary } from "./libc.ts";
@@ -16,6 +23,7 @@ const libc = cLibrary(
   "getpeername",
   "getsockname",
   "getsockopt",
+  "if_indextoname",
   "listen",
   "setsockopt",
   "shutdown",
@@ -25,6 +33,7 @@ const libc = cLibrary(
 const IPPROTO_TCP = 6; // netinet/in.h
 const TCP_NODELAY = 1; // netinet/tcp.h
 
+const IF_NAMESIZE = 16; // net/if.h
 const addressBytes = new Uint8Array(MAX_ADDRESS);
 const length = new Uint32Array(1);
 const lengthBytes = new Uint8Array(length.buffer);
@@ -64,7 +73,7 @@ export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
 export interface Accepted {
   /** The connection, close-on-exec and blocking; the caller's to close. */
   readonly fd: Fd;
-  /** The peer's `struct sockaddr`, for {@linkcode decodeAddress}. */
+  /** The peer's `struct sockaddr`, with its zone named if it has one, for {@linkcode decodeAddress}. */
   readonly peer: Uint8Array<ArrayBuffer>;
 }
 
@@ -98,7 +107,7 @@ export function accept(listener: number): Accepted | null {
   if (abi.SO_NOSIGPIPE) setOption(fd, abi.SO_NOSIGPIPE, 1);
   return {
     fd: owned,
-    peer: addressBytes.slice(0, Math.min(length[0]!, MAX_ADDRESS)),
+    peer: withZone(addressBytes.slice(0, Math.min(length[0]!, MAX_ADDRESS))),
   };
 }
 
@@ -118,13 +127,39 @@ export function isListening(fd: number, layout: Abi = abi): boolean {
  * The address of this end, `getsockname(2)`.
  *
  * @param fd A socket.
+ * @param peer The peer's `struct sockaddr`, whose zone a process goes by that may not ask for names; undefined
+ *   to ask the system.
  * @returns The address.
  * @throws {PosixError} When it is no socket.
  */
-export function localAddress(fd: number): Address {
-  const address = ownAddress(fd);
-  if (address === null) throw new PosixError("getsockname", errno());
-  return address;
+export function localAddress(fd: number, peer?: Uint8Array): Address {
+  const bytes = addressBytesBy(libc.getsockname, fd);
+  if (bytes === null) throw new PosixError("getsockname", errno());
+  return decodeAddress(withZone(bytes, peer));
+}
+
+/**
+ * Names the zone of a link-local address.
+ *
+ * @param bytes `struct sockaddr`.
+ * @param known An address whose name of the same zone is taken; undefined to ask the system.
+ * @returns It with the name behind it; as it is when it has no zone, or nobody knows the name.
+ */
+export function withZone(
+  bytes: Uint8Array<ArrayBuffer>,
+  known?: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const index = zoneIndex(bytes);
+  if (index === 0) return bytes;
+  if (known === undefined) return nameZone(bytes, interfaceName(index));
+  return zoneIndex(known) === index ? nameZone(bytes, zoneName(known)) : bytes;
+}
+
+/** An interface's name by its number, if_indextoname(3); empty when there is none. */
+function interfaceName(index: number): string {
+  const name = new Uint8Array(IF_NAMESIZE);
+  if (libc.if_indextoname(index, name) === null) return "";
+  return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
 }
 
 /**
@@ -276,9 +311,16 @@ export function option(fd: number, name: number): number {
 }
 
 function addressBy(call: typeof libc.getsockname, fd: number): Address | null {
+  const bytes = addressBytesBy(call, fd);
+  return bytes === null ? null : decodeAddress(bytes);
+}
+
+/** Valid until the next call. */
+function addressBytesBy(
+  call: typeof libc.getsockname,
+  fd: number,
+): Uint8Array<ArrayBuffer> | null {
   length[0] = MAX_ADDRESS;
   if (call(fd, addressBytes, lengthBytes) < 0) return null;
-  return decodeAddress(
-    addressBytes.subarray(0, Math.min(length[0]!, MAX_ADDRESS)),
-  );
+  return addressBytes.subarray(0, Math.min(length[0]!, MAX_ADDRESS));
 }

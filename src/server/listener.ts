@@ -7,7 +7,12 @@
 import { formatAddress } from "../posix/address.ts";
 import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
 import { findListener } from "../posix/runtime_sockets.ts";
-import { setBacklog, shutdownBoth, socketPair } from "../posix/sockets.ts";
+import {
+  localAddress,
+  setBacklog,
+  shutdownBoth,
+  socketPair,
+} from "../posix/sockets.ts";
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -117,7 +122,8 @@ function wrap(
 ): Listener {
   const fd = findListener(addr);
   setBacklog(fd, backlog);
-  return makeListener(fd, addr, end);
+  // The runtime leaves out the zone of a link-local address.
+  return makeListener(fd, "port" in addr ? localAddress(fd) : addr, end);
 }
 
 function makeListener(

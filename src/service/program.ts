@@ -115,7 +115,7 @@ export class Program {
 }
 
 function variablesOf(fd: Fd, { id, peer }: Served): string[] {
-  const local = localAddress(fd.number);
+  const local = localAddress(fd.number, peer);
   return connectionVariables({
     id,
     local,

@@ -5,6 +5,8 @@ import {
   decodeAddress,
   encodeAddress,
   formatAddress,
+  nameZone,
+  zoneIndex,
 } from "../../src/posix/address.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -137,4 +139,30 @@ test("encodeAddress: refuses what is no address", () => {
   }
   const long: Address = { transport: "unix", path: "/" + "x".repeat(103) };
   assert.throws(() => encodeAddress(long, linux), /103 bytes at most/);
+});
+
+test("decodeAddress: a link-local address has its zone, by name or by number", () => {
+  const head = "0a0023e600000000fe80000000000000000000000000000103000000";
+  assert.equal(text(head), "[fe80::1%3]:9190");
+  const bytes = Uint8Array.fromHex(head);
+  assert.equal(text(nameZone(bytes, "eth0")), "[fe80::1%eth0]:9190");
+  assert.equal(text(nameZone(bytes, "")), "[fe80::1%3]:9190");
+  bytes[24] = 0;
+  assert.equal(text(bytes), "[fe80::1]:9190");
+});
+
+test("decodeAddress: an address of another scope has no zone", () => {
+  const global = "20010db8000000000000000000000001";
+  assert.equal(
+    text(`0a0023e600000000${global}03000000`),
+    "[2001:db8::1]:9190",
+  );
+});
+
+test("zoneIndex: reads the scope of link-local addresses on both systems", () => {
+  const rest = "23e600000000febf000000000000000000000000000107000000";
+  assert.equal(zoneIndex(Uint8Array.fromHex("0a00" + rest), linux), 7);
+  assert.equal(zoneIndex(Uint8Array.fromHex("1c1e" + rest), darwin), 7);
+  assert.equal(zoneIndex(Uint8Array.fromHex("0200" + rest), linux), 0);
+  assert.equal(zoneIndex(Uint8Array.fromHex("0a00"), linux), 0);
 });

@@ -13,7 +13,11 @@ import { endEarlyZygote } from "../model/zygote_process.ts";
 import { grantKind } from "../permissions.ts";
 import { formatAddress } from "../posix/address.ts";
 import { closeOnExec, openDescriptors } from "../posix/fd.ts";
-import { descriptorLimit, setProcessName } from "../posix/process.ts";
+import {
+  descriptorLimit,
+  isHangUpIgnored,
+  setProcessName,
+} from "../posix/process.ts";
 import { setNoDelay } from "../posix/sockets.ts";
 import {
   type Listener,
@@ -38,6 +42,7 @@ import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { openMetrics } from "./telemetry.ts";
 import { UserError } from "./terminal.ts";
+import { formatDuration } from "./values.ts";
 import type { WatchedHandler } from "./watch.ts";
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
@@ -100,7 +105,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   using _keeper = keepTime?.(server);
   const stop = new AbortController();
-  handleSignals(log, server, stop);
+  handleSignals(log, server, stop, options.drainTimeout);
   stop.signal.addEventListener("abort", () => code?.stop());
   const chosen = await start(server, options);
   endEarlyZygote(); // a model without zygotes was chosen, or others were wanted
@@ -304,17 +309,35 @@ function greet(
   });
 }
 
-/** The first SIGINT or SIGTERM drains, the second ends; a lost terminal or reader does nothing. */
-function handleSignals(log: Log, server: Server, stop: AbortController): void {
+/**
+ * The first SIGINT or SIGTERM drains, the second ends. SIGHUP, of a terminal that is closed, drains unless
+ * whoever started us had it ignored (nohup(1)); it may come twice, from the shell and from the system.
+ */
+function handleSignals(
+  { logger }: Log,
+  server: Server,
+  stop: AbortController,
+  drainTimeout: number,
+): void {
+  // Before any listener: the first one makes the runtime catch SIGHUP, too.
+  const isIgnored = isHangUpIgnored();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => {
-      log.logger.info("received {signal}", { signal });
-      if (stop.signal.aborted) server.kill();
-      else stop.abort();
+      logger.info("received {signal}", { signal });
+      if (stop.signal.aborted) return server.kill();
+      if (server.totals().active > 0 && drainTimeout > 0) {
+        logger.info("connections have {time} to end: {again} ends them now", {
+          time: formatDuration(drainTimeout),
+          again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,
+        });
+      }
+      stop.abort();
     });
   }
   // SIGPIPE needs nothing: the runtime ignores it.
   Deno.addSignalListener("SIGHUP", () => {
-    log.logger.info("received {signal}: going on", { signal: "SIGHUP" });
+    if (isIgnored) return;
+    logger.info("received {signal}", { signal: "SIGHUP" });
+    stop.abort();
   });
 }

@@ -15,13 +15,15 @@ const libc = cLibrary(
   "prctl",
   "prctlNumbers",
   "setpgid",
+  "signal",
   "umask",
 );
 
 const PR_SET_PDEATHSIG = 1; // linux/prctl.h
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NAME = 15;
-const SIGKILL = 9n;
+const SIGHUP = 1, SIGKILL = 9n;
+const SIG_IGN = 1n; // bits/signum-generic.h
 
 const encoder = new TextEncoder();
 
@@ -126,6 +128,17 @@ export function signalGroup(pid: number, signal: number): boolean {
   // It may have left the group to others, or not lead it yet.
   if (isThere && libc.getpgid(pid) === pid) return true;
   return signalProcess(pid, signal) || isThere;
+}
+
+/**
+ * Whether SIGHUP is ignored, as nohup(1) has it: `signal(2)`. Ask before the runtime listens to it.
+ *
+ * @returns Whether it is.
+ */
+export function isHangUpIgnored(): boolean {
+  const before = libc.signal(SIGHUP, SIG_IGN); // there is no asking without setting
+  if (before !== SIG_IGN) libc.signal(SIGHUP, before);
+  return before === SIG_IGN;
 }
 
 /**

@@ -118,9 +118,14 @@ export class EmulatedTerminal implements AsyncDisposable {
     return (await within("the command's end", this.#process.status)).code;
   }
 
-  /** Hangs up. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Closes it: what runs there gets SIGHUP. */
+  async hangUp(): Promise<void> {
     await this.#orders.close().catch(() => {}); // the command has ended
+  }
+
+  /** Hangs up, and waits for the command's end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hangUp();
     await this.exit();
     this.#terminal.dispose();
   }

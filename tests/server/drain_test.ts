@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { commandLine } from "../helpers/command.ts";
+import { EmulatedTerminal } from "../helpers/emulated_terminal.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
+import { missing } from "../helpers/tools.ts";
 import {
   connect,
   exchange,
@@ -81,17 +84,82 @@ for (const model of models()) {
     assert.match(String(reason), /^killed/);
   });
 
-  test(`drain (${model}): SIGHUP is survived`, async () => {
+  test(
+    `drain (${model}): a terminal that is closed drains the server`,
+    async () => {
+      await using terminal = new EmulatedTerminal(
+        commandLine(["serve", "0", "--model", model]),
+        [5, 120],
+      );
+      await terminal.shows(/listening on/);
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(terminal.sent)?.[1]);
+      using held = await hold(port);
+      await terminal.hangUp();
+      await until("the port is free", async () => {
+        try {
+          (await connect(port)).close();
+          return false;
+        } catch {
+          return true;
+        }
+      });
+      assert.equal(await roundTrip(held), "hello");
+      held.close();
+      assert.equal(await terminal.exit(), 0);
+    },
+    { ignore: missing("a closed terminal", "python3") },
+  );
+
+  test(`drain (${model}): SIGHUP drains, again and again`, async () => {
     await using server = await startServer({ model });
-    using held = await hold(server.port);
-    server.signal("SIGHUP");
-    await server.log.waitFor(/SIGHUP/);
+    const held = await hold(server.port);
+    for (let i = 0; i < 3; i++) {
+      server.signal("SIGHUP");
+      await server.log.waitForCount("received SIGHUP", i + 1);
+    }
     assert.equal(await roundTrip(held), "hello");
-    using next = await hold(server.port);
+    held.close();
+    assert.deepEqual({ ...await server.exit() }, WELL);
+  });
+
+  test(`drain (${model}): SIGHUP that was ignored at the start stays so`, async () => {
+    await using server = await startServer({
+      model,
+      through: ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh"],
+    });
+    const held = await hold(server.port);
+    server.signal("SIGHUP");
+    assert.equal(await roundTrip(held), "hello");
+    const next = await hold(server.port);
     assert.equal(await roundTrip(next), "hello");
-    assert.equal(server.log.where(/^draining/).length, 0);
+    for (const conn of [held, next]) conn.close();
+    assert.deepEqual({ ...await server.stop("SIGTERM") }, WELL);
+    assert.equal(server.log.where(/SIGHUP/).length, 0);
   });
 }
+
+for (const [signal, again] of [["SIGINT", "Ctrl-C"], ["SIGTERM", "SIGTERM"]]) {
+  test(`drain: ${signal} with clients says how long they have, and what ends them now`, async () => {
+    await using server = await startServer({
+      args: ["--drain-timeout", "90s"],
+    });
+    using held = await hold(server.port);
+    server.signal(signal as Deno.Signal);
+    await server.log.waitFor(
+      `connections have 90s to end: a second ${again} ends them now`,
+    );
+    server.signal(signal as Deno.Signal);
+    assert.deepEqual({ ...await server.exit() }, WELL);
+    assert.ok(await hasEnded(held));
+  });
+}
+
+test("drain: without clients nothing is said of them", async () => {
+  await using server = await startServer();
+  assert.deepEqual({ ...await server.stop() }, WELL);
+  await server.log.ended;
+  assert.equal(server.log.where(/connections have/).length, 0);
+});
 
 for (const model of models()) {
   test(`drain (${model}): under load nobody is reset: every client is served whole or refused`, async () => {

@@ -24,9 +24,7 @@ export type FaultKind =
   /** SIGSTOP of a zygote, for longer than the server looks on, or not. */
   | "stop zygote"
   /** Many connections at once. */
-  | "burst"
-  /** SIGHUP of the parent. */
-  | "hang up";
+  | "burst";
 
 const WEIGHTS: readonly (readonly [number, FaultKind])[] = [
   [6, "kill child"],
@@ -34,7 +32,6 @@ const WEIGHTS: readonly (readonly [number, FaultKind])[] = [
   [1, "kill zygote"],
   [1, "stop zygote"],
   [1.5, "burst"],
-  [0.5, "hang up"],
 ];
 /** Connections of a burst. */
 const BURST = 200;
@@ -105,9 +102,6 @@ export class Faults {
         return this.#strike(victim, true, "SIGSTOP", 8_000);
       case "burst":
         this.#burst(this.#running.indexOf(victim), BURST);
-        return true;
-      case "hang up":
-        victim.server.signal("SIGHUP");
         return true;
     }
   }

@@ -42,7 +42,6 @@ const ALL: readonly FaultKind[] = [
   "kill zygote",
   "stop zygote",
   "burst",
-  "hang up",
 ];
 /** Its zygotes live as long as the run: what they lose would show. */
 const NO_ZYGOTE: readonly FaultKind[] = ["kill child", "stop child", "burst"];

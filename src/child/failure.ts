@@ -7,11 +7,13 @@ import type { Failure } from "./wire.ts";
 
 /** The module cannot be used, in any process. */
 export class HandlerError extends Error {
+  /** What it is called. */
   override name = "HandlerError";
 }
 
 /** The sandbox that was asked for cannot be had, in any process. */
 export class SandboxError extends Error {
+  /** What it is called. */
   override name = "SandboxError";
 }
 

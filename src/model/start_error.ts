@@ -7,6 +7,7 @@ import { type Failure, FAILURES, type Report } from "../child/wire.ts";
 
 /** Thrown where a model does not start. */
 export class StartError extends Error {
+  /** What it is called. */
   override name = "StartError";
   /** Whose fault it is: another model may do where it is the system's. */
   readonly failure: Failure;

@@ -26,11 +26,8 @@ export interface RoleOptions {
   readonly permissions: readonly string[];
   /** V8 flags when it runs from source; compiled ones are baked in. */
   readonly v8Flags?: readonly string[];
-  /**
-   * The URL of a person's module that the role loads. From source the runtime reads it with our own code,
-   * so that it needs no permission to be read, and it is run when the role asks for it.
-   */
-  readonly module?: string | undefined;
+  /** Whether the role loads a person's module, which is to import nothing of ours. */
+  readonly isClosed?: boolean;
 }
 
 /** A command line to start. */
@@ -69,9 +66,10 @@ export function roleCommand(
     flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
   }
   let entry = new URL(ROLES[role], import.meta.url).href;
-  if (options.module !== undefined) {
+  if (options.isClosed) {
     const file = entry;
-    entry = moduleEntry(file, options.module);
+    const start = `import{run}from${JSON.stringify(file)};await run(Deno.args)`;
+    entry = dataUrl("javascript", start); // whoever imports a role's file must be one of ours
     flags.push(`--import-map=${dataUrl("json", closedImportMap(entry, file))}`);
   }
   return { program, args: [...flags, ...options.permissions, entry, ...args] };
@@ -82,15 +80,6 @@ const PUBLIC = new URL("./mod.ts", import.meta.url).href;
 /** Where our own modules are. */
 const OURS = new URL("./", import.meta.url).href;
 
-/** A module that runs a role, and hands it what loads the person's: a literal path, so that it is read at once. */
-function moduleEntry(role: string, module: string): string {
-  const [from, load] = [JSON.stringify(role), JSON.stringify(module)];
-  return dataUrl(
-    "javascript",
-    `import{run}from${from};await run(Deno.args,()=>import(${load}))`,
-  );
-}
-
 /** Lets nobody but our own modules, and the entry, import our modules: they hold functions of the system. */
 function closedImportMap(entry: string, role: string): string {
   return JSON.stringify({
@@ -99,7 +88,14 @@ function closedImportMap(entry: string, role: string): string {
   });
 }
 
-function dataUrl(type: string, text: string): string {
+/**
+ * A module or a file as a URL.
+ *
+ * @param type Its type, after `application/`.
+ * @param text Its content.
+ * @returns The URL.
+ */
+export function dataUrl(type: string, text: string): string {
   return `data:application/${type},${encodeURIComponent(text)}`;
 }
 

@@ -4,14 +4,12 @@
  *
  * @module
  */
-import {
-  type LoadedService,
-  loadHandler,
-  type LoadModule,
-} from "../service/load.ts";
+import { dataUrl } from "../program.ts";
+import { type LoadedService, loadHandler } from "../service/load.ts";
+import type { AnyService } from "../service/service.ts";
 import { revokePermissions } from "../permissions.ts";
 import { describeError, placeOutside } from "./describe_error.ts";
-import type { ChildOptions } from "./options.ts";
+import { type ChildOptions, rootsOf, ungranted } from "./options.ts";
 import { HandlerError } from "./failure.ts";
 import { catchUncaught, stopWaiting, untilUncaught } from "./uncaught.ts";
 
@@ -24,15 +22,12 @@ const MOST_BYTES = 420;
  * Loads a handler.
  *
  * @param options How this process serves.
- * @param load Runs its module; undefined in a compiled program.
  * @returns The handler.
  * @throws {HandlerError} When it cannot be used; the message says why, and where if that is known.
  */
 export async function loadModule(
-  { grants, service }: ChildOptions,
-  load: LoadModule | undefined,
+  options: ChildOptions,
 ): Promise<LoadedService> {
-  const { module } = service as { readonly module: string };
   catchUncaught();
   const late = Promise.withResolvers<never>();
   // It also keeps the event loop alive for a module that waits for what never comes.
@@ -47,7 +42,7 @@ export async function loadModule(
   );
   try {
     const serve = await untilUncaught(
-      Promise.race([loadHandler(load ?? (() => import(module))), late.promise]),
+      Promise.race([load(options), late.promise]),
     );
     return { serve, asynchronous: true };
   } catch (error) {
@@ -57,8 +52,23 @@ export async function loadModule(
   } finally {
     clearTimeout(timer);
     stopWaiting();
-    revokePermissions(grants);
+    revokePermissions(options.grants);
   }
+}
+
+async function load({ service, grants }: ChildOptions): Promise<AnyService> {
+  const { module } = service as { readonly module: string };
+  if (Deno.build.standalone) return await loadHandler(() => import(module));
+  // The runtime reads all that a literal path leads to before it runs any of it.
+  const read = dataUrl(
+    "javascript",
+    `export const run=()=>import(${JSON.stringify(module)})`,
+  );
+  const { run } = await import(read);
+  for (const path of ungranted(rootsOf(service), grants)) {
+    Deno.permissions.revokeSync({ name: "read", path });
+  }
+  return await loadHandler(run);
 }
 
 /** What a module throws says where; what the runtime finds wrong with it has the place in its words. */

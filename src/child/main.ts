@@ -9,11 +9,7 @@ import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import {
-  type LoadedService,
-  type LoadModule,
-  loadService,
-} from "../service/load.ts";
+import { type LoadedService, loadService } from "../service/load.ts";
 import { failureOf } from "./failure.ts";
 import { loadModule } from "./loading.ts";
 import { decodeOptions } from "./options.ts";
@@ -29,13 +25,9 @@ import { work } from "./worker.ts";
  *
  * @param args The channel's descriptor, inherited from the parent, the options, and how to get to the
  *   server's directory where that has been removed.
- * @param load Runs the person's module, where a handler serves.
  * @returns Never.
  */
-export async function run(
-  args: readonly string[],
-  load?: LoadModule,
-): Promise<never> {
+export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const options = decodeOptions(args[1] ?? "");
   setInherit(channel.number, false);
@@ -54,7 +46,7 @@ export async function run(
     const { listener } = sandbox;
     tell(channel.number, step("loading the module"), listener?.number);
     listener?.close();
-    ({ serve } = own ?? await loadModule(options, load));
+    ({ serve } = own ?? await loadModule(options));
     noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready
     sandbox.narrow();
   } catch (error) {

@@ -6,6 +6,7 @@
  * @module
  */
 import { read } from "../posix/io.ts";
+import { grantKind } from "../permissions.ts";
 import { exitNow } from "../posix/forking.ts";
 import type { ServiceChoice } from "../service/load.ts";
 import type { ProgramChoice } from "../service/program.ts";
@@ -83,4 +84,52 @@ function receiveProgram(): ProgramChoice {
   } catch {
     exitNow(1); // the parent went away before it had said all
   }
+}
+
+/**
+ * Files and directories of the person's project, which may be read until its module has loaded.
+ *
+ * @param service What serves.
+ * @returns Absolute paths; none where no handler serves.
+ */
+export function rootsOf(service: ServiceChoice): string[] {
+  return "module" in service
+    ? [decodeURIComponent(new URL(".", service.module).pathname)]
+    : [];
+}
+
+/**
+ * What a process may until the person's module has been read. A compiled program reads it when it runs it.
+ *
+ * @param options How it serves.
+ * @returns Permissions, by Deno's names.
+ */
+export function grantsToLoad({ grants, service }: ChildOptions): string[] {
+  if (Deno.build.standalone && "module" in service) return [...grants, "read"];
+  return [...grants, ...ungranted(rootsOf(service), grants).map(asGrant)];
+}
+
+/**
+ * Those of some paths that were not granted to be read.
+ *
+ * @param paths Absolute paths.
+ * @param grants What was granted.
+ * @returns The others.
+ */
+export function ungranted(
+  paths: readonly string[],
+  grants: readonly string[],
+): string[] {
+  const granted = grants.filter((grant) => grantKind(grant) === "read")
+    .flatMap((grant) => grant === "read" ? ["/"] : grant.slice(5).split(","));
+  return paths.filter((path) => !granted.some((root) => isWithin(path, root)));
+}
+
+function isWithin(path: string, root: string): boolean {
+  const [inner, outer] = [path, root].map((it) => it.replace(/\/*$/, "/"));
+  return inner!.startsWith(outer!);
+}
+
+function asGrant(path: string): string {
+  return `read=${path}`;
 }

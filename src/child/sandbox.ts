@@ -41,7 +41,7 @@ import {
 } from "../posix/seccomp.ts";
 import { defaultPolicy } from "./default_policy.ts";
 import { SandboxError } from "./failure.ts";
-import type { ChildOptions } from "./options.ts";
+import { type ChildOptions, grantsToLoad, rootsOf } from "./options.ts";
 import { findPlaces, type Places, reachOf } from "./reach.ts";
 import { takeIdentity } from "./standing.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
@@ -183,10 +183,7 @@ function prepareDomains(
   { grants, service }: ChildOptions,
   { isZygote, isParked = false }: Role,
 ): { enter(): void; narrow(): void } {
-  const project = "module" in service
-    ? [decodeURIComponent(new URL(".", service.module).pathname)]
-    : [];
-  const places = findPlaces(project);
+  const places = findPlaces(rootsOf(service));
   const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
   const last = rulesOf(places);
   // It looks at its own threads and its event loop before it forks.
@@ -204,16 +201,4 @@ function prepareDomains(
       last.close();
     },
   };
-}
-
-/**
- * What may be kept until the module has loaded: from source the runtime has read it with our own code; a
- * compiled program reads it now, and Landlock holds what.
- *
- * @param options How this process serves.
- * @returns Permissions, by Deno's names.
- */
-function grantsToLoad({ grants, service }: ChildOptions): string[] {
-  const reads = Deno.build.standalone && "module" in service;
-  return reads ? [...grants, "read"] : [...grants];
 }

@@ -24,11 +24,7 @@ import { cLibrary } from "../posix/libc.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import {
-  type LoadedService,
-  type LoadModule,
-  loadService,
-} from "../service/load.ts";
+import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
 import { Leftovers } from "./leftovers.ts";
@@ -63,13 +59,9 @@ const libc = cLibrary("getpid");
  *
  * @param args The channel and the report socket, both inherited from the parent, the options, and how to get
  *   to the server's directory where that has been removed.
- * @param load Runs the person's module, where a handler serves.
  * @returns Never.
  */
-export async function run(
-  args: readonly string[],
-  load?: LoadModule,
-): Promise<never> {
+export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const reports = new Fd(Number(args[1]));
   const options = decodeOptions(args[2] ?? "");
@@ -98,7 +90,7 @@ export async function run(
     // to another user, which do not when they are parked.
     const isEarly = own === null || options.standing !== undefined;
     let sandbox = isEarly ? enclose(options, channel) : null;
-    service = own ?? await loadWithoutLeftovers(options, load, reports);
+    service = own ?? await loadWithoutLeftovers(options, reports);
     tell(reports.number, step("preparing to fork"));
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
@@ -153,13 +145,12 @@ function enclose(
 /** Loads the person's module. Children would share, or lack, what it keeps open or running. */
 async function loadWithoutLeftovers(
   options: ChildOptions,
-  load: LoadModule | undefined,
   reports: Fd,
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module is to write what a later start runs
   const leftovers = new Leftovers();
   tell(reports.number, step("loading the module"));
-  const service = await loadModule(options, load);
+  const service = await loadModule(options);
   const left = await leftovers.find();
   if (left === undefined) return service;
   throw new TypeError(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
+import { type ChildOptions, grantsToLoad } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
 import {
@@ -23,13 +23,13 @@ export function childCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
-  const { grants, service, standing } = options;
+  const { service, standing } = options;
   const isLimited = "program" in service &&
     standing?.limits.memory !== undefined;
   return roleCommand("@child", args, {
-    permissions: ["--allow-ffi", ...permissionFlags(grants)],
+    permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
-    module: moduleOf(options),
+    isClosed: "module" in service,
   });
 }
 
@@ -44,15 +44,10 @@ export function zygoteCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
-  const { grants } = options;
-  const module = moduleOf(options);
+  const isHandler = "module" in options.service;
   return roleCommand("@zygote", args, {
-    permissions: ["--allow-ffi", ...permissionFlags(grants)],
-    v8Flags: [...ZYGOTE_V8_FLAGS, ...(module ? [] : EAGER_V8_FLAGS)],
-    module,
+    permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
+    v8Flags: [...ZYGOTE_V8_FLAGS, ...(isHandler ? [] : EAGER_V8_FLAGS)],
+    isClosed: isHandler,
   });
-}
-
-function moduleOf({ service }: ChildOptions): string | undefined {
-  return "module" in service ? service.module : undefined;
 }

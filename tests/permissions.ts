@@ -54,7 +54,7 @@ if (received === null || received === "end") throw new TypeError("Lost");
 const outcome = await serveOne(
   echo,
   received.fd!,
-  { kind: "connection", id: 1, peer: new Uint8Array(2) },
+  { id: 1, peer: new Uint8Array(2) },
   { idleTimeout: 1000, firstByteTimeout: 0 },
 );
 const echoed = read(client.number, new Uint8Array(8));

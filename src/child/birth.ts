@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { POLLHUP } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Fence } from "../posix/fence.ts";
-import { setProcessName } from "../posix/process.ts";
+import { exitNow } from "../posix/forking.ts";
+import { poll } from "../posix/io.ts";
+import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
@@ -24,9 +27,9 @@ export interface Birth {
 
 /** What the zygote works with. */
 export interface Means {
-  /** Where descriptors come from; a child closes it. */
+  /** Where descriptors come from, and the zygote reports; a child closes it. */
   readonly channel: Fd;
-  /** Where everybody reports; children keep it. */
+  /** Where children report, who keep it. */
   readonly reports: Fd;
   /** Readable when a child has ended; a child closes it. */
   readonly children: Fd;
@@ -70,10 +73,12 @@ export function arrive(means: Means, handover: Handover): void {
   beReborn(means.rebirth, means.asynchronous);
   setProcessName("mpserv:conn");
   means.children.close();
-  // `took` comes before the channel is closed: see point 6 of the wire.
-  if (handover.kind === "connection") {
-    tell(means.reports.number, took(handover.id));
-  }
+  leaveProcessGroup();
+  // `took` comes before the channel is closed: see point 7 of the wire.
+  const isHeard = handover.kind !== "connection" ||
+    tell(means.reports.number, took(handover));
+  // Where the parent is there and cannot be told, another child gets the connection.
+  if (!isHeard && !hasHungUp(means.channel.number)) exitNow(1);
   means.channel.close();
 }
 
@@ -100,8 +105,12 @@ export function live(
   const served = serveOne(service.serve, fd, handover, options);
   if (served instanceof Promise) {
     return served.then((outcome) => {
-      tell(reports.number, done(handover.id, outcome));
+      tell(reports.number, done(handover, outcome));
     });
   }
-  tell(reports.number, done(handover.id, served));
+  tell(reports.number, done(handover, served));
+}
+
+function hasHungUp(fd: number): boolean {
+  return (poll([{ fd, events: 0 }], 0)[0]! & POLLHUP) !== 0;
 }

@@ -124,7 +124,7 @@ export class FdConnection implements TellingConnection {
    */
   constructor(
     fd: Fd,
-    handover: Handover,
+    handover: Pick<Handover, "id" | "peer">,
     options: Limits & { stop: () => AbortSignal },
   ) {
     this.#fd = fd;

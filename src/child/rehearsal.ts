@@ -18,7 +18,12 @@ import { arrive, type Birth, live, meansOf } from "./birth.ts";
 import { mayHaveLoadedNode } from "./identity.ts";
 import type { Rebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
-import { decodeHandover, encodeHandover, HANDOVER_SIZE } from "./wire.ts";
+import {
+  decodeHandover,
+  encodeHandover,
+  HANDOVER_SIZE,
+  SECRET_SIZE,
+} from "./wire.ts";
 
 /** TurboFan takes a function after 400 calls, and from source after 20: see `model/v8_flags.ts`. */
 const ENOUGH = Deno.build.standalone ? 1_000 : 200;
@@ -28,6 +33,7 @@ const ROUNDS = {
 };
 const SOCK_STREAM = 1;
 const PEER = new Uint8Array(16); // of a struct sockaddr_in
+const SECRET = new Uint8Array(SECRET_SIZE);
 
 /**
  * Serves a few connections to itself. A person's handler is loaded, but not called without a client:
@@ -100,7 +106,12 @@ function roundsOf(
 /** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
 function comeOver(id: number, connection: Fd): Birth {
   const [parent, channel] = socketPair();
-  const record = encodeHandover({ kind: "connection", id, peer: PEER });
+  const record = encodeHandover({
+    kind: "connection",
+    id,
+    peer: PEER,
+    secret: SECRET,
+  });
   sendFd(parent.number, record, connection.number);
   const received = receiveFd(channel.number, {
     wait: false,

@@ -46,7 +46,7 @@ import {
 export function serveOne(
   service: AnyService | Program,
   fd: Fd,
-  handover: Handover,
+  handover: Pick<Handover, "id" | "peer">,
   options: Pick<
     ChildOptions,
     "idleTimeout" | "firstByteTimeout" | "standing" | "isMarked"
@@ -102,7 +102,7 @@ function refuseGenerator(served: unknown): void {
 function become(
   program: Program,
   fd: Fd,
-  { id, peer }: Handover,
+  { id, peer }: Pick<Handover, "id" | "peer">,
   standing: Standing | undefined,
 ): Outcome {
   try {

@@ -125,10 +125,11 @@ export function strictPolicy(
       { call: "clone3", verdict: missing },
       ...pid === null
         // It forks, and each of its children puts up a fence first.
-        ? [only("clone", ...threads, is(0, FORK)), {
-          call: "seccomp",
-          verdict: allow,
-        }]
+        ? [
+          only("clone", ...threads, is(0, FORK)),
+          only("setpgid", is(0, 0)), // each child leads a group of its own
+          { call: "seccomp", verdict: allow },
+        ]
         : [only("clone", ...threads), only("tgkill", is(0, pid))],
     ],
     others: notify,

@@ -11,6 +11,7 @@ import {
   encodeReport,
   type Failure,
   FAILURES,
+  type Handover,
   type Outcome,
   type Report,
 } from "./wire.ts";
@@ -44,38 +45,48 @@ export function tell(
 /**
  * A connection is this process's.
  *
- * @param id Which.
+ * @param handover What came with it.
  * @returns What to tell.
  */
-export function took(id: number): Report {
-  return { kind: "took", id, pid: 0, outcome: null, status: 0 };
+export function took({ id, secret }: Handover): Report {
+  return { kind: "took", id, pid: 0, outcome: null, status: 0, secret };
 }
 
 /**
  * A connection has ended.
  *
- * @param id Which.
+ * @param handover What came with it.
  * @param outcome How.
  * @returns What to tell.
  */
-export function done(id: number, outcome: Outcome): Report {
-  return { kind: "done", id, pid: 0, outcome, status: 0 };
+export function done({ id, secret }: Handover, outcome: Outcome): Report {
+  return { kind: "done", id, pid: 0, outcome, status: 0, secret };
+}
+
+/**
+ * A zygote started a program, which says nothing itself.
+ *
+ * @param id The connection's.
+ * @param pid The program.
+ * @returns What to tell.
+ */
+export function started(id: number, pid: number): Report {
+  return { kind: "took", id, pid, outcome: null, status: 0 };
 }
 
 /**
  * This process waits for work.
  *
- * @param pid Its own process id.
  * @returns What to tell.
  */
-export function ready(pid: number): Report {
-  return { kind: "ready", id: 0, pid, outcome: null, status: 0 };
+export function ready(): Report {
+  return { kind: "ready", id: 0, pid: 0, outcome: null, status: 0 };
 }
 
 /**
  * This process, or a child of it, cannot serve.
  *
- * @param id The connection that it was for; 0 for none.
+ * @param id The connection or worker that it was for; 0 for none.
  * @param text Why.
  * @param failure What kind of failure it is.
  * @returns The report.
@@ -106,7 +117,7 @@ function saying(text: string): Outcome {
 /**
  * A child was reaped.
  *
- * @param id Its connection; 0 for a worker.
+ * @param id Its connection, or the worker's id.
  * @param pid Its process id.
  * @param status How it ended, in the form of `waitpid(2)`.
  * @returns What to tell.

@@ -6,24 +6,26 @@
  *    direction: {@linkcode HANDOVER_SIZE} down, {@linkcode REPORT_SIZE} up. Both ends are the same
  *    machine and the same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
  * 2. Every record starts with a tag that says «ours», and a kind.
- * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id and the
- *    peer's `struct sockaddr`; to a zygote also `worker`, whose descriptor is the channel of a process
- *    that serves one connection after another.
- * 4. Up: `step`, while it starts, with what it does; from a spawned process it brings the sandbox to
- *    listen to, if there is one. `ready`, when the process waits for work, with its pid. `took`, before the child reads the
+ * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id, the
+ *    peer's `struct sockaddr` and a secret of 128 bits; to a zygote also `worker`, whose descriptor is the
+ *    channel of a process that serves one connection after another, with an id of its own.
+ * 4. Up, from the process that serves: `step`, while it starts, with what it does; from a spawned process it
+ *    brings the sandbox to listen to, if there is one. `ready`, when it waits for work. `took`, before it reads the
  *    first byte: from here on the connection is the child's, and the parent closes its copy. `done`,
- *    when the service has ended, with the bytes that went through and why it ended. From a zygote also
- *    `exited`, with a child's pid, wait status and connection (0 for a worker), and `failed`, when it
- *    could not fork for that connection (0 for a worker), or, before `ready`, cannot fork at all.
- *    A zygote says `took` for a program that it started, with the program's pid.
- * 5. A child that goes away without `took` has not touched the connection: the parent gives it to
+ *    when the service has ended, with the bytes that went through and why it ended. `took` and `done` bear
+ *    the connection's secret: who does not know it does not speak for the connection. Who sent them, the
+ *    kernel says.
+ * 5. Up, from a zygote, over its own channel, which no child of it has: `step` and `ready`; `exited`, with a child's
+ *    pid, wait status and id; `failed`, when it could not fork for that id, or, before `ready`, cannot
+ *    fork at all; and `took` for a program that it started, with the program's pid.
+ * 6. A child that goes away without `took` has not touched the connection: the parent gives it to
  *    another child. One that goes away between `took` and `done` was killed; but where the service is
  *    a program, the child becomes it after `took`, no `done` follows unless that fails, and the
  *    program's exit is how the connection ended.
- * 6. A zygote and all its children report over one socket, which says of each message who sent it.
- *    A forked child says `took` before it closes its copy of the zygote's channel: when the parent
- *    reads end of file there, no child of that zygote is left that could still take a connection.
- * 7. End of file on the channel tells a child without a connection that the parent is gone, or wants
+ * 7. The children of a zygote report over one socket, which they share. A forked child says `took`
+ *    before it closes its copy of the zygote's channel: when the parent reads end of file there, no child
+ *    of that zygote is left that could still take a connection.
+ * 8. End of file on the channel tells a child without a connection that the parent is gone, or wants
  *    no more of it: it exits. A child that serves finishes first; a zygote stays until its children
  *    have ended, unless the parent is gone altogether.
  *
@@ -32,13 +34,19 @@
 import { scratch, viewOf } from "../posix/scratch.ts";
 
 /** Bytes of a record from parent to child. */
-export const HANDOVER_SIZE = 160;
+export const HANDOVER_SIZE = 176;
 /** Bytes of a record from child to parent. */
-export const REPORT_SIZE = 480;
+export const REPORT_SIZE = 496;
+/** Bytes of a connection's secret. */
+export const SECRET_SIZE = 16;
 
 const TAG = 0x5653504d; // "MPSV"
-const TEXT_AT = 52;
+const REPORT_SECRET_AT = 48;
+const TEXT_AT = REPORT_SECRET_AT + SECRET_SIZE;
 const PEER_AT = 20;
+const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
+/** What nobody has to prove bears zeros. */
+const NO_SECRET = new Uint8Array(SECRET_SIZE);
 
 /** What a descriptor is that comes down. */
 export type HandoverKind = "connection" | "worker";
@@ -118,24 +126,28 @@ export interface Outcome {
 export interface Report {
   /** What it tells. */
   readonly kind: ReportKind;
-  /** Which connection; 0 for none. */
+  /** Which connection, or which worker of a zygote; 0 for none. */
   readonly id: number;
-  /** The process, in `ready` and `exited`; 0 elsewhere. */
+  /** The process, in `exited` and in a zygote's `took`; 0 elsewhere. */
   readonly pid: number;
   /** How the connection ended, in `done`; the text says what in `failed` and `step`; null elsewhere. */
   readonly outcome: Outcome | null;
   /** The wait status (`waitpid(2)`) in `exited`; a place in {@linkcode FAILURES} in `failed`; 0 elsewhere. */
   readonly status: number;
+  /** The connection's secret, in a child's `took` and `done`; left out elsewhere. */
+  readonly secret?: Uint8Array<ArrayBuffer>;
 }
 
 /** A descriptor on its way to a child. */
 export interface Handover {
   /** What it is. */
   readonly kind: HandoverKind;
-  /** The connection's id; 0 for a worker. */
+  /** The connection's id, or the worker's. */
   readonly id: number;
   /** The peer's `struct sockaddr`; empty for a worker. */
   readonly peer: Uint8Array<ArrayBuffer>;
+  /** What only its process is told: {@linkcode SECRET_SIZE} bytes. Zeros for a worker. */
+  readonly secret: Uint8Array<ArrayBuffer>;
 }
 
 const handoverBytes = scratch(HANDOVER_SIZE);
@@ -157,6 +169,7 @@ export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
   handoverRecord.setFloat64(8, handover.id, true);
   handoverRecord.setUint32(16, handover.peer.length, true);
   handoverBytes.set(handover.peer, PEER_AT);
+  handoverBytes.set(handover.secret, HANDOVER_SECRET_AT);
   return handoverBytes;
 }
 
@@ -164,7 +177,7 @@ export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
  * Reads the record that came with a connection.
  *
  * @param record What was received.
- * @returns The connection; its peer is a part of the record, and valid as long as that.
+ * @returns The connection; its peer and secret are parts of the record, and valid as long as that.
  * @throws {TypeError} When it is not one of ours.
  */
 export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
@@ -172,14 +185,15 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
     record.getUint32(0, true) === TAG;
   const kind = ours ? HANDOVER_KINDS[record.getUint32(4, true)] : undefined;
   const length = ours ? record.getUint32(16, true) : Infinity;
-  if (!kind || length > HANDOVER_SIZE - PEER_AT) {
+  if (!kind || length > HANDOVER_SECRET_AT - PEER_AT) {
     throw new TypeError(
       `Cannot read a handover of ${record.byteLength} bytes: not one of ours`,
     );
   }
   const start = record.byteOffset + PEER_AT;
   const peer = new Uint8Array(record.buffer, start, length);
-  return { kind, id: record.getFloat64(8, true), peer };
+  const secret = bytesAt(record, HANDOVER_SECRET_AT);
+  return { kind, id: record.getFloat64(8, true), peer, secret };
 }
 
 /**
@@ -189,7 +203,7 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
  * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
  */
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
-  const { kind, id, pid, outcome, status } = report;
+  const { kind, id, pid, outcome, status, secret } = report;
   reportRecord.setUint32(0, TAG, true);
   reportRecord.setUint32(4, KINDS.indexOf(kind), true);
   reportRecord.setFloat64(8, id, true);
@@ -206,6 +220,7 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   reportRecord.setUint32(36, written, true);
   reportRecord.setInt32(40, status, true);
   reportRecord.setInt32(44, pid, true);
+  reportBytes.set(secret ?? NO_SECRET, REPORT_SECRET_AT);
   return reportBytes;
 }
 
@@ -214,7 +229,7 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
  * beyond its form.
  *
  * @param record What was received.
- * @returns The report; null when it is not one of ours.
+ * @returns The report, whose secret is a part of the record; null when it is not one of ours.
  */
 export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   if (record.byteLength !== REPORT_SIZE || record.getUint32(0, true) !== TAG) {
@@ -235,7 +250,31 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   };
   const status = record.getInt32(40, true);
   const pid = record.getInt32(44, true);
-  return { kind, id: countAt(record, 8), pid, outcome, status };
+  const secret = bytesAt(record, REPORT_SECRET_AT);
+  return { kind, id: countAt(record, 8), pid, outcome, status, secret };
+}
+
+/**
+ * Whether two secrets are the same, in a time that does not tell where they differ.
+ *
+ * @param a One.
+ * @param b The other.
+ * @returns Whether they are.
+ */
+export function sameSecret(
+  a: Uint8Array<ArrayBuffer>,
+  b: Uint8Array<ArrayBuffer>,
+): boolean {
+  let difference = a.length ^ b.length ^ (a.length === 0 ? 1 : 0);
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
+function bytesAt(
+  { buffer, byteOffset }: DataView<ArrayBuffer>,
+  at: number,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset + at, SECRET_SIZE);
 }
 
 /** A count from a process that may lie: never negative, never NaN. */

@@ -6,7 +6,6 @@
  */
 import type { Fd } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
-import { cLibrary } from "../posix/libc.ts";
 import type { LoadedService } from "../service/load.ts";
 import { outliveParent } from "../posix/process.ts";
 import type { ChildOptions } from "./options.ts";
@@ -14,8 +13,6 @@ import { serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
 import { sawUncaught } from "./uncaught.ts";
 import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
-
-const libc = cLibrary("getpid");
 
 /**
  * Serves until the parent wants no more.
@@ -30,7 +27,7 @@ export async function work(
   service: LoadedService["serve"],
   options: ChildOptions,
 ): Promise<void> {
-  tell(channel.number, ready(libc.getpid()));
+  tell(channel.number, ready());
   for (;;) {
     const received = receiveFd(channel.number, {
       wait: true,
@@ -42,7 +39,7 @@ export async function work(
       throw new TypeError("Cannot serve: no descriptor came along");
     }
     outliveParent();
-    tell(channel.number, took(handover.id));
+    tell(channel.number, took(handover));
     const served = serveOne(
       service,
       received.fd,
@@ -50,12 +47,12 @@ export async function work(
       options,
     );
     const outcome = served instanceof Promise ? await served : served;
-    tell(channel.number, done(handover.id, outcome));
+    tell(channel.number, done(handover, outcome));
     if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
 }
 
 /** A handler may still ask a connection for its peer when the next one has been received. */
-function keep({ kind, id, peer }: Handover): Handover {
-  return { kind, id, peer: peer.slice() };
+function keep({ kind, id, peer, secret }: Handover): Handover {
+  return { kind, id, peer: peer.slice(), secret: secret.slice() };
 }

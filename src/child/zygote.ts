@@ -20,7 +20,6 @@ import {
 } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
-import { cLibrary } from "../posix/libc.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
@@ -43,7 +42,7 @@ import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
 import { noteMemory } from "./standing.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
-import { exited, failed, ready, step, tell, took } from "./tell.ts";
+import { exited, failed, ready, started, step, tell } from "./tell.ts";
 import { giveUp } from "./uncaught.ts";
 import {
   decodeHandover,
@@ -52,13 +51,11 @@ import {
   type Report,
 } from "./wire.ts";
 
-const libc = cLibrary("getpid");
-
 /**
  * Runs the zygote, and in each forked copy of it the child, to the end.
  *
- * @param args The channel and the report socket, both inherited from the parent, the options, and how to get
- *   to the server's directory where that has been removed.
+ * @param args The channel and the children's report socket, both inherited from the parent, the options, and
+ *   how to get to the server's directory where that has been removed.
  * @returns Never.
  */
 export async function run(args: readonly string[]): Promise<never> {
@@ -90,8 +87,8 @@ export async function run(args: readonly string[]): Promise<never> {
     // to another user, which do not when they are parked.
     const isEarly = own === null || options.standing !== undefined;
     let sandbox = isEarly ? enclose(options, channel) : null;
-    service = own ?? await loadWithoutLeftovers(options, reports);
-    tell(reports.number, step("preparing to fork"));
+    service = own ?? await loadWithoutLeftovers(options, channel);
+    tell(channel.number, step("preparing to fork"));
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
     const rebirth = preparation.finish(generators);
@@ -110,7 +107,7 @@ export async function run(args: readonly string[]): Promise<never> {
     means = meansOf(fds, rebirth, asynchronous, fence);
   } catch (error) {
     const { message } = error as Error;
-    tell(reports.number, failed(0, message, failureOf(error)));
+    tell(channel.number, failed(0, message, failureOf(error)));
     exitNow(1);
   }
   const { asynchronous, serve } = service;
@@ -145,11 +142,11 @@ function enclose(
 /** Loads the person's module. Children would share, or lack, what it keeps open or running. */
 async function loadWithoutLeftovers(
   options: ChildOptions,
-  reports: Fd,
+  channel: Fd,
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module is to write what a later start runs
   const leftovers = new Leftovers();
-  tell(reports.number, step("loading the module"));
+  tell(channel.number, step("loading the module"));
   const service = await loadModule(options);
   const left = await leftovers.find();
   if (left === undefined) return service;
@@ -167,7 +164,6 @@ const LOOK_AFTER = 1_000;
 
 const CHANNEL = 0;
 const CHILDREN = 1;
-const REPORTS = 2;
 
 /** Forks and reaps. */
 class Nursery {
@@ -178,8 +174,10 @@ class Nursery {
   readonly #signals = scratch(128 * 4);
   /** Reports that the parent has not read yet, oldest first. */
   readonly #untold: Report[] = [];
-  /** Which connection each child serves; 0 for a worker. */
+  /** Which connection each child serves, or which worker it is. */
   readonly #living = new Map<number, number>();
+  /** The parent hands nothing over any more: what was forked is still to be reaped. */
+  #isLast = false;
   #forks = 0;
   #settleAt = 16;
 
@@ -196,25 +194,24 @@ class Nursery {
     this.#set = new PollSet([
       { fd: means.channel.number, events: POLLIN },
       { fd: means.children.number, events: POLLIN },
-      { fd: means.reports.number, events: 0 },
-    ], scratch(8 * 3));
+    ], scratch(8 * 2));
   }
 
   /** Forks a child for each descriptor that comes; returns in the children. */
   forkForEach(): Birth {
-    const { channel } = this.#means;
-    this.#tell(ready(libc.getpid()));
+    this.#tell(ready());
     for (;;) {
       const ready = this.#set.wait(this.#living.size > 0 ? LOOK_AFTER : -1);
       if (ready === 0 || this.#set.ready(CHILDREN)) this.#reapAll();
-      if (this.#set.ready(REPORTS) & POLLHUP) exitNow(0); // the parent is gone: children finish alone
-      if (this.#set.ready(REPORTS) & POLLOUT) this.#catchUp();
-      if (this.#set.ready(CHANNEL)) {
+      const events = this.#set.ready(CHANNEL);
+      if (events & POLLHUP) exitNow(0); // the parent is gone: children finish alone
+      if (events & POLLOUT) this.#catchUp();
+      if (events & POLLIN) {
         const birth = this.#receive();
         if (birth) return birth;
       }
       if (
-        !channel.isOpen && this.#living.size === 0 && this.#untold.length === 0
+        this.#isLast && this.#living.size === 0 && this.#untold.length === 0
       ) {
         exitNow(0);
       }
@@ -222,15 +219,14 @@ class Nursery {
   }
 
   #receive(): Birth | null {
-    const { channel } = this.#means;
-    const received = receiveFd(channel.number, {
+    const received = receiveFd(this.#means.channel.number, {
       wait: false,
       size: HANDOVER_SIZE,
     });
     if (received === null) return null;
-    if (received === "end") { // no more work: what was forked is still to be reaped
-      this.#set.set(CHANNEL, { fd: -1, events: 0 });
-      channel.close();
+    if (received === "end") {
+      this.#isLast = true;
+      this.#attend();
       return null;
     }
     const handover = decodeHandover(received.data);
@@ -279,7 +275,7 @@ class Nursery {
     const pid = program.start(fd, handover);
     if (pid === null) return false;
     this.#living.set(pid, handover.id);
-    this.#tell({ ...took(handover.id), pid });
+    this.#tell(started(handover.id, pid));
     fd.close();
     return true;
   }
@@ -300,11 +296,11 @@ class Nursery {
   }
 
   #catchUp(): void {
-    const { reports } = this.#means;
+    const { channel } = this.#means;
     try {
       while (
         this.#untold[0] &&
-        sendFd(reports.number, encodeReport(this.#untold[0]), null)
+        sendFd(channel.number, encodeReport(this.#untold[0]), null)
       ) {
         this.#untold.shift();
       }
@@ -312,10 +308,13 @@ class Nursery {
       if (!(error instanceof PosixError)) throw error;
       exitNow(0); // the parent is gone
     }
-    this.#set.set(REPORTS, {
-      fd: reports.number,
-      events: this.#untold.length > 0 ? POLLOUT : 0,
-    });
+    this.#attend();
+  }
+
+  #attend(): void {
+    const events = (this.#isLast ? 0 : POLLIN) |
+      (this.#untold.length > 0 ? POLLOUT : 0);
+    this.#set.set(CHANNEL, { fd: this.#means.channel.number, events });
   }
 }
 

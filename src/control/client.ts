@@ -115,7 +115,7 @@ export class ControlClient implements Disposable {
   read<Command extends keyof Answers>(line: string): Answers[Command] {
     let answer: { ok?: boolean; error?: string; [field: string]: unknown };
     try {
-      answer = JSON.parse(line);
+      answer = Object(JSON.parse(line));
     } catch {
       throw new ControlError(
         `Cannot read what "${this.path}" answers: no mpserv control socket is there: check the path`,

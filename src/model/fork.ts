@@ -6,9 +6,8 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
-import type { Report } from "../child/wire.ts";
+import { type Report, sameSecret } from "../child/wire.ts";
 import { decodeStatus, signalName, STOP_SIGNAL } from "../posix/forking.ts";
-import { signalGroup, signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import type { ProcessEntry } from "./census.ts";
@@ -21,6 +20,7 @@ import {
 } from "./model.ts";
 import { FinishedWatch } from "./finished.ts";
 import { Nursery } from "./nursery.ts";
+import { newSecret } from "./secret.ts";
 import { findStarted } from "./started.ts";
 import { WaitingLine } from "./waiting.ts";
 import type { Zygote } from "./zygote.ts";
@@ -35,6 +35,22 @@ export interface ForkOptions {
   readonly zygotes: number;
 }
 
+/** A connection on its way to a child. */
+interface Handed {
+  readonly handoff: Handoff;
+  readonly zygote: Zygote;
+  /** What its child must say to be believed. */
+  readonly secret: Uint8Array<ArrayBuffer>;
+}
+
+/** A connection that a child took. */
+interface Taken {
+  readonly pid: number;
+  readonly secret: Uint8Array<ArrayBuffer>;
+  /** Whether the child has said that it is done. */
+  isDone: boolean;
+}
+
 /** Forks one process a connection. */
 export class ForkModel implements ProcessModel {
   readonly name = "fork";
@@ -43,9 +59,9 @@ export class ForkModel implements ProcessModel {
   readonly #nursery: Nursery;
   readonly #waiting: WaitingLine;
   /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
-  readonly #handed = new Map<number, { handoff: Handoff; zygote: Zygote }>();
-  /** Which connection each child took; null once it has said that it is done. */
-  readonly #taken = new Map<number, number | null>();
+  readonly #handed = new Map<number, Handed>();
+  /** Connections that a child took which has not been reaped. */
+  readonly #taken = new Map<number, Taken>();
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #finished: FinishedWatch;
   readonly #isProgram: boolean;
@@ -68,7 +84,9 @@ export class ForkModel implements ProcessModel {
     this.#isProgram = "program" in options.child.service;
     this.#isHandler = "module" in options.child.service;
     this.#nursery = new Nursery(options, watcher, {
-      report: (zygote, pid, report) => this.#report(zygote, pid, report),
+      childReport: (zygote, pid, report) =>
+        this.#childReport(zygote, pid, report),
+      report: (zygote, report) => this.#report(zygote, report),
       gone: (zygote) => this.#takeBack(zygote),
       available: () => this.#dispatch(),
       trouble: (what) => events.trouble(what),
@@ -76,10 +94,7 @@ export class ForkModel implements ProcessModel {
     this.#finished = new FinishedWatch({
       finished: () => this.#finishedChildren(),
       end: (pid) => this.#send(pid, "SIGKILL"),
-      endZygoteOf: (pid) => {
-        const zygote = this.#nursery.parentOf(pid);
-        if (zygote !== Deno.pid) signalProcess(zygote, SIGNALS.SIGKILL);
-      },
+      endZygoteOf: (pid) => this.#nursery.endZygoteOf(pid),
       trouble: (what) => events.trouble(what),
     });
   }
@@ -111,7 +126,7 @@ export class ForkModel implements ProcessModel {
   askToStop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    for (const pid of this.#taken.keys()) this.#tellToStop(pid);
+    for (const { pid } of this.#taken.values()) this.#tellToStop(pid);
   }
 
   retire(): void {
@@ -121,7 +136,7 @@ export class ForkModel implements ProcessModel {
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#isOver = true;
-    for (const pid of this.#taken.keys()) this.#send(pid, signal);
+    for (const { pid } of this.#taken.values()) this.#send(pid, signal);
     if (signal === "SIGKILL") this.#nursery.kill();
     this.#dispatch();
   }
@@ -138,15 +153,15 @@ export class ForkModel implements ProcessModel {
       const parent = zygote.pid;
       yield { pid: 0, parent, role, state: "starting", connection };
     }
-    for (const [pid, connection] of this.#taken) {
+    for (const [id, { pid, isDone }] of this.#taken) {
       const parent = this.#nursery.parentOf(pid);
-      const state = connection === null ? "finished" : "serving";
-      yield { pid, parent, role, state, connection: connection ?? 0 };
+      const state = isDone ? "finished" : "serving";
+      yield { pid, parent, role, state, connection: isDone ? 0 : id };
     }
   }
 
   *#finishedChildren(): Iterable<number> {
-    for (const [pid, id] of this.#taken) if (id === null) yield pid;
+    for (const { pid, isDone } of this.#taken.values()) if (isDone) yield pid;
   }
 
   /** Hands what waits to zygotes, as far as they can take it. */
@@ -155,12 +170,11 @@ export class ForkModel implements ProcessModel {
     for (let next; (next = this.#waiting.next) && !this.#backoff.isPausing;) {
       const { id, fd, peer } = next;
       try {
-        const zygote = this.#nursery.send(
-          { kind: "connection", id, peer },
-          fd.number,
-        );
+        const secret = newSecret();
+        const handover = { kind: "connection", id, peer, secret } as const;
+        const zygote = this.#nursery.send(handover, fd.number);
         if (zygote === null) break;
-        this.#handed.set(id, { handoff: next, zygote });
+        this.#handed.set(id, { handoff: next, zygote, secret });
         this.#waiting.shift();
       } catch (error) {
         this.#pause(
@@ -173,35 +187,50 @@ export class ForkModel implements ProcessModel {
     }
   }
 
-  #report(zygote: Zygote, pid: number, report: Report): void {
+  /** What a child says of a connection is believed from the one that was made for it. */
+  #childReport(zygote: Zygote, pid: number, report: Report): void {
+    const { kind, id, outcome } = report;
+    const handed = this.#handed.get(id), taken = this.#taken.get(id);
+    const knows = (of?: { secret: Uint8Array<ArrayBuffer> }) =>
+      of !== undefined && sameSecret(of.secret, report.secret!);
+    if (
+      kind === "took" && knows(handed) && handed!.zygote === zygote &&
+      !this.#nursery.has(pid)
+    ) {
+      this.#took(handed!, pid);
+    } else if (
+      kind === "done" && knows(taken) && taken!.pid === pid &&
+      !taken!.isDone && outcome
+    ) {
+      taken!.isDone = true;
+      this.#events.done(id, outcome);
+    } else this.#nursery.punish(pid);
+  }
+
+  /** Of a zygote's reports, only those about what it was handed mean anything. */
+  #report(zygote: Zygote, report: Report): void {
+    const handed = this.#handed.get(report.id);
+    const isIts = handed?.zygote === zygote;
     switch (report.kind) {
       case "took":
-        return this.#took(zygote, pid, report.id);
-      case "done":
-        if (this.#taken.get(pid) !== report.id || !report.outcome) {
-          return this.#punish(pid);
+        if (isIts && !this.#nursery.has(report.pid)) {
+          this.#took(handed, report.pid);
         }
-        this.#taken.set(pid, null);
-        return this.#events.done(report.id, report.outcome);
+        return;
       case "exited":
-        return this.#exited(report);
+        return this.#exited(report, isIts);
       case "failed":
         this.#pause(`Cannot fork: ${report.outcome?.text}`);
-        return this.#untaken(report.id);
-      case "ready":
-      case "step":
+        if (isIts) this.#untaken(report.id);
     }
   }
 
-  #took(zygote: Zygote, pid: number, id: number): void {
-    const handed = this.#handed.get(id);
-    if (handed?.zygote !== zygote || this.#taken.has(pid)) {
-      return this.#punish(pid);
-    }
+  #took({ handoff, zygote, secret }: Handed, pid: number): void {
+    const { id, fd } = handoff;
     this.#handed.delete(id);
-    handed.handoff.fd.close();
-    this.#nursery.born(pid, zygote);
-    this.#taken.set(pid, id);
+    fd.close();
+    this.#nursery.born(id, pid, zygote);
+    this.#taken.set(id, { pid, secret, isDone: false });
     this.#events.took(id, pid);
     if (this.#stopping) this.#tellToStop(pid);
     if (this.#waiting.size > 0 || this.#retired) this.#dispatch();
@@ -209,24 +238,24 @@ export class ForkModel implements ProcessModel {
 
   /** What a program started goes with it. */
   #send(pid: number, signal: keyof typeof SIGNALS): void {
-    (this.#isProgram ? signalGroup : signalProcess)(pid, SIGNALS[signal]);
+    this.#nursery.signal(pid, SIGNALS[signal], this.#isProgram);
   }
 
   /** Only a handler is prepared for the signal: it would end a program. */
   #tellToStop(pid: number): void {
-    if (this.#isHandler) signalProcess(pid, STOP_SIGNAL);
+    if (this.#isHandler) this.#nursery.signal(pid, STOP_SIGNAL);
   }
 
-  #exited({ pid, id, status }: Report): void {
-    const taken = this.#taken.get(pid);
-    this.#taken.delete(pid);
+  #exited({ pid, id, status }: Report, wasHanded: boolean): void {
+    const taken = this.#taken.get(id);
+    this.#taken.delete(id);
     const { code, signal } = decodeStatus(status);
     const exit = { code, signal: signal === 0 ? null : signalName(signal) };
-    if (taken === undefined) this.#untaken(id);
-    else if (taken !== null) {
-      this.#events.done(taken, exitOutcome(exit, this.#isProgram));
+    if (wasHanded) this.#untaken(id);
+    else if (taken && !taken.isDone) {
+      this.#events.done(id, exitOutcome(exit, this.#isProgram));
     }
-    this.#events.reaped(pid, exit);
+    this.#events.reaped(taken?.pid ?? pid, exit);
   }
 
   /** No child has it: it goes to another. */
@@ -242,25 +271,19 @@ export class ForkModel implements ProcessModel {
     const back = [...this.#handed.values()].filter((handed) =>
       handed.zygote === zygote
     );
-    for (const { handoff } of back.reverse()) {
+    for (const handed of back.reverse()) {
+      const { handoff } = handed;
       const pid = this.#isProgram
         ? findStarted(handoff.fd.number, [Deno.pid, zygote.pid])
         : null;
       if (pid !== null) {
-        this.#took(zygote, pid, handoff.id);
+        this.#took(handed, pid);
         continue;
       }
       this.#handed.delete(handoff.id);
       this.#waiting.putBack(handoff);
     }
     this.#dispatch();
-  }
-
-  #punish(pid: number): void {
-    this.#events.trouble(
-      `Process ${pid} sent a report out of turn: it is ended`,
-    );
-    signalProcess(pid, SIGNALS.SIGKILL);
   }
 
   #pause(why: string): void {

@@ -4,10 +4,9 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
-import type { Report } from "../child/wire.ts";
+import { type Report, SECRET_SIZE } from "../child/wire.ts";
 import type { Fd } from "../posix/fd.ts";
 import { decodeStatus, signalName } from "../posix/forking.ts";
-import { signalProcess } from "../posix/process.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ProcessEntry } from "./census.ts";
 import type { Exit } from "./model.ts";
@@ -16,15 +15,26 @@ import type { WorkerProcess, WorkerSource } from "./source.ts";
 import type { Zygote } from "./zygote.ts";
 
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
-const NO_PEER = new Uint8Array(0);
+/** What a worker is told of a client, of whom it has none. */
+const NOBODY = {
+  peer: new Uint8Array(0),
+  secret: new Uint8Array(SECRET_SIZE),
+};
 
 class ForkedWorker implements WorkerProcess {
   pid = 0;
+  readonly id: number;
   readonly zygote: Zygote;
   readonly ended: (exit: Exit) => void;
   readonly #nursery: Nursery;
 
-  constructor(zygote: Zygote, nursery: Nursery, ended: (exit: Exit) => void) {
+  constructor(
+    id: number,
+    zygote: Zygote,
+    nursery: Nursery,
+    ended: (exit: Exit) => void,
+  ) {
+    this.id = id;
     this.zygote = zygote;
     this.ended = ended;
     this.#nursery = nursery;
@@ -35,15 +45,21 @@ class ForkedWorker implements WorkerProcess {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    if (this.pid > 0) signalProcess(this.pid, SIGNALS[signal]);
+    this.signal(SIGNALS[signal]);
+  }
+
+  signal(signal: number): void {
+    this.#nursery.signal(this.pid, signal);
   }
 }
 
 /** Forks each worker. */
 export class ForkSource implements WorkerSource {
   readonly #nursery: Nursery;
+  /** Those that are ready, by the number that each was launched with. */
   readonly #workers = new Map<number, ForkedWorker>();
   readonly #trouble: (what: string) => void;
+  #launched = 0;
 
   /**
    * Makes one.
@@ -62,7 +78,8 @@ export class ForkSource implements WorkerSource {
       { child, zygotes: 1 },
       watcher,
       {
-        report: (_, __, report) => this.#report(report),
+        childReport: (_, pid) => this.#nursery.punish(pid), // workers have channels of their own
+        report: (_, report) => this.#report(report),
         gone: () => {}, // a worker that was not forked is missed by the end of its channel
         available: events.available,
         trouble: events.trouble,
@@ -75,16 +92,24 @@ export class ForkSource implements WorkerSource {
   }
 
   launch(channel: Fd, ended: (exit: Exit) => void): WorkerProcess | null {
-    const handover = { kind: "worker", id: 0, peer: NO_PEER } as const;
+    const id = ++this.#launched;
+    const handover = { kind: "worker", id, ...NOBODY } as const;
     const zygote = this.#nursery.send(handover, channel.number);
-    return zygote && new ForkedWorker(zygote, this.#nursery, ended);
+    return zygote && new ForkedWorker(id, zygote, this.#nursery, ended);
   }
 
-  ready(worker: WorkerProcess, pid: number): void {
+  ready(worker: WorkerProcess, pid: number): boolean {
     const forked = worker as ForkedWorker;
+    if (pid === 0 || this.#nursery.has(pid)) return false;
     forked.pid = pid;
-    this.#workers.set(pid, forked);
-    this.#nursery.born(pid, forked.zygote);
+    this.#workers.set(forked.id, forked);
+    this.#nursery.born(forked.id, pid, forked.zygote);
+    return true;
+  }
+
+  punish(worker: WorkerProcess, pid: number): void {
+    worker.kill("SIGKILL");
+    if (pid !== worker.pid) this.#nursery.end(pid);
   }
 
   guard(_: WorkerProcess, listener: Fd): void {
@@ -112,10 +137,10 @@ export class ForkSource implements WorkerSource {
       return this.#trouble(`Cannot fork a worker: ${report.outcome?.text}`);
     }
     const worker = report.kind === "exited"
-      ? this.#workers.get(report.pid)
+      ? this.#workers.get(report.id)
       : undefined;
     if (!worker) return; // it ended before it was ready: the end of its channel tells
-    this.#workers.delete(report.pid);
+    this.#workers.delete(report.id);
     const { code, signal } = decodeStatus(report.status);
     worker.ended({ code, signal: signal === 0 ? null : signalName(signal) });
   }

@@ -8,15 +8,15 @@ import type { ChildOptions } from "../child/options.ts";
 import type { Handover, Report } from "../child/wire.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
-import { signalProcess } from "../posix/process.ts";
+import { Children } from "./children.ts";
 import { Orphans } from "./orphans.ts";
 import { Progress } from "./progress.ts";
 import { StartError } from "./start_error.ts";
 import type { ProcessEntry } from "./census.ts";
+import { OUT_OF_TURN, Sparing } from "./sparing.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
-const SIGKILL = 9;
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
 const MOST_UNTAKEN = 64;
 /** How long zygotes have to reap what was killed, in milliseconds. */
@@ -24,8 +24,10 @@ const LAST_REPORTS = 500;
 
 /** What a nursery tells. */
 export interface NurseryEvents {
-  /** A child's own report, or `exited` or `failed` for one; the sender was checked. */
-  report(zygote: Zygote, pid: number, report: Report): void;
+  /** A child's own `took` or `done`: `pid` is the sender, by the kernel's word; its secret was not checked. */
+  childReport(zygote: Zygote, pid: number, report: Report): void;
+  /** `took` of a program, `exited` or `failed`, from the zygote; or `exited` of a child that we adopted. */
+  report(zygote: Zygote, report: Report): void;
   /** What was handed to this zygote and not taken must go to another. */
   gone(zygote: Zygote): void;
   /** Descriptors can be handed over (again). */
@@ -43,8 +45,10 @@ export class Nursery {
   readonly #watcher: Watcher;
   readonly #events: NurseryEvents;
   readonly #zygotes = new Set<Zygote>();
-  /** Which zygote each living child came from. */
-  readonly #living = new Map<number, Zygote>();
+  readonly #children = new Children();
+  /** Zygotes that were reaped, while a child of theirs may still take what they were handed. */
+  readonly #late = new Set<Zygote>();
+  readonly #liars: Sparing;
   readonly #orphans: Orphans;
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
@@ -72,10 +76,11 @@ export class Nursery {
     this.#count = options.zygotes;
     this.#watcher = watcher;
     this.#events = events;
-    this.#orphans = new Orphans((pid) => this.#living.has(pid));
+    this.#liars = new Sparing((what) => events.trouble(what), OUT_OF_TURN);
+    this.#orphans = new Orphans((pid) => this.#children.of(pid) !== undefined);
     this.#backoff = new Backoff(() => this.#refill());
-    this.#watch = new ZygoteWatch(this.#zygotes, {
-      isBorn: (pid) => this.#living.has(pid),
+    this.#watch = new ZygoteWatch(this.#zygotes, this.#late, {
+      isBorn: (pid) => this.#children.of(pid) !== undefined,
       trouble: events.trouble,
     }, isSpokenFor(options.child));
   }
@@ -121,12 +126,13 @@ export class Nursery {
   /**
    * A child took what was handed over.
    *
-   * @param pid The child.
+   * @param id What was handed over.
+   * @param pid The child, by the kernel's word.
    * @param zygote Where it came from.
    */
-  born(pid: number, zygote: Zygote): void {
+  born(id: number, pid: number, zygote: Zygote): void {
     zygote.untaken--;
-    this.#living.set(pid, zygote);
+    this.#children.add(id, pid, zygote);
     // A worker's own channel may tell it after its zygote was reaped. Later, as it may itself have ended.
     if (!this.#zygotes.has(zygote)) queueMicrotask(() => this.#adopt(zygote));
   }
@@ -146,8 +152,63 @@ export class Nursery {
    * @returns The zygote's process id; this process's, which adopts it, when the zygote has gone.
    */
   parentOf(pid: number): number {
-    const zygote = this.#living.get(pid);
+    const zygote = this.#children.of(pid)?.zygote;
     return zygote && this.#zygotes.has(zygote) ? zygote.pid : Deno.pid;
+  }
+
+  /**
+   * Whether a process is one of the children.
+   *
+   * @param pid The process.
+   * @returns True from {@linkcode born} until it was reaped.
+   */
+  has(pid: number): boolean {
+    return this.#children.of(pid) !== undefined;
+  }
+
+  /**
+   * Sends a child a signal, and no other process.
+   *
+   * @param pid The child.
+   * @param signal Its number.
+   * @param group Whether what it started is to get it, too.
+   */
+  signal(pid: number, signal: number, group = false): void {
+    const process = this.#children.of(pid)?.process;
+    if (group) process?.signalGroup(signal);
+    else process?.signal(signal);
+  }
+
+  /**
+   * Ends a process that has said what it must not.
+   *
+   * @param pid Who, by the kernel's word; left alone unless it is a child, or was started by one.
+   */
+  punish(pid: number): void {
+    this.#liars.say(
+      this.end(pid)
+        ? `Process ${pid} sent a report out of turn: it is ended`
+        : `A report out of turn came from process ${pid}, which is none of ours or has ended`,
+    );
+  }
+
+  /**
+   * As {@linkcode punish}, without a word.
+   *
+   * @param pid Who.
+   * @returns Whether it was there.
+   */
+  end(pid: number): boolean {
+    return this.#children.punish(pid);
+  }
+
+  /**
+   * Ends the zygote that should have reaped a child.
+   *
+   * @param pid The child; we reap it ourselves then.
+   */
+  endZygoteOf(pid: number): void {
+    this.#children.of(pid)?.zygote.kill("SIGKILL");
   }
 
   /** Wants no more children. */
@@ -166,7 +227,9 @@ export class Nursery {
     this.#isLast = true;
     this.#backoff.stop();
     const timer = setTimeout(() => {
-      for (const zygote of this.#zygotes) this.#watch.end(zygote);
+      for (const zygote of [...this.#zygotes, ...this.#late]) {
+        this.#watch.end(zygote);
+      }
     }, LAST_REPORTS);
     Deno.unrefTimer(timer);
   }
@@ -180,13 +243,16 @@ export class Nursery {
   #refill(): void {
     while (
       !this.#isLast && !this.#backoff.isPausing &&
-      this.#zygotes.size < this.#wanted
+      this.#working() < this.#wanted
     ) {
       try {
         this.#zygotes.add(
           new Zygote(this.#options, this.#watcher, {
-            report: (zygote, pid, report) => this.#report(zygote, pid, report),
-            garbage: (_, pid) => this.#punish(pid),
+            childReport: (zygote, pid, report) =>
+              this.#childReport(zygote, pid, report),
+            report: (zygote, report) => this.#report(zygote, report),
+            garbage: (zygote, pid) => this.#garbage(zygote, pid),
+            silenced: (zygote) => this.#silenced(zygote),
             trouble: (what) => this.#events.trouble(what),
             gone: (zygote) => this.#gone(zygote),
             exited: (zygote, status) => this.#exited(zygote, status),
@@ -198,70 +264,98 @@ export class Nursery {
     }
   }
 
-  /** Checks who says it: a child speaks for itself, a zygote for all of its children. */
-  #report(zygote: Zygote, pid: number, report: Report): void {
-    const own = report.kind === "took" || report.kind === "done";
-    const isStarted = report.kind === "took" && report.pid !== 0; // a program, for which its zygote speaks
-    if ((own && !isStarted) === (pid === zygote.pid)) return this.#punish(pid);
-    zygote.reports++;
-    if (report.kind === "ready") {
-      zygote.isReady = true;
-      this.#backoff.reset();
-      this.#progress.ready();
-      this.#wanted = this.#count;
-      this.#refill();
-      this.#events.available();
-    } else if (report.kind === "step") {
-      this.#progress.step(report.outcome?.text ?? "");
-    } else if (report.kind === "failed" && !zygote.isReady) {
-      const error = StartError.of(report);
-      this.#progress.failed(error);
-      if (this.#isProven) this.#events.trouble(error.message);
-    } else {
-      if (report.kind === "failed") zygote.untaken--;
-      if (report.kind === "exited" && !this.#living.delete(report.pid)) {
-        zygote.untaken--;
-      }
-      this.#events.report(zygote, isStarted ? report.pid : pid, report);
-      if (report.kind === "exited") this.#settle();
-    }
+  /** Those that fork; one that was told to stop still reaps. */
+  #working(): number {
+    return [...this.#zygotes].filter(({ isOpen }) => isOpen).length;
   }
 
-  #punish(pid: number): void {
-    const what = `Process ${pid} sent a report out of turn: it is ended`;
-    this.#events.trouble(what);
-    signalProcess(pid, SIGKILL);
+  /** A child speaks for itself, and of nothing but its connection. */
+  #childReport(zygote: Zygote, pid: number, report: Report): void {
+    zygote.reports++;
+    const isOwn = report.kind === "took" || report.kind === "done";
+    if (isOwn && pid > 0) this.#events.childReport(zygote, pid, report);
+    else this.punish(pid);
+  }
+
+  /** A zygote speaks for itself, and for children that cannot. */
+  #report(zygote: Zygote, report: Report): void {
+    zygote.reports++;
+    switch (report.kind) {
+      case "ready":
+        zygote.isReady = true;
+        this.#backoff.reset();
+        this.#progress.ready();
+        this.#wanted = this.#count;
+        this.#refill();
+        return this.#events.available();
+      case "done":
+        return this.#garbage(zygote, zygote.pid);
+      case "step":
+        return this.#progress.step(report.outcome?.text ?? "");
+      case "failed":
+        if (zygote.isReady) break;
+        return this.#cannotFork(StartError.of(report));
+      case "took":
+      case "exited":
+    }
+    this.#pass(zygote, report);
+  }
+
+  /** Whose child it was, and whether it had taken what it was forked for, is known here. */
+  #pass(zygote: Zygote, report: Report): void {
+    const isOver = report.kind === "exited";
+    const wasBorn = isOver && this.#children.remove(report.id) !== undefined;
+    if (report.kind === "failed" || isOver && !wasBorn) zygote.untaken--;
+    this.#events.report(zygote, report);
+    if (isOver) this.#settle();
+  }
+
+  #cannotFork(error: StartError): void {
+    this.#progress.failed(error);
+    if (this.#isProven) this.#events.trouble(error.message);
+  }
+
+  /** Only the zygote itself has its channel; who says so on the other socket may not be believed. */
+  #garbage(zygote: Zygote, pid: number): void {
+    this.punish(pid);
+    if (pid === zygote.pid) zygote.kill("SIGKILL");
+  }
+
+  #silenced(zygote: Zygote): void {
+    const what = `Children of zygote ${zygote.pid} cannot report any more`;
+    this.#events.trouble(`${what}: another one takes over`);
+    this.#refill();
   }
 
   /** Nothing that was handed to it can be taken any more. */
   #gone(zygote: Zygote): void {
+    this.#late.delete(zygote);
     this.#events.gone(zygote); // it may find a program that nobody told of
     this.#adopt(zygote);
+    this.#settle();
   }
 
   /** The children of a zygote that died are ours to reap. */
   #adopt(zygote: Zygote): void {
-    for (const [pid, from] of this.#living) {
+    for (const { id, process: { pid }, zygote: from } of this.#children) {
       if (from !== zygote) continue;
       this.#orphans.adopt(pid, (status) => {
         zygote.readReports(); // what it said before it went comes first
-        this.#living.delete(pid);
         const kind = "exited";
-        const report: Report = { kind, id: 0, pid, outcome: null, status };
-        this.#events.report(zygote, pid, report);
-        this.#settle();
+        this.#pass(zygote, { kind, id, pid, outcome: null, status });
       });
     }
     this.#orphans.sweep();
     this.#orphans.settleLost((pid) => {
-      const from = this.#living.get(pid);
+      const from = this.#children.of(pid)?.zygote;
       return from !== undefined && !this.#zygotes.has(from);
     });
   }
 
   #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {
-    zygote.readReports();
+    zygote.readAll();
     this.#zygotes.delete(zygote);
+    if (!zygote.isGone) this.#late.add(zygote);
     this.#adopt(zygote);
     if (!this.#isLast) {
       this.#progress.failed(
@@ -285,10 +379,12 @@ export class Nursery {
   }
 
   #settle(): void {
-    if (!this.#draining || this.#zygotes.size > 0 || this.#living.size > 0) {
+    if (!this.#draining || this.#zygotes.size > 0 || this.#children.size > 0) {
       return;
     }
+    if (this.#late.size > 0) return;
     this.#watch.close();
+    this.#liars.close();
     this.#orphans.close();
     this.#ended.resolve();
   }

@@ -5,6 +5,8 @@
  */
 import { type ChildOptions, encodeProgram } from "../child/options.ts";
 import { startSomewhere } from "../posix/directory.ts";
+import { hasChild } from "../posix/forking.ts";
+import { ProcessHandle } from "../posix/pidfd.ts";
 import { type CommandLine, runtimeEnvironment } from "../program.ts";
 
 /** Processes that the runtime started and will reap itself. */
@@ -33,6 +35,16 @@ export function isKeptForRuntime(pid: number): boolean {
   return running.has(pid);
 }
 
+/** A process of ours in another role. */
+export interface RuntimeProcess {
+  /** Its process id. */
+  readonly pid: number;
+  /** How it ended; the runtime reaps it. */
+  readonly status: Promise<Deno.CommandStatus>;
+  /** Sends it signals; closed when it has ended. */
+  readonly handle: ProcessHandle;
+}
+
 /**
  * Starts a process. What it is to inherit must be inheritable.
  *
@@ -46,7 +58,7 @@ export function startRuntime(
   line: CommandLine,
   options: ChildOptions,
   env: Record<string, string> = childEnvironment(options),
-): Deno.ChildProcess {
+): RuntimeProcess {
   const program = encodeProgram(options);
   const process = keepForRuntime(
     startSomewhere((removed) =>
@@ -61,7 +73,11 @@ export function startRuntime(
     ),
   );
   if (program) void say(process, program);
-  return process;
+  const { pid, status } = process;
+  // Nobody can have reaped it: the runtime does that on this thread, later.
+  const handle = new ProcessHandle(pid, hasChild);
+  void status.then(() => handle.close());
+  return { pid, status, handle };
 }
 
 function childEnvironment(

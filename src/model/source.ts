@@ -5,12 +5,11 @@
  */
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import { signalGroup } from "../posix/process.ts";
 import type { ProcessEntry } from "./census.ts";
 import { childCommand } from "./flags.ts";
 import type { Exit } from "./model.ts";
 import { Orphans } from "./orphans.ts";
-import { startRuntime } from "./runtime.ts";
+import { type RuntimeProcess, startRuntime } from "./runtime.ts";
 import { guard } from "./warden.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
@@ -28,6 +27,12 @@ export interface WorkerProcess {
    * @param signal Which.
    */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /**
+   * Sends a signal to it alone; does nothing when it has ended.
+   *
+   * @param signal Its number.
+   */
+  signal(signal: number): void;
 }
 
 /** Starts workers. */
@@ -52,9 +57,17 @@ export interface WorkerSource {
    * A worker said that it is ready.
    *
    * @param worker Which.
-   * @param pid Its process id, as it says.
+   * @param pid Its process id, by the kernel's word.
+   * @returns Whether it is one that can be believed.
    */
-  ready(worker: WorkerProcess, pid: number): void;
+  ready(worker: WorkerProcess, pid: number): boolean;
+  /**
+   * A worker sent what it must not: it is ended.
+   *
+   * @param worker Which.
+   * @param pid Who sent it, by the kernel's word: it may be something that the worker started.
+   */
+  punish(worker: WorkerProcess, pid: number): void;
   /**
    * A worker handed its sandbox over, to be listened to.
    *
@@ -81,7 +94,7 @@ export class SpawnSource implements WorkerSource {
   readonly #unguarded = new Set<WorkerProcess>();
   /** Those that load their code. */
   readonly #loading = new Set<WorkerProcess>();
-  readonly #running = new Set<Deno.ChildProcess>();
+  readonly #running = new Set<RuntimeProcess>();
   readonly #ended = Promise.withResolvers<void>();
   #orphans: Orphans | undefined;
   #draining = false;
@@ -118,7 +131,7 @@ export class SpawnSource implements WorkerSource {
     setInherit(channel.number, true);
     const process = startRuntime(line, this.#options);
     this.#running.add(process);
-    process.status.then(({ code, signal }) => {
+    void process.status.then(({ code, signal }) => {
       this.#running.delete(process);
       this.#unguarded.delete(worker);
       this.#loading.delete(worker);
@@ -128,9 +141,10 @@ export class SpawnSource implements WorkerSource {
     });
     const kill = (signal: keyof typeof SIGNALS) => {
       // It leads a group: what a program or handler started goes with it.
-      if (this.#running.has(process)) signalGroup(process.pid, SIGNALS[signal]);
+      process.handle.signalGroup(SIGNALS[signal]);
     };
-    const worker = { pid: process.pid, parent: Deno.pid, kill };
+    const signal = (number: number) => void process.handle.signal(number);
+    const worker = { pid: process.pid, parent: Deno.pid, kill, signal };
     if (this.#options.sandbox.level === "strict") {
       this.#unguarded.add(worker);
       this.#loading.add(worker);
@@ -138,8 +152,13 @@ export class SpawnSource implements WorkerSource {
     return worker;
   }
 
-  ready(worker: WorkerProcess): void {
+  ready(worker: WorkerProcess): boolean {
     this.#loading.delete(worker);
+    return true;
+  }
+
+  punish(worker: WorkerProcess): void {
+    worker.kill("SIGKILL");
   }
 
   guard(worker: WorkerProcess, listener: Fd): void {

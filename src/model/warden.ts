@@ -12,7 +12,7 @@ import {
   nextWaitingCall,
   type WaitingCall,
 } from "../posix/notifications.ts";
-import { signalProcess } from "../posix/process.ts";
+import { descriptorTarget } from "../posix/proc.ts";
 import { isOwnArchitecture, nameSystemCall } from "../posix/syscalls.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
@@ -47,10 +47,10 @@ export interface Loading {
 /**
  * Listens to a sandbox until the last process in it has ended.
  *
- * @param listener Where calls wait; closed at the end.
+ * @param listener Where calls wait; closed at the end, or at once if it is anything else.
  * @param watcher Watches it.
  * @param trouble Is told what happened.
- * @param zygote A process in it that meets no stranger, and may do what it likes; 0 for none.
+ * @param loading Says of the process that loads code in it how far it is.
  */
 export function guard(
   listener: Fd,
@@ -58,14 +58,18 @@ export function guard(
   trouble: (what: string) => void,
   loading: () => Loading,
 ): void {
+  if (descriptorTarget(listener.number) !== "anon_inode:seccomp notify") {
+    return listener.close();
+  }
   watcher.watch(listener.number, POLLIN, (events) => {
     for (let call; (call = nextWaitingCall(listener.number)) !== null;) {
+      using process = call.process;
       const answer = answerOf(call, loading()) ??
         (isOfRuntime(call) ? EACCES : null);
       if (answer !== null) answerCall(listener.number, call, answer);
       else {
         trouble(describe(call));
-        signalProcess(call.pid, SIGKILL);
+        process.signal(SIGKILL);
       }
     }
     if (!(events & POLLHUP)) return;
@@ -76,7 +80,9 @@ export function guard(
 
 /** 0 for a call that may be made, or the error with which it fails; null for one that ends its process. */
 function answerOf(call: WaitingCall, process: Loading): number | null {
-  if (call.pid !== process.pid || !isOwnArchitecture(call.arch)) return null;
+  if (call.process.pid !== process.pid || !isOwnArchitecture(call.arch)) {
+    return null;
+  }
   if (process.isReady) return process.isZygote ? 0 : null;
   const name = nameSystemCall(call.number).split(" ", 1)[0]!;
   if (LOADING.includes(name)) return 0;
@@ -89,9 +95,9 @@ function isOfRuntime({ isFirstThread, number, arch }: WaitingCall): boolean {
     nameSystemCall(number).startsWith("openat ");
 }
 
-function describe({ pid, number, arch }: WaitingCall): string {
+function describe({ process, number, arch }: WaitingCall): string {
   const call = isOwnArchitecture(arch)
     ? nameSystemCall(number)
     : `number ${number} of another architecture`;
-  return `Process ${pid} made a system call that its sandbox does not allow: ${call}: it is ended`;
+  return `Process ${process.pid} made a system call that its sandbox does not allow: ${call}: it is ended`;
 }

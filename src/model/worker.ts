@@ -4,13 +4,14 @@
  * @module
  */
 import { encodeHandover } from "../child/wire.ts";
+import { askCredentials } from "../posix/credentials.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
-import { signalProcess } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
 import type { ProcessEntry, ProcessState } from "./census.ts";
+import { newSecret } from "./secret.ts";
 import type { EndSignal, Exit, Handoff } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 
@@ -42,8 +43,12 @@ export interface Worker {
   state: ProcessState;
   /** The connection it was handed; null between connections. */
   handoff: Handoff | null;
+  /** What its process must say to be believed about that. */
+  secret: Uint8Array<ArrayBuffer> | null;
   /** How many connections it has served; Infinity when it is to serve no more. */
   served: number;
+  /** It has said what it must not: it is being ended, and nothing more of it is believed. */
+  isLiar: boolean;
 }
 
 /**
@@ -61,6 +66,7 @@ export function launchWorker(
   const [ours, theirs] = socketPair();
   let process: WorkerProcess | null = null;
   try {
+    askCredentials(ours.number);
     process = source.launch(theirs, (exit) => exited(worker, exit));
   } finally {
     theirs.close();
@@ -72,7 +78,9 @@ export function launchWorker(
     channel: ours,
     state: "starting",
     handoff: null,
+    secret: null,
     served: 0,
+    isLiar: false,
   };
   return worker;
 }
@@ -91,7 +99,8 @@ export function handTo(worker: Worker, handoff: Handoff): boolean {
   worker.handoff = handoff;
   worker.state = "handed";
   try {
-    const record = encodeHandover({ kind: "connection", id, peer });
+    const secret = worker.secret = newSecret();
+    const record = encodeHandover({ kind: "connection", id, peer, secret });
     return sendFd(worker.channel.number, record, fd.number);
   } catch (error) {
     const gone = error instanceof PosixError &&
@@ -111,7 +120,7 @@ export function tellToStop(
   { state, process }: Worker,
   { isHandler }: WorkerOptions,
 ): void {
-  if (isHandler && state === "serving") signalProcess(process.pid, STOP_SIGNAL);
+  if (isHandler && state === "serving") process.signal(STOP_SIGNAL);
 }
 
 /**

@@ -8,9 +8,15 @@
  *
  * @module
  */
-import { decodeReport, type Report, REPORT_SIZE } from "../child/wire.ts";
+import {
+  decodeReport,
+  type Report,
+  REPORT_SIZE,
+  sameSecret,
+} from "../child/wire.ts";
 import { POLLIN } from "../posix/abi.ts";
-import { receiveFd } from "../posix/handover.ts";
+import { MOST_QUEUED, receiveUntrusted } from "../posix/handover.ts";
+import { shutdownBoth } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import type { ProcessEntry } from "./census.ts";
@@ -18,6 +24,7 @@ import { type EndSignal, type Exit, exitOutcome } from "./model.ts";
 import type { Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import type { WorkerSource } from "./source.ts";
 import { Progress } from "./progress.ts";
+import { OUT_OF_TURN, Sparing } from "./sparing.ts";
 import { StartError } from "./start_error.ts";
 import { StuckWatch } from "./stuck.ts";
 import { WaitingLine } from "./waiting.ts";
@@ -45,6 +52,7 @@ export class WorkerModel implements ProcessModel {
   readonly #backoff = new Backoff(() => this.#dispatch());
   readonly #stuck: StuckWatch;
   readonly #progress = new Progress();
+  readonly #liars: Sparing;
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
@@ -73,6 +81,7 @@ export class WorkerModel implements ProcessModel {
     this.#watcher = watcher;
     this.#events = events;
     this.#stuck = new StuckWatch(this.#workers, events);
+    this.#liars = new Sparing((what) => events.trouble(what), OUT_OF_TURN);
     this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
   }
 
@@ -166,6 +175,7 @@ export class WorkerModel implements ProcessModel {
     if (handed || this.#starting > 0 || this.#sourceDrained) return;
     this.#sourceDrained = true;
     this.#stuck.close();
+    this.#liars.close();
     this.#source.drain();
   }
 
@@ -215,52 +225,51 @@ export class WorkerModel implements ProcessModel {
   }
 
   #readReports(worker: Worker): void {
-    while (worker.channel.isOpen) {
-      const received = receiveFd(worker.channel.number, {
-        wait: false,
-        size: REPORT_SIZE,
-      });
+    for (let i = 0; i < MOST_QUEUED && worker.channel.isOpen; i++) {
+      const { number } = worker.channel;
+      const received = receiveUntrusted(number, REPORT_SIZE);
       if (received === null) return;
       if (received === "end") return this.#hangUp(worker);
-      if (received.fd) this.#source.guard(worker.process, received.fd);
-      this.#report(worker, decodeReport(received.data));
+      const { data, fd, pid } = received;
+      if (fd) this.#source.guard(worker.process, fd);
+      if (!worker.isLiar) this.#report(worker, pid, decodeReport(data));
     }
   }
 
-  #report(worker: Worker, report: Report | null): void {
+  #report(worker: Worker, pid: number, report: Report | null): void {
     const next = `${worker.state} ${report?.kind}`;
-    if (report && next === "starting step") {
-      this.#progress.step(report.outcome?.text ?? "");
-    } else if (report && next === "starting ready") {
+    const isHeard = report && report.id === worker.handoff?.id &&
+      sameSecret(report.secret!, worker.secret!);
+    if (next === "starting step") {
+      this.#progress.step(report!.outcome?.text ?? "");
+    } else if (
+      next === "starting ready" && this.#source.ready(worker.process, pid)
+    ) {
       this.#progress.ready();
       this.#starting--;
       this.#backoff.reset();
-      this.#source.ready(worker.process, report.pid);
       this.#isReady(worker);
-    } else if (
-      report && next === "handed took" && report.id === worker.handoff?.id
-    ) {
+    } else if (isHeard && next === "handed took") {
       worker.state = "serving";
-      worker.handoff.fd.close();
+      worker.handoff!.fd.close();
       this.#events.took(report.id, worker.process.pid);
       if (this.#stopping) tellToStop(worker, this.#options);
       if (this.#retired) this.#dispatch();
-    } else if (
-      report?.outcome && next === "serving done" &&
-      report.id === worker.handoff?.id
-    ) {
+    } else if (isHeard && next === "serving done" && report.outcome) {
       worker.handoff = null;
       worker.state = "finished";
       this.#events.done(report.id, report.outcome);
       if (++worker.served < this.#options.recycle) this.#isReady(worker);
       else this.#hangUp(worker);
-    } else {
-      if (next === "starting failed") this.#cannotServe(StartError.of(report!));
-      else {
-        const wrong = `Process ${worker.process.pid} sent a report out of turn`;
-        this.#events.trouble(`${wrong}: it is ended`);
-      }
+    } else if (next === "starting failed") {
+      this.#cannotServe(StartError.of(report!));
       worker.process.kill("SIGKILL");
+    } else {
+      worker.isLiar = true;
+      this.#liars.say(`Process ${pid} sent a report out of turn: it is ended`);
+      this.#source.punish(worker.process, pid);
+      // Nobody knows yet which one it is: it reads its end here.
+      if (worker.process.pid === 0) shutdownBoth(worker.channel.number);
     }
   }
 

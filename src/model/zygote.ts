@@ -11,22 +11,29 @@ import {
   type Report,
 } from "../child/wire.ts";
 import { guard } from "./warden.ts";
+import type { RuntimeProcess } from "./runtime.ts";
 import { startZygote } from "./zygote_process.ts";
-import { POLLIN } from "../posix/abi.ts";
-import { receiveAttributed } from "../posix/credentials.ts";
+import { POLLHUP, POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/handover.ts";
+import { MOST_QUEUED, receiveUntrusted, sendFd } from "../posix/handover.ts";
+import { endWriting } from "../posix/sockets.ts";
+import { poll } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
+const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 /** What a zygote tells. */
 export interface ZygoteEvents {
-  /** A report of the zygote or of one of its children: `pid` is the sender, by the kernel's word. */
-  report(zygote: Zygote, pid: number, report: Report): void;
-  /** A process below this zygote sent something that is no report. */
+  /** A report of one of its children: `pid` is the sender, by the kernel's word. */
+  childReport(zygote: Zygote, pid: number, report: Report): void;
+  /** A report of the zygote itself. */
+  report(zygote: Zygote, report: Report): void;
+  /** A process sent something that is no report: by the kernel's word it is this one. */
   garbage(zygote: Zygote, pid: number): void;
   /** One of its children was ended, or another trouble. */
   trouble(what: string): void;
+  /** Its children cannot report any more: it gets nothing more to do. */
+  silenced(zygote: Zygote): void;
   /** It has gone, and nothing that was handed to it can still be taken. */
   gone(zygote: Zygote): void;
   /** Its process was reaped. */
@@ -45,11 +52,14 @@ export class Zygote {
   spells = 0;
   /** How many reports came from it and its children. */
   reports = 0;
-  readonly #process: Deno.ChildProcess;
-  /** Down; closed when the zygote is gone or wanted no more. */
+  readonly #process: RuntimeProcess;
+  /** Both ways; closed when nothing that was handed to it can still be taken. */
   readonly #channel: Fd;
-  /** Up, from the zygote and all its children; closed when the last of them has ended. */
+  /** Up, from its children; closed when the last of them has ended. */
   readonly #reports: Fd;
+  /** It is to get no descriptor any more. */
+  #isHungUp = false;
+  #isGuarded = false;
   readonly #watcher: Watcher;
   readonly #events: ZygoteEvents;
 
@@ -64,8 +74,9 @@ export class Zygote {
   constructor(options: ChildOptions, watcher: Watcher, events: ZygoteEvents) {
     this.#watcher = watcher;
     this.#events = events;
-    const { process, channel, reports } = startZygote(options);
+    const { process, channel, reports, end } = startZygote(options);
     this.#process = process;
+    this.end = end;
     this.#channel = channel;
     this.#reports = reports;
     watcher.watch(reports.number, POLLIN, () => this.readReports());
@@ -80,8 +91,16 @@ export class Zygote {
 
   /** Whether descriptors can still be handed to it. */
   get isOpen(): boolean {
-    return this.#channel.isOpen;
+    return this.#channel.isOpen && !this.#isHungUp;
   }
+
+  /** Whether nothing that was handed to it can be taken any more. */
+  get isGone(): boolean {
+    return !this.#channel.isOpen;
+  }
+
+  /** The zygote's end of the channel, as `/proc/PID/fd` shows it; null where nothing does. */
+  readonly end: string | null;
 
   /**
    * Hands a descriptor over.
@@ -101,27 +120,25 @@ export class Zygote {
     }
   }
 
-  /** Reads the reports that are there. */
+  /** Reads the reports of its children that are there. */
   readReports(): void {
-    while (this.#reports.isOpen) {
-      const received = receiveAttributed(this.#reports.number);
+    for (let i = 0; i < MOST_QUEUED && this.#reports.isOpen; i++) {
+      const received = receiveUntrusted(this.#reports.number);
       if (received === null) return;
-      if (received === "end") {
-        this.#watcher.unwatch(this.#reports.number);
-        this.#reports.close();
-        return;
-      }
-      const report = decodeReport(received.data);
-      if (report) this.#events.report(this, received.pid, report);
-      else this.#events.garbage(this, received.pid);
+      if (received === "end") return this.#stopListening();
+      const { pid, fd, data } = received;
+      fd?.close(); // none is expected
+      const report = fd ? null : decodeReport(data);
+      if (report) this.#events.childReport(this, pid, report);
+      else this.#events.garbage(this, pid);
     }
   }
 
   /** Wants no more children of it: it ends when the last has. */
   hangUp(): void {
-    if (!this.#channel.isOpen) return;
-    this.#watcher.unwatch(this.#channel.number);
-    this.#channel.close();
+    if (!this.isOpen) return;
+    this.#isHungUp = true;
+    endWriting(this.#channel.number);
   }
 
   /**
@@ -129,32 +146,60 @@ export class Zygote {
    *
    * @param signal Which.
    */
-  kill(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch {
-      // It has exited, and its status is about to arrive.
+  kill(signal: "SIGTERM" | "SIGKILL"): void {
+    this.#process.handle.signal(SIGNALS[signal]);
+  }
+
+  /** Reads all that is there of it and its children. */
+  readAll(): void {
+    this.#readChannel();
+    this.readReports();
+  }
+
+  /** Nobody can report any more. Where the zygote is there, one of its children has shut the socket down. */
+  #stopListening(): void {
+    this.#watcher.unwatch(this.#reports.number);
+    this.#reports.close();
+    if (!this.isOpen) return;
+    const [ready] = poll([{ fd: this.#channel.number, events: 0 }], 0);
+    if (ready! & POLLHUP) return; // it has gone, as will be read in a moment
+    this.hangUp();
+    this.#events.silenced(this);
+  }
+
+  /** What comes up the channel is the zygote's own: what it reports, its sandbox, and the end. */
+  #readChannel(): void {
+    for (let i = 0; i < MOST_QUEUED && this.#channel.isOpen; i++) {
+      const received = receiveUntrusted(this.#channel.number);
+      if (received === null) return;
+      const report = received === "end" || received.fd
+        ? null
+        : decodeReport(received.data); // valid until the next receive
+      // What its children said, they said before it told of their end, or went (point 7 of the wire).
+      this.readReports();
+      if (received === "end") return this.#leave();
+      if (report) this.#events.report(this, report);
+      else if (received.fd && !this.#isGuarded) this.#guard(received.fd);
+      else {
+        received.fd?.close();
+        this.#events.garbage(this, this.pid);
+      }
     }
   }
 
-  /** What comes up the channel is its sandbox, to be listened to, and the end. */
-  #readChannel(): void {
-    if (!this.#channel.isOpen) return;
-    const received = receiveFd(this.#channel.number, { wait: false });
-    if (received === null) return;
-    if (received !== "end") {
-      const trouble = (what: string) => this.#events.trouble(what);
-      if (received.fd) {
-        guard(received.fd, this.#watcher, trouble, () => ({
-          pid: this.pid,
-          isReady: this.isReady,
-          isZygote: true,
-        }));
-      }
-      return;
-    }
-    this.readReports(); // every `took` was sent before this end (point 6 of the wire)
-    this.hangUp();
+  #guard(listener: Fd): void {
+    this.#isGuarded = true;
+    const trouble = (what: string) => this.#events.trouble(what);
+    guard(listener, this.#watcher, trouble, () => ({
+      pid: this.pid,
+      isReady: this.isReady,
+      isZygote: true,
+    }));
+  }
+
+  #leave(): void {
+    this.#watcher.unwatch(this.#channel.number);
+    this.#channel.close();
     this.#events.gone(this);
   }
 }

@@ -9,25 +9,30 @@ import { runtimeEnvironment } from "../program.ts";
 import { askCredentials } from "../posix/credentials.ts";
 import { openDenseLibrary } from "../posix/dense.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
+import { descriptorTarget } from "../posix/proc.ts";
 import { socketPair } from "../posix/sockets.ts";
 import { zygoteCommand } from "./flags.ts";
-import { startRuntime } from "./runtime.ts";
+import { type RuntimeProcess, startRuntime } from "./runtime.ts";
+
+const SIGKILL = 9;
 
 /** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
 export interface ZygoteProcess {
   /** The process; the runtime reaps it. */
-  readonly process: Deno.ChildProcess;
-  /** Down, and its sandbox up. */
+  readonly process: RuntimeProcess;
+  /** Down, and up from the zygote alone. */
   readonly channel: Fd;
-  /** Up, from the zygote and all its children. */
+  /** Up, from its children. */
   readonly reports: Fd;
+  /** Its end of the channel, as `/proc/PID/fd` shows it; null where nothing does. */
+  readonly end: string | null;
 }
 
 // Opened once, and held for as long as zygotes may be started.
 let dense: Fd | null | undefined;
 
 /** Those that have not ended. */
-const running = new Set<Deno.ChildProcess>();
+const running = new Set<RuntimeProcess>();
 
 let early:
   | { readonly options: string; readonly started: ZygoteProcess }
@@ -66,7 +71,7 @@ export function endEarlyZygote(): void {
   const { process, channel, reports } = early.started;
   early = null;
   for (const fd of [channel, reports]) fd.close();
-  process.kill("SIGKILL");
+  process.handle.signal(SIGKILL);
 }
 
 function start(options: ChildOptions): ZygoteProcess {
@@ -86,7 +91,8 @@ function start(options: ChildOptions): ZygoteProcess {
     running.add(process);
     void process.status.then(() => running.delete(process));
     addEventListener("unload", endAll); // again is the same
-    return { process, channel, reports };
+    const end = descriptorTarget(theirChannel.number);
+    return { process, channel, reports, end };
   } catch (error) {
     channel.close();
     reports.close();
@@ -102,13 +108,7 @@ function start(options: ChildOptions): ZygoteProcess {
  * would end by themselves, but whoever is only starting first says that it cannot find our library.
  */
 function endAll(): void {
-  for (const process of running) {
-    try {
-      process.kill("SIGKILL");
-    } catch {
-      // It has just ended.
-    }
-  }
+  for (const { handle } of running) handle.signal(SIGKILL);
 }
 
 /** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */

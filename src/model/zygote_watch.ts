@@ -5,8 +5,9 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
-import { childrenOf, processStat } from "../posix/proc.ts";
-import { signalProcess } from "../posix/process.ts";
+import { ProcessHandle } from "../posix/pidfd.ts";
+import { childrenOf, hasDescriptor, processStat } from "../posix/proc.ts";
+import { isAdopted, isOf } from "./children.ts";
 import type { Zygote } from "./zygote.ts";
 
 const SIGKILL = 9;
@@ -38,9 +39,14 @@ export function isSpokenFor({ service, standing }: ChildOptions): boolean {
   return "program" in service && !standing;
 }
 
-/** Looks at zygotes again and again; what waits for one that is ended goes to another. */
+/**
+ * Looks at zygotes again and again; what waits for one that is ended goes to another. A zygote
+ * that was ended by somebody else is looked at, too, while a child of it that has not reported keeps its
+ * channel from ending.
+ */
 export class ZygoteWatch {
   readonly #zygotes: Iterable<Zygote>;
+  readonly #late: Iterable<Zygote>;
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -53,15 +59,18 @@ export class ZygoteWatch {
    * Starts to look.
    *
    * @param zygotes All there are at any moment.
+   * @param late Those that were reaped, while something may still take what they were handed.
    * @param events Is asked about children, and told of what is ended.
    * @param isSpokenFor Whether children do not report.
    */
   constructor(
     zygotes: Iterable<Zygote>,
+    late: Iterable<Zygote>,
     events: ZygoteWatchEvents,
     isSpokenFor: boolean,
   ) {
     this.#zygotes = zygotes;
+    this.#late = late;
     this.#events = events;
     this.#isSpokenFor = isSpokenFor;
     this.#timer = setInterval(() => this.look(), BEAT);
@@ -81,7 +90,7 @@ export class ZygoteWatch {
       this.#last.set(zygote, { spells, reports, looks });
       if (!isSame) continue;
       const unborn = this.#unbornOf(zygote);
-      this.#lookAtChildren(unborn, before);
+      this.#lookAtChildren(zygote, unborn, before);
       // What it has forked for, it does not let wait.
       if (looks < MOST || untaken <= unborn.length) continue;
       this.#events.trouble(
@@ -89,15 +98,18 @@ export class ZygoteWatch {
       );
       this.#end(zygote, unborn.filter((pid) => before.has(pid)));
     }
+    for (const zygote of this.#late) {
+      this.#lookAtChildren(zygote, this.#leftBy(zygote), before);
+    }
   }
 
   /**
    * Ends a zygote, and its children that have not reported.
    *
-   * @param zygote Which.
+   * @param zygote Which; it may have ended.
    */
   end(zygote: Zygote): void {
-    this.#end(zygote, this.#unbornOf(zygote));
+    this.#end(zygote, [...this.#unbornOf(zygote), ...this.#leftBy(zygote)]);
   }
 
   /** Looks no more. */
@@ -112,7 +124,16 @@ export class ZygoteWatch {
     );
   }
 
+  /** Who was forked by a zygote that has gone, and has its end of the channel, which all but the unborn close. */
+  #leftBy({ end }: Zygote): number[] {
+    if (end === null) return [];
+    return childrenOf(Deno.pid).filter((pid) =>
+      !this.#events.isBorn(pid) && isAdopted(pid) && hasDescriptor(pid, end)
+    );
+  }
+
   #lookAtChildren(
+    zygote: Zygote,
     unborn: readonly number[],
     before: ReadonlyMap<number, number>,
   ): void {
@@ -123,15 +144,20 @@ export class ZygoteWatch {
       this.#events.trouble(
         `Process ${pid} has said nothing for ${PATIENCE}: it is ended`,
       );
-      signalProcess(pid, SIGKILL);
+      kill(pid, zygote);
     }
   }
 
   /** They hold what they were to take, and keep its channel from ending, which tells that it is free. */
   #end(zygote: Zygote, unborn: readonly number[]): void {
     zygote.kill("SIGKILL");
-    for (const pid of unborn) signalProcess(pid, SIGKILL);
+    for (const pid of unborn) kill(pid, zygote);
   }
+}
+
+function kill(pid: number, zygote: Zygote): void {
+  using process = new ProcessHandle(pid, (pid) => isOf(pid, zygote));
+  process.signal(SIGKILL);
 }
 
 function isThere(pid: number): boolean {

@@ -68,10 +68,14 @@ export interface Abi {
   readonly MSG_DONTWAIT: number;
   /** Flag that `recvmsg(2)` returns: control data was cut. */
   readonly MSG_CTRUNC: number;
+  /** Flag that `recvmsg(2)` returns: data was cut. */
+  readonly MSG_TRUNC: number;
   /** Flag for `recvmsg(2)`: received descriptors are close-on-exec; 0 where `fcntl(2)` must do it. */
   readonly MSG_CMSG_CLOEXEC: number;
   /** Control message type: descriptors. */
   readonly SCM_RIGHTS: number;
+  /** Control message type: who sent it, `struct ucred`; 0 where there is none. */
+  readonly SCM_CREDENTIALS: number;
   /** File status flag: do not block. */
   readonly O_NONBLOCK: number;
   /** How `sigprocmask(2)` adds signals; to take away and to set are the next two numbers. */
@@ -133,8 +137,10 @@ export const linux: Abi = {
   MSG_NOSIGNAL: 0x4000, // bits/socket.h
   MSG_DONTWAIT: 0x40,
   MSG_CTRUNC: 0x08,
+  MSG_TRUNC: 0x20,
   MSG_CMSG_CLOEXEC: 0x40000000,
   SCM_RIGHTS: 1,
+  SCM_CREDENTIALS: 2,
   O_NONBLOCK: 0o4000, // asm-generic/fcntl.h
   SIG_BLOCK: 0, // asm-generic/signal-defs.h
   SIGUSR2: 12, // asm-generic/signal.h
@@ -194,8 +200,10 @@ export const darwin: Abi = {
   MSG_NOSIGNAL: 0,
   MSG_DONTWAIT: 0x80,
   MSG_CTRUNC: 0x20,
+  MSG_TRUNC: 0x10,
   MSG_CMSG_CLOEXEC: 0,
   SCM_RIGHTS: 1,
+  SCM_CREDENTIALS: 0,
   O_NONBLOCK: 0x0004, // sys/fcntl.h
   SIG_BLOCK: 1, // sys/signal.h
   SIGUSR2: 31,

@@ -117,17 +117,19 @@ export function writeControlHead(
  *
  * @param control The control data.
  * @param layout The system's layout.
+ * @param at Where it starts.
  * @returns Its length (`CMSG_LEN`), level and type.
  */
 export function readControlHead(
   control: DataView,
   layout: Abi,
+  at = 0,
 ): { length: number; level: number; type: number } {
   const { cmsgLevel } = layout.message;
   return {
-    length: control.getUint32(0, true),
-    level: control.getInt32(cmsgLevel, true),
-    type: control.getInt32(cmsgLevel + 4, true),
+    length: control.getUint32(at, true),
+    level: control.getInt32(at + cmsgLevel, true),
+    type: control.getInt32(at + cmsgLevel + 4, true),
   };
 }
 

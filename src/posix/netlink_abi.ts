@@ -66,6 +66,7 @@ export const TCP_INFO = {
 /** States of a TCP connection, net/tcp_states.h. */
 export const TCP_STATE = {
   ESTABLISHED: 1,
+  SYN_RECV: 3,
   FIN_WAIT1: 4,
   FIN_WAIT2: 5,
   CLOSE_WAIT: 8,

@@ -7,6 +7,7 @@
 import { POLLIN } from "./abi.ts";
 import { poll } from "./io.ts";
 import { cLibrary } from "./libc.ts";
+import { ProcessHandle } from "./pidfd.ts";
 import { readProcFile } from "./proc.ts";
 
 const libc = cLibrary("ioctl");
@@ -23,12 +24,12 @@ const NOTIFICATION = { size: 80, id: 0, thread: 8, number: 16, arch: 20 };
 const RESPONSE = { size: 24, error: 16, flags: 20 };
 const FLAG_CONTINUE = 1;
 
-/** A call that waits. */
+/** A call that waits; whoever takes it closes its process. */
 export interface WaitingCall {
   /** What to answer to. */
   readonly id: Uint8Array<ArrayBuffer>;
-  /** The process that made it, which is still there. */
-  readonly pid: number;
+  /** The process that made it. */
+  readonly process: ProcessHandle;
   /** Whether its first thread did. */
   readonly isFirstThread: boolean;
   /** The call's number. */
@@ -51,12 +52,16 @@ export function nextWaitingCall(listener: number): WaitingCall | null {
   const view = new DataView(bytes.buffer);
   const thread = view.getUint32(NOTIFICATION.thread, true);
   const pid = processOf(thread);
-  // Whoever waits is still there, so the number means no other process by now.
+  const process = new ProcessHandle(pid, () => true);
+  // Whoever waits is still there: the number meant no other process when it was looked at.
   const id = bytes.subarray(NOTIFICATION.id, NOTIFICATION.id + 8);
-  if (libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, id) < 0) return null;
+  if (libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, id) < 0) {
+    process.close();
+    return null;
+  }
   return {
     id,
-    pid,
+    process,
     isFirstThread: pid === thread,
     number: view.getInt32(NOTIFICATION.number, true),
     arch: view.getUint32(NOTIFICATION.arch, true),

@@ -186,6 +186,23 @@ export function readProcLink(path: string): string | null {
   return length < 0 ? null : decoder.decode(target.subarray(0, length));
 }
 
+/**
+ * Whether a process has something open.
+ *
+ * @param pid The process.
+ * @param target What, as {@linkcode descriptorTarget} says it.
+ * @returns Whether it has; false when it has gone, or may not be looked into.
+ */
+export function hasDescriptor(pid: number, target: string): boolean {
+  try {
+    return listProcDirectory(`/proc/${pid}/fd`).some((fd) =>
+      descriptorTarget(fd, pid) === target
+    );
+  } catch {
+    return false;
+  }
+}
+
 function openPath(path: string): Fd {
   return new Fd(
     check(libc.open(encoder.encode(path + "\0"), O_RDONLY_CLOEXEC), "open"),

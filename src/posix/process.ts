@@ -126,7 +126,7 @@ export function descriptorLimit(): number {
 export function signalGroup(pid: number, signal: number): boolean {
   const isThere = libc.kill(-pid, signal) === 0;
   // It may have left the group to others, or not lead it yet.
-  if (isThere && libc.getpgid(pid) === pid) return true;
+  if (isThere && leadsGroup(pid)) return true;
   return signalProcess(pid, signal) || isThere;
 }
 
@@ -139,6 +139,16 @@ export function isHangUpIgnored(): boolean {
   const before = libc.signal(SIGHUP, SIG_IGN); // there is no asking without setting
   if (before !== SIG_IGN) libc.signal(SIGHUP, before);
   return before === SIG_IGN;
+}
+
+/**
+ * Whether a process leads the group that it is in, `getpgid(2)`.
+ *
+ * @param pid The process.
+ * @returns Whether it does.
+ */
+export function leadsGroup(pid: number): boolean {
+  return libc.getpgid(pid) === pid;
 }
 
 /**

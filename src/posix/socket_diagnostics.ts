@@ -49,7 +49,9 @@ export interface TcpConnection {
 /** The kernel answers at once; a system that does not must not hang us. In milliseconds. */
 const PATIENCE = 1_000;
 
-const STATES = Object.values(TCP_STATE).reduce((bits, n) => bits | 1 << n, 0);
+/** All but handshakes, as bits. */
+const STATES = Object.values(TCP_STATE).reduce((bits, n) => bits | 1 << n, 0) &
+  ~(1 << TCP_STATE.SYN_RECV);
 /** States in which the peer's FIN has come: the kernel counts it as a byte received. */
 const PEER_ENDED: readonly number[] = [
   TCP_STATE.CLOSE_WAIT,
@@ -71,6 +73,31 @@ export const hasSocketDiagnostics: boolean = Deno.build.os === "linux";
 export function tcpConnections(
   listener: Deno.NetAddr,
 ): Map<string, TcpConnection> {
+  const found = new Map<string, TcpConnection>();
+  for (const answer of ask(listener, STATES)) {
+    collect(found, answer);
+  }
+  return found;
+}
+
+/**
+ * How many clients have begun to connect and have not finished: their SYN has been answered, and their
+ * answer to that has not come (RFC 9293, 3.5). The kernel keeps no note of those that it answers with a SYN
+ * cookie, which it does when they are too many.
+ *
+ * @param listener Where it listens.
+ * @returns The number.
+ * @throws {PosixError} As {@linkcode tcpConnections}.
+ */
+export function handshakes(listener: Deno.NetAddr): number {
+  return [...ask(listener, 1 << TCP_STATE.SYN_RECV)].length;
+}
+
+/** What the kernel says of a listener's connections in some states, each until the next is asked for. */
+function* ask(
+  { hostname, port }: Deno.NetAddr,
+  states: number,
+): Generator<DataView<ArrayBuffer>> {
   using socket = new Fd(
     check(
       libc.socket(AF_NETLINK, SOCK_RAW | abi.SOCK_CLOEXEC, NETLINK_SOCK_DIAG),
@@ -78,16 +105,27 @@ export function tcpConnections(
     ),
   );
   setTimeouts(socket.number, PATIENCE);
-  const found = new Map<string, TcpConnection>();
   // A listener on `::` has IPv4 clients, too, and they are of its family; one on IPv4 has no other.
   for (const family of [AF_INET, abi.AF_INET6]) {
-    write(socket.number, request(family, listener.port));
-    for (const answer of answers(socket)) collect(found, answer, listener);
+    write(socket.number, request(family, port, states));
+    for (const answer of answers(socket)) {
+      const local = addressAt(
+        answer,
+        SOCKET_ID.localPort,
+        SOCKET_ID.localAddress,
+      );
+      const isOurs = WILDCARDS.includes(hostname) ||
+        local.hostname === hostname;
+      if (isOurs) yield answer;
+    }
   }
-  return found;
 }
 
-function request(family: number, port: number): Uint8Array<ArrayBuffer> {
+function request(
+  family: number,
+  port: number,
+  states: number,
+): Uint8Array<ArrayBuffer> {
   const message = new DataView(new ArrayBuffer(HEAD.size + REQUEST.size));
   message.setUint32(0, message.byteLength, true);
   message.setUint16(HEAD.type, SOCK_DIAG_BY_FAMILY, true);
@@ -96,7 +134,7 @@ function request(family: number, port: number): Uint8Array<ArrayBuffer> {
   message.setUint8(body + REQUEST.family, family);
   message.setUint8(body + REQUEST.protocol, IPPROTO_TCP);
   message.setUint8(body + REQUEST.extensions, 1 << (INET_DIAG_INFO - 1));
-  message.setUint32(body + REQUEST.states, STATES, true);
+  message.setUint32(body + REQUEST.states, states, true);
   message.setUint16(body + REQUEST.id + SOCKET_ID.localPort, port);
   return new Uint8Array(message.buffer);
 }
@@ -129,12 +167,9 @@ function* answers({ number }: Fd): Generator<DataView<ArrayBuffer>> {
 function collect(
   found: Map<string, TcpConnection>,
   answer: DataView<ArrayBuffer>,
-  { hostname }: Deno.NetAddr,
 ): void {
-  const local = addressAt(answer, SOCKET_ID.localPort, SOCKET_ID.localAddress);
-  const isOurs = WILDCARDS.includes(hostname) || local.hostname === hostname;
   const info = attribute(answer, INET_DIAG_INFO);
-  if (!isOurs || !info || info.byteLength < TCP_INFO.bytesReceived + 8) return;
+  if (!info || info.byteLength < TCP_INFO.bytesReceived + 8) return;
   const state = answer.getUint8(ANSWER.state);
   const peer = addressAt(
     answer,

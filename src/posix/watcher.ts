@@ -21,8 +21,11 @@ export type Ready = (events: number) => void;
  */
 const IN_PLACE = { rounds: 20, wait: 1 };
 
+/** How long a descriptor is left alone whose callback threw, in milliseconds. */
+const PAUSE = 100;
+
 interface Watched {
-  events: number;
+  readonly events: number;
   readonly ready: Ready;
 }
 
@@ -31,12 +34,18 @@ interface Watched {
  * change while it waits wakes it through a pipe. The descriptors stay their owners': unwatch one
  * before closing it. A callback may come once without need when a number was closed and used again
  * in the same round, so what it calls must not block.
+ *
+ * A callback that throws ends nobody else's watch: the error is told, and its own descriptor is left alone
+ * for a moment, since it would be ready again at once.
  */
 export class Watcher {
   readonly #watched = new Map<number, Watched>();
   readonly #wakeReader: Fd;
   readonly #wakeWriter: Fd;
   readonly #drained = new Uint8Array(64);
+  readonly #failed: (error: unknown) => void;
+  /** Descriptors that are left alone, and until when. */
+  readonly #paused = new Map<number, ReturnType<typeof setTimeout>>();
   #table = new Int32Array(0);
   #changed = true;
   #waiting = false;
@@ -45,9 +54,12 @@ export class Watcher {
   /**
    * Makes one.
    *
+   * @param failed Is told what callbacks throw; what it throws itself ends {@linkcode run}, and without it
+   *   everything does.
    * @throws {PosixError} When no pipe is to be had (EMFILE).
    */
-  constructor() {
+  constructor(failed: (error: unknown) => void = rethrow) {
+    this.#failed = failed;
     const ends = new Int32Array(2);
     check(libc.pipe(new Uint8Array(ends.buffer)), "pipe");
     this.#wakeReader = new Fd(ends[0]!);
@@ -72,6 +84,7 @@ export class Watcher {
    */
   watch(fd: number, events: number, ready: Ready): void {
     this.#watched.set(fd, { events, ready });
+    this.#resume(fd);
     this.#change();
   }
 
@@ -81,11 +94,13 @@ export class Watcher {
    * @param fd The descriptor; one that is not watched is ignored.
    */
   unwatch(fd: number): void {
-    if (this.#watched.delete(fd)) this.#change();
+    if (!this.#watched.delete(fd)) return;
+    this.#resume(fd);
+    this.#change();
   }
 
   /**
-   * Waits and calls back until {@linkcode stop}. An exception of a callback ends it.
+   * Waits and calls back until {@linkcode stop}.
    *
    * @returns Resolves after stop.
    */
@@ -102,6 +117,7 @@ export class Watcher {
       }
       if (ready > 0) this.#dispatch(table);
     }
+    for (const timer of this.#paused.values()) clearTimeout(timer);
     this.#wakeReader.close();
     this.#wakeWriter.close();
   }
@@ -131,15 +147,33 @@ export class Watcher {
       const events = table[i + 1]! >> 16;
       if (events === 0) continue;
       const fd = table[i]!;
-      if (events & POLLNVAL) {
-        // Unwatched and closed after the table was built: the next round does not have it.
-        if (this.#changed) continue;
-        throw new TypeError(`Cannot watch descriptor ${fd}: it is closed`);
+      const watched = this.#watched.get(fd);
+      try {
+        if (!(events & POLLNVAL)) {
+          const isOver = events & (POLLERR | POLLHUP);
+          watched?.ready(isOver ? events | POLLIN : events);
+        } else if (!this.#changed) { // else unwatched and closed: the next round does not have it
+          throw new TypeError(`Cannot watch descriptor ${fd}: it is closed`);
+        }
+      } catch (error) {
+        this.#failed(error);
+        if (this.#watched.has(fd)) this.#pause(fd);
       }
-      this.#watched.get(fd)?.ready(
-        events & (POLLERR | POLLHUP) ? events | POLLIN : events,
-      );
     }
+  }
+
+  #pause(fd: number): void {
+    const timer = setTimeout(() => {
+      this.#paused.delete(fd);
+      this.#change();
+    }, PAUSE);
+    this.#paused.set(fd, timer);
+    this.#change();
+  }
+
+  #resume(fd: number): void {
+    clearTimeout(this.#paused.get(fd));
+    this.#paused.delete(fd);
   }
 
   /** Lays out an array of `struct pollfd` {int fd; short events; short revents}. */
@@ -147,7 +181,7 @@ export class Watcher {
     this.#table = new Int32Array(2 * this.#watched.size);
     let i = 0;
     for (const [fd, { events }] of this.#watched) {
-      this.#table[i++] = fd;
+      this.#table[i++] = this.#paused.has(fd) ? -1 : fd;
       this.#table[i++] = events;
     }
     this.#changed = false;
@@ -161,4 +195,8 @@ export class Watcher {
   #wake(): void {
     write(this.#wakeWriter.number, new Uint8Array(1));
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

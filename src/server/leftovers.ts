@@ -5,10 +5,11 @@
  * @module
  */
 import type { EndSignal, ProcessModel } from "../model/model.ts";
+import { descendsFromUs } from "../model/children.ts";
 import { isKeptForRuntime } from "../model/runtime.ts";
 import { findDescent, type Root } from "../posix/descent.ts";
+import { ProcessHandle } from "../posix/pidfd.ts";
 import { processStat } from "../posix/proc.ts";
-import { signalProcess } from "../posix/process.ts";
 import { Countdown } from "./countdown.ts";
 
 /** How long a process has between SIGTERM and SIGKILL, in milliseconds. */
@@ -85,7 +86,9 @@ export class Leftovers {
         told.add(pid);
         const group = processStat(pid)?.group;
         if (signal === "SIGTERM" && group && groups.has(group)) continue;
-        if (group) signalProcess(pid, SIGNALS[signal]);
+        if (!group) continue;
+        using process = new ProcessHandle(pid, descendsFromUs);
+        process.signal(SIGNALS[signal]);
       }
       if (signal === "SIGTERM") break;
       found = this.#find(roots, all).difference(told);

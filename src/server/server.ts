@@ -7,6 +7,7 @@ import type { Outcome, Reason } from "../child/wire.ts";
 import type { ProcessEntry } from "../model/census.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents, ProcessModel } from "../model/model.ts";
+import { Sparing } from "../model/sparing.ts";
 import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { refuseNewcomers } from "../posix/newcomers.ts";
@@ -20,6 +21,7 @@ import { within } from "./deadline.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import { type Arrival, Gate, type GateOptions } from "./gate.ts";
 import { Leftovers } from "./leftovers.ts";
+import { finishHandshakes } from "./handshakes.ts";
 import type { Listener } from "./listener.ts";
 import { type Live, LiveTable } from "./live.ts";
 import { Slots } from "./slots.ts";
@@ -27,8 +29,6 @@ import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
 const LAST_WORDS = 2_000;
-/** How long those who have begun to connect have to finish when a drain begins, in milliseconds. */
-const HANDSHAKES = 50;
 
 /** How a server works. */
 export interface ServerOptions {
@@ -55,7 +55,7 @@ export interface ServerOptions {
 export class Server {
   readonly #options: ServerOptions;
   readonly #events: ServerEvents;
-  readonly #watcher = new Watcher();
+  readonly #watcher: Watcher;
   readonly #live = new LiveTable();
   readonly #totals = new Totals();
   readonly #acceptor: Acceptor;
@@ -85,6 +85,13 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#events = tellAll([this.#totals, ...options.receivers]);
+    const failures = new Sparing(
+      (what) => this.#events.trouble(what),
+      "Unexpected errors",
+    );
+    this.#watcher = new Watcher((error) =>
+      failures.say(`Cannot handle what came: ${describe(error)}`)
+    );
     this.#gate = new Gate(options.gate, this.#watcher, {
       admitted: (connection, ticket) => this.#admitted(connection, ticket),
       rejected: (...refusal) => this.#events.rejected(...refusal),
@@ -105,7 +112,7 @@ export class Server {
         (id) => this.end(id, "lifetime") || this.#leftovers?.expire(id),
       );
     }
-    this.#watching = this.#watcher.run();
+    this.#watching = this.#watcher.run().finally(() => failures.close());
   }
 
   /**
@@ -227,9 +234,9 @@ export class Server {
   async #drain(): Promise<void> {
     const model = this.#model;
     const { listener } = this.#options;
-    const isOurs = !listener.isShared && !("path" in listener.address);
-    if (isOurs && refuseNewcomers(listener.fd)) {
-      await within(HANDSHAKES, this.#hurried.promise);
+    const { address, isShared, fd } = listener;
+    if (!isShared && !("path" in address) && refuseNewcomers(fd)) {
+      await finishHandshakes(address, this.#hurried.promise);
     }
     // Where another server accepts, too, the backlog is its.
     this.#acceptor.stop(listener.isShared ? 0 : Infinity);
@@ -295,4 +302,11 @@ export class Server {
     }
     this.#acceptor.resume();
   }
+}
+
+/** An error that nobody expected, with the place that it comes from: whoever reads it reports it to us. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error.stack?.split("\n")[1]?.trim() ?? "";
+  return `${error.name}: ${error.message} ${place}`;
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { serveOne } from "../../src/child/serve_one.ts";
-import type { Handover } from "../../src/child/wire.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
@@ -8,7 +7,7 @@ import { echo } from "../../src/service/echo.ts";
 import type { AnyService as Service } from "../../src/service/service.ts";
 import { test } from "../helpers/testing.ts";
 
-const HANDOVER: Handover = {
+const HANDOVER = {
   kind: "connection",
   id: 7,
   peer: new Uint8Array([2, 0, 0x23, 0xe6, 192, 0, 2, 1]),

@@ -11,6 +11,8 @@ import {
   type Reason,
   type Report,
   REPORT_SIZE,
+  sameSecret,
+  SECRET_SIZE,
 } from "../../src/child/wire.ts";
 import { MAX_ADDRESS } from "../../src/posix/address.ts";
 import { MAX_DATA } from "../../src/posix/handover.ts";
@@ -19,6 +21,10 @@ import { test } from "../helpers/testing.ts";
 const PLAIN = { noNullPrototype: true } as const;
 const SEED = { seed: 20240607, numRuns: 500 };
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const secret = fc.uint8Array({
+  minLength: SECRET_SIZE,
+  maxLength: SECRET_SIZE,
+}).map((bytes) => new Uint8Array(bytes));
 const reason = fc.constantFrom<Reason>(
   "closed",
   "reset",
@@ -40,11 +46,13 @@ const READY: Report = {
   pid: 4711,
   outcome: null,
   status: 0,
+  secret: new Uint8Array(SECRET_SIZE).fill(7),
 };
 
 /** A connection whose peer has so many bytes. */
 function connection(length: number): Handover {
-  return { kind: "connection", id: 1, peer: new Uint8Array(length) };
+  const secret = new Uint8Array(SECRET_SIZE);
+  return { kind: "connection", id: 1, peer: new Uint8Array(length), secret };
 }
 
 /** A copy, as it would arrive somewhere inside a larger buffer. */
@@ -61,10 +69,18 @@ function done(outcome: Outcome): DataView<ArrayBuffer> {
 test("handover: arrives as it was sent, wherever it lies", () => {
   const peer = fc.uint8Array({ maxLength: MAX_ADDRESS });
   fc.assert(
-    fc.property(kind, count, peer, fc.nat(64), (kind, id, peer, at) => {
-      const sent = { kind, id, peer: new Uint8Array(peer) };
-      assert.deepEqual(decodeHandover(arrived(encodeHandover(sent), at)), sent);
-    }),
+    fc.property(
+      kind,
+      count,
+      peer,
+      secret,
+      fc.nat(64),
+      (kind, id, peer, secret, at) => {
+        const sent = { kind, id, peer: new Uint8Array(peer), secret };
+        const record = arrived(encodeHandover(sent), at);
+        assert.deepEqual(decodeHandover(record), sent);
+      },
+    ),
     SEED,
   );
 });
@@ -82,13 +98,42 @@ test("report done, failed: arrive as they were sent, wherever they lie", () => {
   const kind = fc.constantFrom("done", "failed");
   const pid = fc.nat(2 ** 22);
   const status = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
-  const report = fc.record({ kind, id: count, pid, outcome, status }, PLAIN);
+  const report = fc.record(
+    { kind, id: count, pid, outcome, status, secret },
+    PLAIN,
+  );
   fc.assert(
     fc.property(report, fc.nat(64), (sent, at) => {
       assert.deepEqual(decodeReport(arrived(encodeReport(sent), at)), sent);
     }),
     SEED,
   );
+});
+
+test("secret: is the same in all its bytes, or another", () => {
+  const one = secretOf(1);
+  assert.ok(sameSecret(one, secretOf(1)));
+  for (let i = 0; i < SECRET_SIZE; i++) {
+    const other = secretOf(1);
+    other[i] = 2;
+    assert.ok(!sameSecret(one, other), `byte ${i}`);
+  }
+  for (const size of [0, SECRET_SIZE - 1, SECRET_SIZE + 1]) {
+    const other = new Uint8Array(size).fill(1);
+    assert.ok(!sameSecret(one, other) && !sameSecret(other, one), `${size}`);
+  }
+  assert.ok(!sameSecret(new Uint8Array(0), new Uint8Array(0)));
+});
+
+function secretOf(byte: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(SECRET_SIZE).fill(byte);
+}
+
+test("report: without a secret bears zeros, whatever was written there before", () => {
+  encodeReport({ ...READY, kind: "took", id: 1 });
+  const { secret: _, ...open } = READY;
+  const { secret } = decodeReport(arrived(encodeReport(open)))!;
+  assert.deepEqual(secret, new Uint8Array(SECRET_SIZE));
 });
 
 test("report ready, took, exited: carry no outcome", () => {
@@ -155,7 +200,7 @@ test("decodeReport: garbage behind our tag throws nothing, and what it gives has
         view.setUint32(32, why, true);
         view.setUint32(36, length, true);
         const report = decodeReport(view);
-        const valid = kind < 5 && why < 5 && length <= REPORT_SIZE - 52;
+        const valid = kind < 5 && why < 5 && length <= REPORT_SIZE - 64;
         assert.equal(report !== null, valid);
         if (report === null) return;
         const { id, outcome } = report;

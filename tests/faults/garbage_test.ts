@@ -53,11 +53,10 @@ for (const model of models()) {
         line.message === "client disconnected..." && line.peer === peer
       );
       assert.match(String(line.reason), /^killed: SIGKILL$/, what);
-      await server.log.waitFor(
-        `Process ${line.pid} sent a report out of turn: it is ended`,
-      );
       assert.equal(await roundTrip(other), "hello", what);
     }
+    const told = server.log.where(/sent a report out of turn: it is ended$/);
+    assert.ok(told.length > 0); // once a second at most
     using next = await hold(server.port);
     assert.equal(await roundTrip(next), "hello");
     assert.equal(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { models, startServer } from "../helpers/server.ts";
 import { randomBytes, sameBytes, test, until } from "../helpers/testing.ts";
+import { isAlive, type ProcessInfo } from "../helpers/processes.ts";
 import { exchange, hold, roundTrip } from "../helpers/wire_client.ts";
 
 for (const model of models()) {
@@ -26,6 +27,33 @@ for (const model of models()) {
     (await hold(server.port)).close();
     await server.stop("SIGKILL");
     await until("nothing is left", () => server.survivors().length === 0);
+  });
+
+  test(`orphans (${model}): those that serve finish, also when another process was stopped`, async () => {
+    await using server = await startServer({ model });
+    using held = await hold(server.port);
+    using other = await hold(server.port);
+    const serving = await server.processOf(held);
+    const stopped = await server.processOf(other);
+    const waits: number[] = [];
+    for (const { pid, comm } of server.children()) {
+      if (comm !== "mpserv:conn" || pid === serving) continue;
+      Deno.kill(pid, "SIGSTOP");
+      if (pid !== stopped) waits.push(pid);
+    }
+    // The kernel hangs up on a group that has lost its parent and in which one is stopped (POSIX, 3.264).
+    assert.equal((await server.stop("SIGKILL")).signal, "SIGKILL");
+    const stays = ({ pid, comm }: ProcessInfo) =>
+      comm === "mpserv:conn" && !waits.includes(pid);
+    await until(
+      "only those that serve are left",
+      () => server.survivors().every(stays),
+    );
+    assert.equal(await roundTrip(held), "hello");
+    const bytes = randomBytes(300_000);
+    assert.ok(sameBytes(await exchange(held, bytes), bytes));
+    if (isAlive(stopped)) Deno.kill(stopped, "SIGCONT");
+    other.close();
   });
 
   test(`orphans (${model}): a parent that is killed gives its port back at once`, async () => {

@@ -5,7 +5,7 @@ import type { Worker } from "../../src/model/worker.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { receiveNow } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
-import { killNow } from "../helpers/processes.ts";
+import { isAlive, killNow } from "../helpers/processes.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { compileLibrary, overwrite } from "../helpers/shared_library.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
@@ -124,6 +124,40 @@ for (const model of models().filter((model) => model !== "spawn")) {
   );
 }
 
+for (const model of models().filter((model) => model !== "spawn")) {
+  test(
+    `silent (${model}): what a forked child hangs with goes to another, also when somebody ends its zygote`,
+    async () => {
+      await using made = await hanging(model, FEW[model]!);
+      const { server, hang, oneHangs, zygotes, born } = made;
+      using held = await hold(server.port);
+      const workers = model === "pool" ? 2 : 1;
+      await until("all are there", () => born().length === workers);
+      const serving = await server.processOf(held);
+      hang("forever");
+      for (const pid of born()) if (pid !== serving) killNow(pid);
+      using conn = await connect(server.port);
+      await oneHangs();
+      const [zygote] = zygotes();
+      const hung = server.children().filter(({ pid, parent, state }) =>
+        parent === zygote && pid !== serving && state !== "Z"
+      );
+      assert.ok(hung.length > 0);
+      hang("never");
+      killNow(zygote!);
+      await server.log.waitFor(`Zygote ${zygote} ended`);
+      assert.equal(await roundTrip(conn), "hello");
+      assert.equal(await roundTrip(held), "hello");
+      assert.equal(server.log.where("client refused").length, 0);
+      await until(
+        "it is gone",
+        () => hung.every(({ pid }) => !isAlive(pid)),
+      );
+    },
+    CANNOT_HANG,
+  );
+}
+
 test(
   "silent (pool): a worker that is ready when its zygote has gone is reaped at its end",
   async () => {
@@ -163,8 +197,17 @@ function worker(
     pid,
     parent: 1,
     kill: (signal: string) => killed.push(`${signal} ${pid}`),
+    signal: () => {},
   };
-  const made = { process, channel: ours, state, handoff: null, served: 0 };
+  const made = {
+    process,
+    channel: ours,
+    state,
+    handoff: null,
+    secret: null,
+    served: 0,
+    isLiar: false,
+  };
   return { made, theirs };
 }
 const killed: string[] = [];

@@ -16,9 +16,10 @@ test("starting: processes that end before they are ready are started less and le
     launch(_, ended) { // nobody keeps its end of the channel
       launched.push(performance.now());
       ends.push(pause(5).then(() => ended({ code: 1, signal: null })));
-      return { pid: 1 << 30, parent: 1, kill: () => {} };
+      return { pid: 1 << 30, parent: 1, kill: () => {}, signal: () => {} };
     },
-    ready: () => {},
+    ready: () => true,
+    punish: () => {},
     guard: () => {},
     processes: () => [],
     drain: () => {},

@@ -5,7 +5,7 @@ import { setNonblocking } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
-import { test, within } from "../helpers/testing.ts";
+import { test, until, within } from "../helpers/testing.ts";
 
 const byte = new Uint8Array(1);
 
@@ -205,7 +205,65 @@ test("Watcher: many changes while it waits do not fill its wake-up pipe", async 
   assert.equal(await got, 1);
 });
 
-test("Watcher: a callback that throws ends it with the error", async () => {
+test("Watcher: a callback that throws ends no other's watch, and is called again later", async () => {
+  using bad = stream();
+  using good = stream();
+  const told: unknown[] = [];
+  const watcher = new Watcher((error) => told.push(error));
+  const end = watcher.run();
+  const again = Promise.withResolvers<void>();
+  let calls = 0;
+  watcher.watch(bad.b.number, POLLIN, () => {
+    if (++calls === 3) {
+      watcher.unwatch(bad.b.number);
+      again.resolve();
+    }
+    throw new RangeError(`thrown ${calls}`);
+  });
+  write(bad.a.number, byte);
+  const got = received(watcher, good.b);
+  write(good.a.number, byte);
+  assert.equal(await got, 1);
+  await within("three calls", again.promise);
+  assert.deepEqual(
+    told.map(String),
+    [1, 2, 3].map((n) => `RangeError: thrown ${n}`),
+  );
+  // One that is watched anew is not left alone for what the one before it did.
+  const next = received(watcher, bad.b);
+  assert.equal(await next, 1);
+  watcher.stop();
+  await within("the watcher's end", end);
+});
+
+test("Watcher: nothing is left of a descriptor that is left alone when it is stopped", async () => {
+  using bad = stream();
+  write(bad.a.number, byte);
+  const watcher = new Watcher(() => watcher.stop());
+  watcher.watch(bad.b.number, POLLIN, () => {
+    throw new RangeError("thrown by a callback");
+  });
+  await within("the watcher's end", watcher.run());
+});
+
+test("Watcher: a descriptor that was closed too early is told, and the others are watched", async () => {
+  using good = stream();
+  const told: string[] = [];
+  const watcher = new Watcher((error) => told.push(String(error)));
+  const end = watcher.run();
+  const closed = stream();
+  watcher.watch(closed.b.number, POLLIN, () => {});
+  closed[Symbol.dispose]();
+  await until("it is told", () => told.length > 0);
+  assert.match(told[0]!, /Cannot watch descriptor \d+: it is closed/);
+  const got = received(watcher, good.b);
+  write(good.a.number, byte);
+  assert.equal(await got, 1);
+  watcher.stop();
+  await within("the watcher's end", end);
+});
+
+test("Watcher: without anybody to tell, a callback that throws ends it with the error", async () => {
   using ends = stream();
   write(ends.a.number, byte);
   const watcher = new Watcher();

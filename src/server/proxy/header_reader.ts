@@ -4,7 +4,6 @@
  * @module
  */
 import { POLLIN } from "../../posix/abi.ts";
-import { PosixError } from "../../posix/errno.ts";
 import { peekNow, receiveNow } from "../../posix/io.ts";
 import type { Accepted } from "../../posix/sockets.ts";
 import type { Watcher } from "../../posix/watcher.ts";
@@ -94,18 +93,16 @@ export class HeaderReader {
   #read(fd: number): void {
     const pending = this.#pending.get(fd);
     if (!pending) return;
+    let header: ProxyHeader | null;
     try {
-      const header = advance(pending);
-      if (header === null) return;
-      const { connection, events } = this.#settle(fd);
-      const peer = header.source ?? connection.peer;
-      events.complete({ ...connection, peer }, header.length);
-    } catch (error) {
-      const told = error instanceof ProxyHeaderError ||
-        error instanceof PosixError;
-      if (!told) throw error;
-      this.#fail(fd, error.message);
+      header = advance(pending);
+    } catch (error) { // whatever it is: a header is a stranger's
+      return this.#fail(fd, (error as Error).message);
     }
+    if (header === null) return;
+    const { connection, events } = this.#settle(fd);
+    const peer = header.source ?? connection.peer;
+    events.complete({ ...connection, peer }, header.length);
   }
 
   #fail(fd: number, why: string): void {

@@ -1,0 +1,114 @@
+/**
+ * Signals that reach the process that is meant, and never another that got its number: through a pidfd
+ * (pidfd_open(2), Linux 5.3). Where there is none, whose process it is is looked at right before.
+ *
+ * @module
+ */
+import { abi } from "./abi.ts";
+import { errno } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { cLibrary } from "./libc.ts";
+import {
+  descriptorLimit,
+  leadsGroup,
+  signalGroup,
+  signalProcess,
+} from "./process.ts";
+
+const libc = cLibrary("systemCall");
+
+// asm-generic/unistd.h: the same on every processor. The C library has them since glibc 2.36.
+const PIDFD_OPEN = 434n;
+const PIDFD_SEND_SIGNAL = 424n;
+/** linux/pidfd.h, Linux 6.9: to the group that the process leads. */
+const PIDFD_SIGNAL_PROCESS_GROUP = 4;
+
+/** One in so many descriptors that this process may have is for pidfds; what a server does first needs its own. */
+const SHARE = 2;
+let most: number | undefined;
+let open = 0;
+
+/** A process that signals can be sent to. */
+export class ProcessHandle implements Disposable {
+  /** Its process id, which may be another's once it has been reaped. */
+  readonly pid: number;
+  readonly #isOurs: (pid: number) => boolean;
+  readonly #fd: Fd | null;
+
+  /**
+   * Makes one.
+   *
+   * @param pid The process.
+   * @param isOurs Says, of the process that has this id at the moment, whether it may be signalled. It is
+   *   asked before each signal.
+   */
+  constructor(pid: number, isOurs: (pid: number) => boolean) {
+    this.pid = pid;
+    this.#isOurs = isOurs;
+    this.#fd = openPidfd(pid);
+  }
+
+  /**
+   * Sends it a signal.
+   *
+   * @param signal Its number.
+   * @returns Whether the process was there, and ours.
+   */
+  signal(signal: number): boolean {
+    // Held by its descriptor, the process is the one that was looked at.
+    if (!this.#isOurs(this.pid)) return false;
+    return this.#fd
+      ? send(this.#fd.number, signal, 0)
+      : signalProcess(this.pid, signal);
+  }
+
+  /**
+   * Sends a signal to it and to what it started, as far as it stayed in its group.
+   *
+   * @param signal Its number.
+   * @returns Whether the process was there, and ours.
+   */
+  signalGroup(signal: number): boolean {
+    if (!this.#isOurs(this.pid)) return false;
+    if (!this.#fd) return signalGroup(this.pid, signal);
+    const { number } = this.#fd;
+    if (!send(number, signal, PIDFD_SIGNAL_PROCESS_GROUP)) {
+      // It leads no group, or the kernel does not know the flag.
+      const isOld = errno() === abi.errno.EINVAL && send(number, 0, 0);
+      return isOld ? signalGroup(this.pid, signal) : send(number, signal, 0);
+    }
+    // It may have left the group to others.
+    if (!leadsGroup(this.pid)) send(number, signal, 0);
+    return true;
+  }
+
+  /** Forgets the process; again is harmless. */
+  close(): void {
+    if (!this.#fd?.isOpen) return;
+    open--;
+    this.#fd.close();
+  }
+
+  /** Closes it at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Null where the system has none, or too few descriptors are left. */
+function openPidfd(pid: number): Fd | null {
+  if (!libc.systemCall || Deno.build.os !== "linux") return null;
+  most ??= Math.floor(descriptorLimit() / SHARE);
+  if (open >= most) return null;
+  const fd = libc.systemCall(PIDFD_OPEN, BigInt(pid), 0n, 0n, 0n, 0n); // close-on-exec
+  if (fd < 0) return null;
+  open++;
+  return new Fd(fd);
+}
+
+type Arguments = [bigint, bigint, bigint, bigint];
+
+function send(fd: number, signal: number, flags: number): boolean {
+  const numbers = [fd, signal, 0, flags].map(BigInt) as Arguments;
+  return libc.systemCall!(PIDFD_SEND_SIGNAL, ...numbers, 0n) === 0;
+}

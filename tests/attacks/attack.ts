@@ -36,6 +36,7 @@ export function startVictim(
   args: readonly string[] = [],
 ): Promise<TestServer> {
   return startServer({
+    crew: "usual",
     model,
     args: ["--handler", HANDLER, "--grant", "ffi", ...AT_ONCE, ...args],
   });

@@ -20,7 +20,7 @@ export function startNative(
   ...options: string[]
 ): Promise<TestServer> {
   const args = ["--handler", NATIVE, "--grant", "ffi", ...options];
-  return startServer({ model, args });
+  return startServer({ model, crew: "usual", args });
 }
 
 /** What a call is given. */

@@ -56,7 +56,7 @@ for (const processes of ["1", "2", "4"]) {
 for (const model of models()) {
   const count = model === "fork" ? 40 : 3;
   test(`bench --hold: every connection is open at once, and is served twice (${model})`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     const port = `${server.port}`;
     const { held } = await benchWell("127.0.0.1", port, "--hold", `${count}`);
     assert.deepEqual([held!.connections, held!.again], [count, count]);

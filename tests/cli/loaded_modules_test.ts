@@ -117,7 +117,7 @@ for (const model of models()) {
   test(
     `modules (${model}): serve loads none of Node's, no package but the log, and nothing that it does not need`,
     async () => {
-      const { args } = MODELS[model]!;
+      const { args } = MODELS[model]!.few;
       const process = startDebugged([
         ...["serve", "0", "--log-format", "json"],
         ...args,

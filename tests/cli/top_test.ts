@@ -71,7 +71,7 @@ test(
 );
 
 test("top: follows the terminal's size at once, and scrolls", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer({ model: "pool", crew: "usual" });
   await controlled(controlPath(server));
   await until("its pool is complete", () => server.children().length > 4);
   await using terminal = topOf(server, [24, 80], "1h");

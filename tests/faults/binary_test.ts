@@ -20,6 +20,7 @@ for (const model of models()) {
     };
     await copyTo(copy);
     await using server = await startServer({
+      crew: "usual",
       model,
       through: ["/bin/sh", "-c", 'shift; exec "$0" "$@"', copy],
     });

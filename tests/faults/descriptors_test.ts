@@ -7,6 +7,7 @@ import { connect, hold, roundTrip } from "../helpers/wire_client.ts";
 for (const model of models()) {
   test(`descriptors (${model}): a server that runs out of them goes on and recovers`, async () => {
     await using server = await startServer({
+      crew: "usual",
       model,
       through: withDescriptors(64),
     });

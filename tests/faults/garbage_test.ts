@@ -40,6 +40,7 @@ const LIES: Readonly<Record<string, Uint8Array<ArrayBuffer>>> = {
 for (const model of models()) {
   test(`garbage (${model}): a process that sends some is ended, and nobody else is harmed`, async () => {
     await using server = await startServer({
+      crew: "usual",
       model,
       args: ["--handler", HANDLER, "--grant", "ffi"],
     });
@@ -68,6 +69,7 @@ for (const model of models()) {
 
 test("garbage (fork): a process cannot take a connection that another is to have", async () => {
   await using server = await startServer({
+    crew: "usual",
     model: "fork",
     args: [
       ...["--handler", HANDLER, "--grant", "ffi", "--zygotes", "1"],

@@ -14,6 +14,7 @@ async function idleOf(server: TestServer): Promise<number[]> {
 for (const model of models()) {
   test(`faults (${model}): a client whose process is killed before it took it is served by another`, async () => {
     await using server = await startServer({
+      crew: "usual",
       model,
       args: ["--log-level", "debug"],
     });
@@ -35,7 +36,7 @@ for (const model of models()) {
   });
 
   test(`faults (${model}): killed processes that wait for connections are replaced`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     for (const pid of await idleOf(server)) killNow(pid);
     for (let i = 0; i < 3; i++) {
       using conn = await hold(server.port);
@@ -44,7 +45,7 @@ for (const model of models()) {
   });
 
   test(`faults (${model}): a serving process that is killed ends its connection and no other`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     using victim = await hold(server.port);
     using other = await hold(server.port);
     const pid = await server.processOf(victim);
@@ -66,7 +67,7 @@ for (const model of models()) {
 
   test(`faults (${model}): killing some of many under load ends theirs, all others go on`, async () => {
     const COUNT = 8, VICTIMS = 3;
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     const conns = await Promise.all(
       Array.from({ length: COUNT }, () => hold(server.port)),
     );

@@ -46,6 +46,7 @@ for (const model of models()) {
     `limits (${model}): when processes run out, who is served goes on, who waits is served later`,
     async () => {
       await using server = await startServer({
+        crew: "usual",
         model,
         through: AS_USER,
         args: model === "fork" ? ["--zygotes", "1"] : [], // the limit must find all of them
@@ -76,6 +77,7 @@ test(
   async () => {
     // One zygote, and it has served: a second might still be starting, and start over.
     await using server = await startServer({
+      crew: "usual",
       model: "fork",
       args: ["--zygotes", "1"],
     });

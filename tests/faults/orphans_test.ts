@@ -6,7 +6,7 @@ import { exchange, hold, roundTrip } from "../helpers/wire_client.ts";
 
 for (const model of models()) {
   test(`orphans (${model}): a parent that is killed takes those that wait, and those that serve finish`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     using held = await hold(server.port);
     const serving = await server.processOf(held);
     assert.equal((await server.stop("SIGKILL")).signal, "SIGKILL");
@@ -23,7 +23,7 @@ for (const model of models()) {
   });
 
   test(`orphans (${model}): a parent that is killed without clients leaves nothing`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     (await hold(server.port)).close();
     await server.stop("SIGKILL");
     await until("nothing is left", () => server.survivors().length === 0);
@@ -57,10 +57,14 @@ for (const model of models()) {
   });
 
   test(`orphans (${model}): a parent that is killed gives its port back at once`, async () => {
-    await using first = await startServer({ model });
+    await using first = await startServer({ model, crew: "usual" });
     using held = await hold(first.port);
     await first.stop("SIGKILL");
-    await using second = await startServer({ model, port: String(first.port) });
+    await using second = await startServer({
+      model,
+      crew: "usual",
+      port: String(first.port),
+    });
     using next = await hold(second.port);
     assert.deepEqual([await roundTrip(held), await roundTrip(next)], [
       "hello",
@@ -71,7 +75,7 @@ for (const model of models()) {
 }
 
 test("orphans (spawn): a process that serves stays alone", async () => {
-  await using server = await startServer({ model: "spawn" });
+  await using server = await startServer({ model: "spawn", crew: "usual" });
   using held = await hold(server.port);
   const serving = await server.processOf(held);
   await server.stop("SIGKILL");

@@ -20,7 +20,11 @@ const FEW: Readonly<Record<string, string[]>> = {
 
 for (const model of models()) {
   test(`silent (${model}): connections that were handed to stopped processes are served by others`, async () => {
-    await using server = await startServer({ model, args: FEW[model] ?? [] });
+    await using server = await startServer({
+      model,
+      crew: "usual",
+      args: FEW[model] ?? [],
+    });
     (await hold(server.port)).close();
     const stopped = await server.waiting();
     for (const pid of stopped) Deno.kill(pid, "SIGSTOP");
@@ -65,6 +69,7 @@ async function hanging(model: Model, args: readonly string[]) {
   );
   const server = made.use(
     await startServer({
+      crew: "usual",
       model,
       args: [
         ...[...args, "--handler", handler],

@@ -28,6 +28,7 @@ test("zygote: when one is killed, who is served goes on, and new clients are ser
 for (const end of ["SIGKILL", "nobody"] as const) {
   test(`zygote: connections that a stopped one has not taken go to another (ended by ${end})`, async () => {
     await using server = await startServer({
+      crew: "usual",
       model: "fork",
       args: ["--log-level", "debug"],
     });
@@ -50,7 +51,7 @@ for (const end of ["SIGKILL", "nobody"] as const) {
 }
 
 test("zygote: what ended while it was stopped is reaped when it goes on", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer({ model: "pool", crew: "usual" });
   const pids = (zygote: boolean) =>
     server.children().filter(({ comm, state }) =>
       (comm === "mpserv:zygote") === zygote && state !== "Z"

@@ -5,7 +5,13 @@
  */
 import { commandEnvironment, commandLine } from "./command.ts";
 import { type LogLine, LogReader } from "./log_reader.ts";
-import { COUNTS, type Model, MODELS, type Waiting } from "./models.ts";
+import {
+  COUNTS,
+  type Crew,
+  type Model,
+  MODELS,
+  type Waiting,
+} from "./models.ts";
 import {
   countSockets,
   descendants,
@@ -24,6 +30,8 @@ export { type Model, models } from "./models.ts";
 export interface ServerOptions {
   /** The process model; the command's own choice without it. */
   readonly model?: Model;
+  /** How many processes wait for connections: `few` unless they are what the test is about. */
+  readonly crew?: Crew;
   /** Options of `mpserv serve`. */
   readonly args?: readonly string[];
   /** The port as it is typed; none with `--unix`. */
@@ -45,13 +53,14 @@ export interface ServerOptions {
 export async function startServer(
   options: ServerOptions = {},
 ): Promise<TestServer> {
-  const { model = "auto", port = "0", args = [], through = [], env } = options;
+  const { model = "auto", crew = "few", port = "0", args = [] } = options;
+  const { through = [], env } = options;
   const line = commandLine([
     "serve",
     ...(port === null ? [] : [port]),
     "--log-format",
     "json",
-    ...MODELS[model]!.args,
+    ...MODELS[model]![crew].args,
     ...args,
   ]);
   const [program, ...rest] = [...through, ...line] as [string, ...string[]];
@@ -109,10 +118,13 @@ export class TestServer implements AsyncDisposable {
   constructor(
     process: Deno.ChildProcess,
     model: Model,
-    { args = [], keeps }: Pick<ServerOptions, "args" | "keeps"> = {},
+    { args = [], crew = "few", keeps }: Pick<
+      ServerOptions,
+      "args" | "crew" | "keeps"
+    > = {},
   ) {
-    const { idle, least } = MODELS[model]!;
     const isAsked = args.some((arg) => COUNTS.includes(arg));
+    const { idle, least } = MODELS[model]![isAsked ? "usual" : crew];
     this.#idle = idle;
     this.#least = isAsked ? { ...least, count: 0 } : least;
     this.#process = process;
@@ -203,6 +215,14 @@ export class TestServer implements AsyncDisposable {
       line.message === "new client connected..." && line.peer === peer
     );
     return Number(pid);
+  }
+
+  /** What the log says of the end of a connection. */
+  async endOf(conn: { localAddr: Deno.NetAddr }): Promise<LogLine> {
+    const peer = `127.0.0.1:${conn.localAddr.port}`;
+    return await this.log.waitFor((line) =>
+      line.message === "client disconnected..." && line.peer === peer
+    );
   }
 
   /** Sends the parent a signal. */

@@ -42,7 +42,7 @@ for (const model of models().filter((model) => model !== "pool")) {
       stderr: "piped",
       detached: true,
     }).spawn();
-    await using server = new TestServer(process, model);
+    await using server = new TestServer(process, model, { crew: "usual" });
     const { address, pid } = await server.log.waitFor(/^listening on /);
     assert.equal(pid, 1);
     const first = processTable().find(({ parent }) => parent === server.pid)!;

@@ -21,7 +21,7 @@ async function warmUp(server: TestServer): Promise<void> {
 
 for (const model of models()) {
   test(`processes (${model}): every held connection is in a process of its own, and in no other`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     const conns = await holdMany(server);
     await server.log.waitForCount("new client connected...", COUNT);
     const serving = await server.servers(COUNT);
@@ -40,7 +40,7 @@ for (const model of models()) {
   });
 
   test(`processes (${model}): only the parent has the listener`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     const conns = await holdMany(server);
     const { listening } = serverSockets(server.port);
     assert.equal(listening.size, 1);
@@ -56,7 +56,7 @@ for (const model of models()) {
   });
 
   test(`processes (${model}): after the last connection no zombie, process or descriptor is left`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     await warmUp(server);
     const before = await server.steadyDescriptors();
     for (let round = 0; round < 2; round++) {
@@ -74,7 +74,7 @@ for (const model of models()) {
   });
 
   test(`processes (${model}): have names that tell them apart`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     using conn = await hold(server.port);
     const { comm } = server.survivors().find(({ pid }) => pid === server.pid)!;
     const [serving] = await server.servers();
@@ -85,7 +85,7 @@ for (const model of models()) {
 }
 
 test("processes (spawn): two spares wait, beside those that serve", async () => {
-  await using server = await startServer({ model: "spawn" });
+  await using server = await startServer({ model: "spawn", crew: "usual" });
   const conns = await holdMany(server);
   await until("two spares wait", () => {
     return server.children().filter(({ comm }) => comm === "mpserv:conn")
@@ -97,6 +97,7 @@ test("processes (spawn): two spares wait, beside those that serve", async () => 
 
 test("processes (spawn): --spares 0 starts a process when a client comes", async () => {
   await using server = await startServer({
+    crew: "usual",
     model: "spawn",
     args: ["--spares", "0"],
   });

@@ -168,7 +168,7 @@ for (const model of models()) {
   });
 
   test(`sandbox (${model}): who waits ends with the parent, even if it cannot see that`, async () => {
-    await using server = await startServer({ model });
+    await using server = await startServer({ model, crew: "usual" });
     const name = model === "spawn" ? "mpserv:conn" : "mpserv:zygote";
     const inSandbox = ({ comm, pid, parent }: ProcessInfo) => {
       // What a zygote has just forked has its name for a moment, and does not wait.

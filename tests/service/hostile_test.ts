@@ -25,7 +25,11 @@ function serve(
   model: Model,
   args: readonly string[] = [],
 ): Promise<TestServer> {
-  return startServer({ model, args: ["--handler", HANDLER, ...args] });
+  return startServer({
+    model,
+    crew: "usual",
+    args: ["--handler", HANDLER, ...args],
+  });
 }
 
 /** Connects and asks the handler to misbehave. */

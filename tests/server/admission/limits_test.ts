@@ -167,6 +167,7 @@ for (const model of models()) {
   test(`--max-per-source (${model}): refuses one source while another is served, and counts add up`, async () => {
     await using server = await startServer({
       model,
+      crew: "usual", // three are served at a time
       args: ["--host", "::", "--max-per-source", "2", ...HASTE],
     });
     using other = await hold(server.port, "::1");
@@ -249,6 +250,7 @@ test("--deny, --allow: the more specific counts, and who is denied hears no word
 
 test("--exempt: no limit concerns it", async () => {
   await using server = await startServer({
+    crew: "usual", // three are served at a time
     args: [
       ...["--model", "pool", "--host", "::", ...BUSY, ...HASTE],
       ...["--max-connections", "1", "--exempt", "::1"],

@@ -56,7 +56,7 @@ async function activate(
     stderr: "piped",
     detached: true,
   }).spawn();
-  const server = new TestServer(process, model);
+  const server = new TestServer(process, model, { crew: "usual" });
   let conn: Deno.Conn | undefined;
   await until(
     "it listens",

@@ -5,7 +5,7 @@
  */
 import { ControlError } from "../control/client.ts";
 import { findServer } from "./find_server.ts";
-import { print } from "./terminal.ts";
+import { print, visible } from "./terminal.ts";
 
 /** How often a server that drains is looked at, in milliseconds. */
 const PAUSE = 200;
@@ -23,7 +23,7 @@ export async function drop(
 ): Promise<void> {
   using client = await findServer(target);
   const { peer } = await client.ask({ command: "drop", id });
-  print(`dropping connection ${id} of ${peer}\n`);
+  print(visible(`dropping connection ${id} of ${peer}`) + "\n");
 }
 
 /**
@@ -40,7 +40,7 @@ export async function drain(
   using client = await findServer(target);
   const { live } = await client.ask({ command: "drain" });
   const some = live === 1 ? "1 connection" : `${live} connections`;
-  print(`draining: ${some} may finish\n`);
+  print(visible(`draining: ${some} may finish`) + "\n");
   if (!options.wait) return;
   try {
     for (;;) {

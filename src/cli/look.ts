@@ -93,5 +93,5 @@ export async function printConnections(
 }
 
 function printJson(answer: object): void {
-  print(JSON.stringify(answer) + "\n");
+  print(visible(JSON.stringify(answer)) + "\n");
 }

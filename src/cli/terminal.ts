@@ -68,15 +68,15 @@ function writeAll(stream: typeof Deno.stdout, text: string): void {
 }
 
 /**
- * A line without control characters, which could tear it or command a terminal.
+ * A line without characters that could tear it, command a terminal, or show other text than there is: control
+ * characters, ends of lines and paragraphs, and those that change the direction of writing.
  *
  * @param line The line.
- * @returns The same with escapes such as `\u001b` in their place.
+ * @returns The same with escapes such as `\u001b` in their place, which JSON reads as well.
  */
 export function visible(line: string): string {
   return line.replaceAll(
-    // deno-lint-ignore no-control-regex
-    /[\x00-\x1f\x7f-\x9f]/g,
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
     (character) =>
       `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -110,7 +110,7 @@ export async function outcome(
   } catch (error) {
     const { message } = error as Error;
     const isQuiet = error instanceof UserError && message === "";
-    if (!isQuiet) tell(`error: ${message}`);
+    if (!isQuiet) tell(visible(`error: ${message}`));
     return error instanceof UserError ? error.exitCode : EXIT_REFUSED;
   }
 }

@@ -3,7 +3,10 @@
  *
  * @module
  */
+import { peerUser } from "../posix/credentials.ts";
 import { reasonOf } from "../posix/reason.ts";
+import { connections, findConnection } from "../posix/runtime_sockets.ts";
+import { effectiveUser } from "../posix/users.ts";
 import type { Answers, Request } from "./wire.ts";
 
 /** Bytes of an answer at most: more than any server has connections for. */
@@ -32,12 +35,14 @@ export class ControlClient implements Disposable {
   /** The control socket. */
   readonly path: string;
   readonly #conn: Deno.Conn;
+  readonly #fd: number;
   readonly #buffer = new Uint8Array(64 * 1024);
   readonly #decoder = new TextDecoder();
   #isOpen = true;
 
-  private constructor(conn: Deno.Conn, path: string) {
+  private constructor(conn: Deno.Conn, fd: number, path: string) {
     this.#conn = conn;
+    this.#fd = fd;
     this.path = path;
   }
 
@@ -47,31 +52,26 @@ export class ControlClient implements Disposable {
    * @param path The control socket.
    * @returns The client, the caller's to dispose of.
    * @throws {NobodyThere} When no server lives there.
-   * @throws {ControlError} When the system refuses.
+   * @throws {ControlError} When the system refuses, or the server may be another user's.
    */
   static async connect(path: string): Promise<ControlClient> {
+    const before = connections();
+    const conn = await open(path);
     try {
-      const conn = await Deno.connect({ transport: "unix", path });
-      return new ControlClient(conn, path);
+      const { localAddr, remoteAddr } = conn;
+      const fd = findConnection(localAddr, remoteAddr, before);
+      const why = obstacle(path, fd);
+      if (why === null) return new ControlClient(conn, fd, path);
+      throw new ControlError(`Cannot trust the server at "${path}": ${why}`);
     } catch (error) {
-      const gone = error instanceof Deno.errors.NotFound ||
-        error instanceof Deno.errors.ConnectionRefused;
-      if (gone) {
-        throw new NobodyThere(
-          `Cannot reach a server at "${path}": none runs there: check the path`,
-        );
-      }
-      throw new ControlError(
-        `Cannot reach a server at "${path}": ${
-          reasonOf(error)
-        }: ask as the user who started it`,
-      );
+      conn.close();
+      throw error;
     }
   }
 
   /** The connection, for what travels beside its bytes; borrowed. */
-  get conn(): Deno.Conn {
-    return this.#conn;
+  get fd(): number {
+    return this.#fd;
   }
 
   /**
@@ -164,5 +164,45 @@ export class ControlClient implements Disposable {
     return new ControlError(
       `Cannot ask the server at "${this.path}": it hung up: is it another user's?`,
     );
+  }
+}
+
+async function open(path: string): Promise<Deno.Conn> {
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    const gone = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.ConnectionRefused;
+    if (gone) {
+      throw new NobodyThere(
+        `Cannot reach a server at "${path}": none runs there: check the path`,
+      );
+    }
+    const isTooLong = (error as { code?: string }).code === "EINVAL";
+    const why = isTooLong
+      ? "the path is too long for a socket: use a shorter one, such as a link to its directory"
+      : `${reasonOf(error)}: ask as the user who started it`;
+    throw new ControlError(`Cannot reach a server at "${path}": ${why}`);
+  }
+}
+
+/** Why another user may have put the server there; null when none can have. */
+function obstacle(path: string, fd: number): string | null {
+  const user = effectiveUser();
+  const peer = peerUser(fd);
+  if (peer !== null && peer !== user) {
+    return `it is run by the user with id ${peer}: ask as that user`;
+  }
+  const owner = ownerOfDirectory(path);
+  if (owner === null || owner === user || owner === 0) return null;
+  return `the directory belongs to the user with id ${owner}: have the control socket in one of yours`;
+}
+
+/** Null where the system does not say. */
+function ownerOfDirectory(path: string): number | null {
+  try {
+    return Deno.statSync(path.replace(/[^/]*$/, ".")).uid;
+  } catch {
+    return null;
   }
 }

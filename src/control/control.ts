@@ -4,7 +4,8 @@
  * @module
  */
 import { POLLIN } from "../posix/abi.ts";
-import { peerUser } from "../posix/credentials.ts";
+import { peerOf, peerUser } from "../posix/credentials.ts";
+import { mayDescend } from "../posix/descent.ts";
 import { accept, type Accepted } from "../posix/sockets.ts";
 import { effectiveUser } from "../posix/users.ts";
 import type { Watcher } from "../posix/watcher.ts";
@@ -135,7 +136,7 @@ export class Control implements Disposable {
     }
     if (!accepted) return false;
     const { fd } = accepted;
-    if (peerUser(fd.number) !== effectiveUser()) {
+    if (!mayAsk(fd.number)) {
       fd.close();
       return true;
     }
@@ -157,13 +158,23 @@ export class Control implements Disposable {
   }
 }
 
+/**
+ * Whether a client is its server's user, and none of the processes that serve: what a stranger talks to must
+ * not take the listener, nor end others' connections.
+ */
+function mayAsk(client: number): boolean {
+  return peerUser(client) === effectiveUser() &&
+    !mayDescend(peerOf(client)?.pid ?? 0);
+}
+
 // A listening socket is found by its address, which is the path that it was made at.
 let installed = 0;
 
 /** Nobody ever finds the socket at the path without its mode or before it listens. */
 async function install(path: string, replace: boolean): Promise<Door> {
   if (!replace) await clearPath(path);
-  const newcomer = `${path}.${Deno.pid}.${++installed}`;
+  // Mostly shorter than its name: what fits there fits here.
+  const newcomer = path.replace(/[^/]*$/, `.${Deno.pid}.${++installed}`);
   const listener = await openListener({
     host: "",
     port: 0,

@@ -6,7 +6,6 @@
 import { POLLIN } from "../posix/abi.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { pollLater } from "../posix/io.ts";
-import { connections, findConnection } from "../posix/runtime_sockets.ts";
 import { adoptListener } from "../server/adopted_listener.ts";
 import { type Listener, takeOverListener } from "../server/listener.ts";
 import { ControlClient, ControlError } from "./client.ts";
@@ -45,11 +44,9 @@ export class Inheritance implements Disposable {
    * @throws {ControlError} When no server is there, or it refuses.
    */
   static async ask(path: string, backlog: number): Promise<Inheritance> {
-    const before = connections();
     const client = await ControlClient.connect(path);
     try {
-      const { localAddr, remoteAddr } = client.conn;
-      const fd = findConnection(localAddr, remoteAddr, before);
+      const { fd } = client;
       await client.send({ command: "listener" });
       // Read here and not by the runtime, which would lose the descriptor.
       if (!await pollLater(fd, POLLIN, PATIENCE)) {

@@ -3,11 +3,14 @@
  *
  * @module
  */
+import { MAX_UNIX_PATH } from "../posix/address.ts";
 import { effectiveUser } from "../posix/users.ts";
 
 /** Permission bits of everybody but the owner; of writing by them; and the one that guards `/tmp`. */
 const OTHERS = 0o077, OTHERS_WRITE = 0o022, STICKY = 0o1000;
 const SUFFIX = ".sock";
+/** That of a server which drains, and was replaced. */
+const LONGEST_NAME = `unix-${"0".repeat(16)}-4194304${SUFFIX}`;
 
 /** There is no directory that nobody else could tamper with; the message says why. */
 export class PlaceError extends Error {
@@ -24,7 +27,8 @@ export class PlaceError extends Error {
 
 /**
  * The directory for control sockets of this user's servers: `mpserv` in `$XDG_RUNTIME_DIR`
- * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing.
+ * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing;
+ * one whose path leaves no room for a socket's name is not used.
  *
  * @returns The directory.
  * @throws {PlaceError} When none can be used.
@@ -91,7 +95,12 @@ function candidates(): string[] {
   const runtimes = runtime?.startsWith("/")
     ? runtime.replace(/\/+$/, "")
     : `/run/user/${uid}`;
-  return [`${runtimes}/mpserv`, `${temporary}/mpserv-${uid}`];
+  const own = `mpserv-${uid}`;
+  const wanted = [`${runtimes}/mpserv`, `${temporary}/${own}`];
+  const usable = wanted.filter((directory) => !isTooLong(directory));
+  return usable.length === wanted.length
+    ? wanted
+    : [...new Set([...usable, `/tmp/${own}`])];
 }
 
 /** Makes a directory; says why it cannot. */
@@ -104,6 +113,12 @@ function make(directory: string): string | null {
     return (error as Error).message;
   }
   return null;
+}
+
+/** Whether its path leaves no room for a socket's name. */
+function isTooLong(directory: string): boolean {
+  return new TextEncoder().encode(`${directory}/${LONGEST_NAME}`).length >
+    MAX_UNIX_PATH;
 }
 
 /** Why another user could put sockets there or take ours away; null when nobody can. */

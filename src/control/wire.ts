@@ -2,7 +2,8 @@
  * The wire between a running server and the commands that ask it.
  *
  * 1. The server listens on a Unix domain socket of mode 0600. It hangs up on whoever is not its own user,
- *    by the kernel's word.
+ *    by the kernel's word, and on the processes that serve and all that descends from them. A client
+ *    hangs up where the server is not its own user's, or could be replaced by another user.
  * 2. A client sends a request: one line of JSON, of {@linkcode REQUEST_SIZE} bytes at most. The server
  *    answers with one line of JSON, `{"ok":true,…}` or `{"ok":false,"error":"…"}`, and the client may
  *    ask again.

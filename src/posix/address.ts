@@ -13,7 +13,7 @@ export const MAX_ADDRESS = 128;
 const IN6_SIZE = 28, SCOPE_AT = 24;
 
 /** `sizeof(sun_path)` without its end: 108 on Linux, 104 on macOS. */
-const MAX_UNIX_PATH = 103;
+export const MAX_UNIX_PATH = 103;
 
 /** The address of one end of a connection: TCP over IPv4 or IPv6, or a Unix domain socket. */
 export type Address = Deno.NetAddr | Deno.UnixAddr;

@@ -50,3 +50,41 @@ function isThere(pid: number): boolean {
   const state = processStat(pid)?.state ?? "X";
   return state !== "Z" && state !== "X";
 }
+
+/** Ancestors that are looked at: more than any process has that was not made to have them. */
+const MOST_ANCESTORS = 4096;
+/** How often to look again when ancestors ended meanwhile. */
+const LOOKS = 8;
+
+/**
+ * Whether a process may descend from this one. It does if its ancestors lead here, since this process inherits
+ * those that lost their parent; so may one that has gone, and one whose ancestors change all the time.
+ *
+ * @param pid The process; 0 for one outside of our PID namespace, which cannot descend from us.
+ * @returns Whether it may; false where the system does not show processes.
+ */
+export function mayDescend(pid: number): boolean {
+  if (pid === 0 || processStat(Deno.pid) === null) return false;
+  if (markOf(pid)?.server === Deno.pid) return true;
+  let before = "";
+  for (let look = 0; look < LOOKS; look++) {
+    const ancestors = ancestorsOf(pid);
+    if (ancestors.includes(Deno.pid)) return true;
+    // Twice the same: no number among them was another process's by the time that it was looked at.
+    const now = ancestors.join();
+    if (ancestors.at(-1) === 0 && now === before) return false;
+    before = now;
+  }
+  return true;
+}
+
+/** Parents upwards from a process: 0 is that of the first, and last of all unless one has gone. */
+function ancestorsOf(pid: number): number[] {
+  const ancestors: number[] = [];
+  for (let at = pid; at > 0 && ancestors.length < MOST_ANCESTORS;) {
+    const stat = processStat(at);
+    if (stat === null) break;
+    ancestors.push(at = stat.parent);
+  }
+  return ancestors;
+}

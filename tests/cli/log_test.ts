@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatText } from "../../src/cli/log.ts";
+import { formatJson, formatText } from "../../src/cli/log.ts";
 import { test } from "../helpers/testing.ts";
 
 type Fields = Record<string, unknown>;
@@ -94,4 +94,28 @@ test("formatText: keeps levels in one column", () => {
     "WARN  words\n",
     "ERROR words\n",
   ]);
+});
+
+test("formatText, formatJson: no field ends a line, commands a terminal, or turns text around", () => {
+  const evil =
+    "\x1b[31m\x7f\x85\x9b\u2028\u2029\u202a\u202e\u2066\u2069\u200e\u200f\u061c";
+  const record = {
+    category: ["mpserv"],
+    level: "info" as const,
+    message: [evil],
+    rawMessage: evil,
+    timestamp: 0,
+    properties: { peer: evil },
+  };
+  for (const format of [formatText, formatJson]) {
+    const text = format(record).trimEnd();
+    assert.match(text, /^[\x20-\x7e]+$/);
+  }
+  const { message, peer } = JSON.parse(formatJson(record));
+  assert.deepEqual([message, peer], [evil, evil]);
+});
+
+test("formatText: letters of all scripts stay as they are", () => {
+  const text = "Grüße 안녕 שלום مرحبا 👋🏽 é";
+  assert.match(fields({ text }), new RegExp(text));
 });

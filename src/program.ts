@@ -5,6 +5,7 @@
  * @module
  */
 import { RUNTIME_VARIABLES, selectEnvironment } from "./environment.ts";
+import { NO_PROJECT, type Project } from "./project.ts";
 
 /**
  * The roles, and where the code of each is. From source a process is started on that file: of all that
@@ -28,6 +29,8 @@ export interface RoleOptions {
   readonly v8Flags?: readonly string[];
   /** Whether the role loads a person's module, which is to import nothing of ours. */
   readonly isClosed?: boolean;
+  /** The project that the module belongs to. */
+  readonly project?: Project | undefined;
 }
 
 /** A command line to start. */
@@ -53,14 +56,13 @@ export function roleCommand(
 ): CommandLine {
   const program = executable();
   if (Deno.build.standalone) return { program, args: [role, ...args] };
-  // No configuration, no lock file, no npm: the roles import nothing but our own files.
+  const project = options.project ?? NO_PROJECT;
   const flags = [
     "run",
     "--quiet",
     "--no-prompt",
-    "--no-config",
-    "--no-lock",
     "--cached-only",
+    ...project.flags,
   ];
   if (options.v8Flags?.length) {
     flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
@@ -70,7 +72,11 @@ export function roleCommand(
     const file = entry;
     const start = `import{run}from${JSON.stringify(file)};await run(Deno.args)`;
     entry = dataUrl("javascript", start); // whoever imports a role's file must be one of ours
-    flags.push(`--import-map=${dataUrl("json", closedImportMap(entry, file))}`);
+    flags.push(
+      `--import-map=${
+        placeOfMap(closedImportMap(entry, file, project), role, project)
+      }`,
+    );
   }
   return { program, args: [...flags, ...options.permissions, entry, ...args] };
 }
@@ -80,12 +86,56 @@ const PUBLIC = new URL("./mod.ts", import.meta.url).href;
 /** Where our own modules are. */
 const OURS = new URL("./", import.meta.url).href;
 
-/** Lets nobody but our own modules, and the entry, import our modules: they hold functions of the system. */
-function closedImportMap(entry: string, role: string): string {
+/**
+ * The project's import map, which lets nobody but our own modules, and the entry, import our modules: they hold
+ * functions of the system.
+ */
+function closedImportMap(
+  entry: string,
+  role: string,
+  { importMap }: Project,
+): string {
+  const scopes = Object.entries(importMap.scopes)
+    .filter(([scope]) => !scope.startsWith(OURS))
+    .map(([scope, names]) => [scope, withoutOurs(names)]);
   return JSON.stringify({
-    imports: { [OURS]: null, [PUBLIC]: PUBLIC },
-    scopes: { [OURS]: { [OURS]: OURS }, [entry]: { [role]: role } },
+    imports: {
+      ...withoutOurs(importMap.imports),
+      ...{ [OURS]: null, [PUBLIC]: PUBLIC },
+    },
+    scopes: {
+      ...Object.fromEntries(scopes),
+      ...{ [OURS]: { [OURS]: OURS }, [entry]: { [role]: role } },
+    },
   });
+}
+
+/** An address is not looked up again: whoever could name one of ours would have it. */
+function withoutOurs(
+  names: Readonly<Record<string, string | null>>,
+): Record<string, string | null> {
+  const entries = Object.entries(names).flatMap(([name, address]) => {
+    if (address === null || address === PUBLIC) return [[name, address]];
+    if (address.startsWith(OURS)) return [[name, null]];
+    // A directory above ours, all but ours.
+    return name.endsWith("/") && OURS.startsWith(address)
+      ? [[name, address], [name + OURS.slice(address.length), null]]
+      : [[name, address]];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Where the import map is: in the command line, or, where that cannot be, in a file. */
+function placeOfMap(map: string, role: Role, { directory }: Project): string {
+  if (directory === undefined) return dataUrl("json", map);
+  const path = `${directory}/${role.slice(1)}.json`;
+  try {
+    Deno.writeTextFileSync(path, map, { createNew: true });
+  } catch (error) {
+    // That of the process before: it says the same.
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  return path;
 }
 
 /**

@@ -63,9 +63,19 @@ function partOf(path: string): string {
 /** Which folders each folder may import from, beside itself. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   posix: [],
-  service: ["posix"],
-  child: ["service", "posix", "src/program.ts", "src/permissions.ts"],
-  model: ["child", "service", "posix", "src/program.ts", "src/permissions.ts"],
+  service: ["posix", "src/project.ts"],
+  child: [
+    ...["service", "posix", "src/program.ts", "src/permissions.ts"],
+    "src/project.ts",
+  ],
+  model: [
+    "child",
+    "service",
+    "posix",
+    "src/program.ts",
+    "src/permissions.ts",
+    "src/project.ts",
+  ],
   server: ["model", "child", "posix"],
   control: ["server", "model", "posix"],
   client: ["posix", "src/program.ts", "src/permissions.ts"],

@@ -14,7 +14,6 @@ import {
   readProcFile,
 } from "../posix/proc.ts";
 import { isListening, ownAddress, peerAddress } from "../posix/sockets.ts";
-import { internals } from "./internals.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */
 const PATIENCE = 500;
@@ -53,7 +52,9 @@ export class Leftovers {
 
   /** Notes what there is; to be made before the module is loaded. */
   constructor() {
-    this.#runtime = internals.core;
+    // deno-lint-ignore no-explicit-any
+    const runtime = Deno as any;
+    this.#runtime = runtime[runtime.internal].core;
     startSignalThread();
     this.#descriptors = descriptors();
     this.#threads = new Set(listProcDirectory("/proc/self/task"));

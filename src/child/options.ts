@@ -8,6 +8,7 @@
 import { read } from "../posix/io.ts";
 import { grantKind } from "../permissions.ts";
 import { exitNow } from "../posix/forking.ts";
+import { NO_PROJECT } from "../project.ts";
 import type { ServiceChoice } from "../service/load.ts";
 import type { ProgramChoice } from "../service/program.ts";
 import type { Sandbox } from "./sandbox_level.ts";
@@ -37,12 +38,21 @@ const STDIN = 0;
  * Writes the options as one argument.
  *
  * @param options How to serve.
- * @returns JSON; without the program.
+ * @returns JSON; without the program, and of a project what a process still needs when it has started.
  */
 export function encodeOptions(options: ChildOptions): string {
-  return "program" in options.service
-    ? JSON.stringify({ ...options, service: { program: null } })
-    : JSON.stringify(options);
+  const { service } = options;
+  if ("program" in service) {
+    return JSON.stringify({ ...options, service: { program: null } });
+  }
+  if (!("module" in service) || !service.project) {
+    return JSON.stringify(options);
+  }
+  const { module, project: { roots } } = service;
+  return JSON.stringify({
+    ...options,
+    service: { module, project: { ...NO_PROJECT, roots } },
+  });
 }
 
 /**
@@ -93,9 +103,11 @@ function receiveProgram(): ProgramChoice {
  * @returns Absolute paths; none where no handler serves.
  */
 export function rootsOf(service: ServiceChoice): string[] {
-  return "module" in service
-    ? [decodeURIComponent(new URL(".", service.module).pathname)]
-    : [];
+  if (!("module" in service)) return [];
+  const { module, project } = service;
+  return project
+    ? [...project.roots]
+    : [decodeURIComponent(new URL(".", module).pathname)];
 }
 
 /**
@@ -125,7 +137,14 @@ export function ungranted(
   return paths.filter((path) => !granted.some((root) => isWithin(path, root)));
 }
 
-function isWithin(path: string, root: string): boolean {
+/**
+ * Whether a path is another one, or below it.
+ *
+ * @param path An absolute path.
+ * @param root Another one.
+ * @returns Whether it is; what links lead to does not count.
+ */
+export function isWithin(path: string, root: string): boolean {
   const [inner, outer] = [path, root].map((it) => it.replace(/\/*$/, "/"));
   return inner!.startsWith(outer!);
 }

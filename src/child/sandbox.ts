@@ -80,7 +80,8 @@ export function prepareFence(
  * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
  *
  * @param options How this process, or the children of this zygote, serve.
- * @param role What this process does.
+ * @param role `isZygote`: whether this process forks those that serve; `isParked`: whether its other threads
+ *   do nothing any more.
  * @returns The sandbox.
  * @throws {SandboxError} When a person asked for what the system refuses.
  * @throws {Error} When it cannot be whom a person asked for.
@@ -127,9 +128,9 @@ export function enterSandbox(
 
 /** The process that enters a sandbox. */
 export interface Role {
-  /** Whether it forks those that serve. */
+  /** Whether it is a zygote. */
   readonly isZygote: boolean;
-  /** Whether its other threads do nothing any more. */
+  /** Whether its other threads are parked. */
   readonly isParked?: boolean;
 }
 

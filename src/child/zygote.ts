@@ -48,7 +48,6 @@ import {
   decodeHandover,
   encodeReport,
   HANDOVER_SIZE,
-  LOADING,
   type Report,
 } from "./wire.ts";
 
@@ -147,7 +146,7 @@ async function loadWithoutLeftovers(
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module is to write what a later start runs
   const leftovers = new Leftovers();
-  tell(channel.number, step(LOADING));
+  tell(channel.number, step("loading the module"));
   const service = await loadModule(options);
   const left = await leftovers.find();
   if (left === undefined) return service;

@@ -4,8 +4,13 @@
  * @module
  */
 import { pathToFileURL } from "node:url";
+import type { ChildOptions } from "../child/options.ts";
 import { reasonOf } from "../posix/reason.ts";
+import { absolute } from "./paths.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
+
+/** What processes are told of the handler that they serve with. */
+export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;
 
 /**
  * The handler's module.
@@ -21,22 +26,24 @@ export async function findHandler(
 ): Promise<string> {
   const info = await Deno.stat(path).catch((error: Error) => error);
   if (info instanceof Error || !info.isFile) {
-    throw new UserError(`Cannot use handler "${path}": ${obstacle(info)}`);
+    throw new UserError(
+      `Cannot use handler "${path}": ${obstacle(info, absolute(path))}`,
+    );
   }
   if (Deno.build.standalone) refuseForCompiled(path, grants);
   return pathToFileURL(await Deno.realPath(path)).href;
 }
 
 /** Why there is no file to load. */
-function obstacle(info: Deno.FileInfo | Error): string {
+function obstacle(info: Deno.FileInfo | Error, tried: string): string {
   if (!(info instanceof Error)) return "it is no file: give a module";
   return info instanceof Deno.errors.NotFound
-    ? "no such file: check the path"
+    ? `no such file as "${tried}": check the path`
     : `${reasonOf(info)}: give one that you may read`;
 }
 
 function refuseForCompiled(path: string, grants: readonly string[]): void {
-  if (/\.[cm]?tsx?$/.test(path)) {
+  if (/\.([cm]?tsx?|jsx|json|wasm)$/.test(path)) {
     throw new UserError(
       `Cannot use handler "${path}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${path}\``,
       EXIT_USAGE,
@@ -54,6 +61,28 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
     `Cannot grant "${scoped}": a compiled server can grant whole kinds only: give ${
       scoped.split("=", 1)
     }, or run from source`,
+    EXIT_USAGE,
+  );
+}
+
+/**
+ * Refuses what a person says of a project where none is looked at.
+ *
+ * @param options What was said.
+ * @throws {UserError} When something was.
+ */
+export function refuseProject(
+  { config, unstable }: {
+    readonly config?: string | undefined;
+    readonly unstable?: readonly string[] | undefined;
+  },
+): void {
+  if (unstable === undefined && (config === undefined || config === "none")) {
+    return;
+  }
+  const option = unstable === undefined ? "--config" : "--unstable";
+  throw new UserError(
+    `Cannot use ${option}: a compiled server knows no projects: say it to \`deno bundle\`, or run from source`,
     EXIT_USAGE,
   );
 }

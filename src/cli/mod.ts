@@ -23,7 +23,22 @@ export function run(
   args: readonly string[],
   name: Program = "mpserv",
 ): Promise<void> {
+  standWhereThePersonDoes();
   return finish(async () => await (await understand(args, name))() ?? 0);
+}
+
+/** Where our `deno.json` is, in which `deno task` runs what it runs. */
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** A person's paths are relative to where `deno task` was typed, which it says in a variable. */
+function standWhereThePersonDoes(): void {
+  try {
+    if (Deno.build.standalone || `${Deno.cwd()}/` !== ROOT) return;
+    const typedIn = Deno.env.get("INIT_CWD");
+    if (typedIn !== undefined) Deno.chdir(typedIn);
+  } catch {
+    // One of them is gone, or another user's: relative paths stay those of here.
+  }
 }
 
 /**

@@ -6,33 +6,61 @@
  */
 import { fileURLToPath } from "node:url";
 
-/** `from "./x.ts"`, `import "./x.ts"`, `import("./x.ts")`; a name that is computed cannot be seen. */
-const IMPORT =
-  /\b(?:from|import)\s*\(?\s*(?:"((?:\.|\/|file:)[^"\n]*)"|'((?:\.|\/|file:)[^'\n]*)')/g;
+/** `from "./x.ts"`, `import "./x.ts"`, `import("./x.ts")`, `require("./x.cjs")`; a name that is computed cannot be seen. */
+const IMPORT = /\b(?:from|import|require)\s*\(?\s*(?:"([^"\n]+)"|'([^'\n]+)')/g;
 
 /** What the files hold, by path; null where one is imported and not there. */
-export type ModuleFiles = ReadonlyMap<string, string | null>;
+export type ModuleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer> | null>;
+
+/** What a module is made of. */
+export interface Modules {
+  /** Its files, the module's own first. */
+  readonly files: ModuleFiles;
+  /** The URLs of what is no file: `npm:chalk@5`, `node:fs`. */
+  readonly others: readonly string[];
+}
+
+/** Where an import leads; null when nobody knows. */
+export type Resolve = (specifier: string, referrer: string) => string | null;
+
+/** Only what has imports in it is read for them. */
+const CODE = /\.[cm]?[jt]sx?$/;
 
 /**
  * Reads a module and all that it imports from files, and they in turn.
  *
  * @param entry The module's URL, `file:`.
- * @returns The entry first.
+ * @param resolve Where an import leads.
+ * @returns What it is made of.
  */
-export function readModuleFiles(entry: string): ModuleFiles {
-  const files = new Map<string, string | null>();
+export function readModuleFiles(entry: string, resolve: Resolve): Modules {
+  const files = new Map<string, Uint8Array<ArrayBuffer> | null>();
+  const others = new Set<string>();
   const urls = [entry];
   for (let url; (url = urls.shift()) !== undefined;) {
-    const path = fileURLToPath(url);
-    if (files.has(path)) continue;
-    const text = readFile(path);
-    files.set(path, text);
-    for (const [, double, single] of (text ?? "").matchAll(IMPORT)) {
-      const imported = URL.parse(double ?? single ?? "", url);
-      if (imported?.protocol === "file:") urls.push(imported.href);
+    const path = pathOf(url);
+    if (path === null || files.has(path)) continue;
+    const bytes = readFile(path);
+    files.set(path, bytes);
+    if (!bytes || !CODE.test(path)) continue;
+    const text = new TextDecoder().decode(bytes);
+    for (const [, double, single] of text.matchAll(IMPORT)) {
+      const imported = resolve(double ?? single ?? "", url);
+      if (imported?.startsWith("file:")) urls.push(imported);
+      else if (imported) others.add(imported);
     }
   }
-  return files;
+  return { files, others: [...others] };
+}
+
+/**
+ * Reads files.
+ *
+ * @param paths Which.
+ * @returns What they hold.
+ */
+export function readFiles(paths: readonly string[]): ModuleFiles {
+  return new Map(paths.map((path) => [path, readFile(path)]));
 }
 
 /**
@@ -44,12 +72,27 @@ export function readModuleFiles(entry: string): ModuleFiles {
  */
 export function sameFiles(a: ModuleFiles, b: ModuleFiles): boolean {
   return a.size === b.size &&
-    [...a].every(([path, text]) => b.has(path) && b.get(path) === text);
+    [...a].every(([path, bytes]) =>
+      b.has(path) && isSame(bytes, b.get(path) ?? null)
+    );
 }
 
-function readFile(path: string): string | null {
+function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function pathOf(url: string): string | null {
   try {
-    return Deno.readTextFileSync(path);
+    return fileURLToPath(url);
+  } catch {
+    return null; // on another machine, or with a slash in a name
+  }
+}
+
+function readFile(path: string): Uint8Array<ArrayBuffer> | null {
+  try {
+    return Deno.readFileSync(path);
   } catch {
     return null; // whoever loads it is told why
   }

@@ -30,6 +30,8 @@ export interface Spec<T> {
   readonly choices: readonly string[] | undefined;
   /** What a shell can complete it with. */
   readonly hint: Hint | undefined;
+  /** Whether an option `--name` can be typed as `--name-VALUE`. */
+  readonly isFamily: boolean;
   /** Whether an operand must be typed. */
   readonly isRequired: boolean;
   /** The heading in the help. */
@@ -59,6 +61,7 @@ const PLAIN = {
   shown: undefined,
   choices: undefined,
   hint: undefined,
+  isFamily: false,
   isRequired: false,
   group: "Options",
 };

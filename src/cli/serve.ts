@@ -8,6 +8,7 @@ import type { Sandbox } from "../child/sandbox_level.ts";
 import type { Inheritance } from "../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
+import { endRuntimes } from "../model/runtime.ts";
 import { StartError } from "../model/start_error.ts";
 import { endEarlyZygote } from "../model/zygote_process.ts";
 import { grantKind } from "../permissions.ts";
@@ -35,6 +36,7 @@ import type { ServiceChoice } from "../service/load.ts";
 import { checkAdmission, gateOptions } from "./admission_options.ts";
 import { hintAtFilter } from "./filter_hint.ts";
 import { inFull } from "./service_options.ts";
+import type { HandlerOptions } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { asksForStanding } from "./process_options.ts";
 import { resolveSandbox } from "./sandbox.ts";
@@ -57,6 +59,16 @@ const STDERR = 2;
  * @throws {UserError} When it cannot serve; the message says why.
  */
 export async function serve(options: ServeOptions): Promise<number> {
+  try {
+    return await serveAll(options);
+  } finally {
+    if (options.handler !== undefined) {
+      (await import("./project.ts")).removeProjects();
+    }
+  }
+}
+
+async function serveAll(options: ServeOptions): Promise<number> {
   setProcessName("mpserv");
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
   const manager = takeManagerVariables();
@@ -64,7 +76,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const proxies = await proxiesOf(options);
   await using code = await watchedCode(options);
   const { sandbox, warning } = resolveSandbox(options, options);
-  const child = await childOptions(options, code, sandbox);
+  const project = code ? null : await projectOf(options);
+  const child = await childOptions(options, code ?? project, sandbox);
   using inheritance = await inherit(options);
   using listener = inheritance?.listener ?? await listen(options, manager);
   setDelay(options, listener);
@@ -79,18 +92,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const server = new Server({
     listener,
     model: (watcher, events) => {
-      const start = (service: ServiceChoice, events: ModelEvents) =>
+      const start = (own: Partial<ChildOptions>, events: ModelEvents) =>
         startModel(
-          { ...options, child: { ...child, service } },
+          { ...options, child: { ...child, ...own } },
           watcher,
           events,
         );
-      return code?.serve(
-        (module, events) => start({ module }, events),
-        events,
-        log.logger,
-      ) ??
-        start(child.service, events);
+      return code?.serve(start, events, log.logger) ?? start({}, events);
     },
     gate: { ...gateOptions(options), proxies },
     drainTimeout: options.drainTimeout,
@@ -178,25 +186,51 @@ async function takePlace(inheritance: Inheritance, log: Log): Promise<void> {
 
 /** With `--watch`, the handler's code as it is at this moment, and from then on. */
 async function watchedCode(
-  { watch, handler, grant }: ServeOptions,
+  { watch, handler, grant = [], ...options }: ServeOptions,
 ): Promise<WatchedHandler | undefined> {
   if (!watch || handler === undefined) return undefined;
   const { WatchedHandler } = await import("./watch.ts");
-  return await WatchedHandler.open(handler, grant ?? []);
+  return await WatchedHandler.open(handler, {
+    ...options,
+    grants: grant.map(inFull),
+  });
+}
+
+/** The handler, and the project in which it runs; null where another service does. */
+async function projectOf(
+  { handler, grant, ...options }: ServeOptions,
+): Promise<HandlerOptions | null> {
+  if (handler === undefined) return null;
+  const { findHandler, refuseProject } = await import("./handler.ts");
+  const module = await findHandler(handler, grant ?? []);
+  const grants = (grant ?? []).map(inFull);
+  if (Deno.build.standalone) {
+    refuseProject(options);
+    return { service: { module }, grants };
+  }
+  const { findProject } = await import("./project.ts");
+  const project = await findProject(handler, module, {
+    ...options,
+    grants,
+  });
+  return {
+    service: { module, project },
+    grants: [...grants, ...project.grants],
+  };
 }
 
 async function childOptions(
   options: ServeOptions,
-  code: WatchedHandler | undefined,
+  handler: HandlerOptions | null,
   sandbox: Sandbox,
 ): Promise<ChildOptions> {
   const { idleTimeout, firstByteTimeout, grant, program } = options;
   const kinds = grant?.map(grantKind) ?? [];
   return {
-    service: code ? { module: code.module } : await chooseService(options),
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
-    grants: program ? [] : (grant ?? []).map(inFull), // a program has its variables already, and no Deno in it
+    // A program has its variables already, and no Deno in it.
+    ...handler ?? { service: await ownService(options), grants: [] },
     standing: await chooseStanding(options),
     sandbox,
     // Only these can start processes.
@@ -205,15 +239,11 @@ async function childOptions(
   };
 }
 
-async function chooseService(options: ServeOptions): Promise<ServiceChoice> {
-  const { program, handler, grant, service } = options;
-  if (program !== undefined) {
-    const { resolveProgram } = await import("./program.ts");
-    return { program: resolveProgram(program, options) };
-  }
-  if (handler === undefined) return { name: service };
-  const { findHandler } = await import("./handler.ts");
-  return { module: await findHandler(handler, grant ?? []) };
+async function ownService(options: ServeOptions): Promise<ServiceChoice> {
+  const { program, service } = options;
+  if (program === undefined) return { name: service };
+  const { resolveProgram } = await import("./program.ts");
+  return { program: resolveProgram(program, options) };
 }
 
 /** Users, limits and so on are looked up where one of them was asked for. */
@@ -231,13 +261,24 @@ async function start(
   try {
     return await server.start();
   } catch (error) {
+    if (handler !== undefined) await endRuntimes(); // of what is written for them they would say that it is gone
     const { message } = error as Error;
     throw new UserError(
       error instanceof StartError && error.failure === "handler"
-        ? `Cannot use handler "${handler}": ${message}`
+        ? `Cannot use handler "${handler}": ${message}${hintAtBundle(message)}`
         : `Cannot serve with --model ${model}: ${message}`,
     );
   }
+}
+
+/** What a compiled server cannot load is known by Deno's words for it. */
+function hintAtBundle(message: string): string {
+  const isOfImport = /import|module|specifier|\b(npm|jsr|https?):/i.test(
+    message,
+  );
+  return Deno.build.standalone && isOfImport
+    ? ": a compiled server takes JavaScript that imports files alone: put all into one with `deno bundle -o handler.js`"
+    : "";
 }
 
 async function listen(

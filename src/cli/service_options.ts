@@ -10,7 +10,15 @@ import {
   type PermissionKind,
 } from "../permissions.ts";
 import { SERVICE_NAMES, STDERR_CHOICES } from "../service/load.ts";
-import { choice, flag, group, option, or, type Values } from "./options.ts";
+import {
+  choice,
+  flag,
+  group,
+  named,
+  option,
+  or,
+  type Values,
+} from "./options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
 /** The table. */
@@ -28,6 +36,20 @@ export const SERVICE = group("What serves", {
   watch: flag(
     "when the handler's code changes, serve new connections with the new code",
   ),
+  config: named(
+    "<file>",
+    "the handler's deno.json, or none; without it the nearest one",
+    "--config",
+    "file",
+  ),
+  unstable: {
+    ...option(
+      "<name>",
+      "an unstable API of Deno's for handlers, such as kv; also --unstable-kv",
+      readUnstable,
+    ),
+    isFamily: true,
+  },
   grant: option(
     "<list>",
     "what a handler may do, such as net,read=/srv; env=NAME: for a program, too",
@@ -48,6 +70,14 @@ export type ServiceOptions = Values<typeof SERVICE>;
 
 /** A program's command line. */
 export type ProgramWords = readonly [string, ...string[]];
+
+/** One more name; the option can be given again. */
+function readUnstable(text: string, before: string[] | undefined): string[] {
+  if (/^[a-z]+(-[a-z0-9]+)*$/.test(text)) return [...before ?? [], text];
+  throw new RangeError(
+    `Cannot use the unstable API "${text}": give a name, such as kv`,
+  );
+}
 
 /** `net=a:1,read=/srv` as a list; a value may hold commas only by being given twice. */
 function readGrants(text: string, before: string[] | undefined): string[] {
@@ -105,6 +135,12 @@ export function checkService(
   if (options.watch && options.handler === undefined) {
     refuse(
       "Cannot use --watch without --handler: nothing else has code to watch",
+    );
+  }
+  for (const name of ["config", "unstable"] as const) {
+    if (options.handler !== undefined || options[name] === undefined) continue;
+    refuse(
+      `Cannot use --${name} without --handler: nothing else is a project of Deno's`,
     );
   }
   const program = checkProgram(options, words, typed);

@@ -26,8 +26,8 @@ export class Snapshot {
     try {
       // Whoever `--user` names may load what is imported late; the names above are nobody's secret.
       Deno.chmodSync(this.#root, 0o711);
-      for (const [path, text] of files) {
-        if (text !== null) this.#copy(path, text);
+      for (const [path, bytes] of files) {
+        if (bytes !== null) this.#copy(path, bytes);
       }
       for (const directory of new Set([...files.keys()].map(dirname))) {
         this.#linkRest(directory);
@@ -45,7 +45,17 @@ export class Snapshot {
    * @returns The copy's.
    */
   urlOf(url: string): string {
-    return pathToFileURL(join(this.#root, fileURLToPath(url))).href;
+    return pathToFileURL(this.pathOf(fileURLToPath(url))).href;
+  }
+
+  /**
+   * Where a file is in here.
+   *
+   * @param path Its own path.
+   * @returns That of its copy, or of what leads to it.
+   */
+  pathOf(path: string): string {
+    return join(this.#root, path);
   }
 
   /**
@@ -63,11 +73,11 @@ export class Snapshot {
     Deno.removeSync(this.#root, { recursive: true });
   }
 
-  #copy(path: string, text: string): void {
+  #copy(path: string, bytes: Uint8Array): void {
     const copy = join(this.#root, path);
     Deno.mkdirSync(dirname(copy), { recursive: true });
     const mode = (Deno.statSync(path).mode ?? 0o644) & 0o777;
-    Deno.writeTextFileSync(copy, text, { mode: mode | 0o400 });
+    Deno.writeFileSync(copy, bytes, { mode: mode | 0o400 });
   }
 
   #linkRest(directory: string): void {

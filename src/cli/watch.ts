@@ -5,18 +5,20 @@
  *
  * @module
  */
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { Generations } from "../model/generations.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import { StartError } from "../model/start_error.ts";
-import { findHandler } from "./handler.ts";
+import { findHandler, type HandlerOptions, refuseProject } from "./handler.ts";
 import type { Log } from "./log.ts";
 import {
   type ModuleFiles,
+  readFiles,
   readModuleFiles,
   sameFiles,
 } from "./module_files.ts";
+import { findProject, type ProjectOptions, readProject } from "./project.ts";
 import { Snapshot } from "./snapshot.ts";
 
 /** How long files must be left alone before they are read, in milliseconds: editors write in steps. */
@@ -24,9 +26,9 @@ const QUIET = 100;
 /** How long after processes could not be started for good code it is tried again, in milliseconds. */
 const RETRY = 1_000;
 
-/** Starts a model whose processes load a module. */
+/** Starts a model whose processes load a handler. */
 export type StartModel = (
-  module: string,
+  handler: HandlerOptions,
   events: ModelEvents,
 ) => Promise<ChosenModel>;
 
@@ -34,18 +36,22 @@ export type StartModel = (
 export class WatchedHandler implements AsyncDisposable {
   readonly #path: string;
   readonly #url: string;
+  readonly #options: ProjectOptions;
   /** As they were when they were last loaded, well or not. */
   #files: ModuleFiles;
   /** Of the code that serves. */
   #snapshot: Snapshot;
+  /** How the code of each is served with. */
+  readonly #prepared = new WeakMap<Snapshot, HandlerOptions>();
   #watcher: Deno.FsWatcher | undefined;
   #watching: Promise<void> | undefined;
   #stopped = false;
 
-  private constructor(path: string, url: string) {
+  private constructor(path: string, url: string, options: ProjectOptions) {
     this.#path = path;
     this.#url = url;
-    this.#files = readModuleFiles(url);
+    this.#options = options;
+    this.#files = readHandler(url, options);
     this.#snapshot = new Snapshot(this.#files);
   }
 
@@ -53,16 +59,23 @@ export class WatchedHandler implements AsyncDisposable {
    * Finds a handler, and keeps its code.
    *
    * @param path What was typed.
-   * @param grants Permissions that it keeps.
+   * @param options What a person said of it.
    * @returns The handler, to be closed.
    * @throws {UserError} When it cannot be used.
    */
   static async open(
     path: string,
-    grants: readonly string[],
+    options: ProjectOptions,
   ): Promise<WatchedHandler> {
-    const url = await findHandler(path, grants);
-    return new WatchedHandler(path, url);
+    const url = await findHandler(path, options.grants);
+    const handler = new WatchedHandler(path, url, options);
+    try {
+      await handler.#prepare(handler.#snapshot);
+      return handler;
+    } catch (error) {
+      handler.#snapshot.remove();
+      throw error;
+    }
   }
 
   /**
@@ -81,7 +94,7 @@ export class WatchedHandler implements AsyncDisposable {
   ): Promise<ChosenModel> {
     const start = (snapshot: Snapshot) =>
       startModel(
-        snapshot.urlOf(this.#url),
+        this.#prepared.get(snapshot)!,
         withOriginalPlaces(events, snapshot),
       );
     const first = await start(this.#snapshot);
@@ -97,9 +110,14 @@ export class WatchedHandler implements AsyncDisposable {
     this.#snapshot.remove();
   }
 
-  /** The URL of the module that children load. */
-  get module(): string {
-    return this.#snapshot.urlOf(this.#url);
+  /** What children serve with. */
+  get service(): HandlerOptions["service"] {
+    return this.#prepared.get(this.#snapshot)!.service;
+  }
+
+  /** What they are granted. */
+  get grants(): HandlerOptions["grants"] {
+    return this.#prepared.get(this.#snapshot)!.grants;
   }
 
   /** Stops watching. */
@@ -107,6 +125,42 @@ export class WatchedHandler implements AsyncDisposable {
     this.#stopped = true;
     this.#watcher?.close();
     this.#watcher = undefined;
+  }
+
+  /** Finds out how processes load a snapshot: as the project itself would be, which has its packages then. */
+  async #prepare(snapshot: Snapshot): Promise<void> {
+    const { grants } = this.#options;
+    const module = snapshot.urlOf(this.#url);
+    if (Deno.build.standalone) {
+      refuseProject(this.#options);
+      this.#prepared.set(snapshot, { service: { module }, grants });
+      return;
+    }
+    const options = this.#options;
+    await findProject(this.#path, this.#url, options);
+    const { config } = options;
+    const project = await findProject(this.#path, module, {
+      ...options,
+      config: config === undefined || config === "none"
+        ? config
+        : snapshot.pathOf(resolve(config)),
+    });
+    this.#prepared.set(snapshot, {
+      service: { module, project },
+      grants: [
+        ...grants.flatMap((grant) => [grant, ...copiedGrant(grant, snapshot)]),
+        ...project.grants,
+      ],
+    });
+  }
+
+  /** The files as they are; while their configuration cannot be understood, those that were there. */
+  #readAgain(): ModuleFiles {
+    try {
+      return readHandler(this.#url, this.#options);
+    } catch {
+      return readFiles([...this.#files.keys()]);
+    }
   }
 
   async #watch(
@@ -146,7 +200,7 @@ export class WatchedHandler implements AsyncDisposable {
     const changed = Promise.withResolvers<ModuleFiles | null>();
     const end = performance.now() + latest;
     const look = () => {
-      const files = readModuleFiles(this.#url);
+      const files = this.#readAgain();
       const isLate = performance.now() > end;
       if (isLate || !sameFiles(files, this.#files)) changed.resolve(files);
       else if (latest !== Infinity) wait(); // looks until it is late
@@ -179,6 +233,7 @@ export class WatchedHandler implements AsyncDisposable {
     let next: Snapshot | undefined;
     try {
       const made = next = new Snapshot(this.#files);
+      await this.#prepare(made);
       if (this.#stopped) {
         made.remove();
         return true;
@@ -197,7 +252,8 @@ export class WatchedHandler implements AsyncDisposable {
       return true;
     } catch (error) {
       const { message } = error as Error;
-      const why = next?.originalPlaces(message) ?? message;
+      const why = (next?.originalPlaces(message) ?? message)
+        .replace(/^Cannot use handler ".*?": /, "");
       next?.remove();
       log.warn("handler not reloaded: the old code goes on serving", {
         handler,
@@ -206,6 +262,25 @@ export class WatchedHandler implements AsyncDisposable {
       return error instanceof StartError && error.failure === "handler";
     }
   }
+}
+
+function readHandler(url: string, options: ProjectOptions): ModuleFiles {
+  return Deno.build.standalone
+    ? readModuleFiles(url, resolvePath).files
+    : readProject(url, options).files;
+}
+
+/** A compiled server knows files alone. */
+function resolvePath(specifier: string, referrer: string): string | null {
+  return /^(\.{0,2}\/|file:)/.test(specifier)
+    ? URL.parse(specifier, referrer)?.href ?? null
+    : null;
+}
+
+/** Who may read or write a file may do so where a module finds it beside itself. */
+function copiedGrant(grant: string, snapshot: Snapshot): string[] {
+  const [, kind, path] = /^(read|write)=(.+)$/.exec(grant) ?? [];
+  return path === undefined ? [] : [`${kind}=${snapshot.pathOf(path)}`];
 }
 
 /** Nearest first, of a file that is imported and has no directory yet. */

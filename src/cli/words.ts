@@ -65,7 +65,7 @@ export function readWords<O extends Specs, A extends Specs>(
     else if (STANDARD.version.includes(word)) asked = "version";
     else if (STANDARD.help.includes(word)) asked ??= "help";
     else {
-      const [flag, value] = split(word);
+      const [flag, value] = splitFamily(word, options) ?? split(word);
       const name = nameOf(flag);
       const spec = Object.hasOwn(options, name) ? options[name] : undefined;
       if (spec === undefined || (spec.value === undefined && value !== null)) {
@@ -163,6 +163,19 @@ function isLong(flag: string): boolean {
 function split(word: string): [flag: string, value: string | null] {
   const at = isLong(word) ? word.indexOf("=") : -1;
   return at < 0 ? [word, null] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** `--unstable-kv` in two; null where it is none of a family. */
+function splitFamily(
+  word: string,
+  options: Specs,
+): [flag: string, value: string] | null {
+  for (const [name, { isFamily }] of Object.entries(options)) {
+    const start = `${flagOf(name)}-`;
+    if (!isFamily || !word.startsWith(start)) continue;
+    return [flagOf(name), word.slice(start.length)];
+  }
+  return null;
 }
 
 /** What stands in a table for an option; no name does for what no option looks like. */

@@ -6,6 +6,7 @@
 import { type ChildOptions, grantsToLoad } from "../child/options.ts";
 import { permissionFlags } from "../permissions.ts";
 import { type CommandLine, roleCommand } from "../program.ts";
+import type { Project } from "../project.ts";
 import {
   EAGER_V8_FLAGS,
   LIMITED_V8_FLAGS,
@@ -30,6 +31,7 @@ export function childCommand(
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
     isClosed: "module" in service,
+    project: projectOf(options),
   });
 }
 
@@ -49,5 +51,10 @@ export function zygoteCommand(
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: [...ZYGOTE_V8_FLAGS, ...(isHandler ? [] : EAGER_V8_FLAGS)],
     isClosed: isHandler,
+    project: projectOf(options),
   });
+}
+
+function projectOf({ service }: ChildOptions): Project | undefined {
+  return "module" in service ? service.project : undefined;
 }

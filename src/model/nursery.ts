@@ -5,7 +5,6 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
-import { exited } from "../child/tell.ts";
 import type { Handover, Report } from "../child/wire.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
@@ -29,8 +28,6 @@ export interface NurseryEvents {
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** `took` of a program, `exited` or `failed`, from the zygote; or `exited` of a child that we adopted. */
   report(zygote: Zygote, report: Report): void;
-  /** Whether nothing more is to be heard of what was handed over. */
-  hasSaidAll(id: number): boolean;
   /** What was handed to this zygote and not taken must go to another. */
   gone(zygote: Zygote): void;
   /** Descriptors can be handed over (again). */
@@ -299,9 +296,7 @@ export class Nursery {
         if (zygote.isReady) break;
         return this.#cannotFork(StartError.of(report));
       case "took":
-        break;
-      case "exited": // a child said before its end what it had to say
-        if (!this.#events.hasSaidAll(report.id)) zygote.readReports();
+      case "exited":
     }
     this.#pass(zygote, report);
   }
@@ -346,7 +341,8 @@ export class Nursery {
       if (from !== zygote) continue;
       this.#orphans.adopt(pid, (status) => {
         zygote.readReports(); // what it said before it went comes first
-        this.#pass(zygote, exited(id, pid, status));
+        const kind = "exited";
+        this.#pass(zygote, { kind, id, pid, outcome: null, status });
       });
     }
     this.#orphans.sweep();

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { LOADING } from "../child/wire.ts";
 import { StartError } from "./start_error.ts";
 
 /** How long one step may take, in milliseconds. */
@@ -72,10 +71,8 @@ export class Progress {
     clearTimeout(this.#timer);
     const late = () => {
       const seconds = (MOST + GRACE) / 1000;
-      const error = this.#step === LOADING
-        ? new StartError(`it is still loading after ${seconds} s`, "handler")
-        : new StartError(`a process is still ${this.#step} after ${seconds} s`);
-      this.failed(error);
+      const why = `a process is still ${this.#step} after ${seconds} s`;
+      this.failed(new StartError(why));
     };
     this.#timer = setTimeout(late, MOST + GRACE);
   }

@@ -10,7 +10,7 @@ import { ProcessHandle } from "../posix/pidfd.ts";
 import { type CommandLine, runtimeEnvironment } from "../program.ts";
 
 /** Processes that the runtime started and will reap itself. */
-const running = new Set<number>();
+const running = new Map<number, Deno.ChildProcess>();
 
 /**
  * Notes a process of `Deno.Command`: where this process inherits others' children (`orphans.ts`), nobody
@@ -20,9 +20,27 @@ const running = new Set<number>();
  * @returns The same.
  */
 export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
-  running.add(process.pid);
+  running.set(process.pid, process);
   void process.status.then(() => running.delete(process.pid));
   return process;
+}
+
+/**
+ * Ends every process that is left, such as one that was only starting when another one could not: what it would
+ * say is said already.
+ *
+ * @returns Resolves when none is left.
+ */
+export async function endRuntimes(): Promise<void> {
+  const left = [...running.values()];
+  for (const process of left) {
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  }
+  await Promise.all(left.map(({ status }) => status));
 }
 
 /**

@@ -13,12 +13,12 @@ import {
 import { guard } from "./warden.ts";
 import type { RuntimeProcess } from "./runtime.ts";
 import { startZygote } from "./zygote_process.ts";
-import { POLLIN } from "../posix/abi.ts";
+import { POLLHUP, POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { MOST_QUEUED, receiveUntrusted, sendFd } from "../posix/handover.ts";
 import { endWriting } from "../posix/sockets.ts";
-import { processStat } from "../posix/proc.ts";
+import { poll } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
@@ -161,8 +161,8 @@ export class Zygote {
     this.#watcher.unwatch(this.#reports.number);
     this.#reports.close();
     if (!this.isOpen) return;
-    // It has gone or is about to, as will be read in a moment: it closes one descriptor after the other.
-    if (processStat(this.pid)?.isEnding !== false) return;
+    const [ready] = poll([{ fd: this.#channel.number, events: 0 }], 0);
+    if (ready! & POLLHUP) return; // it has gone, as will be read in a moment
     this.hangUp();
     this.#events.silenced(this);
   }
@@ -175,6 +175,8 @@ export class Zygote {
       const report = received === "end" || received.fd
         ? null
         : decodeReport(received.data); // valid until the next receive
+      // What its children said, they said before it told of their end, or went (point 7 of the wire).
+      this.readReports();
       if (received === "end") return this.#leave();
       if (report) this.#events.report(this, report);
       else if (received.fd && !this.#isGuarded) this.#guard(received.fd);
@@ -196,8 +198,6 @@ export class Zygote {
   }
 
   #leave(): void {
-    this.readReports(); // what its children said, they said before it went (point 7 of the wire)
-    if (!this.#channel.isOpen) return;
     this.#watcher.unwatch(this.#channel.number);
     this.#channel.close();
     this.#events.gone(this);

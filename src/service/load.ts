@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Project } from "../project.ts";
 import type { Program, ProgramChoice } from "./program.ts";
 import type { AnyService } from "./service.ts";
 
@@ -21,11 +22,18 @@ export type ServiceName = typeof SERVICE_NAMES[number];
 export const STDERR_CHOICES = ["server", "client"] as const;
 /** One of {@linkcode STDERR_CHOICES}. */
 export type StderrChoice = typeof STDERR_CHOICES[number];
+/** A handler's module, by its URL. */
+export interface ModuleChoice {
+  /** The URL. */
+  readonly module: string;
+  /** The project that it belongs to; none in a compiled program. */
+  readonly project?: Project | undefined;
+}
 
 /** Which service to run: a built-in one, the default export of a module, or a program. */
 export type ServiceChoice =
   | { readonly name: ServiceName }
-  | { readonly module: string }
+  | ModuleChoice
   | { readonly program: ProgramChoice };
 
 /** A service that has been loaded. */
@@ -37,7 +45,7 @@ export interface LoadedService {
 }
 
 /** A service of ours, or a program: what runs no code of a person's in this process. */
-export type OwnChoice = Exclude<ServiceChoice, { readonly module: string }>;
+export type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
 
 /** Runs a person's module and returns what it exports. */
 export type LoadModule = () => Promise<{ readonly default?: unknown }>;

@@ -1,6 +1,6 @@
 /** Handlers: what they get, and what is told of one that cannot be used. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { commandEnvironment, runCommand } from "../helpers/command.ts";
 import { bundle, isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import {
@@ -35,32 +35,6 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
     /a generator as its default export/,
   ],
   ["that is empty", "", /no default export/],
-  [
-    "that never finishes loading",
-    "await new Promise(() => {});",
-    /the module has not finished loading after 10 s: /,
-  ],
-  [
-    "that spins while it loads",
-    "for (;;);",
-    /it is still loading after 12 s/,
-  ],
-  [
-    "whose timer throws while it loads",
-    "setTimeout(() => { throw new Error('late'); }); await new Promise((done) => setTimeout(done, 100));",
-    /late at [^\n]*handler\.m?[jt]s:1/,
-  ],
-  [
-    "that rejects a promise while it loads",
-    "Promise.reject(new Error('unheard')); await new Promise((done) => setTimeout(done, 100));",
-    /unheard at [^\n]*handler\.m?[jt]s:1/,
-  ],
-  ["that throws null", "throw null;", /": null\n/],
-  [
-    "that reads a file without a grant",
-    'Deno.readTextFileSync("c.json");',
-    /read access to "c\.json", which nobody granted \(--grant read\) at [^\n]*handler\.m?[jt]s:1/,
-  ],
 ];
 
 for (const [which, text, told] of UNUSABLE) {
@@ -92,6 +66,25 @@ test(
     assert.equal(result.code, 2);
   },
   { ignore: !isCompiled },
+);
+
+test(
+  "handler: a path is relative to where `deno task` was typed, and told as it was tried",
+  async () => {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["task", "--quiet", "serve", "0", "--handler", "handlers/none.ts"],
+      cwd: import.meta.dirname!,
+      env: { ...commandEnvironment(), NO_COLOR: "1" },
+    }).output();
+    assert.equal(
+      new TextDecoder().decode(stderr),
+      `error: Cannot use handler "handlers/none.ts": no such file as "${import
+        .meta
+        .dirname!}/handlers/none.ts": check the path\n`,
+    );
+    assert.equal(code, 1);
+  },
+  { ignore: isCompiled },
 );
 
 for (const path of ["/no/such/handler.ts", "/tmp", ""]) {

@@ -1,6 +1,8 @@
 /** `--watch`: new code for new connections, without a moment in which nobody listens. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { isCompiled } from "../helpers/handler_file.ts";
+import { project, telling, write } from "../helpers/project_files.ts";
 import { killNow } from "../helpers/processes.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
@@ -174,3 +176,42 @@ test("--watch: without a handler is wrong usage", async () => {
   assert.match(stderr, /^error: Cannot use --watch without --handler[^\n]+\n$/);
   assert.equal(code, 2);
 });
+
+for (const model of models()) {
+  test(
+    `--watch (${model}): the configuration is watched, and grants hold for what lies beside the code`,
+    async () => {
+      await using directory = project({
+        "deno.json": { imports: { name: "./one.js" } },
+        "one.js": 'export default "one";',
+        "two.js": 'export default "two";',
+        "data.txt": "data",
+        "other.txt": "other",
+        "src/handler.js": telling(
+          "name + Deno.readTextFileSync(file) + other",
+          'import name from "name";',
+          'const file = new URL("../data.txt", import.meta.url);',
+          "let other;",
+          'try { Deno.readTextFileSync(new URL("../other.txt", import.meta.url)); }',
+          "catch (error) { other = error.name; }",
+        ),
+      });
+      const { path } = directory;
+      await using server = await startServer({
+        model,
+        args: [
+          ...["--handler", `${path}/src/handler.js`, "--watch"],
+          ...["--grant", `read=${path}/data.txt`],
+        ],
+      });
+      assert.equal(await said(server.port), "onedataNotCapable");
+      write(path, { "deno.json": "{ half" });
+      await refused(server, /the configuration ".*deno\.json"/);
+      assert.equal(await said(server.port), "onedataNotCapable");
+      write(path, { "deno.json": { imports: { name: "./two.js" } } });
+      await reloads(server, 1);
+      assert.equal(await said(server.port), "twodataNotCapable");
+    },
+    { ignore: isCompiled },
+  );
+}

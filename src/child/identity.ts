@@ -10,7 +10,7 @@ import { read, write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { socketPair } from "../posix/sockets.ts";
 
-const libc = cLibrary("getpid");
+const { getpid } = cLibrary("getpid");
 
 // Taken before a module is loaded that may put something else in their place.
 const getRandomValues = crypto.getRandomValues.bind(crypto);
@@ -38,7 +38,7 @@ function random(): number {
  */
 export function replaceIdentity(): void {
   Object.defineProperty(Deno, "pid", {
-    get: () => libc.getpid(),
+    get: () => getpid(),
     configurable: true,
     enumerable: true,
   });

@@ -148,6 +148,24 @@ export async function generatorsOf(
   // No built-in service uses them, and where nothing has loaded them nothing has drawn from them: to
   // load them here would cost every child the renewal of `node:process`.
   if (!service.asynchronous || !mayHaveLoadedNode()) return [];
+  await meetParser();
   const { randomUUID, randomBytes } = await import("node:crypto");
   return [() => randomUUID(), () => randomBytes(4).toString("hex")];
+}
+
+/**
+ * Has the runtime's parser run once on this thread. It asks for the end of the stack then, in /proc/self/maps,
+ * and gives up the process where it may not: a child may not, whose /proc/self is none that it was granted.
+ */
+async function meetParser(): Promise<void> {
+  const { createRequire } = await import("node:module");
+  try {
+    createRequire(import.meta.url)(fileOf(import.meta.url));
+  } catch {
+    // Nothing is to be loaded.
+  }
+}
+
+function fileOf(url: string): string {
+  return decodeURIComponent(new URL(url).pathname);
 }

@@ -87,7 +87,7 @@ export class Steward {
     this.#heir = null;
     const { listener } = this.#options;
     listener.isShared = listener.isManaged;
-    this.#options.takeOverFailed();
+    if (!this.#options.server.isDraining) this.#options.takeOverFailed();
   }
 
   #status(): Answers["status"] {

@@ -17,6 +17,8 @@ const BATCH = 64;
 export interface AcceptorEvents {
   /** Whether one more connection can be had; if not, the backlog keeps it until `resume`. */
   hasRoom(): boolean;
+  /** Somebody waits, and there is no room: whether some was made. */
+  makeRoom(): boolean;
   /** A connection, the receiver's to close. */
   accepted(connection: Accepted): void;
   /** The system refused to give one; it is tried again. */
@@ -70,7 +72,10 @@ export class Acceptor {
 
   #take(most: number): void {
     for (let i = 0; i < most; i++) {
-      if (most === BATCH && !this.#events.hasRoom()) return this.#hold();
+      if (most === BATCH && !this.#events.hasRoom()) {
+        if (i > 0) return; // nobody may be there: who is, is told of again
+        if (!this.#makeRoom()) return this.#hold();
+      }
       try {
         const connection = accept(this.#listener);
         if (connection === null) return;
@@ -82,6 +87,10 @@ export class Acceptor {
         return this.#pause();
       }
     }
+  }
+
+  #makeRoom(): boolean {
+    return this.#events.makeRoom() && this.#events.hasRoom();
   }
 
   #hold(): void {

@@ -91,6 +91,15 @@ export class Gate {
   }
 
   /**
+   * Gives up a connection whose header is slow, if there is one, now or as soon as there is.
+   *
+   * @returns Whether one was given up now.
+   */
+  makeRoom(): boolean {
+    return this.#proxies?.headers.makeRoom() ?? false;
+  }
+
+  /**
    * A connection came off the backlog.
    *
    * @param connection The connection, from here on the gate's.
@@ -148,7 +157,9 @@ export class Gate {
 
   /** It takes its place among all before its client is known, and its source's after. */
   #awaitHeader(connection: Accepted, { headers }: Proxies): void {
-    const ticket = this.#admission.admitUnidentified(performance.now());
+    const admit = () => this.#admission.admitUnidentified(performance.now());
+    let ticket = admit();
+    if (ticket === "max-connections" && headers.makeRoom()) ticket = admit();
     if (typeof ticket === "string") return this.#reject(connection, ticket);
     const proxy = shown(connection);
     headers.add(connection, {

@@ -102,6 +102,7 @@ export class Server {
       hasRoom: () =>
         this.#gate.waiting + (this.#model?.waiting ?? 0) < this.#mostWaiting &&
         this.#gate.hasRoom(),
+      makeRoom: () => this.#gate.makeRoom(),
       accepted: (connection) => this.#gate.arrived(connection),
       refused: (error: PosixError) =>
         this.#events.trouble(`Cannot accept: ${error.message}`),

@@ -36,6 +36,9 @@ interface Pending {
   part: Uint8Array<ArrayBuffer>;
 }
 
+/** How long a header may take while others wait for its place, in milliseconds: a proxy sends it at once. */
+const GRACE = 1_000;
+
 /** What is seen of all connections, one after the other. */
 const seen = new Uint8Array(MAX_HEADER);
 
@@ -47,7 +50,12 @@ const seen = new Uint8Array(MAX_HEADER);
 export class HeaderReader {
   readonly #watcher: Watcher;
   readonly #limits: Countdown<number>;
+  readonly #graces: Countdown<number>;
   readonly #pending = new Map<number, Pending>();
+  /** Those that have had their grace, by descriptor, oldest first. */
+  readonly #slow = new Set<number>();
+  /** Whether the next of these is to make room. */
+  #isPressed = false;
 
   /**
    * Makes one.
@@ -61,6 +69,24 @@ export class HeaderReader {
       timeout,
       (fd) => this.#fail(fd, "it did not come in time"),
     );
+    this.#graces = new Countdown(GRACE, (fd) => {
+      this.#slow.add(fd);
+      if (this.#isPressed) this.makeRoom();
+    });
+  }
+
+  /**
+   * Gives up the connection whose header has taken longest, so that slow ones keep nobody out: now if it has
+   * had its grace, else as soon as one has.
+   *
+   * @returns Whether one was given up now.
+   */
+  makeRoom(): boolean {
+    const [slowest] = this.#slow;
+    this.#isPressed = slowest === undefined && this.#pending.size > 0;
+    if (slowest === undefined) return false;
+    this.#fail(slowest, "it was slow, and others waited for its place");
+    return true;
   }
 
   /** How many connections wait for their header. */
@@ -81,6 +107,7 @@ export class HeaderReader {
     if (!this.#pending.has(fd)) return;
     this.#watcher.watch(fd, POLLIN, () => this.#read(fd));
     this.#limits.start(fd);
+    this.#graces.start(fd);
   }
 
   /** Closes every connection that waits. */
@@ -115,6 +142,8 @@ export class HeaderReader {
   #settle(fd: number): Pending {
     const pending = this.#pending.get(fd)!;
     this.#limits.stop(fd);
+    this.#graces.stop(fd);
+    this.#slow.delete(fd);
     this.#watcher.unwatch(fd);
     this.#pending.delete(fd);
     return pending;

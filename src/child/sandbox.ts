@@ -25,7 +25,7 @@ import {
 } from "../posix/capabilities.ts";
 import { assemblePolicy, type Policy } from "../posix/syscall_filter.ts";
 import { PosixError } from "../posix/errno.ts";
-import type { Fd } from "../posix/fd.ts";
+import { type Fd, openDescriptors } from "../posix/fd.ts";
 import type { Fence } from "../posix/fence.ts";
 import { setLimit } from "../posix/limits.ts";
 import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
@@ -33,6 +33,7 @@ import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { dieWithParent, setDumpable } from "../posix/process.ts";
 import { grantKind, revokePermissions } from "../permissions.ts";
+import { descriptorTarget } from "../posix/proc.ts";
 import {
   FilterFence,
   giveUpNewPrivileges,
@@ -173,7 +174,19 @@ function enterFilters(
     }
   }
   const isProgram = "program" in service;
-  return install(defaultPolicy({ grants, isProgram, pid }), false);
+  const files = inheritedFiles();
+  return install(
+    defaultPolicy({ grants, isProgram, pid, standing, files }),
+    false,
+  );
+}
+
+/** The server's own files that this process has open, such as its log: what it was given to serve is none. */
+function inheritedFiles(): number[] {
+  return openDescriptors().filter((fd) => {
+    const target = descriptorTarget(fd);
+    return target?.startsWith("/") && !target.startsWith("/dev/");
+  });
 }
 
 /**

@@ -42,13 +42,11 @@ export const VERDICTS = {
   kill: 0x80000000,
 } as const;
 
-/** A verdict that depends on an argument. */
-export type Check =
+/** Something that an argument is. */
+export type Condition =
   & {
     /** Which argument, from 0. */
     readonly argument: number;
-    /** What becomes of the call where it holds. */
-    readonly then: number;
   }
   & (
     | {
@@ -61,6 +59,14 @@ export type Check =
       readonly has: number;
     }
   );
+
+/** A verdict that depends on arguments. */
+export type Check = Condition & {
+  /** What else must hold. */
+  readonly and?: readonly Condition[];
+  /** What becomes of the call where all of it holds. */
+  readonly then: number;
+};
 
 /** What becomes of one system call. */
 export interface Rule {
@@ -78,6 +84,8 @@ export interface Policy {
   readonly rules: readonly Rule[];
   /** Where there is no rule. */
   readonly others: number;
+  /** For calls with a number beyond all that we know, of a kernel that is newer than we are. */
+  readonly newer?: number;
   /**
    * For calls of another architecture, whose numbers mean something else; left out, they are taken for
    * this one's, which does where the numbers have no meaning there.
@@ -93,15 +101,22 @@ export interface Policy {
  * @returns An array of `struct sock_filter`.
  */
 export function assemblePolicy(
-  { rules, others, foreign }: Policy,
+  { rules, others, newer, foreign }: Policy,
   processor: Processor,
 ): Uint8Array<ArrayBuffer> {
   const numbers = systemCalls(processor);
   const program = foreign === undefined ? [] : keepForeign(foreign, processor);
   program.push([LOAD, 0, 0, NUMBER_AT]);
+  if (newer !== undefined) {
+    const next = Math.max(...numbers.values()) + 1;
+    program.push([IF_AT_LEAST, 0, 1, next], [RETURN, 0, 0, newer]);
+  }
+  const known = new Set<number>();
   for (const { call, checks = [], verdict } of rules) {
     const number = numbers.get(call);
-    if (number === undefined) continue;
+    if (number === undefined || known.has(number)) continue;
+    known.add(number);
+    if (checks.length === 0 && verdict === others) continue;
     const block = [...checks.flatMap(checkArgument), [
       RETURN,
       0,
@@ -131,10 +146,24 @@ function keepForeign(verdict: number, processor: Processor): Instruction[] {
 
 /** Every way through a rule's block ends in it, so the number that it overwrites is needed no more. */
 function checkArgument(check: Check): Instruction[] {
-  const load: Instruction = [LOAD, 0, 0, ARGUMENTS_AT + 8 * check.argument];
-  const end: Instruction = [RETURN, 0, 0, check.then];
-  if ("has" in check) return [load, [IF_ANY_BIT, 0, 1, check.has], end];
-  const { is, within } = check;
-  const mask: Instruction[] = within === undefined ? [] : [[AND, 0, 0, within]];
-  return [load, ...mask, [IF_EQUAL, 0, 1, is], end];
+  const program: Instruction[] = [[RETURN, 0, 0, check.then]];
+  // Built from its end, since what does not hold leads there.
+  for (const condition of [...check.and ?? [], check]) {
+    const past = program.length;
+    program.unshift(...load(condition), test(condition, past));
+  }
+  return program;
+}
+
+function load(condition: Condition): Instruction[] {
+  const at = ARGUMENTS_AT + 8 * condition.argument;
+  const argument: Instruction = [LOAD, 0, 0, at];
+  if ("has" in condition || condition.within === undefined) return [argument];
+  return [argument, [AND, 0, 0, condition.within]];
+}
+
+function test(condition: Condition, past: number): Instruction {
+  return "has" in condition
+    ? [IF_ANY_BIT, 0, past, condition.has]
+    : [IF_EQUAL, 0, past, condition.is];
 }

@@ -55,9 +55,10 @@ for (const model of models()) {
         ["/var/run"],
       ] as const;
       const found = await open(model, files);
+      // To write, the filter of system calls lets no file be opened.
       assert.deepEqual(
         found.map((result, i) => `${files[i]![0]}: ${result}`),
-        files.map(([path]) => `${path}: EACCES`),
+        files.map(([path, flags]) => `${path}: ${flags ? "EPERM" : "EACCES"}`),
       );
     },
     { ignore },

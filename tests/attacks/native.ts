@@ -17,17 +17,21 @@ export const NATIVE = await handlerFile(
 /** A server with that handler. */
 export function startNative(
   model: Model,
-  ...options: string[]
+  ...options: (string | { through: readonly string[] })[]
 ): Promise<TestServer> {
-  const args = ["--handler", NATIVE, "--grant", "ffi", ...options];
-  return startServer({ model, crew: "usual", args });
+  const words = options.filter((option) => typeof option === "string");
+  const more = options.filter((option) => typeof option !== "string");
+  const args = ["--handler", NATIVE, "--grant", "ffi", ...words];
+  return startServer({ model, crew: "usual", args, ...more[0] });
 }
 
 /** What a call is given. */
 export type Argument = number | string | readonly number[];
 
 const NAMES = new Map(
-  Object.entries(linux.errno).map(([name, number]) => [number, name]),
+  Object.entries({ ...linux.errno, ENOSYS: 38, EOPNOTSUPP: 95 }).map((
+    [name, number],
+  ) => [number, name]),
 );
 
 /** Whoever has a connection, and with it a process of the server. */

@@ -61,8 +61,10 @@ import {
 export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const reports = new Fd(Number(args[1]));
-  const options = decodeOptions(args[2] ?? "");
   for (const fd of [channel, reports]) setInherit(fd.number, false);
+  followInto(args[3]);
+  startAgainIfCrowded([channel, reports]); // before a program is read from standard input: that is there once
+  const options = decodeOptions(args[2] ?? "");
   leaveProcessGroup();
   followParent(options);
   forgetDenseLibrary();
@@ -72,8 +74,6 @@ export async function run(args: readonly string[]): Promise<never> {
   let service: LoadedService;
   let settle: (() => void) | null;
   try {
-    followInto(args[3]);
-    startAgainIfCrowded([channel, reports]);
     // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
     const preparation = new ForkPreparation();
     const fence = prepareFence(options);

@@ -15,7 +15,8 @@
  *    user may.
  * 6. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
  *    is asked, who says in the log what it was, and ends the process.
- * 7. It gives up Deno's permissions, but for those that were granted.
+ * 7. It gives up Deno's permissions, but for those that were granted, and what the runtime keeps on disk
+ *    without one (`storage.ts`).
  *
  * @module
  */
@@ -45,6 +46,7 @@ import { SandboxError } from "./failure.ts";
 import { type ChildOptions, grantsToLoad, rootsOf } from "./options.ts";
 import { findPlaces, type Places, reachOf } from "./reach.ts";
 import { takeIdentity } from "./standing.ts";
+import { takeStorage } from "./storage.ts";
 import { fencePolicy, strictPolicy } from "./strict_policy.ts";
 
 const libc = cLibrary("getpid");
@@ -114,6 +116,7 @@ export function enterSandbox(
   // From here until the parent has the listener, no call is made that it would be asked about.
   const listener = enterFilters(options, role);
   revokePermissions(grantsToLoad(options));
+  if ("module" in service) takeStorage(options.grants);
   followParent(options); // the kernel forgets it when the user changes
   return {
     listener,

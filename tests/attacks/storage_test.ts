@@ -1,0 +1,52 @@
+/** What the runtime keeps on disk without a permission carries nothing from one client to the next. */
+import assert from "node:assert/strict";
+import { handlerFile } from "../helpers/handler_file.ts";
+import { type Model, models, startServer } from "../helpers/server.ts";
+import { test } from "../helpers/testing.ts";
+import { connect, exchange } from "../helpers/wire_client.ts";
+
+const HANDLER = await handlerFile("handlers/keeper.ts", import.meta.url);
+
+/** What a client with a secret is told, each of a server that two of them meet. */
+async function visits(
+  model: Model,
+  secrets: readonly string[],
+  ...options: string[]
+): Promise<string[]> {
+  const args = ["--handler", HANDLER, ...options];
+  await using server = await startServer({ model, args });
+  const told: string[] = [];
+  for (const secret of secrets) {
+    using conn = await connect(server.port);
+    const bytes = new TextEncoder().encode(secret);
+    told.push(new TextDecoder().decode(await exchange(conn, bytes)));
+  }
+  return told;
+}
+
+for (const model of models()) {
+  for (const options of [[], ["--grant", "read"], ["--sandbox", "off"]]) {
+    test(`attack (${model}${options.map((word) => ` ${word}`).join("")}): nothing that the runtime keeps passes from client to client, or to the next server`, async () => {
+      // Nothing but the sandbox keeps it from workers.
+      const isOff = options.includes("off");
+      const secret = () => (isOff ? "alone " : "") + crypto.randomUUID();
+      const secrets = [secret(), secret()];
+      const told = [
+        ...await visits(model, secrets, ...options),
+        ...await visits(model, [secret()], ...options),
+      ];
+      for (const text of told) {
+        for (const kept of secrets) assert.ok(!text.includes(kept), text);
+        const { worker, ...places } = JSON.parse(text);
+        for (const [place, found] of Object.entries(places)) {
+          assert.match(
+            String(found),
+            /^TypeError: /,
+            `${place} is there: ${found}`,
+          );
+        }
+        if (!isOff) assert.equal(typeof worker, "string", worker);
+      }
+    });
+  }
+}

@@ -42,6 +42,10 @@ const RESOURCES: Readonly<Record<string, string>> = {
   BroadcastChannel: "a BroadcastChannel",
 };
 
+/** What to do about it. */
+const OPEN = "open it in the handler";
+const START = "start it in the handler";
+
 /** Watches what a module leaves behind. */
 export class Leftovers {
   readonly #runtime: Runtime;
@@ -55,7 +59,6 @@ export class Leftovers {
     // deno-lint-ignore no-explicit-any
     const runtime = Deno as any;
     this.#runtime = runtime[runtime.internal].core;
-    startSignalThread();
     this.#descriptors = descriptors();
     this.#threads = new Set(listProcDirectory("/proc/self/task"));
     this.#shared = sharedMappings();
@@ -82,23 +85,32 @@ export class Leftovers {
   #find(): string | undefined {
     const threads = listProcDirectory("/proc/self/task")
       .filter((thread) => !this.#threads.has(thread))
-      .flatMap((thread) => threadName(thread) ?? [])
+      .flatMap((thread) => nameOf(`/proc/self/task/${thread}`) ?? [])
       .filter((name) => !name.startsWith("tokio-")); // the pool for blocking work is parked
-    if (threads[0] !== undefined) {
-      return started(`a thread ("${threads[0]}") running`);
+    let opened = [...descriptors()].filter(([fd, target]) =>
+      this.#descriptors.get(fd) !== target && !isHarmless(target)
+    );
+    // Half a second after its own start the runtime starts a thread that hears signals, with a pair of sockets.
+    const own = threads.indexOf(nameOf(`/proc/self/task/${Deno.pid}`) ?? "");
+    const pair = opened.filter(isUnnamed);
+    if (own >= 0 && pair.length === 2) {
+      threads.splice(own, 1);
+      opened = opened.filter((one) => !pair.includes(one));
     }
-    for (const [fd, target] of descriptors()) {
-      if (this.#descriptors.get(fd) === target || isHarmless(target)) continue;
-      return opened(`${describe(fd, target)} open`);
+    if (threads[0] !== undefined) {
+      return `a thread ("${threads[0]}") running: ${START}`;
+    }
+    for (const [fd, target] of opened) {
+      return `${describe(fd, target)} open: ${OPEN}`;
     }
     for (const mapping of sharedMappings()) {
       if (!this.#shared.has(mapping)) {
-        return started(`shared memory (${mapping}) mapped`);
+        return `shared memory (${mapping}) mapped: ${OPEN}`;
       }
     }
     for (const kind of this.#runtime.getAllLeakTraces().keys()) {
       const what = KINDS[kind] ?? this.#waitsFor() ?? "an operation";
-      return started(`${what} running`);
+      return `${what} running: ${START}`;
     }
     return undefined;
   }
@@ -113,21 +125,6 @@ export class Leftovers {
     }
     return undefined;
   }
-}
-
-function opened(what: string): string {
-  return `${what}: open it in the handler`;
-}
-
-function started(what: string): string {
-  return `${what}: start it in the handler`;
-}
-
-/** The runtime starts it half a second after its own start, with sockets of its own, or at a first listener. */
-function startSignalThread(): void {
-  const nobody = () => {};
-  Deno.addSignalListener("SIGUSR2", nobody);
-  Deno.removeSignalListener("SIGUSR2", nobody);
 }
 
 /** What each descriptor of this process is. */
@@ -161,13 +158,21 @@ function describe(fd: number, target: string): string {
   return kind === undefined ? `the file "${target}"` : `a descriptor (${kind})`;
 }
 
-/** The name of a thread; null when it has ended. */
-function threadName(thread: string): string | null {
+/** The name of a process or a thread; null when it has ended. */
+function nameOf(directory: string): string | null {
   try {
-    return readProcFile(`/proc/self/task/${thread}/comm`).trim();
+    return readProcFile(`${directory}/comm`).trim();
   } catch {
     return null;
   }
+}
+
+/** Whether a descriptor is a socket in this machine's memory that has no name, and whose peer has none. */
+function isUnnamed([fd, target]: [number, string]): boolean {
+  if (!target.startsWith("socket:")) return false;
+  return [ownAddress(fd), peerAddress(fd)].every((address) =>
+    address !== null && "path" in address && !address.path
+  );
 }
 
 /** Memory that a fork does not copy, as parts of lines of proc_pid_maps(5). */

@@ -69,7 +69,6 @@ export async function run(args: readonly string[]): Promise<never> {
   followParent(options);
   forgetDenseLibrary();
   prepareStopSignal({ isZygote: true });
-  setProcessName("mpserv:zygote");
   let means: Means;
   let service: LoadedService;
   let settle: (() => void) | null;

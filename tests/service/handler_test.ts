@@ -71,8 +71,11 @@ test(
 test(
   "handler: a path is relative to where `deno task` was typed, and told as it was tried",
   async () => {
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["task", "--quiet", "serve", "0", "--handler", "handlers/none.ts"],
+    // Whoever runs the tests may have been run by a task, too.
+    const task = ["task", "--quiet", "serve"];
+    const typed = ["0", "--handler", "handlers/none.ts"];
+    const { code, stderr } = await new Deno.Command("/usr/bin/env", {
+      args: ["-u", "INIT_CWD", Deno.execPath(), ...task, ...typed],
       cwd: import.meta.dirname!,
       env: { ...commandEnvironment(), NO_COLOR: "1" },
     }).output();

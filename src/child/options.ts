@@ -41,18 +41,20 @@ const STDIN = 0;
  * @returns JSON; without the program, and of a project what a process still needs when it has started.
  */
 export function encodeOptions(options: ChildOptions): string {
-  const { service } = options;
-  if ("program" in service) {
-    return JSON.stringify({ ...options, service: { program: null } });
-  }
-  if (!("module" in service) || !service.project) {
-    return JSON.stringify(options);
-  }
-  const { module, project: { roots } } = service;
+  const { service, idleTimeout, firstByteTimeout, ...rest } = options;
+  const { grants, standing, sandbox, isMarked } = rest;
   return JSON.stringify({
-    ...options,
-    service: { module, project: { ...NO_PROJECT, roots } },
+    service: shorter(service),
+    ...{ idleTimeout, firstByteTimeout, grants, standing, sandbox, isMarked },
   });
+}
+
+/** What of it is an argument. */
+function shorter(service: ServiceChoice): unknown {
+  if ("program" in service) return { program: null };
+  if (!("module" in service) || !service.project) return service;
+  const { module, project: { roots } } = service;
+  return { module, project: { ...NO_PROJECT, roots } };
 }
 
 /**

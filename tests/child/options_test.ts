@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { type ChildOptions, encodeOptions } from "../../src/child/options.ts";
+import { test } from "../helpers/testing.ts";
+
+const OPTIONS: ChildOptions = {
+  service: { name: "echo" },
+  idleTimeout: 1,
+  firstByteTimeout: 2,
+  grants: ["net"],
+  standing: undefined,
+  sandbox: { level: "strict", isWanted: false, hasFilters: true },
+  isMarked: false,
+};
+
+test("encodeOptions: equal options have equal text, so that a zygote that was started early is known", () => {
+  const reversed = Object.fromEntries(Object.entries(OPTIONS).reverse());
+  assert.equal(
+    encodeOptions(reversed as unknown as ChildOptions),
+    encodeOptions(OPTIONS),
+  );
+});
+
+test("encodeOptions: nothing that there is gets lost", () => {
+  assert.deepEqual(
+    Object.keys(
+      JSON.parse(encodeOptions({ ...OPTIONS, standing: { limits: {} } })),
+    ),
+    Object.keys(OPTIONS),
+  );
+});

@@ -74,8 +74,11 @@ export class Leftovers {
    */
   async find(): Promise<string | undefined> {
     const end = performance.now() + PATIENCE;
-    let left: string | undefined;
-    while ((left = this.#find()) && performance.now() < end) {
+    let left = this.#find();
+    // What is seen once may be the runtime in the middle of something.
+    for (let before; left !== undefined; left = this.#find()) {
+      if (left === before && performance.now() > end) break;
+      before = left;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
     this.#runtime.setLeakTracingEnabled(false);

@@ -9,6 +9,7 @@ import { exitNow, fork, waitFor } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { socketPair } from "../posix/sockets.ts";
+import { internals } from "./internals.ts";
 
 const { getpid } = cLibrary("getpid");
 
@@ -125,20 +126,12 @@ interface Warner {
   removeListener(event: "warning", listener: () => void): void;
 }
 
-// deno-lint-ignore no-explicit-any
-function runtimeInternals(): any {
-  // deno-lint-ignore no-explicit-any
-  const runtime = Deno as any;
-  return runtime[runtime.internal] ?? {};
-}
-
 /**
  * Whether a module of Node's may have been loaded by now.
  *
  * @returns False only when none was: Deno 2.7 does not say, and has them all in its snapshot.
  */
 export function mayHaveLoadedNode(): boolean {
-  const internals = runtimeInternals();
   return !("__nodeBootstrapArgs" in internals) ||
     internals.__nodeProcessBootstrapped === true;
 }
@@ -149,7 +142,6 @@ export function mayHaveLoadedNode(): boolean {
  * the zygote.
  */
 export function renewNodeProcess(): void {
-  const internals = runtimeInternals();
   const boot = internals.__nodeBootstrapArgs;
   if (!internals.__nodeProcessBootstrapped || !boot) return;
   const { process } = globalThis as unknown as { process: Warner };

@@ -14,6 +14,7 @@ import {
   readProcFile,
 } from "../posix/proc.ts";
 import { isListening, ownAddress, peerAddress } from "../posix/sockets.ts";
+import { internals } from "./internals.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */
 const PATIENCE = 500;
@@ -56,9 +57,7 @@ export class Leftovers {
 
   /** Notes what there is; to be made before the module is loaded. */
   constructor() {
-    // deno-lint-ignore no-explicit-any
-    const runtime = Deno as any;
-    this.#runtime = runtime[runtime.internal].core;
+    this.#runtime = internals.core;
     this.#descriptors = descriptors();
     this.#threads = new Set(listProcDirectory("/proc/self/task"));
     this.#shared = sharedMappings();

@@ -11,6 +11,7 @@ import { revokePermissions } from "../permissions.ts";
 import { describeError, placeOutside } from "./describe_error.ts";
 import { type ChildOptions, rootsOf, ungranted } from "./options.ts";
 import { HandlerError } from "./failure.ts";
+import { hideInternals } from "./internals.ts";
 import { catchUncaught, stopWaiting, untilUncaught } from "./uncaught.ts";
 
 /** How long a module may take, in seconds. */
@@ -65,6 +66,7 @@ async function load({ service, grants }: ChildOptions): Promise<AnyService> {
     `export const run=()=>import(${JSON.stringify(module)})`,
   );
   const { run } = await import(read);
+  hideInternals();
   for (const path of ungranted(rootsOf(service), grants)) {
     Deno.permissions.revokeSync({ name: "read", path });
   }

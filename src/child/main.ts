@@ -18,6 +18,7 @@ import { noteMemory } from "./standing.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
 import { failed, step, tell } from "./tell.ts";
 import { giveUp } from "./uncaught.ts";
+import { LOADING } from "./wire.ts";
 import { work } from "./worker.ts";
 
 /**
@@ -44,7 +45,7 @@ export async function run(args: readonly string[]): Promise<never> {
     letGoOfCaches();
     const sandbox = enterSandbox(options, { isZygote: false });
     const { listener } = sandbox;
-    tell(channel.number, step("loading the module"), listener?.number);
+    tell(channel.number, step(own ? "starting" : LOADING), listener?.number);
     listener?.close();
     ({ serve } = own ?? await loadModule(options));
     noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready

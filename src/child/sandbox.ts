@@ -83,8 +83,7 @@ export function prepareFence(
  * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
  *
  * @param options How this process, or the children of this zygote, serve.
- * @param role `isZygote`: whether this process forks those that serve; `isParked`: whether its other threads
- *   do nothing any more.
+ * @param role What this process does.
  * @returns The sandbox.
  * @throws {SandboxError} When a person asked for what the system refuses.
  * @throws {Error} When it cannot be whom a person asked for.

@@ -69,6 +69,9 @@ const KINDS: readonly ReportKind[] = [
   "step",
 ];
 
+/** The step in which the person's module runs: whoever does not end it would end it in no other process. */
+export const LOADING = "loading the module";
+
 /** Why a process cannot serve; what travels is its place here. */
 export const FAILURES = [
   /** The system refuses, or the process is not fit for it. */

@@ -48,6 +48,7 @@ import {
   decodeHandover,
   encodeReport,
   HANDOVER_SIZE,
+  LOADING,
   type Report,
 } from "./wire.ts";
 
@@ -145,7 +146,7 @@ async function loadWithoutLeftovers(
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module is to write what a later start runs
   const leftovers = new Leftovers();
-  tell(channel.number, step("loading the module"));
+  tell(channel.number, step(LOADING));
   const service = await loadModule(options);
   const left = await leftovers.find();
   if (left === undefined) return service;

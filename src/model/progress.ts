@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LOADING } from "../child/wire.ts";
 import { StartError } from "./start_error.ts";
 
 /** How long one step may take, in milliseconds. */
@@ -71,8 +72,10 @@ export class Progress {
     clearTimeout(this.#timer);
     const late = () => {
       const seconds = (MOST + GRACE) / 1000;
-      const why = `a process is still ${this.#step} after ${seconds} s`;
-      this.failed(new StartError(why));
+      const error = this.#step === LOADING
+        ? new StartError(`it is still loading after ${seconds} s`, "handler")
+        : new StartError(`a process is still ${this.#step} after ${seconds} s`);
+      this.failed(error);
     };
     this.#timer = setTimeout(late, MOST + GRACE);
   }

@@ -90,8 +90,8 @@ export class WorkerModel implements ProcessModel {
     if (this.#options.mustProve) {
       this.#startWorker();
       await this.#progress.wait().catch((error) => {
+        this.retire(); // first, or others would be started
         this.kill("SIGKILL");
-        this.retire();
         throw error;
       });
     }

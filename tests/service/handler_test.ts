@@ -35,6 +35,32 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
     /a generator as its default export/,
   ],
   ["that is empty", "", /no default export/],
+  [
+    "that never finishes loading",
+    "await new Promise(() => {});",
+    /the module has not finished loading after 10 s: /,
+  ],
+  [
+    "that spins while it loads",
+    "for (;;);",
+    /it is still loading after 12 s/,
+  ],
+  [
+    "whose timer throws while it loads",
+    "setTimeout(() => { throw new Error('late'); }); await new Promise((done) => setTimeout(done, 100));",
+    /late at [^\n]*handler\.m?[jt]s:1/,
+  ],
+  [
+    "that rejects a promise while it loads",
+    "Promise.reject(new Error('unheard')); await new Promise((done) => setTimeout(done, 100));",
+    /unheard at [^\n]*handler\.m?[jt]s:1/,
+  ],
+  ["that throws null", "throw null;", /": null\n/],
+  [
+    "that reads a file without a grant",
+    'Deno.readTextFileSync("c.json");',
+    /read access to "c\.json", which nobody granted \(--grant read\) at [^\n]*handler\.m?[jt]s:1/,
+  ],
 ];
 
 for (const [which, text, told] of UNUSABLE) {

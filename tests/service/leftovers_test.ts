@@ -174,6 +174,24 @@ for (const [what, [text, grant, told]] of Object.entries(KEPT)) {
   });
 }
 
+for (const model of ["spawn", "pool"] as const) {
+  test(`leftovers (${model}): whatever a module keeps, its clients are served`, async () => {
+    using peer = startPeer();
+    // What keeps the event loop busy, and the runtime's own ways to keep something for later.
+    const kept = model === "spawn"
+      ? Object.values(KEPT)
+      : [KEPT["a timer"]!, KEPT["a socket of node:net"]!];
+    for (const [text, grant] of kept) {
+      await using made = await handler(`${text}\n${ANSWER}`, peer.port);
+      const args = ["--handler", made.file, ...grants(grant)];
+      await using server = await startServer({ model, args });
+      using conn = await connect(server.port);
+      const answer = await exchange(conn, new Uint8Array(0));
+      assert.equal(new TextDecoder().decode(answer), "ok", text);
+    }
+  });
+}
+
 for (const [what, [text, grant]] of Object.entries(GONE)) {
   test(`leftovers: ${what} does not keep a module from being forked`, async () => {
     using peer = startPeer();

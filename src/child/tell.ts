@@ -12,6 +12,7 @@ import {
   type Failure,
   FAILURES,
   type Handover,
+  NO_SECRET,
   type Outcome,
   type Report,
 } from "./wire.ts";
@@ -71,7 +72,7 @@ export function done({ id, secret }: Handover, outcome: Outcome): Report {
  * @returns What to tell.
  */
 export function started(id: number, pid: number): Report {
-  return { kind: "took", id, pid, outcome: null, status: 0 };
+  return own({ kind: "took", id, pid, outcome: null, status: 0 });
 }
 
 /**
@@ -80,7 +81,7 @@ export function started(id: number, pid: number): Report {
  * @returns What to tell.
  */
 export function ready(): Report {
-  return { kind: "ready", id: 0, pid: 0, outcome: null, status: 0 };
+  return own({ kind: "ready", id: 0, pid: 0, outcome: null, status: 0 });
 }
 
 /**
@@ -97,7 +98,7 @@ export function failed(
   failure: Failure = "system",
 ): Report {
   const status = FAILURES.indexOf(failure);
-  return { kind: "failed", id, pid: 0, outcome: saying(text), status };
+  return own({ kind: "failed", id, pid: 0, outcome: saying(text), status });
 }
 
 /**
@@ -107,7 +108,7 @@ export function failed(
  * @returns The report.
  */
 export function step(text: string): Report {
-  return { kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 };
+  return own({ kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 });
 }
 
 function saying(text: string): Outcome {
@@ -123,5 +124,12 @@ function saying(text: string): Outcome {
  * @returns What to tell.
  */
 export function exited(id: number, pid: number, status: number): Report {
-  return { kind: "exited", id, pid, outcome: null, status };
+  return own({ kind: "exited", id, pid, outcome: null, status });
+}
+
+/** What a process says over a channel that nobody else has. */
+function own(
+  { kind, id, pid, outcome, status }: Omit<Report, "secret">,
+): Report {
+  return { kind, id, pid, outcome, status, secret: NO_SECRET };
 }

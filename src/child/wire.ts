@@ -45,8 +45,8 @@ const REPORT_SECRET_AT = 48;
 const TEXT_AT = REPORT_SECRET_AT + SECRET_SIZE;
 const PEER_AT = 20;
 const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
-/** What nobody has to prove bears zeros. */
-const NO_SECRET = new Uint8Array(SECRET_SIZE);
+/** What nobody has to prove bears zeros. Reports are of one shape, as code that was optimized for it. */
+export const NO_SECRET: Uint8Array<ArrayBuffer> = new Uint8Array(SECRET_SIZE);
 
 /** What a descriptor is that comes down. */
 export type HandoverKind = "connection" | "worker";
@@ -137,8 +137,8 @@ export interface Report {
   readonly outcome: Outcome | null;
   /** The wait status (`waitpid(2)`) in `exited`; a place in {@linkcode FAILURES} in `failed`; 0 elsewhere. */
   readonly status: number;
-  /** The connection's secret, in a child's `took` and `done`; left out elsewhere. */
-  readonly secret?: Uint8Array<ArrayBuffer>;
+  /** The connection's secret, in a child's `took` and `done`; {@linkcode NO_SECRET} elsewhere. */
+  readonly secret: Uint8Array<ArrayBuffer>;
 }
 
 /** A descriptor on its way to a child. */
@@ -223,7 +223,7 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   reportRecord.setUint32(36, written, true);
   reportRecord.setInt32(40, status, true);
   reportRecord.setInt32(44, pid, true);
-  reportBytes.set(secret ?? NO_SECRET, REPORT_SECRET_AT);
+  reportBytes.set(secret, REPORT_SECRET_AT);
   return reportBytes;
 }
 

@@ -87,6 +87,7 @@ export class ForkModel implements ProcessModel {
       childReport: (zygote, pid, report) =>
         this.#childReport(zygote, pid, report),
       report: (zygote, report) => this.#report(zygote, report),
+      hasSaidAll: (id) => this.#taken.get(id)?.isDone === true,
       gone: (zygote) => this.#takeBack(zygote),
       available: () => this.#dispatch(),
       trouble: (what) => events.trouble(what),
@@ -192,7 +193,7 @@ export class ForkModel implements ProcessModel {
     const { kind, id, outcome } = report;
     const handed = this.#handed.get(id), taken = this.#taken.get(id);
     const knows = (of?: { secret: Uint8Array<ArrayBuffer> }) =>
-      of !== undefined && sameSecret(of.secret, report.secret!);
+      of !== undefined && sameSecret(of.secret, report.secret);
     if (
       kind === "took" && knows(handed) && handed!.zygote === zygote &&
       !this.#nursery.has(pid)

@@ -80,6 +80,7 @@ export class ForkSource implements WorkerSource {
       {
         childReport: (_, pid) => this.#nursery.punish(pid), // workers have channels of their own
         report: (_, report) => this.#report(report),
+        hasSaidAll: () => true,
         gone: () => {}, // a worker that was not forked is missed by the end of its channel
         available: events.available,
         trouble: events.trouble,

@@ -5,6 +5,7 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
+import { exited } from "../child/tell.ts";
 import type { Handover, Report } from "../child/wire.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
@@ -28,6 +29,8 @@ export interface NurseryEvents {
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** `took` of a program, `exited` or `failed`, from the zygote; or `exited` of a child that we adopted. */
   report(zygote: Zygote, report: Report): void;
+  /** Whether nothing more is to be heard of what was handed over. */
+  hasSaidAll(id: number): boolean;
   /** What was handed to this zygote and not taken must go to another. */
   gone(zygote: Zygote): void;
   /** Descriptors can be handed over (again). */
@@ -296,7 +299,9 @@ export class Nursery {
         if (zygote.isReady) break;
         return this.#cannotFork(StartError.of(report));
       case "took":
-      case "exited":
+        break;
+      case "exited": // a child said before its end what it had to say
+        if (!this.#events.hasSaidAll(report.id)) zygote.readReports();
     }
     this.#pass(zygote, report);
   }
@@ -341,8 +346,7 @@ export class Nursery {
       if (from !== zygote) continue;
       this.#orphans.adopt(pid, (status) => {
         zygote.readReports(); // what it said before it went comes first
-        const kind = "exited";
-        this.#pass(zygote, { kind, id, pid, outcome: null, status });
+        this.#pass(zygote, exited(id, pid, status));
       });
     }
     this.#orphans.sweep();

@@ -239,7 +239,7 @@ export class WorkerModel implements ProcessModel {
   #report(worker: Worker, pid: number, report: Report | null): void {
     const next = `${worker.state} ${report?.kind}`;
     const isHeard = report && report.id === worker.handoff?.id &&
-      sameSecret(report.secret!, worker.secret!);
+      sameSecret(report.secret, worker.secret!);
     if (next === "starting step") {
       this.#progress.step(report!.outcome?.text ?? "");
     } else if (

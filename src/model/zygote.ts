@@ -175,8 +175,6 @@ export class Zygote {
       const report = received === "end" || received.fd
         ? null
         : decodeReport(received.data); // valid until the next receive
-      // What its children said, they said before it told of their end, or went (point 7 of the wire).
-      this.readReports();
       if (received === "end") return this.#leave();
       if (report) this.#events.report(this, report);
       else if (received.fd && !this.#isGuarded) this.#guard(received.fd);
@@ -198,6 +196,8 @@ export class Zygote {
   }
 
   #leave(): void {
+    this.readReports(); // what its children said, they said before it went (point 7 of the wire)
+    if (!this.#channel.isOpen) return;
     this.#watcher.unwatch(this.#channel.number);
     this.#channel.close();
     this.#events.gone(this);

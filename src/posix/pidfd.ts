@@ -15,7 +15,7 @@ import {
   signalProcess,
 } from "./process.ts";
 
-const libc = cLibrary("systemCall");
+const libc = cLibrary("syscall", "systemCall");
 
 // asm-generic/unistd.h: the same on every processor. The C library has them since glibc 2.36.
 const PIDFD_OPEN = 434n;
@@ -97,10 +97,11 @@ export class ProcessHandle implements Disposable {
 
 /** Null where the system has none, or too few descriptors are left. */
 function openPidfd(pid: number): Fd | null {
-  if (!libc.systemCall || Deno.build.os !== "linux") return null;
+  const { syscall, systemCall } = libc;
+  if (!syscall || !systemCall || Deno.build.os !== "linux") return null;
   most ??= Math.floor(descriptorLimit() / SHARE);
   if (open >= most) return null;
-  const fd = libc.systemCall(PIDFD_OPEN, BigInt(pid), 0n, 0n, 0n, 0n); // close-on-exec
+  const fd = syscall(PIDFD_OPEN, pid, 0, null); // close-on-exec
   if (fd < 0) return null;
   open++;
   return new Fd(fd);

@@ -4,7 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { encodeReport, type Report } from "../../src/child/wire.ts";
+import {
+  encodeReport,
+  type Report,
+  SECRET_SIZE,
+} from "../../src/child/wire.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { type Model, startServer, type TestServer } from "../helpers/server.ts";
 import { connect, hasEnded, send } from "../helpers/wire_client.ts";
@@ -80,5 +84,6 @@ export function report(
   const outcome = kind === "done" || kind === "failed"
     ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
     : null;
-  return encodeReport({ kind, id, pid, outcome, status: 0 }).slice();
+  const secret = new Uint8Array(SECRET_SIZE);
+  return encodeReport({ kind, id, pid, outcome, status: 0, secret }).slice();
 }

@@ -1,6 +1,10 @@
 /** A process that was broken into can say what it likes to the parent: it harms itself alone. */
 import assert from "node:assert/strict";
-import { encodeReport, REPORT_SIZE } from "../../src/child/wire.ts";
+import {
+  encodeReport,
+  REPORT_SIZE,
+  SECRET_SIZE,
+} from "../../src/child/wire.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { signalNow } from "../helpers/processes.ts";
 import { models, startServer } from "../helpers/server.ts";
@@ -23,7 +27,8 @@ function report(
   const outcome = kind === "done" || kind === "failed"
     ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
     : null;
-  return encodeReport({ kind, id, pid, outcome, status: 0 }).slice();
+  const secret = new Uint8Array(SECRET_SIZE);
+  return encodeReport({ kind, id, pid, outcome, status: 0, secret }).slice();
 }
 
 /** What is said, each by a process of its own. */

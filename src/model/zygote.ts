@@ -13,12 +13,12 @@ import {
 import { guard } from "./warden.ts";
 import type { RuntimeProcess } from "./runtime.ts";
 import { startZygote } from "./zygote_process.ts";
-import { POLLHUP, POLLIN } from "../posix/abi.ts";
+import { POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { MOST_QUEUED, receiveUntrusted, sendFd } from "../posix/handover.ts";
 import { endWriting } from "../posix/sockets.ts";
-import { poll } from "../posix/io.ts";
+import { processStat } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
@@ -161,8 +161,8 @@ export class Zygote {
     this.#watcher.unwatch(this.#reports.number);
     this.#reports.close();
     if (!this.isOpen) return;
-    const [ready] = poll([{ fd: this.#channel.number, events: 0 }], 0);
-    if (ready! & POLLHUP) return; // it has gone, as will be read in a moment
+    // It has gone or is about to, as will be read in a moment: it closes one descriptor after the other.
+    if (processStat(this.pid)?.isEnding !== false) return;
     this.hangUp();
     this.#events.silenced(this);
   }

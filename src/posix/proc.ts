@@ -99,7 +99,11 @@ export interface ProcessStat {
   readonly parent: number;
   /** Its process group. */
   readonly group: number;
+  /** Whether it is about to end, and closes what it has. */
+  readonly isEnding: boolean;
 }
+
+const PF_EXITING = 4; // linux/sched.h
 
 /**
  * Where a process stands, proc_pid_stat(5).
@@ -110,10 +114,11 @@ export interface ProcessStat {
 export function processStat(pid: number): ProcessStat | null {
   try {
     const stat = readProcFile(`/proc/${pid}/stat`);
-    // pid (comm) state ppid pgrp …; comm may hold anything, blanks and brackets too
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 3);
-    const [state = "", parent, group] = fields;
-    return { state, parent: Number(parent), group: Number(group) };
+    // pid (comm) state ppid pgrp session tty_nr tpgid flags …; comm may hold anything, blanks and brackets too
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 7);
+    const [state = "", parent, group, , , , flags] = fields;
+    const isEnding = (Number(flags) & PF_EXITING) !== 0;
+    return { state, parent: Number(parent), group: Number(group), isEnding };
   } catch {
     return null;
   }

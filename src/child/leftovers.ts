@@ -73,12 +73,13 @@ export class Leftovers {
    */
   async find(): Promise<string | undefined> {
     const end = performance.now() + PATIENCE;
+    let before: string | undefined;
     let left = this.#find();
     // What is seen once may be the runtime in the middle of something.
-    for (let before; left !== undefined; left = this.#find()) {
-      if (left === before && performance.now() > end) break;
+    while (left !== undefined && (left !== before || performance.now() < end)) {
       before = left;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
+      left = this.#find();
     }
     this.#runtime.setLeakTracingEnabled(false);
     return left;

@@ -30,6 +30,7 @@ export async function handlerFile(path: string, test: string): Promise<string> {
  */
 export async function bundle(file: string): Promise<string> {
   const directory = Deno.makeTempDirSync({ prefix: "mpserv-test-" });
+  Deno.chmodSync(directory, 0o755); // whoever serves reads it, as another user, too
   addEventListener("unload", () => {
     Deno.removeSync(directory, { recursive: true });
   });

@@ -1,11 +1,13 @@
 /** Packages that a handler needs are got once, at start, by the parent; children stay offline. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { commandLine, runCommand } from "../helpers/command.ts";
+import { EmulatedTerminal } from "../helpers/emulated_terminal.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { say } from "../helpers/handler_server.ts";
 import { project, telling } from "../helpers/project_files.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { missing } from "../helpers/tools.ts";
 
 const REGISTRY = "https://registry.npmjs.org/ms";
 
@@ -94,4 +96,33 @@ test(
     assert.equal(code, 1);
   },
   { ignore: !isOnline },
+);
+
+test(
+  "packages: on a terminal a line says how many have come, and is gone when it listens",
+  async () => {
+    await using cache = temporaryDirectory();
+    await using directory = project({
+      "handler.ts": HANDLER.replace('"ms"', '"npm:ms@2.1.2"'),
+    });
+    const handler = `${directory.path}/handler.ts`;
+    const line = commandLine(["serve", "0", "--handler", handler]);
+    const variables = [
+      `DENO_DIR=${cache.path}`,
+      "DENO_TLS_CA_STORE=system,mozilla",
+    ];
+    await using terminal = new EmulatedTerminal(
+      ["env", ...variables, ...line],
+      [10, 300],
+    );
+    await terminal.shows("listening on");
+    assert.ok(
+      terminal.sent.includes(`\x1b[Kgetting packages of ${handler}: 1`),
+    );
+    const shown = terminal.lines.join("\n");
+    assert.ok(!shown.includes("getting packages"), shown);
+    await terminal.type("\x03");
+    assert.equal(await terminal.exit(), 0);
+  },
+  { ignore: !isOnline || missing("packages, on a terminal", "python3") },
 );

@@ -10,7 +10,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import type { Outcome } from "../child/wire.ts";
 import type { Exit } from "../model/model.ts";
 import type { ServerReceiver } from "../server/events.ts";
-import type { Live } from "../server/live.ts";
+import type { ConnectionInfo } from "../server/connections.ts";
 import type { RefusalReason } from "../server/refusal.ts";
 
 /** Bounds of the handover's buckets, in seconds: a pool's tenths of a millisecond to a busy machine's seconds. */
@@ -69,7 +69,7 @@ export class Metrics implements ServerReceiver {
    *
    * @param live Which.
    */
-  connected({ acceptedAt }: Live): void {
+  connected({ acceptedAt }: ConnectionInfo): void {
     this.#instruments.served.add(1, this.#model);
     const seconds = (performance.now() - acceptedAt) / 1000;
     this.#instruments.handover.record(seconds, this.#model);
@@ -83,7 +83,7 @@ export class Metrics implements ServerReceiver {
    * @param milliseconds After how long.
    */
   disconnected(
-    _live: Live,
+    _live: ConnectionInfo,
     { bytesIn, bytesOut, reason }: Outcome,
     milliseconds: number,
   ): void {

@@ -26,7 +26,11 @@ import {
   openListener,
 } from "../server/listener.ts";
 import type { ProxySource } from "../server/proxy/mod.ts";
-import { Server } from "../server/server.ts";
+import {
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../server/server.ts";
 import type { Notifier } from "../server/systemd/notifier.ts";
 import {
   type ManagerVariables,
@@ -89,7 +93,12 @@ async function serveAll(options: ServeOptions): Promise<number> {
   const receiver = logEvents(log.logger, options.handler);
   using notifier = await openNotifier(manager, log);
   const metrics = await openMetrics(log.logger);
-  const server = new Server({
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  let active = () => 0;
+  handleSignals(log, { stop, hurry, active: () => active() }, options);
+  stop.signal.addEventListener("abort", () => code?.stop());
+  const server = await start({
     listener,
     model: (watcher, events) => {
       const start = (own: Partial<ChildOptions>, events: ModelEvents) =>
@@ -110,12 +119,10 @@ async function serveAll(options: ServeOptions): Promise<number> {
       notifier ?? {},
       metrics ?? {},
     ],
-  });
+  }, options);
+  const { chosen } = server;
+  active = () => server.totals().active;
   using _keeper = keepTime?.(server);
-  const stop = new AbortController();
-  handleSignals(log, server, stop, options.drainTimeout);
-  stop.signal.addEventListener("abort", () => code?.stop());
-  const chosen = await start(server, options);
   endEarlyZygote(); // a model without zygotes was chosen, or others were wanted
   metrics?.begin(chosen.model.name);
   const path = inheritance?.path ?? options.control;
@@ -130,7 +137,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   // What may be refused is opened before anything is accepted; else clients come first.
   const early = path === undefined ? null : await open();
   greet(log, listener, chosen);
-  const served = server.run(stop.signal);
+  const served = server.run(stop.signal, hurry.signal);
   using _control = early ?? await open();
   // Told to end before it had begun, it leaves the other server in its place.
   if (inheritance && !stop.signal.aborted) await takePlace(inheritance, log);
@@ -255,11 +262,11 @@ async function chooseStanding(
 }
 
 async function start(
-  server: Server,
+  options: ServerOptions,
   { model, handler }: ServeOptions,
-): Promise<ChosenModel> {
+): Promise<Server> {
   try {
-    return await server.start();
+    return await startServer(options);
   } catch (error) {
     if (handler !== undefined) await endRuntimes(); // of what is written for them they would say that it is gone
     const { message } = error as Error;
@@ -356,17 +363,20 @@ function greet(
  */
 function handleSignals(
   { logger }: Log,
-  server: Server,
-  stop: AbortController,
-  drainTimeout: number,
+  { stop, hurry, active }: {
+    stop: AbortController;
+    hurry: AbortController;
+    active: () => number;
+  },
+  { drainTimeout }: ServeOptions,
 ): void {
   // Before any listener: the first one makes the runtime catch SIGHUP, too.
   const isIgnored = isHangUpIgnored();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => {
       logger.info("received {signal}", { signal });
-      if (stop.signal.aborted) return server.kill();
-      if (server.totals().active > 0 && drainTimeout > 0) {
+      if (stop.signal.aborted) return hurry.abort();
+      if (active() > 0 && drainTimeout > 0) {
         logger.info("connections have {time} to end: {again} ends them now", {
           time: formatDuration(drainTimeout),
           again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,

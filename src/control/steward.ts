@@ -9,7 +9,7 @@ import {
   type ProcessState,
 } from "../model/census.ts";
 import { formatAddress } from "../posix/address.ts";
-import type { Live } from "../server/live.ts";
+import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
 import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
@@ -118,8 +118,12 @@ export class Steward {
 
   #connections(): Reply {
     const now = performance.now();
-    const live: Readonly<Live>[] = [...this.#options.server.connections()];
-    const show = ({ id, peer, via, pid, acceptedAt }: Live): ConnectionRow => ({
+    const live: ConnectionInfo[] = [
+      ...this.#options.server.connections(),
+    ];
+    const show = (
+      { id, peer, via, pid, acceptedAt }: ConnectionInfo,
+    ): ConnectionRow => ({
       id,
       peer,
       ...(via ? { via } : {}),

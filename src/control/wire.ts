@@ -20,7 +20,7 @@
  * @module
  */
 import type { ProcessEntry, ProcessState } from "../model/census.ts";
-import type { Via } from "../server/live.ts";
+import type { Via } from "../server/connections.ts";
 import type { TotalsSnapshot } from "../server/totals.ts";
 
 /** Bytes of a request at most, its line's end included. */

@@ -169,7 +169,7 @@ export class ForkModel implements ProcessModel {
   #dispatch(): void {
     if (this.#isOver) this.#waiting.refuseAll("server is ending");
     for (let next; (next = this.#waiting.next) && !this.#backoff.isPausing;) {
-      const { id, fd, peer } = next;
+      const { id, fd, sockaddr: peer } = next;
       try {
         const secret = newSecret();
         const handover = { kind: "connection", id, peer, secret } as const;

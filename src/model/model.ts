@@ -14,7 +14,7 @@ export interface Handoff {
   /** The connection: the parent's copy, closed by the model when a child took it. */
   readonly fd: Fd;
   /** The peer's `struct sockaddr`. */
-  readonly peer: Uint8Array<ArrayBuffer>;
+  readonly sockaddr: Uint8Array<ArrayBuffer>;
   /** How many processes ended with it in hand before they took it. */
   lost: number;
 }

@@ -95,7 +95,7 @@ export function launchWorker(
  * @throws {PosixError} When the system refuses, such as ETOOMANYREFS.
  */
 export function handTo(worker: Worker, handoff: Handoff): boolean {
-  const { id, fd, peer } = handoff;
+  const { id, fd, sockaddr: peer } = handoff;
   worker.handoff = handoff;
   worker.state = "handed";
   try {

@@ -5,7 +5,7 @@
  */
 import type { Outcome } from "../child/wire.ts";
 import type { Exit } from "../model/model.ts";
-import type { Live } from "./live.ts";
+import type { ConnectionInfo } from "./connections.ts";
 import type { RefusalReason } from "./refusal.ts";
 
 /**
@@ -15,20 +15,24 @@ import type { RefusalReason } from "./refusal.ts";
  */
 export interface ServerEvents {
   /** A connection came off the backlog and was admitted; no process has it yet. */
-  accepted(live: Live): void;
+  accepted(live: ConnectionInfo): void;
   /**
    * A connection came off the backlog and was turned away: it was closed before any process was spent.
    * Where there is more to say about the reason, `why` says it.
    */
   rejected(peer: string, reason: RefusalReason, why?: string): void;
   /** A process has the connection. */
-  connected(live: Live): void;
+  connected(live: ConnectionInfo): void;
   /** The connection has ended; `milliseconds` since it was accepted. */
-  disconnected(live: Live, outcome: Outcome, milliseconds: number): void;
+  disconnected(
+    live: ConnectionInfo,
+    outcome: Outcome,
+    milliseconds: number,
+  ): void;
   /** A process was reaped. */
   removed(pid: number, exit: Exit): void;
   /** A connection that was admitted was closed without service: no process could be had for it. */
-  refused(live: Live, why: string): void;
+  refused(live: ConnectionInfo, why: string): void;
   /** The system had no room for a connection, or another trouble; the server goes on. */
   trouble(what: string): void;
   /** No more connections are accepted; `live` of them are still served. */

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { decodeAddress, formatAddress, ipOf } from "../posix/address.ts";
-import type { Accepted } from "../posix/sockets.ts";
+import { ipOf } from "../posix/address.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
+import type { Connection, Connections } from "./connections.ts";
 import { Farewell } from "./farewell.ts";
-import type { Via } from "./live.ts";
 import type { Proxies, ProxySource } from "./proxy/mod.ts";
 import type { RefusalReason } from "./refusal.ts";
 
@@ -23,31 +22,16 @@ export interface GateOptions extends AdmissionOptions {
   readonly busyMessage: Uint8Array<ArrayBuffer>;
 }
 
-/** A connection that came by a proxy, or by none. */
-export interface Arrival extends Accepted {
-  /** The proxy. */
-  readonly via?: Via;
-}
-
-/** What the gate tells. */
-export interface GateEvents {
-  /** A connection may be served; both are the receiver's, the ticket for {@linkcode Gate.release}. */
-  admitted(connection: Arrival, ticket: Ticket): void;
-  /** A connection was refused, and is closed; `why` says more where there is more to say. */
-  rejected(peer: string, reason: RefusalReason, why?: string): void;
-  /** There may be room (again). */
-  room(): void;
-}
-
 /** Decides about each connection once it is off the backlog, and whether one may be taken off it. */
 export class Gate {
   readonly #admission: Admission;
   readonly #waits: boolean;
   readonly #farewell: Farewell;
   readonly #proxies: Proxies | undefined;
-  readonly #events: GateEvents;
+  readonly #connections: Connections;
+  readonly #room: () => void;
   /** Off the backlog without room, since a drain takes all that is in it. */
-  readonly #line: Accepted[] = [];
+  readonly #line: Connection[] = [];
   #settled: PromiseWithResolvers<void> | undefined;
   #isAdmitting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -58,23 +42,25 @@ export class Gate {
    *
    * @param options How it works.
    * @param watcher For those who are sent away, and for what proxies say.
-   * @param events Is told what it decides.
+   * @param connections Has them, and is told what becomes of those that wait.
+   * @param room Called when there may be room again.
    */
-  constructor(options: GateOptions, watcher: Watcher, events: GateEvents) {
+  constructor(
+    options: GateOptions,
+    watcher: Watcher,
+    connections: Connections,
+    room: () => void,
+  ) {
     this.#proxies = options.proxies?.(watcher);
     this.#admission = new Admission(options);
     this.#waits = options.overload === "wait";
     this.#farewell = new Farewell(options.busyMessage, watcher);
-    this.#events = events;
+    this.#connections = connections;
+    this.#room = room;
     if (options.ratePerSource) {
       const sweep = () => this.#admission.sweep(performance.now());
       this.#sweeper = setInterval(sweep, SWEEP);
     }
-  }
-
-  /** How many connections are off the backlog and wait for room, or for their header. */
-  get waiting(): number {
-    return this.#line.length + (this.#proxies?.headers.waiting ?? 0);
   }
 
   /**
@@ -102,12 +88,12 @@ export class Gate {
   /**
    * A connection came off the backlog.
    *
-   * @param connection The connection, from here on the gate's.
+   * @param connection The connection, which waits.
    */
-  arrived(connection: Accepted): void {
-    if (this.#proxies?.trusts(connection.peer) === false) {
+  arrived(connection: Connection): void {
+    if (this.#proxies?.trusts(connection.sockaddr) === false) {
       connection.fd.close();
-      this.#tellNoHeader(connection, "it comes from no proxy");
+      this.#rejectHeader(connection, "it comes from no proxy");
     } else if (this.#waits && (this.#line.length > 0 || !this.hasRoom())) {
       this.#line.push(connection);
     } else this.#decide(connection);
@@ -125,7 +111,7 @@ export class Gate {
 
   /** Resolves when nobody waits for room, nor for a header. */
   settled(): Promise<void> {
-    if (this.waiting === 0) return Promise.resolve();
+    if (this.#connections.waiting === 0) return Promise.resolve();
     this.#settled ??= Promise.withResolvers();
     return this.#settled.promise;
   }
@@ -147,53 +133,51 @@ export class Gate {
     this.#farewell.close();
   }
 
-  #decide(connection: Accepted): void {
+  #decide(connection: Connection): void {
     if (this.#proxies) return this.#awaitHeader(connection, this.#proxies);
-    const ip = this.#admission.mindsSources ? ipOf(connection.peer) : null;
+    const ip = this.#admission.mindsSources ? ipOf(connection.sockaddr) : null;
     const ticket = this.#admission.admit(ip, performance.now());
     if (typeof ticket === "string") this.#reject(connection, ticket);
-    else this.#events.admitted(connection, ticket);
+    else this.#connections.admit(connection, ticket);
   }
 
   /** It takes its place among all before its client is known, and its source's after. */
-  #awaitHeader(connection: Accepted, { headers }: Proxies): void {
+  #awaitHeader(connection: Connection, { headers }: Proxies): void {
     const admit = () => this.#admission.admitUnidentified(performance.now());
     let ticket = admit();
     if (ticket === "max-connections" && headers.makeRoom()) ticket = admit();
     if (typeof ticket === "string") return this.#reject(connection, ticket);
-    const proxy = shown(connection);
     headers.add(connection, {
-      complete: (identified, headerBytes) => {
+      complete: (sockaddr, length) => {
+        connection.identify(sockaddr, length);
         const refusal = this.#admission.identify(
           ticket,
-          ipOf(identified.peer),
+          ipOf(sockaddr),
           performance.now(),
         );
-        if (refusal === null) {
-          const via = { proxy, headerBytes };
-          this.#events.admitted({ ...identified, via }, ticket);
-        } else {
+        if (refusal === null) this.#connections.admit(connection, ticket);
+        else {
           this.#admission.release(ticket);
-          this.#reject(identified, refusal);
+          this.#reject(connection, refusal);
         }
         this.#moveUp();
       },
       failed: (why) => {
         this.#admission.release(ticket);
-        this.#tellNoHeader(connection, why);
+        this.#rejectHeader(connection, why);
         this.#moveUp();
       },
     });
   }
 
-  #tellNoHeader(connection: Accepted, why: string): void {
-    this.#events.rejected(shown(connection), "proxy-protocol", why);
+  #rejectHeader(connection: Connection, why: string): void {
+    this.#connections.reject(connection, "proxy-protocol", why);
   }
 
-  #reject(connection: Accepted, reason: RefusalReason): void {
+  #reject(connection: Connection, reason: RefusalReason): void {
     if (reason === "denied") connection.fd.close();
     else this.#farewell.say(connection.fd);
-    this.#events.rejected(shown(connection), reason);
+    this.#connections.reject(connection, reason);
   }
 
   #later(): void {
@@ -204,7 +188,7 @@ export class Gate {
   /** There may be room. */
   #moveUp(): void {
     this.#admitLine();
-    this.#events.room();
+    this.#room();
   }
 
   #admitLine(): void {
@@ -214,11 +198,6 @@ export class Gate {
       this.#decide(this.#line.shift()!);
     }
     this.#isAdmitting = false;
-    if (this.waiting === 0) this.#settled?.resolve();
+    if (this.#connections.waiting === 0) this.#settled?.resolve();
   }
-}
-
-/** The peer's address as it is written in the log. */
-function shown({ peer }: Accepted): string {
-  return formatAddress(decodeAddress(peer));
 }

@@ -3,28 +3,23 @@
  *
  * @module
  */
-import type { Outcome, Reason } from "../child/wire.ts";
+import type { Reason } from "../child/wire.ts";
 import type { ProcessEntry } from "../model/census.ts";
 import type { ChosenModel } from "../model/choose.ts";
-import type { ModelEvents, ProcessModel } from "../model/model.ts";
+import type { ModelEvents } from "../model/model.ts";
 import { Sparing } from "../model/sparing.ts";
-import { decodeAddress, formatAddress } from "../posix/address.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { refuseNewcomers } from "../posix/newcomers.ts";
 import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
-import type { Ticket } from "./admission.ts";
-import { Countdown } from "./countdown.ts";
-import { Endings } from "./endings.ts";
+import { type ConnectionInfo, Connections } from "./connections.ts";
 import { within } from "./deadline.ts";
+import { Descendants } from "./descendants.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
-import { type Arrival, Gate, type GateOptions } from "./gate.ts";
-import { Leftovers } from "./leftovers.ts";
+import { Gate, type GateOptions } from "./gate.ts";
 import { finishHandshakes } from "./handshakes.ts";
 import type { Listener } from "./listener.ts";
-import { type Live, LiveTable } from "./live.ts";
-import { Slots } from "./slots.ts";
 import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
@@ -32,7 +27,7 @@ const LAST_WORDS = 2_000;
 
 /** How a server works. */
 export interface ServerOptions {
-  /** The listening socket, borrowed: closed by {@linkcode Server.drain}. */
+  /** The listening socket, borrowed: closed when it drains. */
   readonly listener: Listener;
   /** Starts the process model. */
   readonly model: (
@@ -51,151 +46,162 @@ export interface ServerOptions {
   readonly receivers: readonly ServerReceiver[];
 }
 
-/** A server from its first connection to its last. */
-export class Server {
-  readonly #options: ServerOptions;
-  readonly #events: ServerEvents;
-  readonly #watcher: Watcher;
-  readonly #live = new LiveTable();
-  readonly #totals = new Totals();
-  readonly #acceptor: Acceptor;
-  readonly #gate: Gate;
-  readonly #slots: Slots;
-  readonly #watching: Promise<void>;
-  /** Connections beyond it stay in the backlog: each costs a descriptor, which starting processes need. */
-  readonly #mostWaiting = Math.min(
+/** What a server is made of. */
+interface Parts {
+  readonly options: ServerOptions;
+  readonly chosen: ChosenModel;
+  readonly events: ServerEvents;
+  readonly watcher: Watcher;
+  /** Resolves when the watcher has stopped. */
+  readonly watching: Promise<void>;
+  readonly totals: Totals;
+  readonly connections: Connections;
+  readonly descendants: Descendants;
+  readonly gate: Gate;
+  readonly acceptor: Acceptor;
+}
+
+/**
+ * Readies a server and its processes. Clients may connect before: they wait in the backlog.
+ *
+ * @param options How it works.
+ * @returns The server, which accepts nobody before {@linkcode Server.run}.
+ * @throws {Error} When the model cannot run here; the message says why.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const totals = new Totals();
+  const events = tellAll([totals, ...options.receivers]);
+  const failures = new Sparing(
+    (what) => events.trouble(what),
+    "Unexpected errors",
+  );
+  const watcher = new Watcher((error) =>
+    failures.say(`Cannot handle what came: ${describe(error)}`)
+  );
+  const watching = watcher.run().finally(() => failures.close());
+  // From here on each calls those that are made after it, once there is something to call them for.
+  const connections = new Connections(events, {
+    serve: (connection) => model.serve(connection),
+    withdraw: (id, why) => model.withdraw(id, why),
+    end: (connection, signal) => descendants.end(connection, signal),
+    reusesProcesses: () => model.reusesProcesses,
+    hasDescendants: (id) => descendants.has(id),
+    endDescendants: (id, when) =>
+      when === "now" ? descendants.expire(id) : descendants.insist(id),
+    release: (ticket) => gate.release(ticket),
+  }, options.maxLifetime);
+  const gate = new Gate(
+    options.gate,
+    watcher,
+    connections,
+    () => acceptor.resume(),
+  );
+  // Connections beyond it stay in the backlog: each costs a descriptor, which starting processes need.
+  const mostWaiting = Math.min(
     1024,
     Math.max(2, Math.floor(descriptorLimit() / 16)),
   );
-  #model: ProcessModel | undefined;
-  #endings: Endings | undefined;
-  #leftovers: Leftovers | undefined;
-  readonly #lifetimes: Countdown<number> | undefined;
+  const acceptor = new Acceptor(options.listener.fd, watcher, {
+    hasRoom: () =>
+      connections.waiting + model.waiting < mostWaiting && gate.hasRoom(),
+    makeRoom: () => gate.makeRoom(),
+    accepted: (accepted) => gate.arrived(connections.arrive(accepted)),
+    refused: (error: PosixError) =>
+      events.trouble(`Cannot accept: ${error.message}`),
+  });
+  const chosen = await options.model(watcher, {
+    took: (id, pid) => {
+      connections.took(id, pid);
+      acceptor.resume();
+    },
+    done: (id, outcome) => connections.done(id, outcome),
+    refused: (id, why) => {
+      connections.refuse(id, why);
+      acceptor.resume();
+    },
+    reaped: (pid, exit) => {
+      events.removed(pid, exit);
+      connections.reaped(pid);
+    },
+    trouble: (what) => events.trouble(what),
+  }).catch((error) => {
+    watcher.stop();
+    throw error;
+  });
+  const { model } = chosen;
+  const descendants = new Descendants(model, options.endsDescent);
+  return new Server({
+    options,
+    chosen,
+    events,
+    watcher,
+    watching,
+    totals,
+    connections,
+    descendants,
+    gate,
+    acceptor,
+  });
+}
+
+/** A server from its first connection to its last. */
+export class Server {
+  readonly #parts: Parts;
   #draining: Promise<void> | undefined;
   /** A drain is to wait for nobody. */
   readonly #hurried = Promise.withResolvers<void>();
   /** The listener is closed, and nobody more comes. */
   readonly #closed = Promise.withResolvers<void>();
 
-  /**
-   * Makes one.
-   *
-   * @param options How it works.
-   */
-  constructor(options: ServerOptions) {
-    this.#options = options;
-    this.#events = tellAll([this.#totals, ...options.receivers]);
-    const failures = new Sparing(
-      (what) => this.#events.trouble(what),
-      "Unexpected errors",
-    );
-    this.#watcher = new Watcher((error) =>
-      failures.say(`Cannot handle what came: ${describe(error)}`)
-    );
-    this.#gate = new Gate(options.gate, this.#watcher, {
-      admitted: (connection, ticket) => this.#admitted(connection, ticket),
-      rejected: (...refusal) => this.#events.rejected(...refusal),
-      room: () => this.#acceptor.resume(),
-    });
-    this.#slots = new Slots((ticket) => this.#gate.release(ticket));
-    this.#acceptor = new Acceptor(options.listener.fd, this.#watcher, {
-      hasRoom: () =>
-        this.#gate.waiting + (this.#model?.waiting ?? 0) < this.#mostWaiting &&
-        this.#gate.hasRoom(),
-      makeRoom: () => this.#gate.makeRoom(),
-      accepted: (connection) => this.#gate.arrived(connection),
-      refused: (error: PosixError) =>
-        this.#events.trouble(`Cannot accept: ${error.message}`),
-    });
-    if (options.maxLifetime !== undefined) {
-      this.#lifetimes = new Countdown(
-        options.maxLifetime,
-        (id) => this.end(id, "lifetime") || this.#leftovers?.expire(id),
-      );
-    }
-    this.#watching = this.#watcher.run().finally(() => failures.close());
+  /** Is made by {@linkcode startServer}. */
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The model that serves, and why it is not a better one. */
+  get chosen(): ChosenModel {
+    return this.#parts.chosen;
   }
 
   /**
-   * Readies the processes. Clients may connect before: they wait in the backlog.
+   * Serves until it is drained.
    *
-   * @returns The model that serves, and why it is not a better one.
-   * @throws {Error} When the model cannot run here; the message says why.
-   */
-  async start(): Promise<ChosenModel> {
-    try {
-      const chosen = await this.#options.model(this.#watcher, {
-        took: (id, pid) => this.#took(id, pid),
-        done: (id, outcome) => this.#done(id, outcome),
-        refused: (id, why) => this.#refused(id, why),
-        reaped: (pid, exit) => {
-          this.#events.removed(pid, exit);
-          this.#slots.reaped(pid);
-        },
-        trouble: (what) => this.#events.trouble(what),
-      });
-      this.#model = chosen.model;
-      const { endsDescent } = this.#options;
-      this.#leftovers = new Leftovers(chosen.model, endsDescent);
-      this.#endings = new Endings(this.#leftovers);
-      return chosen;
-    } catch (error) {
-      this.#watcher.stop();
-      throw error;
-    }
-  }
-
-  /**
-   * Serves until it is drained; call after {@linkcode start}.
-   *
-   * @param signal Begins the drain.
+   * @param stop Begins the drain.
+   * @param hurry Ends every process at once.
    * @returns Resolves when every connection has ended and every process has been reaped.
    */
-  async run(signal: AbortSignal): Promise<void> {
-    this.#acceptor.start();
-    if (signal.aborted) this.drain();
-    else signal.addEventListener("abort", () => this.drain(), { once: true });
-    await this.#watching;
+  async run(stop: AbortSignal, hurry?: AbortSignal): Promise<void> {
+    this.#parts.acceptor.start();
+    whenAborted(stop, () => this.#drainOnce());
+    if (hurry) whenAborted(hurry, () => this.#kill());
+    await this.#parts.watching;
     await this.#draining;
   }
 
-  /**
-   * What it has done so far.
-   *
-   * @returns The totals at this moment.
-   */
+  /** What it has done so far. */
   totals(): TotalsSnapshot {
-    return this.#totals.snapshot();
+    return this.#parts.totals.snapshot();
+  }
+
+  /** The connections that have been admitted and have not ended, oldest first; they change while they are served. */
+  connections(): Iterable<ConnectionInfo> {
+    return this.#parts.connections;
   }
 
   /**
-   * The connections that have been admitted and have not ended, oldest first.
-   *
-   * @returns Their entries, which change while they are served.
-   */
-  connections(): Iterable<Readonly<Live>> {
-    return this.#live;
-  }
-
-  /**
-   * Ends one connection: a handler is told by its `signal`; who does not end within two seconds gets
-   * SIGTERM, and two seconds later SIGKILL.
+   * Ends one connection, see {@linkcode Connections.end}.
    *
    * @param id Which.
    * @param reason Why, for the log.
    * @returns Whether there is such a connection.
    */
   end(id: number, reason: Reason): boolean {
-    const live = this.#live.get(id);
-    if (!live) return false;
-    this.#endings?.begin(live, reason);
-    if (live.pid === 0) this.#model?.withdraw(id, reason);
-    return true;
+    return this.#parts.connections.end(id, reason);
   }
 
   /** Says when descriptors are ready, until the server has ended. */
   get watcher(): Watcher {
-    return this.#watcher;
+    return this.#parts.watcher;
   }
 
   /** Whether it accepts no more. */
@@ -205,104 +211,70 @@ export class Server {
 
   /** How many connections no process has been handed yet. */
   get waiting(): number {
-    return this.#model?.waiting ?? 0;
+    return this.chosen.model.waiting;
   }
 
-  /**
-   * The processes that serve and those that fork them.
-   *
-   * @returns One entry each, to be read at once.
-   */
+  /** The processes that serve and those that fork them, to be read at once. */
   processes(): Iterable<ProcessEntry> {
-    return this.#model?.processes() ?? [];
+    return this.chosen.model.processes();
   }
 
   /** Accepts no more; lets connections finish within the drain time-out, then ends them. */
-  drain(): void {
+  #drainOnce(): void {
     this.#draining ??= this.#drain();
   }
 
-  /** Ends every process at once. */
-  kill(): void {
-    this.drain();
+  #kill(): void {
+    this.#drainOnce();
     this.#hurried.resolve();
     void this.#closed.promise.then(() => {
-      this.#gate.giveUp();
-      this.#leftovers?.endAll(this.#live, "SIGKILL");
+      this.#parts.gate.giveUp();
+      this.#endAll("SIGKILL");
     });
   }
 
   async #drain(): Promise<void> {
-    const model = this.#model;
-    const { listener } = this.#options;
+    const { options, chosen: { model }, gate, events } = this.#parts;
+    const { connections, descendants, acceptor, watcher } = this.#parts;
+    const { listener, drainTimeout } = options;
     const { address, isShared, fd } = listener;
     if (!isShared && !("path" in address) && refuseNewcomers(fd)) {
       await finishHandshakes(address, this.#hurried.promise);
     }
     // Where another server accepts, too, the backlog is its.
-    this.#acceptor.stop(listener.isShared ? 0 : Infinity);
+    acceptor.stop(isShared ? 0 : Infinity);
     listener.close();
-    this.#events.draining(this.#live.size + this.#gate.waiting);
-    model?.askToStop();
+    events.draining(connections.live + connections.waiting);
+    model.askToStop();
     this.#closed.resolve();
     const over = new AbortController();
-    const served = this.#gate.settled().then(() => {
-      model?.retire();
-      return model?.ended();
+    const served = gate.settled().then(() => {
+      model.retire();
+      return model.ended();
     });
-    const ended = served.then(() => this.#leftovers?.gone(over.signal));
-    if (!await within(this.#options.drainTimeout, ended)) {
-      this.#events.ending(this.#live.size + this.#gate.waiting);
-      this.#gate.giveUp();
-      this.#leftovers?.endAll(this.#live, "SIGTERM");
-      if (!await within(LAST_WORDS, ended)) {
-        this.#leftovers?.endAll(this.#live, "SIGKILL");
-      }
+    const ended = served.then(() => descendants.gone(over.signal));
+    if (!await within(drainTimeout, ended)) {
+      events.ending(connections.live + connections.waiting);
+      gate.giveUp();
+      this.#endAll("SIGTERM");
+      if (!await within(LAST_WORDS, ended)) this.#endAll("SIGKILL");
       await served;
       await within(LAST_WORDS, ended); // what cannot even be killed is not waited for
       over.abort();
     }
-    this.#gate.close();
-    this.#watcher.stop();
+    gate.close();
+    watcher.stop();
   }
 
-  #admitted({ fd, peer, via }: Arrival, ticket: Ticket): void {
-    const live = this.#live.add(formatAddress(decodeAddress(peer)), via);
-    this.#slots.hold(live.id, ticket);
-    this.#events.accepted(live);
-    this.#model?.serve({ id: live.id, fd, peer, lost: 0 });
+  #endAll(signal: "SIGTERM" | "SIGKILL"): void {
+    const { connections, descendants } = this.#parts;
+    descendants.endAll(connections, signal);
   }
+}
 
-  #took(id: number, pid: number): void {
-    const live = this.#live.took(id, pid);
-    if (live) {
-      this.#events.connected(live);
-      this.#lifetimes?.start(id);
-      this.#endings?.took(live);
-    }
-    this.#acceptor.resume();
-  }
-
-  #done(id: number, outcome: Outcome): void {
-    const live = this.#live.remove(id);
-    if (!live) return;
-    if (this.#endings?.has(live)) this.#leftovers?.insist(id);
-    // What it leaves behind has no more time than it had itself.
-    if (this.#lifetimes && !this.#leftovers?.has(id)) this.#lifetimes.stop(id);
-    const told = this.#endings?.settle(live, outcome) ?? outcome;
-    this.#events.disconnected(live, told, performance.now() - live.acceptedAt);
-    this.#slots.ended(id, this.#model?.reusesProcesses ? 0 : live.pid);
-  }
-
-  #refused(id: number, why: string): void {
-    const live = this.#live.remove(id);
-    if (live) {
-      this.#endings?.forget(live);
-      this.#events.refused(live, why);
-      this.#slots.ended(id, 0);
-    }
-    this.#acceptor.resume();
-  }
+function whenAborted(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act();
+  else signal.addEventListener("abort", act, { once: true });
 }
 
 /** An error that nobody expected, with the place that it comes from: whoever reads it reports it to us. */

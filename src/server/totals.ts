@@ -5,7 +5,7 @@
  */
 import { type Outcome, type Reason, REASONS } from "../child/wire.ts";
 import type { ServerReceiver } from "./events.ts";
-import type { Live } from "./live.ts";
+import type { ConnectionInfo } from "./connections.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./refusal.ts";
 
 /**
@@ -61,7 +61,7 @@ export class Totals implements ServerReceiver {
    * @param _live Which.
    * @param outcome How.
    */
-  disconnected(_live: Live, { reason }: Outcome): void {
+  disconnected(_live: ConnectionInfo, { reason }: Outcome): void {
     this.#active--;
     this.#ended[reason]++;
   }

@@ -10,7 +10,7 @@ import {
   type TcpConnection,
   tcpConnections,
 } from "../posix/socket_diagnostics.ts";
-import type { Live } from "./live.ts";
+import type { ConnectionInfo } from "./connections.ts";
 
 /** How often to ask at least and at most, in milliseconds; in between, four times a limit. */
 const PERIOD = { shortest: 50, longest: 1_000 };
@@ -26,7 +26,7 @@ export interface TrafficLimits {
 /** What is watched. */
 export interface Watched {
   /** The connections, as the server knows them. */
-  connections(): Iterable<Readonly<Live>>;
+  connections(): Iterable<ConnectionInfo>;
   /** Ends one of them. */
   end(id: number, reason: Reason): boolean;
 }

@@ -7,7 +7,7 @@ import {
 import { REASONS } from "../../src/child/wire.ts";
 import { Metrics } from "../../src/cli/metrics.ts";
 import { tellAll } from "../../src/server/events.ts";
-import type { Live } from "../../src/server/live.ts";
+import type { ConnectionInfo } from "../../src/server/connections.ts";
 import { REFUSAL_REASONS } from "../../src/server/refusal.ts";
 import { Totals } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
@@ -60,9 +60,10 @@ test("metrics: count what the totals count, whatever becomes of connections", ()
   const totals = new Totals(), metrics = new Metrics();
   metrics.begin("fork");
   const events = tellAll([totals, metrics]);
-  const live: Live = {
+  const live: ConnectionInfo = {
     id: 1,
     peer: "192.0.2.1:1",
+    via: undefined,
     acceptedAt: performance.now(),
     pid: 0,
     takenAt: 0,

@@ -18,7 +18,7 @@ test("clock: who waits for a process is not refused because the clock was set", 
   const refused: number[] = [];
   const line = new WaitingLine((id) => refused.push(id));
   const fd = new Fd(libc.open(new TextEncoder().encode("/dev/null\0"), 0));
-  line.add({ id: 1, fd, peer: new Uint8Array(0), lost: 0 });
+  line.add({ id: 1, fd, sockaddr: new Uint8Array(0), lost: 0 });
   const { now } = Date;
   Date.now = () => now() + 1000 * DAY;
   try {

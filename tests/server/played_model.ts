@@ -13,7 +13,7 @@ import type {
 import { UNLIMITED } from "../../src/server/admission.ts";
 import type { GateOptions } from "../../src/server/gate.ts";
 import { openListener } from "../../src/server/listener.ts";
-import { Server } from "../../src/server/server.ts";
+import { startServer } from "../../src/server/server.ts";
 
 const CLOSED: Outcome = {
   bytesIn: 0,
@@ -90,7 +90,7 @@ export async function playServer(
     backlog: 64,
   });
   let model!: PlayedModel;
-  const server = new Server({
+  const server = await startServer({
     listener,
     model: (_, events) => {
       model = new PlayedModel(events, options.reusesProcesses ?? false);
@@ -100,7 +100,6 @@ export async function playServer(
     drainTimeout: 0,
     receivers: [],
   });
-  await server.start();
   const stop = new AbortController();
   const running = server.run(stop.signal);
   const { port } = listener.address as Deno.NetAddr;

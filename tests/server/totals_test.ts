@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { REASONS } from "../../src/child/wire.ts";
-import type { Live } from "../../src/server/live.ts";
+import type { ConnectionInfo } from "../../src/server/connections.ts";
 import { REFUSAL_REASONS } from "../../src/server/refusal.ts";
 import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 
-const live: Live = {
+const live: ConnectionInfo = {
   id: 1,
+  via: undefined,
   peer: "192.0.2.1:1",
   acceptedAt: 0,
   pid: 0,

@@ -4,8 +4,8 @@
  * @module
  */
 import { POLLIN } from "../../posix/abi.ts";
+import type { Fd } from "../../posix/fd.ts";
 import { peekNow, receiveNow } from "../../posix/io.ts";
-import type { Accepted } from "../../posix/sockets.ts";
 import type { Watcher } from "../../posix/watcher.ts";
 import { Countdown } from "../countdown.ts";
 import { MAX_HEADER, type ProxyHeader, ProxyHeaderError } from "./header.ts";
@@ -16,10 +16,10 @@ export interface HeaderEvents {
   /**
    * The header has come; the client's first byte is the next to be read.
    *
-   * @param connection The connection, from here on the receiver's, with the client's address.
+   * @param sockaddr The client's `struct sockaddr`.
    * @param length How many bytes the header had.
    */
-  complete(connection: Accepted, length: number): void;
+  complete(sockaddr: Uint8Array<ArrayBuffer>, length: number): void;
   /**
    * No header in order came; the connection is closed.
    *
@@ -28,9 +28,17 @@ export interface HeaderEvents {
   failed(why: string): void;
 }
 
+/** A connection whose client is not known. */
+export interface Identifiable {
+  /** The connection, borrowed; closed where no header in order comes. */
+  readonly fd: Fd;
+  /** The proxy's `struct sockaddr`. */
+  readonly sockaddr: Uint8Array<ArrayBuffer>;
+}
+
 /** A connection whose header is not whole. */
 interface Pending {
-  readonly connection: Accepted;
+  readonly connection: Identifiable;
   readonly events: HeaderEvents;
   /** The part of the header that has been taken from the socket. */
   part: Uint8Array<ArrayBuffer>;
@@ -97,10 +105,10 @@ export class HeaderReader {
   /**
    * Waits for a connection's header. If it has come already, that is told before this returns.
    *
-   * @param connection The connection, from here on the reader's.
+   * @param connection The connection.
    * @param events Is told what becomes of it.
    */
-  add(connection: Accepted, events: HeaderEvents): void {
+  add(connection: Identifiable, events: HeaderEvents): void {
     const fd = connection.fd.number;
     this.#pending.set(fd, { connection, events, part: new Uint8Array(0) });
     this.#read(fd);
@@ -128,8 +136,7 @@ export class HeaderReader {
     }
     if (header === null) return;
     const { connection, events } = this.#settle(fd);
-    const peer = header.source ?? connection.peer;
-    events.complete({ ...connection, peer }, header.length);
+    events.complete(header.source ?? connection.sockaddr, header.length);
   }
 
   #fail(fd: number, why: string): void {

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { decodeAddress, formatAddress } from "../../../src/posix/address.ts";
 import { type Fd, setNonblocking } from "../../../src/posix/fd.ts";
 import { receiveNow, write } from "../../../src/posix/io.ts";
-import {
-  type Accepted,
-  shutdownWrite,
-  socketPair,
-} from "../../../src/posix/sockets.ts";
+import { shutdownWrite, socketPair } from "../../../src/posix/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
-import { HeaderReader } from "../../../src/server/proxy/header_reader.ts";
+import {
+  HeaderReader,
+  type Identifiable,
+} from "../../../src/server/proxy/header_reader.ts";
 import { DEADLINE, test, until } from "../../helpers/testing.ts";
 import { binary, bytesOf } from "./headers.ts";
 
@@ -18,7 +17,7 @@ const STREAM = 1; // SOCK_STREAM
 /** A reader, its connections, and what it told. */
 class Stage implements AsyncDisposable {
   readonly watcher: Watcher = new Watcher();
-  readonly complete: Accepted[] = [];
+  readonly complete: Identifiable[] = [];
   readonly failed: string[] = [];
   readonly reader: HeaderReader;
   readonly #clients: Fd[] = [];
@@ -34,8 +33,8 @@ class Stage implements AsyncDisposable {
     const [client, server] = socketPair(STREAM);
     this.#clients.push(client);
     if (sent.length > 0) write(client.number, bytesOf(sent));
-    this.reader.add({ fd: server, peer: new Uint8Array([1, 0]) }, {
-      complete: (connection) => this.complete.push(connection),
+    this.reader.add({ fd: server, sockaddr: new Uint8Array([1, 0]) }, {
+      complete: (sockaddr) => this.complete.push({ fd: server, sockaddr }),
       failed: (why) => this.failed.push(why),
     });
     return client;
@@ -44,11 +43,11 @@ class Stage implements AsyncDisposable {
   /** The client's address and what is still to be read of the only connection. */
   result(): [address: string, rest: string] {
     assert.deepEqual([this.complete.length, this.failed], [1, []]);
-    const [{ fd, peer }] = this.complete as [Accepted];
+    const [{ fd, sockaddr }] = this.complete as [Identifiable];
     const buffer = new Uint8Array(65536);
     const count = Math.max(0, receiveNow(fd.number, buffer));
     const rest = String.fromCharCode(...buffer.subarray(0, count));
-    return [formatAddress(decodeAddress(peer)), rest];
+    return [formatAddress(decodeAddress(sockaddr)), rest];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

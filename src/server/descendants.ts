@@ -21,7 +21,7 @@ const MOST_LOOKS = 100;
 const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /** Looks after what connections' processes have started. */
-export class Leftovers {
+export class Descendants {
   readonly #model: ProcessModel;
   readonly #isNeeded: boolean;
   readonly #grace = new Countdown<number>(

@@ -1,0 +1,314 @@
+/**
+ * The table of connections: one record each, from the backlog to the end of its process.
+ *
+ *     waiting ──admit──> handed ──took──> serving ──done──> ended ──reaped──> (gone)
+ *        │                 │
+ *        └────reject───────┴────refuse──> (gone)
+ *
+ * `waiting`: it is off the backlog, and waits for room or for its PROXY header. `handed`: it was admitted, and
+ * a process is looked for or has been handed it. `serving`: a process took it. `ended`: its process has yet to
+ * end; where processes serve one connection after another, it is gone at once.
+ *
+ * A connection holds its place among those that are limited until it is gone. Why and how far it is being ended
+ * is part of its record, and so is the time that it has.
+ *
+ * @module
+ */
+import type { Outcome, Reason } from "../child/wire.ts";
+import type { EndSignal, Handoff } from "../model/model.ts";
+import { decodeAddress, formatAddress } from "../posix/address.ts";
+import type { Fd } from "../posix/fd.ts";
+import type { Accepted } from "../posix/sockets.ts";
+import type { Ticket } from "./admission.ts";
+import { Countdown } from "./countdown.ts";
+import type { ServerEvents } from "./events.ts";
+import type { RefusalReason } from "./refusal.ts";
+
+/** How long a process has after each step to its end, in milliseconds. */
+const GRACE = 2_000;
+const STEPS: readonly EndSignal[] = ["stop", "SIGTERM", "SIGKILL"];
+
+/** Where a connection is on its way. */
+export type ConnectionState = "waiting" | "handed" | "serving" | "ended";
+
+/** The proxy at the other end of a connection, which spoke for a client. */
+export interface Via {
+  /** Its address, as text: what the kernel knows the connection by. */
+  readonly proxy: string;
+  /** How many bytes of the connection were its own, and not the client's. */
+  readonly headerBytes: number;
+}
+
+/** A connection, and all that the server knows of it. */
+export class Connection implements Handoff {
+  /** Counts the connections that this server admitted from 1; 0 for one that waits. */
+  id = 0;
+  /** Where it is on its way. */
+  state: ConnectionState = "waiting";
+  /** The parent's copy: the gate's while it waits, then the model's, which closes it when a process took it. */
+  readonly fd: Fd;
+  /** The proxy that the client came by; undefined where it came by none. */
+  via: Via | undefined = undefined;
+  /** When it was admitted, on the clock of `performance.now()`; 0 until then. */
+  acceptedAt = 0;
+  /** The process that serves it; 0 until one took it. */
+  pid = 0;
+  /** When that process took it, on the same clock; 0 until then. */
+  takenAt = 0;
+  /** How many processes ended with it in hand before they took it. */
+  lost = 0;
+  /** Its place among those that are limited. */
+  ticket: Ticket | null = null;
+  /** Why the server ends it, and the next of the steps; null where it does not. */
+  ending: { readonly reason: Reason; step: number } | null = null;
+  #sockaddr: Uint8Array<ArrayBuffer>;
+  #peer: string | null = null;
+
+  /**
+   * Makes the record of a connection that came off the backlog.
+   *
+   * @param accepted The connection.
+   */
+  constructor({ fd, peer }: Accepted) {
+    this.fd = fd;
+    this.#sockaddr = peer;
+  }
+
+  /** The client's `struct sockaddr`. */
+  get sockaddr(): Uint8Array<ArrayBuffer> {
+    return this.#sockaddr;
+  }
+
+  /** The client's address, as text. */
+  get peer(): string {
+    return this.#peer ??= formatAddress(decodeAddress(this.#sockaddr));
+  }
+
+  /**
+   * Its proxy said who the client is.
+   *
+   * @param sockaddr The client's `struct sockaddr`.
+   * @param headerBytes How many bytes that took.
+   */
+  identify(sockaddr: Uint8Array<ArrayBuffer>, headerBytes: number): void {
+    this.via = { proxy: this.peer, headerBytes };
+    this.#sockaddr = sockaddr;
+    this.#peer = null;
+  }
+}
+
+/** What others see of a connection. */
+export type ConnectionInfo = Readonly<
+  Pick<Connection, "id" | "peer" | "via" | "acceptedAt" | "pid" | "takenAt">
+>;
+
+/** What the table has others do. */
+export interface ConnectionEffects {
+  /** Gives an admitted connection to a process. */
+  serve(connection: Connection): void;
+  /** Refuses one that no process has been handed yet. */
+  withdraw(id: number, why: string): void;
+  /** Asks or makes a connection's process end; whether that means anything to it. */
+  end(connection: Connection, signal: EndSignal): boolean;
+  /** Whether a process serves one connection after another. */
+  reusesProcesses(): boolean;
+  /** Whether a connection that has ended left processes behind. */
+  hasDescendants(id: number): boolean;
+  /** Ends what an ended connection left behind: now, or after a while if it does not end by itself. */
+  endDescendants(id: number, when: "now" | "later"): void;
+  /** A connection's place is free. */
+  release(ticket: Ticket): void;
+}
+
+/** Calls back a fixed time after each of many things began. */
+export type Timers<Key> = Pick<Countdown<Key>, "start" | "stop">;
+
+/** The time, which tests play. */
+export interface Clock {
+  /** Milliseconds. */
+  now(): number;
+  /** Timers of one length; see {@linkcode Countdown}. */
+  timers<Key>(milliseconds: number, late: (key: Key) => void): Timers<Key>;
+}
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  timers: (milliseconds, late) => new Countdown(milliseconds, late),
+};
+
+/** All connections of a server. */
+export class Connections implements Iterable<ConnectionInfo> {
+  readonly #events: ServerEvents;
+  readonly #effects: ConnectionEffects;
+  readonly #clock: Clock;
+  readonly #grace: Timers<Connection>;
+  readonly #lifetimes: Timers<number> | undefined;
+  /** Those that are handed or served, by id, oldest first. */
+  readonly #live = new Map<number, Connection>();
+  /** Those that have ended, by their processes, which have not. */
+  readonly #ended = new Map<number, Connection>();
+  #waiting = 0;
+  #last = 0;
+
+  /**
+   * Makes an empty table.
+   *
+   * @param events Are told of each step.
+   * @param effects What the table has others do.
+   * @param maxLifetime How long one may be served, in milliseconds; undefined for no limit.
+   * @param clock The time.
+   */
+  constructor(
+    events: ServerEvents,
+    effects: ConnectionEffects,
+    maxLifetime?: number,
+    clock = CLOCK,
+  ) {
+    this.#events = events;
+    this.#effects = effects;
+    this.#clock = clock;
+    this.#grace = clock.timers(GRACE, (connection) => this.#next(connection));
+    this.#lifetimes = maxLifetime === undefined
+      ? undefined
+      : clock.timers(maxLifetime, (id) => this.#outlived(id));
+  }
+
+  /** How many wait for room or for their header. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** How many have been admitted and have not ended. */
+  get live(): number {
+    return this.#live.size;
+  }
+
+  /** Those that have been admitted and have not ended, oldest first. */
+  [Symbol.iterator](): Iterator<ConnectionInfo> {
+    return this.#live.values();
+  }
+
+  /** Nothing → waiting: it came off the backlog. From here on the gate decides about it. */
+  arrive(accepted: Accepted): Connection {
+    this.#waiting++;
+    return new Connection(accepted);
+  }
+
+  /** Waiting → handed: there is room for it. */
+  admit(connection: Connection, ticket: Ticket): void {
+    this.#leave(connection, "waiting");
+    this.#waiting--;
+    connection.id = ++this.#last;
+    connection.state = "handed";
+    connection.acceptedAt = this.#clock.now();
+    connection.ticket = ticket;
+    this.#live.set(connection.id, connection);
+    this.#events.accepted(connection);
+    this.#effects.serve(connection);
+  }
+
+  /** Waiting → gone: it was closed. Where there is more to say about the reason, `why` says it. */
+  reject(connection: Connection, reason: RefusalReason, why?: string): void {
+    this.#leave(connection, "waiting");
+    this.#waiting--;
+    this.#events.rejected(connection.peer, reason, why);
+  }
+
+  /** Handed → serving. */
+  took(id: number, pid: number): void {
+    const connection = this.#live.get(id);
+    if (connection?.state !== "handed") return;
+    connection.state = "serving";
+    connection.pid = pid;
+    connection.takenAt = this.#clock.now();
+    this.#events.connected(connection);
+    this.#lifetimes?.start(id);
+    if (connection.ending) this.#next(connection);
+  }
+
+  /** Serving → ended, or gone. Whatever its process made of it, the reason is ours if we ended it. */
+  done(id: number, outcome: Outcome): void {
+    const connection = this.#live.get(id);
+    if (!connection) return;
+    this.#live.delete(id);
+    const { ending, pid, acceptedAt } = connection;
+    if (ending) this.#effects.endDescendants(id, "later");
+    // What it leaves behind has no more time than it had itself.
+    if (this.#lifetimes && !this.#effects.hasDescendants(id)) {
+      this.#lifetimes.stop(id);
+    }
+    const told = ending
+      ? { ...outcome, reason: ending.reason, text: "" }
+      : outcome;
+    this.#grace.stop(connection);
+    connection.state = "ended";
+    this.#events.disconnected(
+      connection,
+      told,
+      this.#clock.now() - acceptedAt,
+    );
+    if (pid === 0 || this.#effects.reusesProcesses()) this.#release(connection);
+    else this.#ended.set(pid, connection);
+  }
+
+  /** Handed → gone: no process could be had for it, and it was closed. */
+  refuse(id: number, why: string): void {
+    const connection = this.#live.get(id);
+    if (!connection) return;
+    this.#live.delete(id);
+    this.#grace.stop(connection);
+    this.#events.refused(connection, why);
+    this.#release(connection);
+  }
+
+  /** Ended → gone: its process was reaped. */
+  reaped(pid: number): void {
+    const connection = this.#ended.get(pid);
+    if (!connection) return;
+    this.#ended.delete(pid);
+    this.#release(connection);
+  }
+
+  /**
+   * Ends a connection: a handler is told by its `signal`; who does not end within two seconds gets SIGTERM, and
+   * two seconds later SIGKILL. One that is being ended keeps its first reason. One that no process has been
+   * handed is refused; one that a process is about to take is ended then.
+   *
+   * @returns Whether there is such a connection.
+   */
+  end(id: number, reason: Reason): boolean {
+    const connection = this.#live.get(id);
+    if (!connection) return false;
+    const isFirst = connection.ending === null;
+    connection.ending ??= { reason, step: 0 };
+    if (connection.state === "handed") this.#effects.withdraw(id, reason);
+    else if (isFirst) this.#next(connection);
+    return true;
+  }
+
+  #leave(connection: Connection, state: ConnectionState): void {
+    if (connection.state === state) return;
+    throw new TypeError(
+      `Connection ${connection.id} is ${connection.state}, not ${state}`,
+    );
+  }
+
+  #release(connection: Connection): void {
+    const { ticket } = connection;
+    connection.ticket = null;
+    if (ticket) this.#effects.release(ticket);
+  }
+
+  /** The next step to its end that means anything to its process. */
+  #next(connection: Connection): void {
+    const ending = connection.ending!;
+    while (ending.step < STEPS.length) {
+      if (this.#effects.end(connection, STEPS[ending.step++]!)) break;
+    }
+    if (ending.step < STEPS.length) this.#grace.start(connection);
+  }
+
+  #outlived(id: number): void {
+    if (!this.end(id, "lifetime")) this.#effects.endDescendants(id, "now");
+  }
+}

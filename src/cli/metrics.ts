@@ -8,7 +8,7 @@
 import { type Attributes, metrics } from "@opentelemetry/api";
 import manifest from "../../deno.json" with { type: "json" };
 import type { Outcome } from "../child/wire.ts";
-import type { Exit } from "../model/model.ts";
+import type { Exit } from "../model/exit.ts";
 import type { ServerReceiver } from "../server/events.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { RefusalReason } from "../server/refusal.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
+import { SIGNALS } from "../posix/abi.ts";
 import { hasChild } from "../posix/forking.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import { processStat } from "../posix/proc.ts";
 import { isKeptForRuntime } from "./runtime.ts";
 import type { Zygote } from "./zygote.ts";
 
-const SIGKILL = 9;
 /** How far up a process is looked for among our descendants. */
 const GENERATIONS = 32;
 
@@ -85,9 +85,9 @@ export class Children {
    */
   punish(pid: number): boolean {
     const child = this.#byPid.get(pid);
-    if (child) return child.process.signal(SIGKILL);
+    if (child) return child.process.signal(SIGNALS.SIGKILL);
     using process = new ProcessHandle(pid, descendsFromUs);
-    return process.signal(SIGKILL);
+    return process.signal(SIGNALS.SIGKILL);
   }
 }
 

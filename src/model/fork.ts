@@ -7,25 +7,23 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { type Report, sameSecret } from "../child/wire.ts";
-import { decodeStatus, signalName, STOP_SIGNAL } from "../posix/forking.ts";
+import { SIGNALS } from "../posix/abi.ts";
+import { STOP_SIGNAL } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import { Backoff } from "./backoff.ts";
 import type { ProcessEntry } from "./census.ts";
-import {
-  type EndSignal,
-  exitOutcome,
-  type Handoff,
-  type ModelEvents,
-  type ProcessModel,
-} from "./model.ts";
-import { FinishedWatch } from "./finished.ts";
+import { exitOf, exitOutcome } from "./exit.ts";
+import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import { Nursery } from "./nursery.ts";
+import { Queue } from "./queue.ts";
 import { newSecret } from "./secret.ts";
+import {
+  everySecond,
+  MOST_SECONDS,
+  Standstill,
+  stuckIn,
+} from "./standstill.ts";
 import { findStarted } from "./started.ts";
-import { WaitingLine } from "./waiting.ts";
 import type { Zygote } from "./zygote.ts";
-
-const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /** What a fork model needs. */
 export interface ForkOptions {
@@ -57,19 +55,18 @@ export class ForkModel implements ProcessModel {
   readonly reusesProcesses = false;
   readonly #events: ModelEvents;
   readonly #nursery: Nursery;
-  readonly #waiting: WaitingLine;
+  readonly #queue: Queue;
   /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
   readonly #handed = new Map<number, Handed>();
   /** Connections that a child took which has not been reaped. */
   readonly #taken = new Map<number, Taken>();
-  readonly #backoff = new Backoff(() => this.#dispatch());
-  readonly #finished: FinishedWatch;
+  /** Children that are done and have not been reaped: each holds a place among the connections. */
+  readonly #finished = new Standstill<number>();
+  readonly #lookNoMore = everySecond(() => this.#look());
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
   #stopping = false;
   #retired = false;
-  /** No connection is served any more that was not when the time was up. */
-  #isOver = false;
 
   /**
    * Makes one.
@@ -80,7 +77,11 @@ export class ForkModel implements ProcessModel {
    */
   constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
     this.#events = events;
-    this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
+    this.#queue = new Queue(
+      events,
+      () => this.#dispatch(),
+      "no process could be forked",
+    );
     this.#isProgram = "program" in options.child.service;
     this.#isHandler = "module" in options.child.service;
     this.#nursery = new Nursery(options, watcher, {
@@ -92,12 +93,6 @@ export class ForkModel implements ProcessModel {
       available: () => this.#dispatch(),
       trouble: (what) => events.trouble(what),
     });
-    this.#finished = new FinishedWatch({
-      finished: () => this.#finishedChildren(),
-      end: (pid) => this.#send(pid, "SIGKILL"),
-      endZygoteOf: (pid) => this.#nursery.endZygoteOf(pid),
-      trouble: (what) => events.trouble(what),
-    });
   }
 
   start(): Promise<void> {
@@ -105,16 +100,16 @@ export class ForkModel implements ProcessModel {
   }
 
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#queue.size;
   }
 
   serve(handoff: Handoff): void {
-    this.#waiting.add(handoff);
+    this.#queue.add(handoff);
     this.#dispatch();
   }
 
   withdraw(id: number, why: string): void {
-    this.#waiting.withdraw(id, why);
+    this.#queue.withdraw(id, why);
     this.#dispatch();
   }
 
@@ -136,7 +131,7 @@ export class ForkModel implements ProcessModel {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#isOver = true;
+    this.#queue.close("server is ending");
     for (const { pid } of this.#taken.values()) this.#send(pid, signal);
     if (signal === "SIGKILL") this.#nursery.kill();
     this.#dispatch();
@@ -144,7 +139,7 @@ export class ForkModel implements ProcessModel {
 
   async ended(): Promise<void> {
     await this.#nursery.ended();
-    this.#finished.close();
+    this.#lookNoMore();
   }
 
   *processes(): Iterable<ProcessEntry> {
@@ -161,14 +156,22 @@ export class ForkModel implements ProcessModel {
     }
   }
 
-  *#finishedChildren(): Iterable<number> {
-    for (const { pid, isDone } of this.#taken.values()) if (isDone) yield pid;
+  /** One that does not end is ended; for one that cannot be, its zygote, which should have reaped it. */
+  #look(): void {
+    const done = [...this.#taken.values()].filter(({ isDone }) => isDone);
+    const looks = this.#finished.look(done.map(({ pid }) => [pid, "finished"]));
+    const most = MOST_SECONDS.finished;
+    for (const [pid, seconds] of looks) {
+      if (seconds === most) {
+        this.#events.trouble(stuckIn(pid, "finished"));
+        this.#send(pid, "SIGKILL");
+      } else if (seconds === 2 * most) this.#nursery.endZygoteOf(pid);
+    }
   }
 
   /** Hands what waits to zygotes, as far as they can take it. */
   #dispatch(): void {
-    if (this.#isOver) this.#waiting.refuseAll("server is ending");
-    for (let next; (next = this.#waiting.next) && !this.#backoff.isPausing;) {
+    for (let next; (next = this.#queue.next) && !this.#queue.isPausing;) {
       const { id, fd, sockaddr: peer } = next;
       try {
         const secret = newSecret();
@@ -176,14 +179,13 @@ export class ForkModel implements ProcessModel {
         const zygote = this.#nursery.send(handover, fd.number);
         if (zygote === null) break;
         this.#handed.set(id, { handoff: next, zygote, secret });
-        this.#waiting.shift();
+        this.#queue.shift();
       } catch (error) {
-        this.#pause(
-          `Cannot hand connection ${id} over: ${(error as Error).message}`,
-        );
+        const { message } = error as Error;
+        this.#queue.pause(`Cannot hand connection ${id} over: ${message}`);
       }
     }
-    if (this.#retired && this.#waiting.size === 0 && this.#handed.size === 0) {
+    if (this.#retired && this.#queue.size === 0 && this.#handed.size === 0) {
       this.#nursery.drain();
     }
   }
@@ -221,7 +223,7 @@ export class ForkModel implements ProcessModel {
       case "exited":
         return this.#exited(report, isIts);
       case "failed":
-        this.#pause(`Cannot fork: ${report.outcome?.text}`);
+        this.#queue.pause(`Cannot fork: ${report.outcome?.text}`);
         if (isIts) this.#untaken(report.id);
     }
   }
@@ -234,7 +236,7 @@ export class ForkModel implements ProcessModel {
     this.#taken.set(id, { pid, secret, isDone: false });
     this.#events.took(id, pid);
     if (this.#stopping) this.#tellToStop(pid);
-    if (this.#waiting.size > 0 || this.#retired) this.#dispatch();
+    if (this.#queue.size > 0 || this.#retired) this.#dispatch();
   }
 
   /** What a program started goes with it. */
@@ -250,8 +252,7 @@ export class ForkModel implements ProcessModel {
   #exited({ pid, id, status }: Report, wasHanded: boolean): void {
     const taken = this.#taken.get(id);
     this.#taken.delete(id);
-    const { code, signal } = decodeStatus(status);
-    const exit = { code, signal: signal === 0 ? null : signalName(signal) };
+    const exit = exitOf(status);
     if (wasHanded) this.#untaken(id);
     else if (taken && !taken.isDone) {
       this.#events.done(id, exitOutcome(exit, this.#isProgram));
@@ -264,7 +265,7 @@ export class ForkModel implements ProcessModel {
     const handed = this.#handed.get(id);
     if (!handed) return;
     this.#handed.delete(id);
-    this.#waiting.lost(handed.handoff);
+    this.#queue.lost(handed.handoff);
     this.#dispatch();
   }
 
@@ -282,13 +283,8 @@ export class ForkModel implements ProcessModel {
         continue;
       }
       this.#handed.delete(handoff.id);
-      this.#waiting.putBack(handoff);
+      this.#queue.putBack(handoff);
     }
     this.#dispatch();
-  }
-
-  #pause(why: string): void {
-    if (this.#backoff.pause()) this.#events.trouble(why);
-    this.#waiting.refuseOverdue("no process could be forked");
   }
 }

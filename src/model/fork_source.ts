@@ -5,16 +5,15 @@
  */
 import type { ChildOptions } from "../child/options.ts";
 import { type Report, SECRET_SIZE } from "../child/wire.ts";
+import { SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
-import { decodeStatus, signalName } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ProcessEntry } from "./census.ts";
-import type { Exit } from "./model.ts";
+import { type Exit, exitOf } from "./exit.ts";
 import { Nursery } from "./nursery.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 import type { Zygote } from "./zygote.ts";
 
-const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 /** What a worker is told of a client, of whom it has none. */
 const NOBODY = {
   peer: new Uint8Array(0),
@@ -142,7 +141,6 @@ export class ForkSource implements WorkerSource {
       : undefined;
     if (!worker) return; // it ended before it was ready: the end of its channel tells
     this.#workers.delete(report.id);
-    const { code, signal } = decodeStatus(report.status);
-    worker.ended({ code, signal: signal === 0 ? null : signalName(signal) });
+    worker.ended(exitOf(report.status));
   }
 }

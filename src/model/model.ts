@@ -6,6 +6,7 @@
 import type { Outcome } from "../child/wire.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { ProcessEntry } from "./census.ts";
+import type { Exit } from "./exit.ts";
 
 /** A connection on its way to a process. */
 export interface Handoff {
@@ -17,14 +18,6 @@ export interface Handoff {
   readonly sockaddr: Uint8Array<ArrayBuffer>;
   /** How many processes ended with it in hand before they took it. */
   lost: number;
-}
-
-/** How a process ended. */
-export interface Exit {
-  /** Its exit code; 128 and more when a signal ended it; -1 when nobody knows. */
-  readonly code: number;
-  /** The signal that ended it, such as `SIGKILL`; null when none did. */
-  readonly signal: string | null;
 }
 
 /** What a model tells the server. For one connection: took, then done, each once. */
@@ -94,29 +87,4 @@ export interface ProcessModel {
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Resolves when every process has been reaped; call after {@linkcode retire}. */
   ended(): Promise<void>;
-}
-
-/** After so many processes that ended before they took a connection, it is refused. */
-export const MOST_LOST = 10;
-
-/**
- * The outcome of a connection whose process ended without saying one.
- *
- * @param exit How the process ended.
- * @param isProgram Whether the process became a program, which says nothing else.
- * @returns The outcome.
- */
-export function exitOutcome(
-  { code, signal }: Exit,
-  isProgram: boolean,
-): Outcome {
-  const uncounted = { bytesIn: null, bytesOut: null };
-  const text = signal === "SIGSYS"
-    ? "SIGSYS: a system call that its sandbox does not allow: clone, or one of another architecture"
-    : signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
-  if (!isProgram) return { ...uncounted, reason: "killed", text };
-  if (code === 0) return { ...uncounted, reason: "closed", text: "" };
-  // That is how a program learns that the client is gone.
-  const reason = signal === "SIGPIPE" ? "reset" : "program";
-  return { ...uncounted, reason, text };
 }

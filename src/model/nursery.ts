@@ -14,7 +14,7 @@ import { Orphans } from "./orphans.ts";
 import { Progress } from "./progress.ts";
 import { StartError } from "./start_error.ts";
 import type { ProcessEntry } from "./census.ts";
-import { OUT_OF_TURN, Sparing } from "./sparing.ts";
+import { OutOfTurn } from "./sparing.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
@@ -51,7 +51,7 @@ export class Nursery {
   readonly #children = new Children();
   /** Zygotes that were reaped, while a child of theirs may still take what they were handed. */
   readonly #late = new Set<Zygote>();
-  readonly #liars: Sparing;
+  readonly #outOfTurn: OutOfTurn;
   readonly #orphans: Orphans;
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
@@ -79,7 +79,7 @@ export class Nursery {
     this.#count = options.zygotes;
     this.#watcher = watcher;
     this.#events = events;
-    this.#liars = new Sparing((what) => events.trouble(what), OUT_OF_TURN);
+    this.#outOfTurn = new OutOfTurn(events.trouble);
     this.#orphans = new Orphans((pid) => this.#children.of(pid) !== undefined);
     this.#backoff = new Backoff(() => this.#refill());
     this.#watch = new ZygoteWatch(this.#zygotes, this.#late, {
@@ -188,11 +188,7 @@ export class Nursery {
    * @param pid Who, by the kernel's word; left alone unless it is a child, or was started by one.
    */
   punish(pid: number): void {
-    this.#liars.say(
-      this.end(pid)
-        ? `Process ${pid} sent a report out of turn: it is ended`
-        : `A report out of turn came from process ${pid}, which is none of ours or has ended`,
-    );
+    this.#outOfTurn.say(pid, this.end(pid));
   }
 
   /**
@@ -388,7 +384,7 @@ export class Nursery {
     }
     if (this.#late.size > 0) return;
     this.#watch.close();
-    this.#liars.close();
+    this.#outOfTurn.close();
     this.#orphans.close();
     this.#ended.resolve();
   }

@@ -4,16 +4,15 @@
  * @module
  */
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import { SIGNALS } from "../posix/abi.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import type { ProcessEntry } from "./census.ts";
 import { childCommand } from "./flags.ts";
-import type { Exit } from "./model.ts";
+import type { Exit } from "./exit.ts";
 import { Orphans } from "./orphans.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";
 import { guard } from "./warden.ts";
 import type { Watcher } from "../posix/watcher.ts";
-
-const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /** A worker that was started. */
 export interface WorkerProcess {

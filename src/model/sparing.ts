@@ -7,9 +7,6 @@
 /** How long one line must be enough, in milliseconds. */
 const INTERVAL = 1_000;
 
-/** A kind: what no process of ours says, or not then. */
-export const OUT_OF_TURN = "Reports out of turn";
-
 /** Says one line a second at most, and counts the others. */
 export class Sparing {
   readonly #say: (what: string) => void;
@@ -61,5 +58,38 @@ export class Sparing {
     if (this.#untold === 0) return;
     this.#say(`${this.#kind}: ${this.#untold} more`);
     this.#untold = 0;
+  }
+}
+
+/** Says that processes sent reports which they must not, or not then. */
+export class OutOfTurn {
+  readonly #sparing: Sparing;
+
+  /**
+   * Makes one.
+   *
+   * @param say Is told the lines.
+   */
+  constructor(say: (what: string) => void) {
+    this.#sparing = new Sparing(say, "Reports out of turn");
+  }
+
+  /**
+   * A process did so.
+   *
+   * @param pid Which, by the kernel's word.
+   * @param isOurs Whether it was one of ours, and so is ended.
+   */
+  say(pid: number, isOurs = true): void {
+    this.#sparing.say(
+      isOurs
+        ? `Process ${pid} sent a report out of turn: it is ended`
+        : `A report out of turn came from process ${pid}, which is none of ours or has ended`,
+    );
+  }
+
+  /** Says how many were left out, and no more later. */
+  close(): void {
+    this.#sparing.close();
   }
 }

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { POLLHUP, POLLIN } from "../posix/abi.ts";
+import { POLLHUP, POLLIN, SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
   answerCall,
@@ -16,7 +16,6 @@ import { descriptorTarget } from "../posix/proc.ts";
 import { isOwnArchitecture, nameSystemCall } from "../posix/syscalls.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
-const SIGKILL = 9;
 const EACCES = 13; // asm-generic/errno-base.h
 
 /** What a process may do until it is ready, beside what it may do later: loading code opens files. */
@@ -69,7 +68,7 @@ export function guard(
       if (answer !== null) answerCall(listener.number, call, answer);
       else {
         trouble(describe(call));
-        process.signal(SIGKILL);
+        process.signal(SIGNALS.SIGKILL);
       }
     }
     if (!(events & POLLHUP)) return;

@@ -12,7 +12,8 @@ import { sendFd } from "../posix/handover.ts";
 import { socketPair } from "../posix/sockets.ts";
 import type { ProcessEntry, ProcessState } from "./census.ts";
 import { newSecret } from "./secret.ts";
-import type { EndSignal, Exit, Handoff } from "./model.ts";
+import type { Exit } from "./exit.ts";
+import type { EndSignal, Handoff } from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 
 /** How a worker model works. */

@@ -10,6 +10,7 @@
  */
 import {
   decodeReport,
+  type Outcome,
   type Report,
   REPORT_SIZE,
   sameSecret,
@@ -18,16 +19,21 @@ import { POLLIN } from "../posix/abi.ts";
 import { MOST_QUEUED, receiveUntrusted } from "../posix/handover.ts";
 import { shutdownBoth } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import { Backoff } from "./backoff.ts";
 import type { ProcessEntry } from "./census.ts";
-import { type EndSignal, type Exit, exitOutcome } from "./model.ts";
-import type { Handoff, ModelEvents, ProcessModel } from "./model.ts";
+import { type Exit, exitOutcome } from "./exit.ts";
+import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
+import { Queue } from "./queue.ts";
 import type { WorkerSource } from "./source.ts";
 import { Progress } from "./progress.ts";
-import { OUT_OF_TURN, Sparing } from "./sparing.ts";
+import { OutOfTurn } from "./sparing.ts";
+import {
+  everySecond,
+  isPassing,
+  MOST_SECONDS,
+  Standstill,
+  stuckIn,
+} from "./standstill.ts";
 import { StartError } from "./start_error.ts";
-import { StuckWatch } from "./stuck.ts";
-import { WaitingLine } from "./waiting.ts";
 import {
   endWorker,
   entryOf,
@@ -44,15 +50,15 @@ export class WorkerModel implements ProcessModel {
   readonly reusesProcesses: boolean;
   readonly #options: WorkerOptions;
   readonly #source: WorkerSource;
-  readonly #watcher: Watcher;
+  readonly #watcher: Pick<Watcher, "watch" | "unwatch">;
   readonly #events: ModelEvents;
   readonly #workers = new Set<Worker>();
   readonly #ready: Worker[] = [];
-  readonly #waiting: WaitingLine;
-  readonly #backoff = new Backoff(() => this.#dispatch());
-  readonly #stuck: StuckWatch;
+  readonly #queue: Queue;
+  readonly #standstill = new Standstill<Worker>();
+  readonly #lookNoMore = everySecond(() => this.look());
   readonly #progress = new Progress();
-  readonly #liars: Sparing;
+  readonly #outOfTurn: OutOfTurn;
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
@@ -60,18 +66,11 @@ export class WorkerModel implements ProcessModel {
   #retired = false;
   #sourceDrained = false;
 
-  /**
-   * Makes one.
-   *
-   * @param options How it works.
-   * @param source Where workers come from.
-   * @param watcher Watches the channels.
-   * @param events Is told what happens.
-   */
+  /** Makes one of what a source starts; the watcher watches the channels. */
   constructor(
     options: WorkerOptions,
     source: WorkerSource,
-    watcher: Watcher,
+    watcher: Pick<Watcher, "watch" | "unwatch">,
     events: ModelEvents,
   ) {
     this.name = options.name;
@@ -80,9 +79,12 @@ export class WorkerModel implements ProcessModel {
     this.#source = source;
     this.#watcher = watcher;
     this.#events = events;
-    this.#stuck = new StuckWatch(this.#workers, events);
-    this.#liars = new Sparing((what) => events.trouble(what), OUT_OF_TURN);
-    this.#waiting = new WaitingLine((id, why) => events.refused(id, why));
+    this.#outOfTurn = new OutOfTurn(events.trouble);
+    this.#queue = new Queue(
+      events,
+      () => this.#dispatch(),
+      "no process could be started",
+    );
   }
 
   async start(): Promise<void> {
@@ -108,16 +110,16 @@ export class WorkerModel implements ProcessModel {
   }
 
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#queue.size;
   }
 
   serve(handoff: Handoff): void {
-    this.#waiting.add(handoff);
+    this.#queue.add(handoff);
     this.#dispatch();
   }
 
   withdraw(id: number, why: string): void {
-    this.#waiting.withdraw(id, why);
+    this.#queue.withdraw(id, why);
     this.#dispatch();
   }
 
@@ -140,7 +142,7 @@ export class WorkerModel implements ProcessModel {
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#waiting.refuseAll("server is ending");
+    this.#queue.close("server is ending");
     for (const worker of this.#workers) worker.process.kill(signal);
     if (signal === "SIGKILL") this.#source.kill();
     this.#dispatch();
@@ -158,24 +160,24 @@ export class WorkerModel implements ProcessModel {
   /** Hands waiting connections to ready workers, then starts workers for what is left. */
   #dispatch(): void {
     while (
-      this.#waiting.size > 0 && this.#ready.length > 0 &&
-      !this.#backoff.isPausing
+      this.#queue.size > 0 && this.#ready.length > 0 &&
+      !this.#queue.isPausing
     ) {
-      this.#hand(this.#ready.shift()!, this.#waiting.shift()!);
+      this.#hand(this.#ready.shift()!, this.#queue.shift()!);
     }
-    if (this.#retired && this.#waiting.size === 0) this.#letGo();
+    if (this.#retired && this.#queue.size === 0) this.#letGo();
     else this.#refill();
   }
 
   /** Nobody is left to wait for: ready workers see the end of their channel and exit. */
   #letGo(): void {
-    this.#backoff.stop();
+    this.#queue.goOn();
     for (const worker of this.#ready.splice(0)) this.#hangUp(worker);
     const handed = [...this.#workers].some(({ state }) => state === "handed");
     if (handed || this.#starting > 0 || this.#sourceDrained) return;
     this.#sourceDrained = true;
-    this.#stuck.close();
-    this.#liars.close();
+    this.#lookNoMore();
+    this.#outOfTurn.close();
     this.#source.drain();
   }
 
@@ -184,27 +186,31 @@ export class WorkerModel implements ProcessModel {
       if (handTo(worker, handoff)) return;
     } catch (error) {
       const { message } = error as Error;
-      this.#pause(`Cannot hand connection ${handoff.id} over: ${message}`);
+      this.#queue.pause(
+        `Cannot hand connection ${handoff.id} over: ${message}`,
+      );
     }
     worker.handoff = null;
     worker.state = "ready";
     this.#ready.push(worker);
-    this.#waiting.putBack(handoff);
+    this.#queue.putBack(handoff);
   }
 
   #refill(): void {
+    // Whoever starts us waits for the first, and gives up with it.
+    if (this.#isStarting || this.#progress.hasFailed) return;
     const { spares, most } = this.#options;
-    const wanted = this.#waiting.size + (this.#retired ? 0 : spares) -
+    const wanted = this.#queue.size + (this.#retired ? 0 : spares) -
       this.#ready.length;
     const starting = Math.min(wanted, this.#mostStarting);
     while (
       this.#starting < starting && this.#workers.size < most &&
-      !this.#backoff.isPausing
+      !this.#queue.isPausing
     ) {
       try {
         if (!this.#startWorker()) return; // the source says when it can
       } catch (error) {
-        this.#pause(
+        this.#queue.pause(
           `Cannot start a connection process: ${(error as Error).message}`,
         );
       }
@@ -237,46 +243,92 @@ export class WorkerModel implements ProcessModel {
   }
 
   #report(worker: Worker, pid: number, report: Report | null): void {
-    const next = `${worker.state} ${report?.kind}`;
-    const isHeard = report && report.id === worker.handoff?.id &&
-      sameSecret(report.secret, worker.secret!);
-    if (next === "starting step") {
-      this.#progress.step(report!.outcome?.text ?? "");
-    } else if (
-      next === "starting ready" && this.#source.ready(worker.process, pid)
-    ) {
-      this.#progress.ready();
-      this.#starting--;
-      this.#backoff.reset();
-      this.#isReady(worker);
-    } else if (isHeard && next === "handed took") {
-      worker.state = "serving";
-      worker.handoff!.fd.close();
-      this.#events.took(report.id, worker.process.pid);
-      if (this.#stopping) tellToStop(worker, this.#options);
-      if (this.#retired) this.#dispatch();
-    } else if (isHeard && next === "serving done" && report.outcome) {
-      worker.handoff = null;
-      worker.state = "finished";
-      this.#events.done(report.id, report.outcome);
-      if (++worker.served < this.#options.recycle) this.#isReady(worker);
-      else this.#hangUp(worker);
-    } else if (next === "starting failed") {
-      this.#cannotServe(StartError.of(report!));
-      worker.process.kill("SIGKILL");
-    } else {
-      worker.isLiar = true;
-      this.#liars.say(`Process ${pid} sent a report out of turn: it is ended`);
-      this.#source.punish(worker.process, pid);
-      // Nobody knows yet which one it is: it reads its end here.
-      if (worker.process.pid === 0) shutdownBoth(worker.channel.number);
+    if (report && this.#follow(worker, pid, report)) return;
+    worker.isLiar = true;
+    this.#outOfTurn.say(pid);
+    this.#source.punish(worker.process, pid);
+    // Nobody knows yet which one it is: it reads its end here.
+    if (worker.process.pid === 0) shutdownBoth(worker.channel.number);
+  }
+
+  /** Takes a worker to the state that it reports; false where that does not follow from the one it is in. */
+  #follow(worker: Worker, pid: number, report: Report): boolean {
+    switch (report.kind) {
+      case "step":
+        return worker.state === "starting" && this.#isAt(report);
+      case "ready":
+        return worker.state === "starting" &&
+          this.#source.ready(worker.process, pid) && this.#hasStarted(worker);
+      case "failed":
+        return worker.state === "starting" && this.#cannotStart(worker, report);
+      case "took":
+        return worker.state === "handed" && isAbout(worker, report) &&
+          this.#took(worker);
+      case "done":
+        return worker.state === "serving" && isAbout(worker, report) &&
+          report.outcome !== null && this.#done(worker, report.outcome);
+      case "exited":
+        return false; // that is a zygote's to say
     }
   }
 
-  /** Told by whoever starts us while that is under way, and else here. */
-  #cannotServe(error: StartError): void {
+  #isAt({ outcome }: Report): true {
+    this.#progress.step(outcome?.text ?? "");
+    return true;
+  }
+
+  /** Starting → ready. */
+  #hasStarted(worker: Worker): true {
+    this.#progress.ready();
+    this.#starting--;
+    this.#queue.worked();
+    this.#isReady(worker);
+    return true;
+  }
+
+  /** Starting → finished, as soon as it has ended. Whoever starts us tells, while that is under way. */
+  #cannotStart(worker: Worker, report: Report): true {
+    const error = StartError.of(report);
     if (this.#isStarting) this.#progress.failed(error);
     else this.#events.trouble(error.message);
+    worker.process.kill("SIGKILL");
+    return true;
+  }
+
+  /** Handed → serving. */
+  #took(worker: Worker): true {
+    const { id, fd } = worker.handoff!;
+    worker.state = "serving";
+    fd.close();
+    this.#events.took(id, worker.process.pid);
+    if (this.#stopping) tellToStop(worker, this.#options);
+    if (this.#retired) this.#dispatch();
+    return true;
+  }
+
+  /** Serving → ready, or finished. */
+  #done(worker: Worker, outcome: Outcome): true {
+    const { id } = worker.handoff!;
+    worker.handoff = null;
+    worker.state = "finished";
+    this.#events.done(id, outcome);
+    if (++worker.served < this.#options.recycle) this.#isReady(worker);
+    else this.#hangUp(worker);
+    return true;
+  }
+
+  /** Looks once for workers that are stuck. What one was handed goes to another when it has ended. */
+  look(): void {
+    const passing = [...this.#workers].filter(({ state }) => isPassing(state));
+    const looks = this.#standstill.look(
+      passing.map((worker) => [worker, worker.handoff ?? worker.state]),
+    );
+    for (const [{ state, process, channel }, seconds] of looks) {
+      if (!isPassing(state) || seconds !== MOST_SECONDS[state]) continue;
+      this.#events.trouble(stuckIn(process.pid, state));
+      if (process.pid > 0) process.kill("SIGKILL");
+      else shutdownBoth(channel.number); // nobody knows yet which one it is: it reads its end here
+    }
   }
 
   #endedEarly({ code, signal }: Exit): StartError {
@@ -304,13 +356,13 @@ export class WorkerModel implements ProcessModel {
       this.#workers.delete(worker);
       // Whoever starts us tells, once it is known how it ended.
       if (!this.#isStarting && !this.#progress.hasFailed) {
-        this.#pause("A connection process ended before it was ready");
+        this.#queue.pause("A connection process ended before it was ready");
       }
     }
     if (worker.state === "handed") {
       const handoff = worker.handoff!;
       worker.handoff = null;
-      this.#waiting.lost(handoff);
+      this.#queue.lost(handoff);
     }
     if (["ready", "handed"].includes(worker.state)) worker.state = "finished";
     this.#dispatch();
@@ -318,11 +370,11 @@ export class WorkerModel implements ProcessModel {
 
   #exited(worker: Worker, exit: Exit): void {
     this.#readReports(worker); // what it said before it went comes first
-    this.#hangUp(worker);
-    this.#workers.delete(worker);
     if (worker.state === "starting" && this.#isStarting) {
       this.#progress.failed(this.#endedEarly(exit));
     }
+    this.#hangUp(worker);
+    this.#workers.delete(worker);
     if (worker.state === "serving") {
       this.#events.done(
         worker.handoff!.id,
@@ -333,14 +385,13 @@ export class WorkerModel implements ProcessModel {
     if (!this.#progress.hasFailed) {
       this.#events.reaped(worker.process.pid, exit);
     }
-    if (worker.state !== "starting") this.#backoff.stop(); // what it held is free
+    if (worker.state !== "starting") this.#queue.goOn(); // what it held is free
     worker.state = "finished";
     this.#dispatch();
   }
+}
 
-  /** Waits a while before the next start; connections that have waited too long are refused. */
-  #pause(why: string): void {
-    if (this.#backoff.pause()) this.#events.trouble(why);
-    this.#waiting.refuseOverdue("no process could be started");
-  }
+/** Whether a report is about the connection that its worker was handed, by the secret that came with it. */
+function isAbout({ handoff, secret }: Worker, report: Report): boolean {
+  return report.id === handoff?.id && sameSecret(report.secret, secret!);
 }

@@ -13,7 +13,7 @@ import {
 import { guard } from "./warden.ts";
 import type { RuntimeProcess } from "./runtime.ts";
 import { startZygote } from "./zygote_process.ts";
-import { POLLIN } from "../posix/abi.ts";
+import { POLLIN, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { MOST_QUEUED, receiveUntrusted, sendFd } from "../posix/handover.ts";
@@ -21,7 +21,6 @@ import { endWriting } from "../posix/sockets.ts";
 import { processStat } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
-const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 /** What a zygote tells. */
 export interface ZygoteEvents {
   /** A report of one of its children: `pid` is the sender, by the kernel's word. */

@@ -6,6 +6,7 @@
  */
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
 import { runtimeEnvironment } from "../program.ts";
+import { SIGNALS } from "../posix/abi.ts";
 import { askCredentials } from "../posix/credentials.ts";
 import { openDenseLibrary } from "../posix/dense.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
@@ -13,8 +14,6 @@ import { descriptorTarget } from "../posix/proc.ts";
 import { socketPair } from "../posix/sockets.ts";
 import { zygoteCommand } from "./flags.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";
-
-const SIGKILL = 9;
 
 /** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
 export interface ZygoteProcess {
@@ -71,7 +70,7 @@ export function endEarlyZygote(): void {
   const { process, channel, reports } = early.started;
   early = null;
   for (const fd of [channel, reports]) fd.close();
-  process.handle.signal(SIGKILL);
+  process.handle.signal(SIGNALS.SIGKILL);
 }
 
 function start(options: ChildOptions): ZygoteProcess {
@@ -108,7 +107,7 @@ function start(options: ChildOptions): ZygoteProcess {
  * would end by themselves, but whoever is only starting first says that it cannot find our library.
  */
 function endAll(): void {
-  for (const { handle } of running) handle.signal(SIGKILL);
+  for (const { handle } of running) handle.signal(SIGNALS.SIGKILL);
 }
 
 /** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */

@@ -5,20 +5,20 @@
  * @module
  */
 import type { ChildOptions } from "../child/options.ts";
+import { SIGNALS } from "../posix/abi.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import { childrenOf, hasDescriptor, processStat } from "../posix/proc.ts";
 import { isAdopted, isOf } from "./children.ts";
+import {
+  everySecond,
+  MOST_SECONDS,
+  Standstill,
+  stuckIn,
+} from "./standstill.ts";
 import type { Zygote } from "./zygote.ts";
 
-const SIGKILL = 9;
-/** How often they are looked at, in milliseconds: a connection costs nothing for it. */
-const BEAT = 1_000;
-/**
- * Looks after which one is stuck: to fork, and to report, is the first thing that each does. Looks are
- * counted, and not time, in which this process may itself have been stopped.
- */
-const MOST = 5;
-const PATIENCE = `${MOST * BEAT / 1000} s`;
+/** To fork, and to report, is the first thing that each does. */
+const MOST = MOST_SECONDS.handed;
 
 /** What the watch asks and tells. */
 export interface ZygoteWatchEvents {
@@ -49,11 +49,13 @@ export class ZygoteWatch {
   readonly #late: Iterable<Zygote>;
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
-  readonly #timer: ReturnType<typeof setInterval>;
-  /** What each had done, and since how many looks that is all. */
-  #last = new Map<Zygote, { spells: number; reports: number; looks: number }>();
-  /** Children that have not reported, and how many looks ago they were found so. */
-  #unborn = new Map<number, number>();
+  /** Looks no more. */
+  readonly close: () => void = everySecond(() => this.look());
+  /** Zygotes to which descriptors were handed. */
+  readonly #forking = new Standstill<Zygote>();
+  readonly #busy = new Standstill<Zygote>();
+  /** Children that have not reported. */
+  readonly #reporting = new Standstill<number>();
 
   /**
    * Starts to look.
@@ -73,33 +75,43 @@ export class ZygoteWatch {
     this.#late = late;
     this.#events = events;
     this.#isSpokenFor = isSpokenFor;
-    this.#timer = setInterval(() => this.look(), BEAT);
   }
 
   /** Looks once. */
   look(): void {
-    const last = this.#last, before = this.#unborn;
-    this.#last = new Map();
-    this.#unborn = new Map();
-    for (const zygote of this.#zygotes) {
-      const { spells, reports, untaken, isOpen } = zygote;
-      if (untaken === 0 || !isOpen) continue;
-      const then = last.get(zygote);
-      const isSame = then?.spells === spells; // else it has been through with all since
-      const looks = isSame && then.reports === reports ? then.looks + 1 : 0;
-      this.#last.set(zygote, { spells, reports, looks });
-      if (!isSame) continue;
-      const unborn = this.#unbornOf(zygote);
-      this.#lookAtChildren(zygote, unborn, before);
-      // What it has forked for, it does not let wait.
-      if (looks < MOST || untaken <= unborn.length) continue;
-      this.#events.trouble(
-        `Zygote ${zygote.pid} has not forked for ${PATIENCE}: it is ended`,
-      );
-      this.#end(zygote, unborn.filter((pid) => before.has(pid)));
+    const waitedFor = [...this.#zygotes].filter(({ untaken, isOpen }) =>
+      untaken > 0 && isOpen
+    );
+    // One that was handed a descriptor when it had none has been through with all before.
+    const busy = this.#busy.look(waitedFor.map((it) => [it, it.spells]));
+    const silent = this.#forking.look(
+      waitedFor.map((it) => [it, `${it.spells} ${it.reports}`]),
+    );
+    const unborn = new Map<number, Zygote>();
+    for (const [zygote, looks] of busy) {
+      if (looks === 0) continue;
+      for (const pid of this.#unbornOf(zygote)) unborn.set(pid, zygote);
     }
     for (const zygote of this.#late) {
-      this.#lookAtChildren(zygote, this.#leftBy(zygote), before);
+      for (const pid of this.#leftBy(zygote)) unborn.set(pid, zygote);
+    }
+    const reporting = this.#reporting.look(
+      [...unborn.keys()].map((pid) => [pid, "handed"]),
+    );
+    for (const [pid, looks] of reporting) {
+      if (looks !== MOST) continue;
+      this.#events.trouble(stuckIn(pid, "handed"));
+      kill(pid, unborn.get(pid)!);
+    }
+    for (const [zygote, looks] of silent) {
+      const own = [...unborn].filter(([, from]) => from === zygote)
+        .map(([pid]) => pid);
+      // What it has forked for, it does not let wait.
+      if (looks < MOST || zygote.untaken <= own.length) continue;
+      this.#events.trouble(
+        `Zygote ${zygote.pid} has not forked for ${MOST} s: it is ended`,
+      );
+      this.#end(zygote, own.filter((pid) => reporting.get(pid)! > 0));
     }
   }
 
@@ -110,11 +122,6 @@ export class ZygoteWatch {
    */
   end(zygote: Zygote): void {
     this.#end(zygote, [...this.#unbornOf(zygote), ...this.#leftBy(zygote)]);
-  }
-
-  /** Looks no more. */
-  close(): void {
-    clearInterval(this.#timer);
   }
 
   #unbornOf({ pid }: Zygote): number[] {
@@ -132,22 +139,6 @@ export class ZygoteWatch {
     );
   }
 
-  #lookAtChildren(
-    zygote: Zygote,
-    unborn: readonly number[],
-    before: ReadonlyMap<number, number>,
-  ): void {
-    for (const pid of unborn) {
-      const looks = (before.get(pid) ?? -1) + 1;
-      this.#unborn.set(pid, looks);
-      if (looks !== MOST) continue;
-      this.#events.trouble(
-        `Process ${pid} has said nothing for ${PATIENCE}: it is ended`,
-      );
-      kill(pid, zygote);
-    }
-  }
-
   /** They hold what they were to take, and keep its channel from ending, which tells that it is free. */
   #end(zygote: Zygote, unborn: readonly number[]): void {
     zygote.kill("SIGKILL");
@@ -157,7 +148,7 @@ export class ZygoteWatch {
 
 function kill(pid: number, zygote: Zygote): void {
   using process = new ProcessHandle(pid, (pid) => isOf(pid, zygote));
-  process.signal(SIGKILL);
+  process.signal(SIGNALS.SIGKILL);
 }
 
 function isThere(pid: number): boolean {

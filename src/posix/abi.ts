@@ -278,6 +278,8 @@ export const MSG_PEEK = 2;
 export const SHUT_WR = 1;
 /** `shutdown(2)`: no more of either. */
 export const SHUT_RDWR = 2;
+/** Signals by name, with the numbers that they have everywhere: signal(7). */
+export const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /**
  * How many words come between the last named argument and the first of `...` when a variadic

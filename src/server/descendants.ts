@@ -7,6 +7,7 @@
 import type { EndSignal, ProcessModel } from "../model/model.ts";
 import { descendsFromUs } from "../model/children.ts";
 import { isKeptForRuntime } from "../model/runtime.ts";
+import { SIGNALS } from "../posix/abi.ts";
 import { findDescent, type Root } from "../posix/descent.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import { processStat } from "../posix/proc.ts";
@@ -18,7 +19,6 @@ const GRACE = 2_000;
 const BEAT = 50;
 /** While they are killed, processes may start others: so often it is looked again. */
 const MOST_LOOKS = 100;
-const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /** Looks after what connections' processes have started. */
 export class Descendants {

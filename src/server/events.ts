@@ -4,7 +4,7 @@
  * @module
  */
 import type { Outcome } from "../child/wire.ts";
-import type { Exit } from "../model/model.ts";
+import type { Exit } from "../model/exit.ts";
 import type { ConnectionInfo } from "./connections.ts";
 import type { RefusalReason } from "./refusal.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Patience } from "../../src/child/patience.ts";
-import { WaitingLine } from "../../src/model/waiting.ts";
+import { Queue } from "../../src/model/queue.ts";
 import { Countdown } from "../../src/server/countdown.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
@@ -16,18 +16,22 @@ const DAY = 86_400;
 
 test("clock: who waits for a process is not refused because the clock was set", () => {
   const refused: number[] = [];
-  const line = new WaitingLine((id) => refused.push(id));
+  const queue = new Queue(
+    { refused: (id) => refused.push(id), trouble: () => {} },
+    () => {},
+    "too late",
+  );
   const fd = new Fd(libc.open(new TextEncoder().encode("/dev/null\0"), 0));
-  line.add({ id: 1, fd, sockaddr: new Uint8Array(0), lost: 0 });
+  queue.add({ id: 1, fd, sockaddr: new Uint8Array(0), lost: 0 });
   const { now } = Date;
   Date.now = () => now() + 1000 * DAY;
   try {
-    line.refuseOverdue("too late");
+    queue.pause("why");
   } finally {
     Date.now = now;
   }
-  assert.deepEqual([refused, line.size], [[], 1]);
-  line.refuseAll("the test is over");
+  assert.deepEqual([refused, queue.size], [[], 1]);
+  queue.close("the test is over");
 });
 
 for (const days of [-1000, 1000]) {

@@ -1,10 +1,5 @@
 /** Processes that never report: what they were handed goes to others. */
 import assert from "node:assert/strict";
-import { StuckWatch } from "../../src/model/stuck.ts";
-import type { Worker } from "../../src/model/worker.ts";
-import type { Fd } from "../../src/posix/fd.ts";
-import { receiveNow } from "../../src/posix/io.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
 import { isAlive, killNow } from "../helpers/processes.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { compileLibrary, overwrite } from "../helpers/shared_library.ts";
@@ -191,55 +186,3 @@ test(
   },
   CANNOT_HANG,
 );
-
-/** A worker that is as a test says, and its own end of its channel. */
-function worker(
-  state: Worker["state"],
-  pid: number,
-): { made: Worker; theirs: Fd } {
-  const [ours, theirs] = socketPair();
-  const process = {
-    pid,
-    parent: 1,
-    kill: (signal: string) => killed.push(`${signal} ${pid}`),
-    signal: () => {},
-  };
-  const made = {
-    process,
-    channel: ours,
-    state,
-    handoff: null,
-    secret: null,
-    served: 0,
-    isLiar: false,
-  };
-  return { made, theirs };
-}
-const killed: string[] = [];
-
-test("silent: who does not become ready for a minute is ended, who waits is not", () => {
-  const starting = worker("starting", 7), unborn = worker("starting", 0);
-  const others = [worker("ready", 8), worker("serving", 9)];
-  const said: string[] = [];
-  const trouble = (what: string) => said.push(what);
-  const all = [starting, unborn, ...others];
-  const watch = new StuckWatch(all.map(({ made }) => made), { trouble });
-  for (let seconds = 0; seconds < 60; seconds++) watch.look();
-  assert.deepEqual(said, []);
-  watch.look();
-  assert.deepEqual(said, [
-    "Process 7 has said nothing for 60 s: it is ended",
-    "A process has said nothing for 60 s: it is ended",
-  ]);
-  assert.deepEqual(killed, ["SIGKILL 7"]);
-  // Whose pid nobody knows yet is shown the end of its channel.
-  const ended = all.map(({ theirs }) =>
-    receiveNow(theirs.number, new Uint8Array(1)) === 0
-  );
-  assert.deepEqual(ended, [false, true, false, false]);
-  watch.close();
-  for (const { made, theirs } of all) {
-    made.channel.close();
-    theirs.close();
-  }
-});

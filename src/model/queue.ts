@@ -1,26 +1,67 @@
 /**
- * Connections that no process has been handed yet.
+ * Connections that no process has been handed yet, and the pause while none can be had.
  *
  * @module
  */
-import { type Handoff, MOST_LOST } from "./model.ts";
+import { Backoff } from "./backoff.ts";
+import type { Handoff, ModelEvents } from "./model.ts";
 
 /** How long a connection waits for a process when none can be had, in milliseconds. */
 const PATIENCE = 10_000;
+/** After so many processes that ended before they took a connection, it is refused. */
+const MOST_LOST = 10;
 
 /** A queue, oldest first. Whom it refuses, it closes and tells. */
-export class WaitingLine {
+export class Queue {
   /** `since` is on the clock of `performance.now()`: nobody sets that one. */
   readonly #line: { handoff: Handoff; since: number }[] = [];
-  readonly #refused: (id: number, why: string) => void;
+  readonly #events: Pick<ModelEvents, "refused" | "trouble">;
+  readonly #backoff: Backoff;
+  readonly #cannot: string;
+  /** Why everybody is refused; null while nobody is for that. */
+  #closed: string | null = null;
 
   /**
    * Makes one.
    *
-   * @param refused Is told of each connection that was refused, and why.
+   * @param events Are told of each connection that was refused, and of each pause.
+   * @param dispatch Called after each pause: connections can be handed over again.
+   * @param cannot Why a connection is refused that waited too long.
    */
-  constructor(refused: (id: number, why: string) => void) {
-    this.#refused = refused;
+  constructor(
+    events: Pick<ModelEvents, "refused" | "trouble">,
+    dispatch: () => void,
+    cannot: string,
+  ) {
+    this.#events = events;
+    this.#backoff = new Backoff(dispatch);
+    this.#cannot = cannot;
+  }
+
+  /** Whether nothing is to be tried at this moment. */
+  get isPausing(): boolean {
+    return this.#backoff.isPausing;
+  }
+
+  /**
+   * The system refuses: nothing is tried for a while, and connections that have waited too long are refused.
+   *
+   * @param why For the log.
+   */
+  pause(why: string): void {
+    if (this.#closed !== null) return;
+    if (this.#backoff.pause()) this.#events.trouble(why);
+    this.#refuseOverdue();
+  }
+
+  /** It worked: the next pause is a short one. */
+  worked(): void {
+    this.#backoff.reset();
+  }
+
+  /** Ends the pause under way: what it was for may be over, or nothing is to be tried any more. */
+  goOn(): void {
+    this.#backoff.stop();
   }
 
   /** How many wait. */
@@ -34,6 +75,7 @@ export class WaitingLine {
    * @param handoff The connection, from here on the line's.
    */
   add(handoff: Handoff): void {
+    if (this.#closed !== null) return this.#refuse(handoff, this.#closed);
     this.#line.push({ handoff, since: performance.now() });
   }
 
@@ -43,6 +85,7 @@ export class WaitingLine {
    * @param handoff The connection.
    */
   putBack(handoff: Handoff): void {
+    if (this.#closed !== null) return this.#refuse(handoff, this.#closed);
     this.#line.unshift({ handoff, since: performance.now() });
   }
 
@@ -78,28 +121,25 @@ export class WaitingLine {
   }
 
   /**
-   * Refuses those that have waited too long.
+   * Refuses everybody, and from then on whoever comes, or comes back.
    *
    * @param why For the log.
    */
-  refuseOverdue(why: string): void {
+  close(why: string): void {
+    this.#closed = why;
+    this.goOn();
+    for (const { handoff } of this.#line.splice(0)) this.#refuse(handoff, why);
+  }
+
+  #refuseOverdue(): void {
     const due = performance.now() - PATIENCE;
     const late = this.#line.findIndex(({ since }) => since > due);
     const entries = this.#line.splice(0, late < 0 ? this.#line.length : late);
-    for (const { handoff } of entries) this.#refuse(handoff, why);
-  }
-
-  /**
-   * Refuses everybody.
-   *
-   * @param why For the log.
-   */
-  refuseAll(why: string): void {
-    for (const { handoff } of this.#line.splice(0)) this.#refuse(handoff, why);
+    for (const { handoff } of entries) this.#refuse(handoff, this.#cannot);
   }
 
   #refuse(handoff: Handoff, why: string): void {
     handoff.fd.close();
-    this.#refused(handoff.id, why);
+    this.#events.refused(handoff.id, why);
   }
 }

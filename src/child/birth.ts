@@ -12,7 +12,7 @@ import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
-import { serveOne } from "./serve_one.ts";
+import { endedIfDue, serveOne } from "./serve_one.ts";
 import { done, tell, took } from "./tell.ts";
 import type { Handover } from "./wire.ts";
 import { work } from "./worker.ts";
@@ -35,8 +35,6 @@ export interface Means {
   readonly children: Fd;
   /** What makes a copy a process of its own. */
   readonly rebirth: Rebirth;
-  /** Whether children use their event loop. */
-  readonly asynchronous: boolean;
   /** What it puts up around itself; null under a sandbox that needs none. */
   readonly fence: Fence | null;
 }
@@ -46,7 +44,6 @@ export interface Means {
  *
  * @param fds The descriptors.
  * @param rebirth What makes a copy a process of its own.
- * @param asynchronous Whether children use their event loop.
  * @param fence What a child puts up around itself.
  * @returns The means.
  */
@@ -56,10 +53,9 @@ export function meansOf(
     "channel" | "reports" | "children"
   >,
   rebirth: Rebirth,
-  asynchronous: boolean,
   fence: Fence | null,
 ): Means {
-  return { channel, reports, children, rebirth, asynchronous, fence };
+  return { channel, reports, children, rebirth, fence };
 }
 
 /**
@@ -70,8 +66,8 @@ export function meansOf(
  */
 export function arrive(means: Means, handover: Handover): void {
   means.fence?.putUp();
-  beReborn(means.rebirth, means.asynchronous);
-  setProcessName("mpserv:conn");
+  beReborn(means.rebirth);
+  setProcessName(means.rebirth.name);
   means.children.close();
   leaveProcessGroup();
   // `took` comes before the channel is closed: see point 7 of the wire.
@@ -100,9 +96,12 @@ export function live(
 ): void | Promise<void> {
   if (handover.kind === "worker") {
     reports.close();
-    return work(fd, service.serve, options);
+    return work(fd, service, options);
   }
-  const served = serveOne(service.serve, fd, handover, options);
+  const served = endedIfDue(
+    service,
+    serveOne(service.serve, fd, handover, options),
+  );
   if (served instanceof Promise) {
     return served.then((outcome) => {
       tell(reports.number, done(handover, outcome));

@@ -68,6 +68,22 @@ export function useUpRandomness(
   ]);
 }
 
+/**
+ * Has every draw of a random number fail, in a zygote whose children draw none: two of them would draw the
+ * same. Call it once, before any code of a service is loaded.
+ */
+export function refuseRandomness(): void {
+  const refuse = (): never => {
+    throw new TypeError(
+      "Cannot draw a random number in a process that was forked without generators of its own",
+    );
+  };
+  Math.random = refuse;
+  for (const name of ["getRandomValues", "randomUUID"] as const) {
+    Object.defineProperty(Crypto.prototype, name, { value: refuse });
+  }
+}
+
 /** A forked child draws random numbers of its own from here on. */
 export function renewIdentity(): void {
   used = POOL;

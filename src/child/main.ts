@@ -37,7 +37,7 @@ export async function run(args: readonly string[]): Promise<never> {
   followParent(options);
   setProcessName("mpserv:conn");
   prepareStopSignal({ isZygote: false });
-  let serve: LoadedService["serve"];
+  let service: LoadedService;
   try {
     const own = "module" in options.service
       ? null
@@ -47,7 +47,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const { listener } = sandbox;
     tell(channel.number, step(own ? "starting" : LOADING), listener?.number);
     listener?.close();
-    ({ serve } = own ?? await loadModule(options));
+    service = own ?? await loadModule(options);
     noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready
     sandbox.narrow();
   } catch (error) {
@@ -56,7 +56,7 @@ export async function run(args: readonly string[]): Promise<never> {
     return exitNow(1);
   }
   try {
-    await work(channel, serve, options);
+    await work(channel, service, options);
   } catch (error) {
     giveUp(error);
   }

@@ -28,6 +28,8 @@ export interface ChildOptions {
   readonly standing?: Standing | undefined;
   /** What the system is to let it do. */
   readonly sandbox: Sandbox;
+  /** Whether it serves one connection after another. */
+  readonly isPooled?: boolean | undefined;
   /** Whether what it starts is marked, so as to end with its connection: see `posix/mark.ts`. */
   readonly isMarked?: boolean | undefined;
 }
@@ -42,10 +44,11 @@ const STDIN = 0;
  */
 export function encodeOptions(options: ChildOptions): string {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
-  const { grants, standing, sandbox, isMarked } = rest;
+  const { grants, standing, sandbox, isPooled, isMarked } = rest;
   return JSON.stringify({
     service: shorter(service),
-    ...{ idleTimeout, firstByteTimeout, grants, standing, sandbox, isMarked },
+    ...{ idleTimeout, firstByteTimeout, grants, standing, sandbox },
+    ...{ isPooled, isMarked },
   });
 }
 

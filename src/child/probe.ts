@@ -1,5 +1,5 @@
 /**
- * The probe: a test child that does what children may do, before any client depends on it.
+ * The probe: a test child that does what children may do, and no more, before any client depends on it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
   signalName,
   waitFor,
 } from "../posix/forking.ts";
-import { pollLater, write } from "../posix/io.ts";
+import { pollLater, read, write } from "../posix/io.ts";
 import { changeDirectory } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
 import type { ChildOptions } from "./options.ts";
@@ -27,6 +27,7 @@ const FAILURES: Readonly<Record<number, string>> = {
   10: "a timer did not run",
   11: "a thread did not do its work",
   12: "a subprocess could not be run",
+  14: "a byte did not come over",
 };
 
 /** A test child at its work. */
@@ -53,7 +54,8 @@ export function forkProbe(
   const pid = fork();
   if (pid === 0) {
     endWithin(PATIENCE); // also when nobody is left to wait for it
-    beReborn(rebirth, true);
+    beReborn(rebirth);
+    if (rebirth.reactor === null) exitNow(passByte());
     const runs = grants.includes("run") && sandbox.level !== "strict";
     return check(runs).then(exitNow, () => exitNow(13));
   }
@@ -67,6 +69,14 @@ function judge(status: number): void {
     ? `it was ended by ${signalName(signal)}`
     : FAILURES[code] ?? "it threw";
   throw new TypeError(`Cannot fork: a forked test process failed: ${what}`);
+}
+
+/** What a service of ours does, in small. */
+function passByte(): number {
+  const [ours, theirs] = socketPair();
+  write(theirs.number, new Uint8Array([1]));
+  const byte = new Uint8Array(1);
+  return read(ours.number, byte) === 1 && byte[0] === 1 ? 0 : 14;
 }
 
 async function check(runs: boolean): Promise<number> {

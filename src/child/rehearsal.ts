@@ -12,11 +12,11 @@ import { read, write } from "../posix/io.ts";
 import { shutdownWrite, socketPair } from "../posix/sockets.ts";
 import type { Fence } from "../posix/fence.ts";
 import type { LoadedService } from "../service/load.ts";
-import type { AnyConnection } from "../service/service.ts";
+import type { AnyConnection, AnyService } from "../service/service.ts";
 import { leave } from "../posix/forking.ts";
 import { arrive, type Birth, live, meansOf } from "./birth.ts";
 import { mayHaveLoadedNode } from "./identity.ts";
-import type { Rebirth } from "./rebirth.ts";
+import { type Rebirth, rehearsedRebirth } from "./rebirth.ts";
 import type { ChildOptions } from "./options.ts";
 import {
   decodeHandover,
@@ -36,20 +36,41 @@ const PEER = new Uint8Array(16); // of a struct sockaddr_in
 const SECRET = new Uint8Array(SECRET_SIZE);
 
 /**
- * Serves a few connections to itself. A person's handler is loaded, but not called without a client:
- * what it uses of a connection is exercised in its place.
+ * Rounds after which a zygote that is at work looks whether somebody has come: some milliseconds. Slices of
+ * births are few, or TurboFan would take them for what is called often, and not what they call.
+ */
+const SLICES = { service: 5, birth: 50 };
+
+/** What a zygote serves to itself. */
+export type Rehearsed = readonly AnyService[];
+
+/**
+ * What is rehearsed. A person's handler is loaded, but not called without a client: what it uses of a connection
+ * is exercised in its place.
  *
  * @param asynchronous Whether children use their event loop.
- * @param options How to serve.
- * @returns Resolves when all is warm. It must not take 500 ms: Deno then starts a thread for signals.
+ * @returns It, loaded.
  */
-export async function rehearseService(
-  asynchronous: boolean,
-  options: ChildOptions,
-): Promise<void> {
-  const services = asynchronous
+export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
+  return asynchronous
     ? [echoThroughStreams, echoThroughBuffer]
     : [(await import("../service/echo.ts")).echo];
+}
+
+/**
+ * Serves a few connections to itself.
+ *
+ * @param services What to do with them.
+ * @param asynchronous Whether children use their event loop.
+ * @param options How to serve.
+ * @returns What is done in slices, and all done when it ends. Where children use their event loop it must not
+ *   take 500 ms: Deno then starts a thread for signals. Where they do not it never comes to it.
+ */
+export async function* rehearseService(
+  services: Rehearsed,
+  asynchronous: boolean,
+  options: ChildOptions,
+): AsyncGenerator<void> {
   const bytes = new TextEncoder().encode("warm\n");
   const rounds = roundsOf(asynchronous).service;
   // This process stays what it is. The object is the one that children will get, wherever it can be:
@@ -68,6 +89,7 @@ export async function rehearseService(
     await Promise.resolve().then(live.bind(null, birth, reports, service, own));
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
+    if (id % SLICES.service === 0) yield;
   }
 }
 
@@ -75,26 +97,43 @@ export async function rehearseService(
  * Is born and ends a few times, without a fork and without an end.
  *
  * @param rebirth What makes a copy a process of its own.
- * @param asynchronous Whether children use their event loop.
- * @param fence What children put up around themselves, not armed.
+ * @param fence What children put up around themselves; armed between slices, if it was.
+ * @returns What is done in slices, and all done when it ends.
  */
-export function rehearseBirth(
+export function* rehearseBirth(
   rebirth: Rebirth,
-  asynchronous: boolean,
   fence: Fence | null,
-): void {
-  const rounds = roundsOf(asynchronous).birth;
-  for (let i = 0; i < rounds; i++) {
-    const [parent, reports] = socketPair();
-    const [channel, children] = socketPair();
-    const { handover, fd } = comeOver(i, parent);
-    arrive(
-      meansOf({ channel, reports, children }, rebirth, asynchronous, fence),
-      handover,
-    );
-    leave(-1);
-    for (const owned of [fd, reports]) owned.close();
+): Generator<void> {
+  const own = rehearsedRebirth(rebirth);
+  const rounds = roundsOf(rebirth.reactor !== null).birth;
+  for (let done = 0; done < rounds; done += SLICES.birth) {
+    const wasArmed = fence?.disarm();
+    for (let i = done; i < done + SLICES.birth; i++) {
+      const [parent, reports] = socketPair();
+      const [channel, children] = socketPair();
+      const { handover, fd } = comeOver(i, parent);
+      arrive(meansOf({ channel, reports, children }, own, fence), handover);
+      leave(-1);
+      for (const owned of [fd, reports]) owned.close();
+    }
+    if (wasArmed) fence?.arm();
+    yield;
   }
+}
+
+/**
+ * All of it, for a zygote that is at work.
+ *
+ * @param services From {@linkcode rehearseService}.
+ * @param births From {@linkcode rehearseBirth}.
+ * @returns The slices of both.
+ */
+export async function* rehearseAll(
+  services: AsyncIterable<void>,
+  births: Iterable<void>,
+): AsyncGenerator<void> {
+  yield* services;
+  yield* births;
 }
 
 function roundsOf(

@@ -6,6 +6,7 @@
 import type { Fd } from "../posix/fd.ts";
 import { markAs } from "../posix/mark.ts";
 import type { Program } from "../service/program.ts";
+import type { LoadedService } from "../service/load.ts";
 import type { AnyService } from "../service/service.ts";
 import {
   close,
@@ -31,6 +32,25 @@ import {
   type Reason,
   UNFINISHED,
 } from "./wire.ts";
+
+/**
+ * Has a service of ours, which is to be synchronous, fail if it waits for something: forked, it would wait at an
+ * event loop that its zygote has, too.
+ *
+ * @param service What served.
+ * @param served What {@linkcode serveOne} returned.
+ * @returns The same.
+ * @throws {TypeError} When the service has not ended.
+ */
+export function endedIfDue<Served extends Outcome | Promise<Outcome>>(
+  { asynchronous }: LoadedService,
+  served: Served,
+): Served {
+  if (asynchronous || !(served instanceof Promise)) return served;
+  throw new TypeError(
+    "a service that is to be synchronous waits for something",
+  );
+}
 
 /**
  * Serves a connection and closes it.

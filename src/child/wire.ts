@@ -15,7 +15,7 @@
  *    when the service has ended, with the bytes that went through and why it ended. `took` and `done` bear
  *    the connection's secret: who does not know it does not speak for the connection. Who sent them, the
  *    kernel says.
- * 5. Up, from a zygote, over its own channel, which no child of it has: `step` and `ready`; `exited`, with a child's
+ * 5. Up, from a zygote, over its own channel, which no child of it has: `step`, also after `ready`; `ready`; `exited`, with a child's
  *    pid, wait status and id; `failed`, when it could not fork for that id, or, before `ready`, cannot
  *    fork at all; and `took` for a program that it started, with the program's pid.
  * 6. A child that goes away without `took` has not touched the connection: the parent gives it to
@@ -71,6 +71,8 @@ const KINDS: readonly ReportKind[] = [
 
 /** The step in which the person's module runs: whoever does not end it would end it in no other process. */
 export const LOADING = "loading the module";
+/** The step of a zygote that was at work already when it rehearsed: all of it is over. */
+export const WARM = "warm";
 
 /** Why a process cannot serve; what travels is its place here. */
 export const FAILURES = [

@@ -9,7 +9,7 @@ import { receiveFd } from "../posix/handover.ts";
 import type { LoadedService } from "../service/load.ts";
 import { outliveParent } from "../posix/process.ts";
 import type { ChildOptions } from "./options.ts";
-import { serveOne } from "./serve_one.ts";
+import { endedIfDue, serveOne } from "./serve_one.ts";
 import { done, ready, tell, took } from "./tell.ts";
 import { sawUncaught } from "./uncaught.ts";
 import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
@@ -24,7 +24,7 @@ import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
  */
 export async function work(
   channel: Fd,
-  service: LoadedService["serve"],
+  service: LoadedService,
   options: ChildOptions,
 ): Promise<void> {
   tell(channel.number, ready());
@@ -40,11 +40,9 @@ export async function work(
     }
     outliveParent();
     tell(channel.number, took(handover));
-    const served = serveOne(
+    const served = endedIfDue(
       service,
-      received.fd,
-      handover,
-      options,
+      serveOne(service.serve, received.fd, handover, options),
     );
     const outcome = served instanceof Promise ? await served : served;
     tell(channel.number, done(handover, outcome));

@@ -22,7 +22,7 @@ import { receiveFd, sendFd } from "../posix/handover.ts";
 import { PollSet } from "../posix/io.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
-import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
+import { leaveProcessGroup } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
@@ -38,7 +38,14 @@ import {
 } from "./sandbox.ts";
 import { forkProbe } from "./probe.ts";
 import { ForkPreparation } from "./rebirth.ts";
-import { generatorsOf, rehearseBirth, rehearseService } from "./rehearsal.ts";
+import {
+  generatorsOf,
+  loadRehearsed,
+  rehearseAll,
+  rehearseBirth,
+  rehearseService,
+} from "./rehearsal.ts";
+import { QUIET, SpareTime } from "./spare_time.ts";
 import { noteMemory } from "./standing.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
@@ -50,6 +57,7 @@ import {
   HANDOVER_SIZE,
   LOADING,
   type Report,
+  WARM,
 } from "./wire.ts";
 
 /**
@@ -73,18 +81,22 @@ export async function run(args: readonly string[]): Promise<never> {
   let means: Means;
   let service: LoadedService;
   let settle: (() => void) | null;
+  let spare: SpareTime;
   try {
     // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
-    const preparation = new ForkPreparation();
+    const asynchronous = "module" in options.service;
+    const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);
     settle = prepareSettling();
-    const asynchronous = "module" in options.service;
     const own = "module" in options.service
       ? null
       : await loadService(options.service);
-    await rehearseService(asynchronous, options);
-    // Around a person's code before its first line; around our own when it is warm, unless threads must follow
-    // to another user, which do not when they are parked.
+    const rehearsed = await loadRehearsed(asynchronous);
+    const isLate = rehearsesLate(options);
+    const services = rehearseService(rehearsed, asynchronous, options);
+    if (!isLate) { for await (const _ of services); }
+    // Around a person's code before its first line; around our own at last, unless threads must follow to
+    // another user, which do not when they are parked.
     const isEarly = own === null || options.standing !== undefined;
     let sandbox = isEarly ? enclose(options, channel) : null;
     service = own ?? await loadWithoutLeftovers(options, channel);
@@ -95,16 +107,17 @@ export async function run(args: readonly string[]): Promise<never> {
     letGoOfCaches(); // not before, of what is left: the runtime's threads use them no more
     const test = forkProbe(rebirth, options);
     if (test instanceof Promise) return await test; // in the test child alone, and it never returns
-    rehearseBirth(rebirth, asynchronous, fence);
-    setProcessName("mpserv:zygote"); // the rehearsal was a child's
-    test.wait();
+    const births = rehearseBirth(rebirth, fence);
+    if (!isLate) { for (const _ of births); }
+    spare = new SpareTime(isLate ? rehearseAll(services, births) : null);
     sandbox ??= enclose(options, channel, { isParked: true });
+    test.wait();
     noteMemory(options.standing); // its children cannot ask: theirs is no file that was granted
     sandbox.narrow();
     if (sandbox.isComplete) fence?.arm();
     const children = watchChildren();
     const fds = { channel, reports, children };
-    means = meansOf(fds, rebirth, asynchronous, fence);
+    means = meansOf(fds, rebirth, fence);
   } catch (error) {
     const { message } = error as Error;
     tell(channel.number, failed(0, message, failureOf(error)));
@@ -116,7 +129,14 @@ export async function run(args: readonly string[]): Promise<never> {
     ? null
     : serve;
   try {
-    const birth = new Nursery(means, { settle, program }).forkForEach(); // returns in children alone
+    const nursery = new Nursery(means, { settle, program, spare });
+    const hasWork = () => nursery.hasWork();
+    let birth = nursery.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
+    while (birth === null) {
+      await spare.use(hasWork);
+      if (spare.isOver) nursery.isWarm();
+      birth = nursery.forkForEach();
+    }
     const living = live(birth, reports, service, options);
     if (living) await living;
   } catch (error) {
@@ -124,6 +144,17 @@ export async function run(args: readonly string[]): Promise<never> {
   }
   leave(asynchronous ? Deno.exitCode : 0);
   return exitNow(0); // never reached: leave has left
+}
+
+/**
+ * Whether a zygote rehearses when it is at work already: that its first children are cold is better than that the
+ * first clients wait. A handler is rehearsed with an event loop, which is there before the fork alone; what
+ * serves for long is to be warm from the start; and a limit of memory is counted from what is in use at the start.
+ */
+function rehearsesLate(
+  { service, standing, isPooled }: ChildOptions,
+): boolean {
+  return !("module" in service) && !standing && !isPooled;
 }
 
 /** Enters the sandbox, and hands over to the parent what it must listen to. */
@@ -162,6 +193,9 @@ async function loadWithoutLeftovers(
  */
 const LOOK_AFTER = 1_000;
 
+/** Its own code has been compiled by the first; again now and then, as the heap moves on. */
+const FIRST_SETTLING = 16;
+
 const CHANNEL = 0;
 const CHILDREN = 1;
 
@@ -170,6 +204,7 @@ class Nursery {
   readonly #means: Means;
   readonly #settle: (() => void) | null;
   readonly #program: Program | null;
+  readonly #spare: SpareTime;
   readonly #set: PollSet;
   readonly #signals = scratch(128 * 4);
   /** Reports that the parent has not read yet, oldest first. */
@@ -179,43 +214,63 @@ class Nursery {
   /** The parent hands nothing over any more: what was forked is still to be reaped. */
   #isLast = false;
   #forks = 0;
-  #settleAt = 16;
+  #settleAt = FIRST_SETTLING;
+  #isReady = false;
 
   constructor(
     means: Means,
-    { settle, program }: {
+    { settle, program, spare }: {
       settle: (() => void) | null;
       program: Program | null;
+      spare: SpareTime;
     },
   ) {
     this.#means = means;
     this.#settle = settle;
     this.#program = program;
+    this.#spare = spare;
     this.#set = new PollSet([
       { fd: means.channel.number, events: POLLIN },
       { fd: means.children.number, events: POLLIN },
     ], scratch(8 * 2));
   }
 
-  /** Forks a child for each descriptor that comes; returns in the children. */
-  forkForEach(): Birth {
-    this.#tell(ready());
+  /** Forks a child for each descriptor that comes; returns in the children, and null where there is spare time. */
+  forkForEach(): Birth | null {
+    if (!this.#isReady) this.#tell(ready());
+    this.#isReady = true;
+    const spare = this.#spare.isOver ? null : this.#spare;
     for (;;) {
-      const ready = this.#set.wait(this.#living.size > 0 ? LOOK_AFTER : -1);
+      const patience = this.#living.size > 0 ? LOOK_AFTER : -1;
+      const ready = this.#set.wait(spare ? QUIET : patience);
       if (ready === 0 || this.#set.ready(CHILDREN)) this.#reapAll();
       const events = this.#set.ready(CHANNEL);
       if (events & POLLHUP) exitNow(0); // the parent is gone: children finish alone
       if (events & POLLOUT) this.#catchUp();
       if (events & POLLIN) {
+        const forks = this.#forks;
         const birth = this.#receive();
         if (birth) return birth;
+        if (spare && this.#forks > forks && spare.forked()) return null;
       }
+      if (spare && ready === 0) return null;
       if (
         this.#isLast && this.#living.size === 0 && this.#untold.length === 0
       ) {
         exitNow(0);
       }
     }
+  }
+
+  /** Whether a descriptor may have come, or a child has ended. */
+  hasWork(): boolean {
+    return this.#set.wait(0) > 0;
+  }
+
+  /** All is rehearsed: what was written until now is not written again. */
+  isWarm(): void {
+    this.#settleAt = this.#forks + FIRST_SETTLING;
+    this.#tell(step(WARM));
   }
 
   #receive(): Birth | null {
@@ -252,7 +307,6 @@ class Nursery {
       return birth;
     }
     this.#living.set(pid, handover.id);
-    // Its own code has been compiled by the first; now and then, as the heap moves on.
     if (++this.#forks === this.#settleAt) {
       this.#settleAt *= 8;
       this.#settleNow();

@@ -33,6 +33,7 @@ export function startEarly(options: ServeOptions): void {
     grants: [],
     standing: undefined,
     sandbox: resolveSandbox(options, options).sandbox,
+    isPooled: model === "pool" || undefined,
     isMarked: false,
   });
 }

@@ -103,10 +103,11 @@ function mustProve({ service, sandbox }: ChildOptions): boolean {
 
 /** Workers are forked where that works, and spawned elsewhere. */
 async function startPool(
-  { child, workers, recycle }: ModelOptions,
+  { child: own, workers, recycle }: ModelOptions,
   watcher: Watcher,
   events: ModelEvents,
 ): Promise<ChosenModel> {
+  const child = { ...own, isPooled: true };
   const options = {
     name: "pool",
     spares: workers,

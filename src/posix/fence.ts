@@ -9,6 +9,12 @@ export interface Fence {
   /** From here on it is real. */
   arm(): void;
   /**
+   * It can be rehearsed again.
+   *
+   * @returns Whether it was armed.
+   */
+  disarm(): boolean;
+  /**
    * Puts it up around this process.
    *
    * @throws {PosixError} When the system refuses.

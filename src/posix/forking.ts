@@ -45,6 +45,12 @@ const status = viewOf(statusBytes);
 const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
 const stopSignal = signalSet(1n << BigInt(STOP_SIGNAL - 1));
 const noSignal = signalSet(0n);
+/** A `sigset_t`. */
+export type SignalSet = Uint8Array<ArrayBuffer>;
+/** That of SIGCHLD. */
+export const CHILD_SIGNAL: SignalSet = childSignal;
+/** That of no signal. */
+export const NO_SIGNAL: SignalSet = noSignal;
 const previous = signalSet(0n);
 
 /** A child that has ended. */
@@ -172,9 +178,14 @@ export function drainSignals(
   read(fd, scratch);
 }
 
-/** Lets SIGCHLD through again: the first thing in a forked child. */
-export function unblockChildSignal(): void {
-  libc.sigprocmask(SIG_UNBLOCK, childSignal, previous);
+/**
+ * Lets SIGCHLD through again: the first thing in a forked child.
+ *
+ * @param signals {@linkcode CHILD_SIGNAL}; {@linkcode NO_SIGNAL} where a zygote rehearses it, which must not
+ *   miss the end of a child.
+ */
+export function unblockChildSignal(signals: SignalSet): void {
+  libc.sigprocmask(SIG_UNBLOCK, signals, previous);
 }
 
 /** Holds SIGUSR2 back, in this thread and those it starts; other threads ignore it. */

@@ -216,6 +216,13 @@ export class DomainFence implements Fence {
   }
 
   /** See {@linkcode Fence}. */
+  disarm(): boolean {
+    const wasArmed = this.#ruleset !== null;
+    this.#ruleset = null;
+    return wasArmed;
+  }
+
+  /** See {@linkcode Fence}. */
   putUp(): void {
     const ruleset = this.#ruleset;
     const result = libc.systemCall?.(

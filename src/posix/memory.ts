@@ -56,16 +56,15 @@ export function prepareMemory(): () => void {
 function keepMemoryForkable(filter: PreparedFilter): void {
   // The filter comes first: what V8 maps between the two steps must not be marked again.
   installAsAnyone(filter);
-  let start = 0n, end = 0n;
-  for (const line of readProcFile("/proc/self/smaps").split("\n")) {
+  // All is told, marked or not: which is would stand in smaps, for which the kernel counts every page.
+  for (const line of readProcFile("/proc/self/maps").split("\n")) {
     const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
-    if (range) {
-      start = BigInt("0x" + range[1]);
-      end = BigInt("0x" + range[2]);
-    } else if (/^VmFlags:.* dc\b/.test(line)) { // dc: do not copy area on fork, proc(5)
-      // Safety: only changes what a later fork copies; the range is the kernel's own answer.
-      libc.madvise(start, end - start, MADV_DOFORK);
-    }
+    if (range === null) continue;
+    const start = BigInt("0x" + range[1]);
+    const end = BigInt("0x" + range[2]);
+    // Safety: only changes what a later fork copies; the range is the kernel's own answer. Refused for what the
+    // kernel itself maps ([vvar], proc(5)), which every process has.
+    libc.madvise(start, end - start, MADV_DOFORK);
   }
 }
 

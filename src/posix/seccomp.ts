@@ -134,6 +134,14 @@ export class FilterFence implements Fence {
   }
 
   /** See {@linkcode Fence}. */
+  disarm(): boolean {
+    const wasArmed = this.#expected.getInt32(0, true) === 0;
+    this.#fprog.fill(0);
+    this.#expected.setInt32(0, -1, true);
+    return wasArmed;
+  }
+
+  /** See {@linkcode Fence}. */
   putUp(): void {
     const result = seccomp(SECCOMP_SET_MODE_FILTER, 0, this.#fprog);
     if (result !== this.#expected.getInt32(0, true)) {

@@ -3,7 +3,7 @@ import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
-import { Browser } from "./browser.ts";
+import { look, startBrowser } from "./browser.ts";
 
 const BROWSER = "chromium";
 
@@ -43,7 +43,7 @@ test(
   async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer();
-    await using browser = await Browser.start(BROWSER);
+    await using browser = await startBrowser(BROWSER);
     for (const [args, lines, heading] of REPORTS) {
       const file = `${directory.path}/${args[0]!.slice(2)}.html`;
       const line = ["bench", "127.0.0.1", `${server.port}`, ...args];
@@ -51,13 +51,13 @@ test(
       assert.deepEqual([code, stderr], [0, ""]);
       const backgrounds = new Set<string>();
       for (const [width, dark] of [[320, false], [1200, true]] as const) {
-        const look = await browser.look(`file://${file}`, {
+        const seen = await look(browser, `file://${file}`, {
           width,
           dark,
           expression: LOOK,
         });
-        const page = look.value as Looked;
-        assert.deepEqual(look.complaints, []);
+        const page = seen.value as Looked;
+        assert.deepEqual(seen.complaints, []);
         assert.equal(page.screen, width);
         assert.ok(page.width <= width, `${args[0]}: ${page.width} of ${width}`);
         assert.equal(page.lines.length, lines, `${args[0]}, ${width} wide`);

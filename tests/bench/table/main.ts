@@ -21,7 +21,6 @@ import {
 } from "./results.ts";
 import { type Row, ROWS } from "./rows.ts";
 
-const RESULTS = new URL("../results.json", import.meta.url).pathname;
 const README = new URL("../../../README.md", import.meta.url);
 /** The table stands between these lines of the README. */
 const PLACE = /(<!-- bench -->\n)[^]*?(<!-- \/bench -->)/;
@@ -35,7 +34,7 @@ const OPTIONS = {
   quick: flag("one short round, to see that everything works"),
   rows: option("<ids>", `only these: ${ids(ROWS)}, client`, list),
   peers: option("<ids>", "only these, such as fork,seed,tcpserver", list),
-  json: or(option("<file>", "where each run goes", String, "file"), RESULTS),
+  json: option("<file>", "keep every run in this file", String, "file"),
   readme: flag("put the table into README.md as well"),
 };
 type Options = Values<typeof OPTIONS>;
@@ -82,7 +81,7 @@ async function main(
     if (rows && !rows.includes(row.id)) continue;
     const block = await measureRow(row, everyone, results.seconds, options);
     if (block) results.blocks.push(block);
-    await Deno.writeTextFile(json, JSON.stringify(results, null, 2) + "\n");
+    if (json) await Deno.writeTextFile(json, JSON.stringify(results) + "\n");
   }
   const table = markdown(results);
   await Deno.stdout.write(new TextEncoder().encode(table));

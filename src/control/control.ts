@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
 import { peerOf, peerUser } from "../posix/credentials.ts";
 import { mayDescend } from "../posix/descent.ts";
-import { accept, type Accepted } from "../posix/sockets.ts";
+import type { Accepted } from "../posix/sockets.ts";
 import { effectiveUser } from "../posix/users.ts";
 import type { Watcher } from "../posix/watcher.ts";
+import { Acceptor } from "../server/acceptor.ts";
 import {
   clearPath,
   type Listener,
@@ -20,8 +20,6 @@ import { type Reply, Session } from "./session.ts";
 import { MOST_CLIENTS, type Request } from "./wire.ts";
 
 const BACKLOG = 64;
-/** How long clients wait when the system has no room for them, in milliseconds. */
-const PAUSE = 100;
 
 /** What a control socket needs. */
 export interface ControlOptions {
@@ -44,12 +42,16 @@ interface Door {
   readonly made: Deno.FileInfo;
 }
 
+/** A door that clients come through. */
+interface OpenDoor extends Door {
+  readonly acceptor: Acceptor;
+}
+
 /** A control socket. */
 export class Control implements Disposable {
   readonly #options: ControlOptions;
   readonly #sessions = new Set<Session>();
-  #door: Door | null = null;
-  #pausing: ReturnType<typeof setTimeout> | undefined;
+  #door: OpenDoor | null = null;
   #closed = false;
 
   /**
@@ -81,8 +83,15 @@ export class Control implements Disposable {
       return door.listener.close();
     }
     this.#shut();
-    this.#door = door;
-    this.#admit();
+    const { watcher } = this.#options;
+    const acceptor = new Acceptor(door.listener.fd, watcher, {
+      hasRoom: () => this.#sessions.size < MOST_CLIENTS,
+      makeRoom: () => false,
+      accepted: (client) => this.#hear(client),
+      refused: () => {}, // who asks waits in the backlog
+    });
+    this.#door = { ...door, acceptor };
+    acceptor.start();
   }
 
   /** Hangs up on everybody and removes its file if it is still its own; again is harmless. */
@@ -99,47 +108,16 @@ export class Control implements Disposable {
 
   #shut(): void {
     if (!this.#door) return;
-    clearTimeout(this.#pausing);
-    const { path, listener, made } = this.#door;
-    this.#options.watcher.unwatch(listener.fd);
+    const { path, listener, made, acceptor } = this.#door;
     removeSocket(path, made);
     // Who came through this door before it was gone is heard: its backlog would keep them waiting.
-    while (this.#take(listener.fd));
+    acceptor.stop();
     listener.close();
     this.#door = null;
   }
 
-  /** Lets clients in while there is room for them; more wait in the backlog. */
-  #admit(): void {
-    if (!this.#door) return;
-    const { watcher } = this.#options;
-    const { fd } = this.#door.listener;
-    if (this.#sessions.size >= MOST_CLIENTS) return watcher.unwatch(fd);
-    watcher.watch(fd, POLLIN, () => this.#take(fd));
-  }
-
-  /** No descriptor is left: who asks waits in the backlog until one is. */
-  #pause(): void {
-    this.#options.watcher.unwatch(this.#door!.listener.fd);
-    clearTimeout(this.#pausing);
-    this.#pausing = setTimeout(() => this.#admit(), PAUSE);
-  }
-
-  /** Takes one client; whether there was one. */
-  #take(listener: number): boolean {
-    let accepted: Accepted | null;
-    try {
-      accepted = accept(listener);
-    } catch {
-      this.#pause();
-      return false;
-    }
-    if (!accepted) return false;
-    const { fd } = accepted;
-    if (!mayAsk(fd.number)) {
-      fd.close();
-      return true;
-    }
+  #hear({ fd }: Accepted): void {
+    if (!mayAsk(fd.number)) return fd.close();
     const { watcher, answer, ended } = this.#options;
     this.#sessions.add(
       new Session({
@@ -149,12 +127,10 @@ export class Control implements Disposable {
         ended: (session) => {
           this.#sessions.delete(session);
           ended(session);
-          this.#admit();
+          this.#door?.acceptor.resume();
         },
       }),
     );
-    this.#admit();
-    return true;
   }
 }
 

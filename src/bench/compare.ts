@@ -8,7 +8,7 @@ import type { Address } from "../posix/address.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import type { ClientKind, ClientWork } from "./compared_client.ts";
 import type { Link } from "./delay_line.ts";
-import type { Progress } from "./progress.ts";
+import type { LoadProgress } from "./progress.ts";
 import type { RelayWork } from "./relay.ts";
 
 /** What is compared. Times are in milliseconds. */
@@ -70,7 +70,7 @@ const encoder = new TextEncoder();
  */
 export async function compare(
   plan: ComparePlan,
-  progress: Progress,
+  progress: LoadProgress,
 ): Promise<Comparison> {
   await using relay = await startRelay(plan);
   const target = {
@@ -146,7 +146,7 @@ async function converse(
   process: Deno.ChildProcess,
   client: ClientKind,
   plan: ComparePlan,
-  progress: Progress,
+  progress: LoadProgress,
 ): Promise<Run> {
   const { lines, delay } = plan;
   const patience = plan.timeout + 4 * delay;

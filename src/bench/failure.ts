@@ -6,7 +6,7 @@
 import { PosixError } from "../posix/errno.ts";
 
 /** A connection that did not do what it should. */
-export class Failure extends Error {
+export class LoadFailure extends Error {
   /**
    * Makes one.
    *
@@ -37,7 +37,7 @@ const WORDS: Readonly<Record<string, string>> = {
  * @throws {unknown} The error itself, when it is not of a connection but of this program.
  */
 export function failureKind(error: unknown): string {
-  if (error instanceof Failure) return error.message;
+  if (error instanceof LoadFailure) return error.message;
   if (error instanceof PosixError) return WORDS[error.code] ?? error.code;
   throw error;
 }

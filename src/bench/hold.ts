@@ -6,9 +6,9 @@
 import { isLocal } from "../posix/dialing.ts";
 import { Latencies } from "./latencies.ts";
 import type { Loaders } from "./loaders.ts";
-import type { Outcome } from "./outcome.ts";
+import type { LoadOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import type { Progress } from "./progress.ts";
+import type { LoadProgress } from "./progress.ts";
 import { findServer, serverMemory } from "./server_memory.ts";
 import { summary, Tally } from "./tally.ts";
 
@@ -29,8 +29,8 @@ const LOOKED_AT = 0.9;
 export async function holdConnections(
   plan: Plan,
   loaders: Loaders,
-  progress: Progress,
-): Promise<Outcome> {
+  progress: LoadProgress,
+): Promise<LoadOutcome> {
   const server = isLocal(plan.target) ? findServer(plan.target) : null;
   const before = server === null ? null : await serverMemory(server);
   const tally = new Tally(0, Infinity);

@@ -10,9 +10,9 @@ import type { Fd } from "../posix/fd.ts";
 import { poll } from "../posix/io.ts";
 import { holdConnections } from "./hold.ts";
 import { Loaders } from "./loaders.ts";
-import type { Outcome } from "./outcome.ts";
+import type { LoadOutcome } from "./outcome.ts";
 import { type Inherited, type Plan, type Share, shares } from "./plan.ts";
-import type { Progress } from "./progress.ts";
+import type { LoadProgress } from "./progress.ts";
 import { summary, Tally } from "./tally.ts";
 
 /**
@@ -25,8 +25,8 @@ import { summary, Tally } from "./tally.ts";
  */
 export async function measure(
   plan: Plan,
-  progress: Progress,
-): Promise<Outcome> {
+  progress: LoadProgress,
+): Promise<LoadOutcome> {
   const streams = plan.mode === "stream" ? openStreams(plan) : [];
   await using loaders = startAll(plan, streams);
   if (plan.mode === "hold") {

@@ -46,7 +46,7 @@ export interface Held {
 }
 
 /** What a benchmark found. Times are in milliseconds. */
-export interface Outcome {
+export interface LoadOutcome {
   /** What was asked for. */
   readonly plan: Plan;
   /** When it ended, ISO 8601. */

@@ -5,7 +5,7 @@
  */
 
 /** Says how far a benchmark is. */
-export interface Progress {
+export interface LoadProgress {
   /**
    * Shows it.
    *

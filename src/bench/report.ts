@@ -5,7 +5,7 @@
  */
 import { formatAddress } from "../posix/address.ts";
 import type { Comparison, Run } from "./compare.ts";
-import type { Held, Outcome } from "./outcome.ts";
+import type { Held, LoadOutcome } from "./outcome.ts";
 import { type Figure, type Page, renderPage, type Section } from "./page.ts";
 import { linearScale, logScale, percentileScale, readable } from "./scale.ts";
 
@@ -15,7 +15,7 @@ import { linearScale, logScale, percentileScale, readable } from "./scale.ts";
  * @param outcome What was found.
  * @returns HTML that needs nothing else.
  */
-export function outcomeReport(outcome: Outcome): string {
+export function outcomeReport(outcome: LoadOutcome): string {
   const { plan, date } = outcome;
   const { mode, target, connections, processes, size, rate } = plan;
   const details = [
@@ -114,7 +114,7 @@ function page(
   return renderPage({ ...page, details });
 }
 
-function figures(outcome: Outcome): Figure[] {
+function figures(outcome: LoadOutcome): Figure[] {
   const { plan, latency, held, failed } = outcome;
   const last = { name: "failed", value: readable(failed) };
   if (plan.mode === "stream") {
@@ -141,7 +141,9 @@ function figures(outcome: Outcome): Figure[] {
   ];
 }
 
-function latencySection({ latency, distribution, plan }: Outcome): Section[] {
+function latencySection(
+  { latency, distribution, plan }: LoadOutcome,
+): Section[] {
   if (latency === null) return [];
   const below = distribution.filter(({ percent }) => percent < 100);
   const values = distribution.map(({ latency }) => latency);
@@ -183,7 +185,7 @@ function latencySection({ latency, distribution, plan }: Outcome): Section[] {
 }
 
 function throughputSection(
-  { timeline, interval, plan, ...sums }: Outcome,
+  { timeline, interval, plan, ...sums }: LoadOutcome,
 ): Section[] {
   const isStream = plan.mode === "stream";
   const perSecond = timeline.map(({ at, bytes, requests }) => ({
@@ -244,7 +246,7 @@ function memory(
   return `${mega(bytes)} MB in ${readable(processes)} processes`;
 }
 
-function failureSection({ failures }: Outcome): Section {
+function failureSection({ failures }: LoadOutcome): Section {
   const rows = Object.entries(failures).map((
     [kind, count],
   ) => [kind, readable(count)]);

@@ -29,7 +29,7 @@ export function closedLoop(end: number): Schedule {
 }
 
 /** How an open loop goes. */
-export interface Rate {
+export interface LoadRate {
   /** Requests a second. */
   readonly rate: number;
   /** When the first is due. */
@@ -47,7 +47,7 @@ export interface Rate {
  * @param rate How.
  * @returns The schedule.
  */
-export function openLoop({ rate, offset, end }: Rate): Schedule {
+export function openLoop({ rate, offset, end }: LoadRate): Schedule {
   let count = 0;
   const due = () => offset + 1000 * count / rate; // not a sum: no rounding piles up
   return {

@@ -8,7 +8,7 @@ import { dial } from "../posix/dialing.ts";
 import type { Fd } from "../posix/fd.ts";
 import { receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { setNoDelay, shutdownWrite } from "../posix/sockets.ts";
-import { Failure } from "./failure.ts";
+import { LoadFailure } from "./failure.ts";
 
 /** What all connections of a load have in common. */
 export interface SlotWork {
@@ -139,11 +139,11 @@ export class Slot {
       ? this.#reply
       : this.#reply.subarray(this.#received);
     const count = receiveNow(this.fd, room);
-    if (count === 0) throw new Failure("ended early");
+    if (count === 0) throw new LoadFailure("ended early");
     this.#received += Math.max(0, count);
     if (this.#received < size) return false;
     if (!sameStart(this.#request, this.#reply, size)) {
-      throw new Failure("wrong bytes");
+      throw new LoadFailure("wrong bytes");
     }
     this.answeredAt = performance.now();
     if (oneRequest) this.end();
@@ -154,7 +154,7 @@ export class Slot {
   #readEnd(): boolean {
     const count = receiveNow(this.fd, NOTHING);
     if (count < 0) return false;
-    if (count > 0) throw new Failure("extra bytes");
+    if (count > 0) throw new LoadFailure("extra bytes");
     this.close();
     return true;
   }

@@ -8,7 +8,7 @@ import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { endWriting } from "../posix/sockets.ts";
-import { Failure, failureKind } from "./failure.ts";
+import { failureKind, LoadFailure } from "./failure.ts";
 import type { Inherited, Share } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -147,12 +147,14 @@ class Stream {
     const count = receiveNow(this.fd, received);
     if (count < 0) return 0;
     if (count === 0) {
-      if (this.#sends) throw new Failure("ended early");
+      if (this.#sends) throw new LoadFailure("ended early");
       this.close();
       return 0;
     }
     const wanted = this.#pattern.subarray(this.#receiveAt);
-    if (!sameStart(wanted, received, count)) throw new Failure("wrong bytes");
+    if (!sameStart(wanted, received, count)) {
+      throw new LoadFailure("wrong bytes");
+    }
     this.#receiveAt = (this.#receiveAt + count) % PERIOD;
     return count;
   }

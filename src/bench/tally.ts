@@ -5,7 +5,7 @@
  */
 import type { Failures, Frame } from "./frames.ts";
 import { Latencies } from "./latencies.ts";
-import type { Interval, Outcome } from "./outcome.ts";
+import type { Interval, LoadOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
 
 /** At most so many intervals are kept, in tenths of a second and more. */
@@ -97,7 +97,7 @@ export function summary(
   plan: Plan,
   tally: Tally,
   duration: number,
-): Omit<Outcome, "timeline" | "held"> {
+): Omit<LoadOutcome, "timeline" | "held"> {
   const { requests, bytes, failures, failed, interval, busiest } = tally;
   return {
     plan,

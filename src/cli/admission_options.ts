@@ -71,7 +71,7 @@ export const ADMISSION = group("Limits of connections", {
 });
 
 /** What was typed of it. */
-export type AdmissionOptions = Values<typeof ADMISSION>;
+export type AdmissionArguments = Values<typeof ADMISSION>;
 
 /** Options that need an IP address. */
 const BY_ADDRESS = {
@@ -91,7 +91,7 @@ const BY_ADDRESS = {
  * @throws {UserError} When they do not go together.
  */
 export function checkAdmission(
-  options: AdmissionOptions,
+  options: AdmissionArguments,
   clientsHaveAddresses: boolean,
 ): void {
   if (clientsHaveAddresses) return;
@@ -110,7 +110,7 @@ export function checkAdmission(
  * @param options What was typed.
  * @returns How its gate works.
  */
-export function gateOptions(options: AdmissionOptions): GateOptions {
+export function gateOptions(options: AdmissionArguments): GateOptions {
   const { maxConnections, maxPerSource, rate, ratePerSource } = options;
   const { sourcePrefix, overload, busyMessage, allow, deny, exempt } = options;
   return {

@@ -6,7 +6,7 @@
 import { lookup } from "node:dns/promises";
 import { loadProcesses, type Mode, type Plan } from "../bench/plan.ts";
 import type { Comparison } from "../bench/compare.ts";
-import type { Outcome } from "../bench/outcome.ts";
+import type { LoadOutcome } from "../bench/outcome.ts";
 import { measure } from "../bench/measure.ts";
 import { connect } from "../client/connect.ts";
 import type { Address } from "../posix/address.ts";
@@ -56,7 +56,7 @@ export async function bench(options: BenchOptions): Promise<void> {
   }
 }
 
-async function run(what: Mode, plan: Plan): Promise<Outcome> {
+async function run(what: Mode, plan: Plan): Promise<LoadOutcome> {
   using bar = new ProgressBar(what);
   return await measure(plan, bar);
 }
@@ -137,7 +137,7 @@ async function writeReport(
 /** Text or JSON on standard output. */
 function show(
   text: string,
-  outcome: Outcome | Comparison,
+  outcome: LoadOutcome | Comparison,
   { json }: BenchOptions,
 ): void {
   print(json ? JSON.stringify(outcome, null, 2) + "\n" : text);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LatencySummary } from "../bench/latencies.ts";
-import type { Held, Outcome, ServerMemory } from "../bench/outcome.ts";
+import type { Held, LoadOutcome, ServerMemory } from "../bench/outcome.ts";
 import { formatAddress } from "../posix/address.ts";
 import { formatDuration } from "./values.ts";
 
@@ -17,7 +17,7 @@ const SUSPICIOUS = 0.9;
  * @param outcome What was found.
  * @returns The text, with its last newline.
  */
-export function outcomeText(outcome: Outcome): string {
+export function outcomeText(outcome: LoadOutcome): string {
   const lines = [title(outcome), "", ...rows(outcome).map(row)];
   if ((outcome.busiest ?? 0) > SUSPICIOUS && outcome.plan.mode !== "hold") {
     lines.push(
@@ -28,7 +28,7 @@ export function outcomeText(outcome: Outcome): string {
   return lines.join("\n") + "\n";
 }
 
-function title({ plan }: Outcome): string {
+function title({ plan }: LoadOutcome): string {
   const { mode, target, size, connections, processes, duration, rate } = plan;
   return [
     `${mode} ${formatAddress(target)}`,
@@ -48,7 +48,7 @@ function row([name, value]: Row): string {
   return `  ${name.padEnd(20)} ${value}`;
 }
 
-function rows(outcome: Outcome): Row[] {
+function rows(outcome: LoadOutcome): Row[] {
   const { plan, requests, requestsPerSecond, bytesPerSecond } = outcome;
   const failed: Row = ["failed", failures(outcome)];
   if (plan.mode === "stream") {
@@ -68,7 +68,7 @@ function rows(outcome: Outcome): Row[] {
   ];
 }
 
-function heldRows({ latency }: Outcome, held: Held): Row[] {
+function heldRows({ latency }: LoadOutcome, held: Held): Row[] {
   const { connections, again, openTime, bytesPerConnection } = held;
   return [
     ["open at once", `${grouped(connections)} in ${seconds(openTime)}`],
@@ -105,7 +105,7 @@ function latencies(summary: LatencySummary | null): string {
   return parts.join("  ") + "  ms";
 }
 
-function failures({ failed, failures }: Outcome): string {
+function failures({ failed, failures }: LoadOutcome): string {
   const kinds = Object.entries(failures).map(([kind, count]) =>
     `${grouped(count)} ${kind}`
   );

@@ -69,7 +69,7 @@ async function isAlive(path: string): Promise<boolean> {
   }
 }
 
-interface Found {
+interface FoundServer {
   readonly path: string;
   readonly client: ControlClient;
   readonly status: Status;
@@ -77,7 +77,7 @@ interface Found {
 
 /** One that drains is meant only when there is no other. */
 async function theOnlyOne(): Promise<ControlClient> {
-  const found: Found[] = [];
+  const found: FoundServer[] = [];
   for (const path of controlDirectories().flatMap(controlSockets)) {
     const client = await ControlClient.connect(path).catch(() => null);
     if (client === null) continue;
@@ -113,7 +113,7 @@ async function theOnlyOne(): Promise<ControlClient> {
 }
 
 /** What to type for a server, and which it is. */
-function describe({ path, status: { address, pid } }: Found): string {
+function describe({ path, status: { address, pid } }: FoundServer): string {
   const port = /\/(\d+)\.sock$/.exec(path)?.[1];
   return `${port ?? path} (${address}, pid ${pid})`;
 }

@@ -6,7 +6,12 @@
  */
 import { type Command, command as define } from "./command.ts";
 import { choice, type Hint, type Spec } from "./options.ts";
-import { ABOUT, loadCommands, loadMpclient, type Program } from "./programs.ts";
+import {
+  ABOUT,
+  type CommandProgram,
+  loadCommands,
+  loadMpclient,
+} from "./programs.ts";
 import { flagOf, STANDARD, termOf } from "./words.ts";
 
 /** What the value of an option or an operand is, as far as a shell can help with it. */
@@ -66,7 +71,7 @@ export interface Grammar {
  * @param program Its name.
  * @returns What can be typed.
  */
-export async function readGrammar(program: Program): Promise<Grammar> {
+export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   if (program === "mpclient") {
     const own = grammarOf(await loadMpclient());
     return { ...own, flags: [standard("version"), ...own.flags] };

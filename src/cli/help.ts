@@ -12,7 +12,7 @@ import {
   readGrammar,
 } from "./grammar.ts";
 import { choice } from "./options.ts";
-import { loadCommands, type Program } from "./programs.ts";
+import { type CommandProgram, loadCommands } from "./programs.ts";
 import { suggest } from "./suggest.ts";
 import { EXIT_USAGE, print, say } from "./terminal.ts";
 import { readWords, wrong } from "./words.ts";
@@ -75,7 +75,7 @@ export async function printProgramHelp(): Promise<void> {
  *
  * @param program The program's name.
  */
-export function printVersion(program: Program): Promise<void> {
+export function printVersion(program: CommandProgram): Promise<void> {
   const kind = Deno.build.standalone ? "compiled" : "from source";
   const { deno, v8 } = Deno.version;
   print(

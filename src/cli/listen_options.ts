@@ -67,7 +67,7 @@ export const LISTEN = group("Listen", {
 });
 
 /** What was typed of it. */
-export type ListenOptions = Values<typeof LISTEN>;
+export type ListenArguments = Values<typeof LISTEN>;
 
 /** Networks and `unix`, with commas between them; typed again, it adds to them. */
 function readPeers(text: string, before: ProxyPeers | undefined): ProxyPeers {

@@ -5,10 +5,10 @@
  */
 import type { Action, Command } from "./command.ts";
 import {
+  type CommandProgram,
   isCommand,
   loadCommand,
   loadMpclient,
-  type Program,
 } from "./programs.ts";
 import { finish } from "./terminal.ts";
 
@@ -21,7 +21,7 @@ import { finish } from "./terminal.ts";
  */
 export function run(
   args: readonly string[],
-  name: Program = "mpserv",
+  name: CommandProgram = "mpserv",
 ): Promise<void> {
   standWhereThePersonDoes();
   return finish(async () => await (await understand(args, name))() ?? 0);
@@ -51,7 +51,7 @@ function standWhereThePersonDoes(): void {
  */
 export async function understand(
   args: readonly string[],
-  name: Program = "mpserv",
+  name: CommandProgram = "mpserv",
 ): Promise<Action> {
   // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
   const isPort = name === "mpserv" && /^\d+$/.test(args[0] ?? "");

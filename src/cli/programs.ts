@@ -8,7 +8,7 @@ import type { Command } from "./command.ts";
 /** The programs. */
 export const PROGRAMS = ["mpserv", "mpclient"] as const;
 /** One of {@linkcode PROGRAMS}. */
-export type Program = typeof PROGRAMS[number];
+export type CommandProgram = typeof PROGRAMS[number];
 
 /** The commands of `mpserv` in the order of its help, and where each is. */
 const PLACES = {
@@ -61,7 +61,7 @@ export async function loadCommand(name: CommandName): Promise<Command> {
  */
 export async function loadMpclient(): Promise<Command> {
   const client = await loadCommand("client");
-  const name: Program = "mpclient";
+  const name: CommandProgram = "mpclient";
   return {
     ...client,
     name,

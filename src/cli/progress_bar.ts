@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Progress } from "../bench/progress.ts";
+import type { LoadProgress } from "../bench/progress.ts";
 
 const WIDTH = 30;
 const ERASE_TO_END = "\x1b[K";
@@ -11,7 +11,7 @@ const ERASE_TO_END = "\x1b[K";
 const PAUSE = 100;
 
 /** Shows on standard error how far something is, if that is a terminal. */
-export class ProgressBar implements Progress, Disposable {
+export class ProgressBar implements LoadProgress, Disposable {
   readonly #name: string;
   readonly #isShown = Deno.stderr.isTerminal();
   #lastTime = -Infinity;

@@ -16,7 +16,7 @@ export interface SandboxOptions {
 }
 
 /** What serves, as far as a sandbox minds. */
-export interface Served {
+export interface SandboxedService {
   /** A program's command line. */
   readonly program?: readonly string[] | undefined;
   /** A handler's module. */
@@ -35,7 +35,7 @@ export interface Served {
  */
 export function resolveSandbox(
   { sandbox }: SandboxOptions,
-  { program, handler }: Served,
+  { program, handler }: SandboxedService,
 ): { sandbox: Sandbox; warning?: string } {
   const level = sandbox ?? (program || handler ? "default" : "strict");
   const isWanted = sandbox === "strict";

@@ -9,7 +9,7 @@ import { listConnections } from "./movement.ts";
 import { type Key, Screen } from "./screen.ts";
 import { cut } from "./show.ts";
 import { print } from "./terminal.ts";
-import { processLines, type Snapshot, summary } from "./top_view.ts";
+import { processLines, summary, type TopSnapshot } from "./top_view.ts";
 import { UsageMeter } from "./usage.ts";
 
 /**
@@ -42,7 +42,7 @@ async function found(target: string | undefined): Promise<{ path: string }> {
 }
 
 /** Connects anew each time: after a take-over it is the next server that is looked at. */
-async function look(path: string): Promise<Snapshot> {
+async function look(path: string): Promise<TopSnapshot> {
   using client = await ControlClient.connect(path);
   const status = await client.ask({ command: "status" });
   const { processes } = await client.ask({ command: "processes" });
@@ -56,8 +56,8 @@ class Top {
   readonly #meter = new UsageMeter();
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #now: Snapshot | null = null;
-  #before: Snapshot | null = null;
+  #now: TopSnapshot | null = null;
+  #before: TopSnapshot | null = null;
   #trouble = "";
   #offset = 0;
 

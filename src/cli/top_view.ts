@@ -11,7 +11,7 @@ import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
 import type { Usage } from "./usage.ts";
 
 /** A server at one moment. */
-export interface Snapshot {
+export interface TopSnapshot {
   /** How it is. */
   readonly status: Status;
   /** Its processes. */
@@ -23,7 +23,7 @@ export interface Snapshot {
 }
 
 /** What part of it is looked at. */
-export interface Window {
+export interface TopWindow {
   /** Rows that there are for processes; Infinity for all. */
   readonly rows: number;
   /** How many processes are above them. */
@@ -52,7 +52,10 @@ const COLUMNS: readonly Column[] = [
  * @param before The same a moment ago, for rates; null the first time.
  * @returns Lines.
  */
-export function summary(now: Snapshot, before: Snapshot | null): string[] {
+export function summary(
+  now: TopSnapshot,
+  before: TopSnapshot | null,
+): string[] {
   const { status } = now;
   const { totals, waiting, zygotes, children } = status;
   const rate = before === null || before.status.pid !== status.pid
@@ -80,8 +83,8 @@ export function summary(now: Snapshot, before: Snapshot | null): string[] {
  * @returns The titles, then the rows.
  */
 export function processLines(
-  { status, processes, connections }: Snapshot,
-  { rows, offset }: Window,
+  { status, processes, connections }: TopSnapshot,
+  { rows, offset }: TopWindow,
   look: (pid: number) => Usage | null,
 ): string[] {
   const byId = new Map(connections.map((row) => [row.id, row]));

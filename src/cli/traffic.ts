@@ -11,7 +11,7 @@ import {
 import {
   type TrafficLimits,
   TrafficWatch,
-  type Watched,
+  type WatchedServer,
 } from "../server/traffic_watch.ts";
 import { EXIT_REFUSED, EXIT_USAGE, UserError } from "./terminal.ts";
 
@@ -26,7 +26,7 @@ import { EXIT_REFUSED, EXIT_USAGE, UserError } from "./terminal.ts";
 export function prepareTrafficWatch(
   address: Address,
   limits: TrafficLimits,
-): (server: Watched) => Disposable {
+): (server: WatchedServer) => Disposable {
   const refuse = (why: string): never => {
     const flag = limits.idleTimeout ? "--idle-timeout" : "--first-byte-timeout";
     throw new UserError(

@@ -6,11 +6,11 @@
 import { PosixError } from "../posix/errno.ts";
 import { shutdownWrite } from "../posix/sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
-import type { ReportKind } from "./wire.ts";
+import type { WriterReportKind } from "./wire.ts";
 
 /** Why sending is over, and the reason where something failed. */
 export type Ending = readonly [
-  kind: Exclude<ReportKind, "progress">,
+  kind: Exclude<WriterReportKind, "progress">,
   text?: string,
 ];
 

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Report } from "./wire.ts";
+import type { WriterReport } from "./wire.ts";
 
 /** How a conversation ended. */
 export interface Conversation {
   /** The last word of whoever sent. */
-  readonly report: Report;
+  readonly report: WriterReport;
   /** Bytes that came from the server. */
   readonly received: number;
   /** Why reading failed; null when the server ended its side. */

@@ -30,7 +30,7 @@ const TAG = 0x4350504d; // "MPPC"
 const KIND_SOCKET = 1;
 const TEXT_AT = 28;
 
-const KINDS: readonly ReportKind[] = [
+const KINDS: readonly WriterReportKind[] = [
   "progress",
   "half-closed",
   "input-ended",
@@ -41,7 +41,7 @@ const KINDS: readonly ReportKind[] = [
 ];
 
 /** What a report tells. */
-export type ReportKind =
+export type WriterReportKind =
   | "progress"
   | "half-closed"
   | "input-ended"
@@ -51,9 +51,9 @@ export type ReportKind =
   | "input-failed";
 
 /** A record from the writer. */
-export interface Report {
+export interface WriterReport {
   /** What it tells. */
-  readonly kind: ReportKind;
+  readonly kind: WriterReportKind;
   /** Bytes that the system has taken for the connection, in total. */
   readonly sent: number;
   /** Bytes that were read from the input and will not be sent. */
@@ -103,7 +103,7 @@ export function decodeSocket(record: DataView): Order | null {
  * @param report What to tell.
  * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
  */
-export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
+export function encodeReport(report: WriterReport): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(reportRecord.buffer);
   reportRecord.setUint32(0, TAG, true);
   reportRecord.setUint32(4, KINDS.indexOf(report.kind), true);
@@ -124,7 +124,7 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
  * @returns The report.
  * @throws {TypeError} When it is not one of ours.
  */
-export function decodeReport(record: DataView<ArrayBuffer>): Report {
+export function decodeReport(record: DataView<ArrayBuffer>): WriterReport {
   const ours = record.byteLength === REPORT_SIZE &&
     record.getUint32(0, true) === TAG;
   const kind = ours ? KINDS[record.getUint32(4, true)] : undefined;

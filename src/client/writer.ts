@@ -16,8 +16,8 @@ import { reasonOf } from "../posix/reason.ts";
 import {
   decodeSocket,
   encodeReport,
-  type ReportKind,
   SOCKET_SIZE,
+  type WriterReportKind,
 } from "./wire.ts";
 
 const STDIN = 0;
@@ -130,7 +130,7 @@ class Sending {
     return room === POLLOUT;
   }
 
-  #report(kind: ReportKind, text = ""): void {
+  #report(kind: WriterReportKind, text = ""): void {
     try {
       const report = { kind, sent: this.#sent, unsent: this.#unsent, text };
       sendFd(this.#channel, encodeReport(report), null);

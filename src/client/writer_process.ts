@@ -13,8 +13,8 @@ import {
   decodeReport,
   encodeSocket,
   type Order,
-  type Report,
   REPORT_SIZE,
+  type WriterReport,
 } from "./wire.ts";
 
 /** How long a writer may take to end before it is killed, in milliseconds. It waits for nothing then. */
@@ -25,7 +25,7 @@ export class Writer implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   /** Our end; closed when the writer has closed its own. */
   readonly #channel: Fd;
-  #report: Report = { kind: "progress", sent: 0, unsent: 0, text: "" };
+  #report: WriterReport = { kind: "progress", sent: 0, unsent: 0, text: "" };
 
   private constructor(process: Deno.ChildProcess, channel: Fd) {
     this.#process = process;
@@ -72,7 +72,7 @@ export class Writer implements AsyncDisposable {
   }
 
   /** The newest report. */
-  get report(): Report {
+  get report(): WriterReport {
     return this.#report;
   }
 
@@ -118,7 +118,7 @@ export class Writer implements AsyncDisposable {
    * @returns Its last report.
    * @throws {Error} When it ended by itself without one: it was killed, or failed.
    */
-  async stop(): Promise<Report> {
+  async stop(): Promise<WriterReport> {
     if (this.receive()) endOfFile(this.#channel.number);
     let overdue = false;
     const timer = setTimeout(() => {

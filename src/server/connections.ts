@@ -40,7 +40,7 @@ export interface Via {
 }
 
 /** A connection, and all that the server knows of it. */
-export class Connection implements Handoff {
+export class ConnectionRecord implements Handoff {
   /** Counts the connections that this server admitted from 1; 0 for one that waits. */
   id = 0;
   /** Where it is on its way. */
@@ -99,17 +99,20 @@ export class Connection implements Handoff {
 
 /** What others see of a connection. */
 export type ConnectionInfo = Readonly<
-  Pick<Connection, "id" | "peer" | "via" | "acceptedAt" | "pid" | "takenAt">
+  Pick<
+    ConnectionRecord,
+    "id" | "peer" | "via" | "acceptedAt" | "pid" | "takenAt"
+  >
 >;
 
 /** What the table has others do. */
 export interface ConnectionEffects {
   /** Gives an admitted connection to a process. */
-  serve(connection: Connection): void;
+  serve(connection: ConnectionRecord): void;
   /** Refuses one that no process has been handed yet. */
   withdraw(id: number, why: string): void;
   /** Asks or makes a connection's process end; whether that means anything to it. */
-  end(connection: Connection, signal: EndSignal): boolean;
+  end(connection: ConnectionRecord, signal: EndSignal): boolean;
   /** Whether a process serves one connection after another. */
   reusesProcesses(): boolean;
   /** Whether a connection that has ended left processes behind. */
@@ -141,12 +144,12 @@ export class Connections implements Iterable<ConnectionInfo> {
   readonly #events: ServerEvents;
   readonly #effects: ConnectionEffects;
   readonly #clock: Clock;
-  readonly #grace: Timers<Connection>;
+  readonly #grace: Timers<ConnectionRecord>;
   readonly #lifetimes: Timers<number> | undefined;
   /** Those that are handed or served, by id, oldest first. */
-  readonly #live = new Map<number, Connection>();
+  readonly #live = new Map<number, ConnectionRecord>();
   /** Those that have ended, by their processes, which have not. */
-  readonly #ended = new Map<number, Connection>();
+  readonly #ended = new Map<number, ConnectionRecord>();
   #waiting = 0;
   #last = 0;
 
@@ -189,13 +192,13 @@ export class Connections implements Iterable<ConnectionInfo> {
   }
 
   /** Nothing → waiting: it came off the backlog. From here on the gate decides about it. */
-  arrive(accepted: Accepted): Connection {
+  arrive(accepted: Accepted): ConnectionRecord {
     this.#waiting++;
-    return new Connection(accepted);
+    return new ConnectionRecord(accepted);
   }
 
   /** Waiting → handed: there is room for it. */
-  admit(connection: Connection, ticket: Ticket): void {
+  admit(connection: ConnectionRecord, ticket: Ticket): void {
     this.#leave(connection, "waiting");
     this.#waiting--;
     connection.id = ++this.#last;
@@ -208,7 +211,11 @@ export class Connections implements Iterable<ConnectionInfo> {
   }
 
   /** Waiting → gone: it was closed. Where there is more to say about the reason, `why` says it. */
-  reject(connection: Connection, reason: RefusalReason, why?: string): void {
+  reject(
+    connection: ConnectionRecord,
+    reason: RefusalReason,
+    why?: string,
+  ): void {
     this.#leave(connection, "waiting");
     this.#waiting--;
     this.#events.rejected(connection.peer, reason, why);
@@ -286,21 +293,21 @@ export class Connections implements Iterable<ConnectionInfo> {
     return true;
   }
 
-  #leave(connection: Connection, state: ConnectionState): void {
+  #leave(connection: ConnectionRecord, state: ConnectionState): void {
     if (connection.state === state) return;
     throw new TypeError(
       `Connection ${connection.id} is ${connection.state}, not ${state}`,
     );
   }
 
-  #release(connection: Connection): void {
+  #release(connection: ConnectionRecord): void {
     const { ticket } = connection;
     connection.ticket = null;
     if (ticket) this.#effects.release(ticket);
   }
 
   /** The next step to its end that means anything to its process. */
-  #next(connection: Connection): void {
+  #next(connection: ConnectionRecord): void {
     const ending = connection.ending!;
     while (ending.step < STEPS.length) {
       if (this.#effects.end(connection, STEPS[ending.step++]!)) break;

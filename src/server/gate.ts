@@ -6,7 +6,7 @@
 import { ipOf } from "../posix/address.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
-import type { Connection, Connections } from "./connections.ts";
+import type { ConnectionRecord, Connections } from "./connections.ts";
 import { Farewell } from "./farewell.ts";
 import type { Proxies, ProxySource } from "./proxy/mod.ts";
 import type { RefusalReason } from "./refusal.ts";
@@ -31,7 +31,7 @@ export class Gate {
   readonly #connections: Connections;
   readonly #room: () => void;
   /** Off the backlog without room, since a drain takes all that is in it. */
-  readonly #line: Connection[] = [];
+  readonly #line: ConnectionRecord[] = [];
   #settled: PromiseWithResolvers<void> | undefined;
   #isAdmitting = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,7 +90,7 @@ export class Gate {
    *
    * @param connection The connection, which waits.
    */
-  arrived(connection: Connection): void {
+  arrived(connection: ConnectionRecord): void {
     if (this.#proxies?.trusts(connection.sockaddr) === false) {
       connection.fd.close();
       this.#rejectHeader(connection, "it comes from no proxy");
@@ -133,7 +133,7 @@ export class Gate {
     this.#farewell.close();
   }
 
-  #decide(connection: Connection): void {
+  #decide(connection: ConnectionRecord): void {
     if (this.#proxies) return this.#awaitHeader(connection, this.#proxies);
     const ip = this.#admission.mindsSources ? ipOf(connection.sockaddr) : null;
     const ticket = this.#admission.admit(ip, performance.now());
@@ -142,7 +142,7 @@ export class Gate {
   }
 
   /** It takes its place among all before its client is known, and its source's after. */
-  #awaitHeader(connection: Connection, { headers }: Proxies): void {
+  #awaitHeader(connection: ConnectionRecord, { headers }: Proxies): void {
     const admit = () => this.#admission.admitUnidentified(performance.now());
     let ticket = admit();
     if (ticket === "max-connections" && headers.makeRoom()) ticket = admit();
@@ -170,11 +170,11 @@ export class Gate {
     });
   }
 
-  #rejectHeader(connection: Connection, why: string): void {
+  #rejectHeader(connection: ConnectionRecord, why: string): void {
     this.#connections.reject(connection, "proxy-protocol", why);
   }
 
-  #reject(connection: Connection, reason: RefusalReason): void {
+  #reject(connection: ConnectionRecord, reason: RefusalReason): void {
     if (reason === "denied") connection.fd.close();
     else this.#farewell.say(connection.fd);
     this.#connections.reject(connection, reason);

@@ -24,7 +24,7 @@ export interface TrafficLimits {
 }
 
 /** What is watched. */
-export interface Watched {
+export interface WatchedServer {
   /** The connections, as the server knows them. */
   connections(): Iterable<ConnectionInfo>;
   /** Ends one of them. */
@@ -33,7 +33,7 @@ export interface Watched {
 
 /** Ends connections in which too little moves. */
 export class TrafficWatch implements Disposable {
-  readonly #server: Watched;
+  readonly #server: WatchedServer;
   readonly #listener: Deno.NetAddr;
   readonly #limits: TrafficLimits;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -45,7 +45,11 @@ export class TrafficWatch implements Disposable {
    * @param listener Where they come in.
    * @param limits What they may not exceed: one limit at least.
    */
-  constructor(server: Watched, listener: Deno.NetAddr, limits: TrafficLimits) {
+  constructor(
+    server: WatchedServer,
+    listener: Deno.NetAddr,
+    limits: TrafficLimits,
+  ) {
     this.#server = server;
     this.#listener = listener;
     this.#limits = limits;

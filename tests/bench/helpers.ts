@@ -4,13 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import type { Outcome } from "../../src/bench/outcome.ts";
+import type { LoadOutcome } from "../../src/bench/outcome.ts";
 import { type Result, runCommand } from "../helpers/command.ts";
 
 /** What a benchmark left behind. */
 export interface BenchResult extends Result {
   /** Its result. */
-  readonly outcome: Outcome;
+  readonly outcome: LoadOutcome;
 }
 
 /**
@@ -30,7 +30,7 @@ export async function bench(...args: string[]): Promise<BenchResult> {
 }
 
 /** As {@linkcode bench}, when everything should go well. */
-export async function benchWell(...args: string[]): Promise<Outcome> {
+export async function benchWell(...args: string[]): Promise<LoadOutcome> {
   const patience = ["--timeout", "60s"];
   const { outcome, code, stderr } = await bench(...patience, ...args);
   assert.deepEqual([outcome.failures, code, stderr], [{}, 0, ""]);

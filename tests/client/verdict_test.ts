@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type Conversation, verdict } from "../../src/client/verdict.ts";
-import type { Report } from "../../src/client/wire.ts";
+import type { WriterReport } from "../../src/client/wire.ts";
 import { test } from "../helpers/testing.ts";
 
 function judge(
-  report: Partial<Report>,
+  report: Partial<WriterReport>,
   rest: Partial<Conversation> = {},
 ): string | null {
   const whole = {

@@ -6,12 +6,12 @@ import {
   encodeReport,
   encodeSocket,
   REPORT_SIZE,
-  type ReportKind,
   SOCKET_SIZE,
+  type WriterReportKind,
 } from "../../src/client/wire.ts";
 import { test } from "../helpers/testing.ts";
 
-const KINDS: ReportKind[] = [
+const KINDS: WriterReportKind[] = [
   "progress",
   "half-closed",
   "input-ended",

@@ -6,7 +6,7 @@ import type { Fd } from "../../src/posix/fd.ts";
 import type { Ticket } from "../../src/server/admission.ts";
 import {
   type Clock,
-  type Connection,
+  type ConnectionRecord,
   Connections,
 } from "../../src/server/connections.ts";
 import { tellAll } from "../../src/server/events.ts";
@@ -107,12 +107,12 @@ class Stage {
     }
   }
 
-  arrive(): Connection {
+  arrive(): ConnectionRecord {
     return this.table.arrive({ fd: {} as Fd, peer: SOCKADDR });
   }
 
   /** One that was admitted, with a ticket of that name. */
-  admit(source = "ticket"): Connection {
+  admit(source = "ticket"): ConnectionRecord {
     const connection = this.arrive();
     const ticket: Ticket = { counts: true, source };
     this.table.admit(connection, ticket);
@@ -120,7 +120,7 @@ class Stage {
   }
 
   /** One that a process serves. */
-  serve(pid = 100, source = "ticket"): Connection {
+  serve(pid = 100, source = "ticket"): ConnectionRecord {
     const connection = this.admit(source);
     this.table.took(connection.id, pid);
     this.news();

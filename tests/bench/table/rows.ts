@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../../../src/bench/outcome.ts";
+import type { LoadOutcome } from "../../../src/bench/outcome.ts";
 import { commandLine } from "../../helpers/command.ts";
 import { within } from "../../helpers/testing.ts";
 import { Contestant } from "./contestant.ts";
@@ -148,7 +148,7 @@ function lasting(seconds: number): string[] {
 async function underLoad(
   peer: Peer,
   load: readonly string[],
-  read: (found: Outcome) => number[],
+  read: (found: LoadOutcome) => number[],
 ): Promise<number[]> {
   await using server = Contestant.launch(peer.command);
   await server.listens();
@@ -164,7 +164,7 @@ async function underLoad(
     new TextDecoder().decode(bytes)
   );
   if (!text!.startsWith("{")) throw new Error(error!.trim());
-  const found: Outcome = JSON.parse(text!);
+  const found: LoadOutcome = JSON.parse(text!);
   if (found.failed > 0) throw new Error(JSON.stringify(found.failures));
   if (found.bytesPerSecond === 0) throw new Error("no answer in all the time");
   return read(found);

@@ -8,7 +8,7 @@ import { Latencies } from "./latencies.ts";
 import type { Loaders } from "./loaders.ts";
 import type { LoadOutcome } from "./outcome.ts";
 import type { Plan } from "./plan.ts";
-import type { LoadProgress } from "./progress.ts";
+import type { LoadProgress } from "./load_progress.ts";
 import { findServer, serverMemory } from "./server_memory.ts";
 import { summary, Tally } from "./tally.ts";
 

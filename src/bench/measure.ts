@@ -12,7 +12,7 @@ import { holdConnections } from "./hold.ts";
 import { Loaders } from "./loaders.ts";
 import type { LoadOutcome } from "./outcome.ts";
 import { type Inherited, type Plan, type Share, shares } from "./plan.ts";
-import type { LoadProgress } from "./progress.ts";
+import type { LoadProgress } from "./load_progress.ts";
 import { summary, Tally } from "./tally.ts";
 
 /**

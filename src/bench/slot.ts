@@ -8,7 +8,7 @@ import { dial } from "../posix/dialing.ts";
 import type { Fd } from "../posix/fd.ts";
 import { receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { setNoDelay, shutdownWrite } from "../posix/sockets.ts";
-import { LoadFailure } from "./failure.ts";
+import { LoadFailure } from "./load_failure.ts";
 
 /** What all connections of a load have in common. */
 export interface SlotWork {

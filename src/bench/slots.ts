@@ -4,7 +4,7 @@
  * @module
  */
 import { PollSet } from "../posix/io.ts";
-import { failureKind } from "./failure.ts";
+import { failureKind } from "./load_failure.ts";
 import { Slot, type SlotWork } from "./slot.ts";
 
 /** What happens to them. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlError } from "../control/client.ts";
+import { ControlError } from "../control/ask.ts";
 import { findServer } from "./find_server.ts";
 import { print, visible } from "./terminal.ts";
 

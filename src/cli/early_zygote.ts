@@ -8,7 +8,7 @@
 import { startZygoteEarly } from "../model/zygote_process.ts";
 import { closeOnExec } from "../posix/fd.ts";
 import { asksForStanding } from "./process_options.ts";
-import { resolveSandbox } from "./sandbox.ts";
+import { resolveSandbox } from "./resolve_sandbox.ts";
 import type { ServeOptions } from "./serve_options.ts";
 
 const STDERR = 2;

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { ControlClient, NobodyThere } from "../control/client.ts";
+import { ControlClient, NobodyThere } from "../control/ask.ts";
 import {
   controlDirectories,
   controlName,
   controlSockets,
 } from "../control/place.ts";
-import type { Status } from "../control/wire.ts";
+import type { Status } from "../control/protocol.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 import { parsePort } from "./values.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Status } from "../control/wire.ts";
+import type { Status } from "../control/protocol.ts";
 import { findServer } from "./find_server.ts";
 import { listConnections } from "./movement.ts";
 import { showAge, showBytes, showCounts, table } from "./show.ts";

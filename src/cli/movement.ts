@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { ControlClient } from "../control/client.ts";
-import type { ConnectionRow } from "../control/wire.ts";
+import type { ControlClient } from "../control/ask.ts";
+import type { ConnectionRow } from "../control/protocol.ts";
 import {
   hasSocketDiagnostics,
   tcpConnections,

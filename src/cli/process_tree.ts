@@ -7,7 +7,7 @@ import {
   PROCESS_STATES,
   type ProcessEntry,
   type ProcessState,
-} from "../model/census.ts";
+} from "../model/process_entry.ts";
 
 /** A process of the tree. */
 export interface TreeRow {

@@ -13,7 +13,7 @@ export type CommandProgram = typeof PROGRAMS[number];
 /** The commands of `mpserv` in the order of its help, and where each is. */
 const PLACES = {
   serve: "./serve_options.ts",
-  client: "./client.ts",
+  client: "./client_command.ts",
   bench: "./bench_options.ts",
   status: "./control_commands.ts",
   connections: "./control_commands.ts",

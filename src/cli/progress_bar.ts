@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LoadProgress } from "../bench/progress.ts";
+import type { LoadProgress } from "../bench/load_progress.ts";
 
 const WIDTH = 30;
 const ERASE_TO_END = "\x1b[K";

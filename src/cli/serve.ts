@@ -43,7 +43,7 @@ import { inFull } from "./service_options.ts";
 import type { HandlerOptions } from "./handler.ts";
 import { type Log, openLog } from "./log.ts";
 import { asksForStanding } from "./process_options.ts";
-import { resolveSandbox } from "./sandbox.ts";
+import { resolveSandbox } from "./resolve_sandbox.ts";
 import type { ServeOptions } from "./serve_options.ts";
 import { logEvents } from "./server_log.ts";
 import { openMetrics } from "./telemetry.ts";
@@ -67,7 +67,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     return await serveAll(options);
   } finally {
     if (options.handler !== undefined) {
-      (await import("./project.ts")).removeProjects();
+      (await import("./find_project.ts")).removeProjects();
     }
   }
 }
@@ -128,7 +128,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   const path = inheritance?.path ?? options.control;
   const open = async () => {
     if (options.control === "none") return null;
-    const { openControl } = await import("./control.ts");
+    const { openControl } = await import("./open_control.ts");
     const { logger } = log;
     const drain = () => stop.abort();
     const controlled = { server, listener, chosen, drain, logger };
@@ -215,7 +215,7 @@ async function projectOf(
     refuseProject(options);
     return { service: { module }, grants };
   }
-  const { findProject } = await import("./project.ts");
+  const { findProject } = await import("./find_project.ts");
   const project = await findProject(handler, module, {
     ...options,
     grants,
@@ -249,7 +249,7 @@ async function childOptions(
 async function ownService(options: ServeOptions): Promise<ServiceChoice> {
   const { program, service } = options;
   if (program === undefined) return { name: service };
-  const { resolveProgram } = await import("./program.ts");
+  const { resolveProgram } = await import("./resolve_program.ts");
   return { program: resolveProgram(program, options) };
 }
 
@@ -258,7 +258,7 @@ async function chooseStanding(
   options: ServeOptions,
 ): Promise<ChildOptions["standing"]> {
   if (!asksForStanding(options)) return undefined;
-  return (await import("./standing.ts")).resolveStanding(options);
+  return (await import("./resolve_limits.ts")).resolveStanding(options);
 }
 
 async function start(

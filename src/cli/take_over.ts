@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlClient } from "../control/client.ts";
+import { ControlClient } from "../control/ask.ts";
 import { Inheritance } from "../control/inheritance.ts";
 import { locate } from "./find_server.ts";
 import type { ServeOptions } from "./serve_options.ts";

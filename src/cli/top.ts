@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlClient, ControlError } from "../control/client.ts";
+import { ControlClient, ControlError } from "../control/ask.ts";
 import { findServer } from "./find_server.ts";
 import { listConnections } from "./movement.ts";
 import { type Key, Screen } from "./screen.ts";

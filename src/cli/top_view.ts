@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ProcessEntry } from "../model/census.ts";
-import type { Status } from "../control/wire.ts";
+import type { ProcessEntry } from "../model/process_entry.ts";
+import type { Status } from "../control/protocol.ts";
 import type { MovingConnection } from "./movement.ts";
 import { processTree, type TreeRow } from "./process_tree.ts";
 import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";

@@ -18,7 +18,11 @@ import {
   readModuleFiles,
   sameFiles,
 } from "./module_files.ts";
-import { findProject, type ProjectOptions, readProject } from "./project.ts";
+import {
+  findProject,
+  type ProjectOptions,
+  readProject,
+} from "./find_project.ts";
 import { Snapshot } from "./snapshot.ts";
 
 /** How long files must be left alone before they are read, in milliseconds: editors write in steps. */

@@ -6,7 +6,7 @@
 import { PosixError } from "../posix/errno.ts";
 import { shutdownWrite } from "../posix/sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
-import type { WriterReportKind } from "./wire.ts";
+import type { WriterReportKind } from "./writer_reports.ts";
 
 /** Why sending is over, and the reason where something failed. */
 export type Ending = readonly [

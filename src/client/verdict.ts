@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { WriterReport } from "./wire.ts";
+import type { WriterReport } from "./writer_reports.ts";
 
 /** How a conversation ended. */
 export interface Conversation {

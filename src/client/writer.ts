@@ -18,7 +18,7 @@ import {
   encodeReport,
   SOCKET_SIZE,
   type WriterReportKind,
-} from "./wire.ts";
+} from "./writer_reports.ts";
 
 const STDIN = 0;
 const BUFFER_SIZE = 256 * 1024;

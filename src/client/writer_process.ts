@@ -15,7 +15,7 @@ import {
   type Order,
   REPORT_SIZE,
   type WriterReport,
-} from "./wire.ts";
+} from "./writer_reports.ts";
 
 /** How long a writer may take to end before it is killed, in milliseconds. It waits for nothing then. */
 const PATIENCE = 10_000;

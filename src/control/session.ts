@@ -8,7 +8,12 @@ import type { Fd } from "../posix/fd.ts";
 import { sendFd } from "../posix/handover.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import { parseRequest, PATIENCE, type Request, REQUEST_SIZE } from "./wire.ts";
+import {
+  parseRequest,
+  PATIENCE,
+  type Request,
+  REQUEST_SIZE,
+} from "./protocol.ts";
 
 const LINE_END = 0x0a;
 const encoder = new TextEncoder();

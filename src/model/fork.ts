@@ -10,7 +10,7 @@ import { type Report, sameSecret } from "../child/wire.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import { exitOf, exitOutcome } from "./exit.ts";
 import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import { Nursery } from "./nursery.ts";

@@ -8,7 +8,7 @@ import { type Report, SECRET_SIZE } from "../child/wire.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import { type Exit, exitOf } from "./exit.ts";
 import { Nursery } from "./nursery.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";

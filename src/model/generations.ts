@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import type { EndSignal, Handoff, ProcessModel } from "./model.ts";
 
 /** Models in their order; all but the newest are on their way out. */

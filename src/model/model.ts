@@ -5,7 +5,7 @@
  */
 import type { Outcome } from "../child/wire.ts";
 import type { Fd } from "../posix/fd.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import type { Exit } from "./exit.ts";
 
 /** A connection on its way to a process. */

@@ -13,7 +13,7 @@ import { Children } from "./children.ts";
 import { Orphans } from "./orphans.ts";
 import { Progress } from "./progress.ts";
 import { StartError } from "./start_error.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import { OutOfTurn } from "./sparing.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
@@ -122,7 +122,7 @@ export class Nursery {
     const best = leastBusy(this.#zygotes, MOST_UNTAKEN);
     if (best === null || !best.send(handover, fd)) return null;
     best.handed++;
-    if (best.untaken++ === 0) best.spells++;
+    if (best.untaken++ === 0) best.batches++;
     return best;
   }
 

@@ -6,12 +6,12 @@
 import { type ChildOptions, encodeOptions } from "../child/options.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import { childCommand } from "./flags.ts";
 import type { Exit } from "./exit.ts";
 import { Orphans } from "./orphans.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";
-import { guard } from "./warden.ts";
+import { guard } from "./strict_guard.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 /** A worker that was started. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ProcessState } from "./census.ts";
+import type { ProcessState } from "./process_entry.ts";
 
 /** How often they are looked at, in milliseconds: a connection costs nothing for it. */
 const BEAT = 1_000;

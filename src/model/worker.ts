@@ -10,7 +10,7 @@ import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
 import { socketPair } from "../posix/sockets.ts";
-import type { ProcessEntry, ProcessState } from "./census.ts";
+import type { ProcessEntry, ProcessState } from "./process_entry.ts";
 import { newSecret } from "./secret.ts";
 import type { Exit } from "./exit.ts";
 import type { EndSignal, Handoff } from "./model.ts";

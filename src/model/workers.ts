@@ -19,7 +19,7 @@ import { POLLIN } from "../posix/abi.ts";
 import { MOST_QUEUED, receiveUntrusted } from "../posix/handover.ts";
 import { shutdownBoth } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./census.ts";
+import type { ProcessEntry } from "./process_entry.ts";
 import { type Exit, exitOutcome } from "./exit.ts";
 import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
 import { Queue } from "./queue.ts";

@@ -10,7 +10,7 @@ import {
   type Handover,
   type Report,
 } from "../child/wire.ts";
-import { guard } from "./warden.ts";
+import { guard } from "./strict_guard.ts";
 import type { RuntimeProcess } from "./runtime.ts";
 import { startZygote } from "./zygote_process.ts";
 import { POLLIN, SIGNALS } from "../posix/abi.ts";
@@ -48,7 +48,7 @@ export class Zygote {
   /** How many descriptors were ever handed to it. */
   handed = 0;
   /** How often it was handed a descriptor when it had none. */
-  spells = 0;
+  batches = 0;
   /** How many reports came from it and its children. */
   reports = 0;
   readonly #process: RuntimeProcess;

@@ -83,9 +83,9 @@ export class ZygoteWatch {
       untaken > 0 && isOpen
     );
     // One that was handed a descriptor when it had none has been through with all before.
-    const busy = this.#busy.look(waitedFor.map((it) => [it, it.spells]));
+    const busy = this.#busy.look(waitedFor.map((it) => [it, it.batches]));
     const silent = this.#forking.look(
-      waitedFor.map((it) => [it, `${it.spells} ${it.reports}`]),
+      waitedFor.map((it) => [it, `${it.batches} ${it.reports}`]),
     );
     const unborn = new Map<number, Zygote>();
     for (const [zygote, looks] of busy) {

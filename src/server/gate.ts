@@ -7,7 +7,7 @@ import { ipOf } from "../posix/address.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
-import { Farewell } from "./farewell.ts";
+import { RefusalMessage } from "./refusal_message.ts";
 import type { Proxies, ProxySource } from "./proxy/mod.ts";
 import type { RefusalReason } from "./refusal.ts";
 
@@ -26,7 +26,7 @@ export interface GateOptions extends AdmissionOptions {
 export class Gate {
   readonly #admission: Admission;
   readonly #waits: boolean;
-  readonly #farewell: Farewell;
+  readonly #message: RefusalMessage;
   readonly #proxies: Proxies | undefined;
   readonly #connections: Connections;
   readonly #room: () => void;
@@ -54,7 +54,7 @@ export class Gate {
     this.#proxies = options.proxies?.(watcher);
     this.#admission = new Admission(options);
     this.#waits = options.overload === "wait";
-    this.#farewell = new Farewell(options.busyMessage, watcher);
+    this.#message = new RefusalMessage(options.busyMessage, watcher);
     this.#connections = connections;
     this.#room = room;
     if (options.ratePerSource) {
@@ -130,7 +130,7 @@ export class Gate {
     this.giveUp();
     clearTimeout(this.#timer);
     clearInterval(this.#sweeper);
-    this.#farewell.close();
+    this.#message.close();
   }
 
   #decide(connection: ConnectionRecord): void {
@@ -176,7 +176,7 @@ export class Gate {
 
   #reject(connection: ConnectionRecord, reason: RefusalReason): void {
     if (reason === "denied") connection.fd.close();
-    else this.#farewell.say(connection.fd);
+    else this.#message.send(connection.fd);
     this.#connections.reject(connection, reason);
   }
 

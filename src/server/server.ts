@@ -4,7 +4,7 @@
  * @module
  */
 import type { Reason } from "../child/wire.ts";
-import type { ProcessEntry } from "../model/census.ts";
+import type { ProcessEntry } from "../model/process_entry.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import { Sparing } from "../model/sparing.ts";

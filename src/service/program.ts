@@ -15,7 +15,11 @@ import { markAs } from "../posix/mark.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/sockets.ts";
 import type { StderrChoice } from "./load.ts";
-import { connectionVariables, inheritedVariables, ROOM } from "./variables.ts";
+import {
+  connectionVariables,
+  inheritedVariables,
+  ROOM,
+} from "./program_variables.ts";
 
 /** SIGUSR2, SIGPIPE, SIGCHLD: the runtime or we ignore or block them, and `execve(2)` keeps that. */
 const CHANGED_SIGNALS = [12, 13, 17];

@@ -1,6 +1,6 @@
 /** Processes that serve ask their own server over its control socket: for its listener, to end others, to drain. */
 import assert from "node:assert/strict";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { controlled, controlPath, json } from "../control/helpers.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
@@ -24,11 +24,11 @@ const DISGUISES: Readonly<Record<string, string>> = {
     select undef, undef, undef, 0.01 while getppid() == $parent;
     open_it();`,
   // The process that the kernel noted has gone before the server looks.
-  "the heir of one that has gone": `
+  "what was started by one that has gone": `
     open_it(); fork and POSIX::_exit(0);
     select undef, undef, undef, 0.01 while getppid() == $parent;`,
   // The same, but its number stays taken.
-  "the heir of one that nobody reaps": `
+  "what was started by one that nobody reaps": `
     pipe(my $r, my $w);
     if (fork) { close $w; close STDIN; close STDOUT; sysread $r, my $end, 1; POSIX::_exit(0); }
     $parent = $$; open_it(); fork and POSIX::_exit(0);`,

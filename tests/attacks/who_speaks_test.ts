@@ -15,7 +15,7 @@ import {
 } from "../helpers/testing.ts";
 import { connect, hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
 import { controlled, json } from "../control/helpers.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { AT_ONCE, attack, order, report, startVictim } from "./attack.ts";
 
 const ONE = ["--zygotes", "1"];

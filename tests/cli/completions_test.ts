@@ -4,7 +4,8 @@ import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TerminalSession } from "./terminal_session.ts";
 
-const MODULE = new URL("../../src/cli/standing.ts", import.meta.url).pathname;
+const MODULE =
+  new URL("../../src/cli/resolve_limits.ts", import.meta.url).pathname;
 
 /** What is typed up to TAB, and the arguments that the program then gets. */
 const TYPED: readonly (readonly [typed: string, completed: string])[] = [

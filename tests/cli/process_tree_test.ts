@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { processTree } from "../../src/cli/process_tree.ts";
-import type { ProcessEntry } from "../../src/model/census.ts";
+import type { ProcessEntry } from "../../src/model/process_entry.ts";
 import { test } from "../helpers/testing.ts";
 
 function entry(

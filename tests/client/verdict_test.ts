@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Conversation, verdict } from "../../src/client/verdict.ts";
-import type { WriterReport } from "../../src/client/wire.ts";
+import type { WriterReport } from "../../src/client/writer_reports.ts";
 import { test } from "../helpers/testing.ts";
 
 function judge(

@@ -8,7 +8,7 @@ import {
   REPORT_SIZE,
   SOCKET_SIZE,
   type WriterReportKind,
-} from "../../src/client/wire.ts";
+} from "../../src/client/writer_reports.ts";
 import { test } from "../helpers/testing.ts";
 
 const KINDS: WriterReportKind[] = [

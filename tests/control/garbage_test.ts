@@ -1,7 +1,7 @@
 /** Anything at all may come over the control socket: the server answers or hangs up, and goes on. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { runs } from "../helpers/runs.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";

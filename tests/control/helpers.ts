@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlClient } from "../../src/control/client.ts";
+import { ControlClient } from "../../src/control/ask.ts";
 import { runCommand } from "../helpers/command.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { exists, until } from "../helpers/testing.ts";

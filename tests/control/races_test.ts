@@ -1,8 +1,8 @@
 /** Control clients that want different things at once, or the same. */
 import assert from "node:assert/strict";
-import { ControlClient } from "../../src/control/client.ts";
+import { ControlClient } from "../../src/control/ask.ts";
 import { Inheritance } from "../../src/control/inheritance.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";

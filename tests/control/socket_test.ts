@@ -5,7 +5,7 @@ import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { hold } from "../helpers/wire_client.ts";
 import { controlled, controlPath, json } from "./helpers.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 
 const MODEL = "pool"; // the control socket knows nothing of models
 

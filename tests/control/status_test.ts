@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { MovingConnection } from "../../src/cli/movement.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
 import { models, startServer } from "../helpers/server.ts";
 import {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Inheritance } from "../../src/control/inheritance.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";

@@ -5,7 +5,7 @@ import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { controlled, json } from "./helpers.ts";
-import type { Status } from "../../src/control/wire.ts";
+import type { Status } from "../../src/control/protocol.ts";
 
 const STRANGER = 65534;
 const asRoot = { ignore: Deno.uid() !== 0 || missing("strangers", "setpriv") };

@@ -5,9 +5,9 @@
  */
 import type { Logger } from "@logtape/logtape";
 import manifest from "../../deno.json" with { type: "json" };
-import { Control } from "../control/control.ts";
+import { Control } from "../control/control_socket.ts";
 import { controlDirectory, controlName } from "../control/place.ts";
-import { Steward } from "../control/steward.ts";
+import { ServerAnswers } from "../control/answers.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
@@ -43,7 +43,7 @@ export async function openControl(
   replace = false,
 ): Promise<Control> {
   const { server, listener, chosen, logger } = controlled;
-  const steward = new Steward({
+  const answers = new ServerAnswers({
     server,
     listener,
     model: { name: chosen.model.name, why: chosen.why },
@@ -52,7 +52,7 @@ export async function openControl(
       logger.info("asked to drain", { why });
       controlled.drain();
     },
-    yielded: () => {
+    takenOver: () => {
       if (control.path) void move(control, aside(control.path), logger);
     },
     takeOverFailed: () => {
@@ -62,8 +62,8 @@ export async function openControl(
   });
   const control = new Control({
     watcher: server.watcher,
-    answer: (request, session) => steward.answer(request, session),
-    ended: (session) => steward.ended(session),
+    answer: (request, session) => answers.answer(request, session),
+    ended: (session) => answers.ended(session),
   });
   try {
     const path = asked ?? await defaultPath(listener);

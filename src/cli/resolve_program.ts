@@ -9,7 +9,7 @@ import { checkExecutable, isDirectory } from "../posix/exec.ts";
 import type { ProgramChoice } from "../service/program.ts";
 import { givenEnvironment } from "./given.ts";
 import { absolute } from "./paths.ts";
-import { userVariables } from "./standing.ts";
+import { userVariables } from "./resolve_limits.ts";
 import { UserError } from "./terminal.ts";
 
 /** Where `execvp(3)` of glibc looks when PATH is not set. */

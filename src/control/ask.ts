@@ -7,7 +7,7 @@ import { peerUser } from "../posix/credentials.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { connections, findConnection } from "../posix/runtime_sockets.ts";
 import { effectiveUser } from "../posix/users.ts";
-import type { Answers, Request } from "./wire.ts";
+import type { Answers, Request } from "./protocol.ts";
 
 /** Bytes of an answer at most: more than any server has connections for. */
 const ANSWER_SIZE = 256 * 1024 * 1024;

@@ -1,5 +1,5 @@
 /**
- * Closing a connection that is not served, with a last word.
+ * Closing a refused connection, with a message.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { endWriting } from "../posix/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Countdown } from "./countdown.ts";
 
-/** How long a client has to take the word and hang up, in milliseconds. */
+/** How long a client has to take the message and hang up, in milliseconds. */
 const PATIENCE = 1_000;
 /** How many may do so at a time; each costs a descriptor. Those beyond are closed at once. */
 const MOST = 128;
 
 /**
- * Says a word and closes, without ever waiting. A socket that is closed with bytes in it that nobody has
- * read resets the connection, and the reset may overtake the word: so what the client sends is read and
- * thrown away until it hangs up, for a moment.
+ * Sends the message and closes, without ever waiting. A socket that is closed with unread bytes resets the
+ * connection, and the reset may overtake the message: so what the client sends is read and thrown away
+ * until it hangs up, for a second at most.
  */
-export class Farewell {
-  readonly #word: Uint8Array<ArrayBuffer>;
+export class RefusalMessage {
+  readonly #text: Uint8Array<ArrayBuffer>;
   readonly #watcher: Watcher;
   readonly #leaving = new Set<Fd>();
   readonly #patience = new Countdown<Fd>(PATIENCE, (fd) => this.#close(fd));
@@ -31,24 +31,24 @@ export class Farewell {
   /**
    * Makes one.
    *
-   * @param word What to say; empty to close without a word.
+   * @param text What to send; empty to close without a message.
    * @param watcher Says when the client has sent something, or has hung up.
    */
-  constructor(word: Uint8Array<ArrayBuffer>, watcher: Watcher) {
-    this.#word = word;
+  constructor(text: Uint8Array<ArrayBuffer>, watcher: Watcher) {
+    this.#text = text;
     this.#watcher = watcher;
   }
 
   /**
-   * Says the word, as far as it goes at once, and closes.
+   * Sends the message, as far as it goes at once, and closes.
    *
    * @param fd The connection, from here on ours.
    */
-  say(fd: Fd): void {
-    if (this.#word.length === 0) return fd.close();
+  send(fd: Fd): void {
+    if (this.#text.length === 0) return fd.close();
     this.#leaving.add(fd);
     try {
-      sendNow(fd.number, this.#word);
+      sendNow(fd.number, this.#text);
       endWriting(fd.number);
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;

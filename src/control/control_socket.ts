@@ -17,7 +17,7 @@ import {
   removeSocket,
 } from "../server/listener.ts";
 import { type Reply, Session } from "./session.ts";
-import { MOST_CLIENTS, type Request } from "./wire.ts";
+import { MOST_CLIENTS, type Request } from "./protocol.ts";
 
 const BACKLOG = 64;
 

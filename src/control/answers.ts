@@ -7,16 +7,16 @@ import {
   PROCESS_STATES,
   type ProcessEntry,
   type ProcessState,
-} from "../model/census.ts";
+} from "../model/process_entry.ts";
 import { formatAddress } from "../posix/address.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
 import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
-import type { Answers, ConnectionRow, Request } from "./wire.ts";
+import type { Answers, ConnectionRow, Request } from "./protocol.ts";
 
-/** What a steward needs. */
-export interface StewardOptions {
+/** What it needs to answer. */
+export interface AnswerOptions {
   /** The server that is looked after. */
   readonly server: Server;
   /** Its socket, which may be handed out. */
@@ -28,24 +28,24 @@ export interface StewardOptions {
   /** Begins the drain; `why` is for the log. */
   readonly drain: (why: string) => void;
   /** The next server has taken over. */
-  readonly yielded: () => void;
+  readonly takenOver: () => void;
   /** The next server has the socket but could not serve. */
   readonly takeOverFailed: () => void;
 }
 
 /** Answers requests for a server. */
-export class Steward {
-  readonly #options: StewardOptions;
+export class ServerAnswers {
+  readonly #options: AnswerOptions;
   readonly #started = performance.now();
-  /** Whom the listening socket was handed to, until it yields or hangs up. */
-  #heir: Session | null = null;
+  /** Whom the listening socket was handed to, until it takes over or hangs up. */
+  #successor: Session | null = null;
 
   /**
    * Makes one.
    *
    * @param options What it needs.
    */
-  constructor(options: StewardOptions) {
+  constructor(options: AnswerOptions) {
     this.#options = options;
   }
 
@@ -71,9 +71,9 @@ export class Steward {
         this.#options.drain("drain");
         return wholeReply({ ok: true, live: this.#live() });
       case "listener":
-        return this.#lend(session);
+        return this.#handListener(session);
       case "yield":
-        return this.#yield(session);
+        return this.#handOver(session);
     }
   }
 
@@ -83,8 +83,8 @@ export class Steward {
    * @param session Which.
    */
   ended(session: Session): void {
-    if (session !== this.#heir) return;
-    this.#heir = null;
+    if (session !== this.#successor) return;
+    this.#successor = null;
     const { listener } = this.#options;
     listener.isShared = listener.isManaged;
     if (!this.#options.server.isDraining) this.#options.takeOverFailed();
@@ -154,31 +154,31 @@ export class Steward {
     return this.#options.server.totals().active;
   }
 
-  #lend(session: Session): Reply {
+  #handListener(session: Session): Reply {
     const { server, listener } = this.#options;
     if (server.isDraining) {
       throw new TypeError(
         `Cannot take over from process ${Deno.pid}: it drains and listens no more: start without --take-over`,
       );
     }
-    if (this.#heir) {
+    if (this.#successor) {
       throw new TypeError(
         `Cannot take over from process ${Deno.pid}: another server is about to`,
       );
     }
-    this.#heir = session;
+    this.#successor = session;
     listener.isShared = true;
     const { fd, address, isManaged } = listener;
     return wholeReply({ ok: true, pid: Deno.pid, address, isManaged }, fd);
   }
 
-  #yield(session: Session): Reply {
-    if (session !== this.#heir) {
+  #handOver(session: Session): Reply {
+    if (session !== this.#successor) {
       throw new TypeError("Cannot yield: want `listener` to be asked before");
     }
-    this.#heir = null; // the socket stays shared: it is the other server's from here on
+    this.#successor = null; // the socket stays shared: it is the other server's from here on
     this.#options.drain("take-over");
-    this.#options.yielded();
+    this.#options.takenOver();
     return wholeReply({ ok: true, live: this.#live() });
   }
 }

@@ -1,35 +1,41 @@
 /**
- * The executable. It picks a role and loads that role's code alone, so that a child process loads
- * nothing that it does not run.
+ * The executable. It picks a role and loads that role's code alone, so that a process loads nothing that it does
+ * not run.
  *
- * Deno reads ahead, before the first line runs, all that literal paths name: roles are looked up, so that
- * it reads the one. `deno compile` is told to embed all of `src/` (`.release/executables.ts`).
- *
- * Roles that start with `@` are not for people: a process of ours starts itself in them.
+ * Deno reads ahead, before the first line runs, all that literal paths name: what is loaded is looked up, so that
+ * it reads that alone.
  *
  * @module
  */
 
-const ROLES: Readonly<Record<string, string>> = {
-  "@child": "./src/child/main.ts",
-  "@zygote": "./src/child/zygote.ts",
-  "@writer": "./src/client/writer.ts",
-  "@bench": "./src/bench/role.ts",
-};
+/**
+ * Roles that a process of ours starts itself in. From source it starts on a file of its own for each
+ * (`src/program.ts`).
+ */
+const ROLES = ["@child", "@zygote", "@writer", "@bench"];
 const COMMANDS = "./src/cli/mod.ts";
 
-async function run(args: readonly string[]): Promise<void> {
-  // `mpclient` is compiled with `@mpclient` before whatever it is given.
-  const name = args[0] === "@mpclient" ? "mpclient" : "mpserv";
-  const words = name === "mpclient" ? args.slice(1) : args;
-  if (Deno.build.os === "windows") {
-    // Without a permission to read, only a literal path can be imported.
-    return (await import("./src/cli/windows.ts")).refuseWindows(name);
-  }
-  const [role = "", ...rest] = words;
-  // What it starts itself as has such a word before it, too.
-  if (Object.hasOwn(ROLES, role)) return (await import(ROLES[role]!)).run(rest);
-  return (await import(COMMANDS)).run(words, name);
+/**
+ * The bundle of an executable that has what is asked for (`.release/bundles.ts`): each role has one, and so have
+ * the commands that are started often, since V8 reads all of a bundle before it runs any.
+ */
+function bundleOf(word: string): string {
+  if (ROLES.includes(word)) return `./roles/${word.slice(1)}.js`;
+  if (word === "client") return "./roles/client.js";
+  return /^(serve|\d+)$/.test(word)
+    ? "./roles/serve.js"
+    : "./roles/commands.js";
 }
 
-await run(Deno.args);
+// `mpclient` is compiled with `@mpclient` before whatever it is given, and what it starts itself as has that, too.
+const isClient = Deno.args[0] === "@mpclient";
+const word = Deno.args[isClient ? 1 : 0] ?? "";
+if (Deno.build.os === "windows") {
+  // Without a permission to read, only a literal path can be imported.
+  const { refuseWindows } = await import("./src/cli/windows.ts");
+  refuseWindows(isClient ? "mpclient" : "mpserv");
+} else if (Deno.build.standalone) {
+  await import(bundleOf(isClient && !ROLES.includes(word) ? "client" : word));
+} else {
+  await (await import(COMMANDS)).run(Deno.args);
+}

@@ -25,7 +25,7 @@ export interface Executable {
   readonly permissions: readonly string[];
   /** V8 flags, which cannot be given to it later. */
   readonly v8Flags: readonly string[];
-  /** What main.ts is given before the words of the person. */
+  /** What `main.ts` is given before the words of the person. */
   readonly args: readonly string[];
 }
 
@@ -51,7 +51,7 @@ export const EXECUTABLES: readonly Executable[] = [
  * Makes one.
  *
  * @param executable Which.
- * @param stage Where its sources are.
+ * @param stage Where its bundles are.
  * @param options For which system, this one unless it says so, and the file to write.
  * @throws {ReleaseError} When `deno compile` fails, which has said why.
  */
@@ -69,14 +69,12 @@ export async function compile(
       ...(target ? ["--target", target] : []),
       ...permissions.map((permission) => `--allow-${permission}`),
       ...(v8Flags.length ? [`--v8-flags=${v8Flags.join(",")}`] : []),
-      // Written anew, with the time, by every command that looks at the packages.
-      "--exclude=node_modules/.deno/.setup-cache.bin",
-      "--exclude=node_modules/.deno/.deno.lock",
-      "--include=src", // roles and commands, which are looked up by name
-      "--conditions=browser", // LogTape without Node modules, which take long to load
+      "--no-lock",
+      "--no-code-cache", // it would be read from /tmp, where another user may have put one: code of theirs would run
+      "--include=roles", // they are looked up by name
       "--output",
       output,
-      "main.ts",
+      "main.js",
       ...args,
     ],
     cwd: stage.path,

@@ -1,13 +1,14 @@
 /**
- * What goes into an executable, in a directory of its own: the sources, the packages that they use and
- * nothing else of the checkout, every file with the same date. `deno compile` embeds dates, and where
- * packages came from; so the same sources give the same bytes.
+ * What goes into an executable, in a directory of its own: bundles of the sources and of the packages that they
+ * use, and nothing else of the checkout, every file with the same date. `deno compile` embeds dates; so the same
+ * sources give the same bytes.
  *
  * @module
  */
 import { dirname } from "node:path";
+import { bundle, closedConfiguration } from "./bundles.ts";
 import manifest from "../deno.json" with { type: "json" };
-import { fail, say } from "./fail.ts";
+import { runDeno } from "./run_deno.ts";
 
 /** The project's root. */
 export const ROOT = new URL("../", import.meta.url);
@@ -19,9 +20,6 @@ export interface Stage extends AsyncDisposable {
   /** The licenses of the packages in it, by package. */
   readonly licenses: ReadonlyMap<string, Uint8Array>;
 }
-
-/** What of a package is of use in an executable; the compiler tries to read anything else as a script. */
-const CODE = /\.([cm]?js|json)$|^\.initialized$/;
 
 /**
  * Lays one out.
@@ -37,17 +35,24 @@ export async function makeStage(date: Date): Promise<Stage> {
     licenses,
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
+  const sources = await Deno.makeTempDir({ prefix: "mpserv-sources-" });
   try {
-    await fill(path);
-    await prune(`${path}/node_modules`, licenses);
+    await fill(sources);
+    collectLicenses(`${sources}/node_modules`, licenses);
+    await bundle(sources, path);
+    const configuration = JSON.stringify(closedConfiguration());
+    await Deno.writeTextFile(`${path}/deno.json`, configuration);
     await settle(path, date);
     return stage;
   } catch (error) {
     await stage[Symbol.asyncDispose]();
     throw error;
+  } finally {
+    await Deno.remove(sources, { recursive: true });
   }
 }
 
+/** Lays out the sources and the packages that they use, as `deno bundle` takes them. */
 async function fill(path: string): Promise<void> {
   const sources = ["main.ts", ...filesBelow(`${ROOT.pathname}src`, "src")];
   const texts = sources.map((name) => {
@@ -60,30 +65,15 @@ async function fill(path: string): Promise<void> {
   const config = {
     ...{ name, version, license, exports, compilerOptions },
     imports: importsOf(texts),
-    nodeModulesDir: "auto", // a managed cache would be embedded under the registry's name
+    nodeModulesDir: "auto", // a bundle names the files that it is made of: from here, not from a cache
   };
   await Deno.writeTextFile(`${path}/deno.json`, JSON.stringify(config));
   // The lock file's checksums hold; what is in it for tests alone is dropped.
   await Deno.copyFile(new URL("deno.lock", ROOT), `${path}/deno.lock`);
-  await install(path);
-}
-
-/** Gets the packages; where that fails, what Deno said stands above our line. */
-async function install(path: string): Promise<void> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["install", "--quiet"],
+  await runDeno(["install", "--quiet"], {
     cwd: path,
-    env: { NO_COLOR: "1", RUST_BACKTRACE: "0", RUST_LIB_BACKTRACE: "0" },
-    stdin: "null",
-  }).output();
-  if (code === 0) return;
-  const said = new TextDecoder().decode(stderr).trim();
-  if (said) say(said);
-  fail(
-    /certificate|UnknownIssuer/i.test(said)
-      ? `Cannot get the packages: Deno ${Deno.version.deno} does not trust the certificate of the registry or of a proxy before it: set DENO_TLS_CA_STORE=system to trust what this system trusts`
-      : `Cannot get the packages: deno install ended with code ${code}: see above`,
-  );
+    failure: "Cannot get the packages",
+  });
 }
 
 /** The packages that sources import, of those that the project names. */
@@ -105,35 +95,27 @@ function filesBelow(directory: string, name: string): string[] {
   }).sort();
 }
 
-/** Removes what is no code, and collects licenses. */
-async function prune(
+/** Collects the licenses of packages. */
+function collectLicenses(
   directory: string,
   licenses: Map<string, Uint8Array>,
-): Promise<void> {
+): void {
   for (const { name, isDirectory, isFile } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
-    if (isDirectory) await prune(path, licenses);
-    else if (isFile && !CODE.test(name)) {
+    if (isDirectory) collectLicenses(path, licenses);
+    else if (isFile && /^licen[cs]e/i.test(name)) {
       const owner = /\/node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(directory)
         ?.[1];
-      if (owner && /^licen[cs]e/i.test(name)) {
-        licenses.set(owner, await Deno.readFile(path));
-      }
-      await Deno.remove(path);
+      if (owner) licenses.set(owner, Deno.readFileSync(path));
     }
   }
 }
 
-/** Gives every file the date. Those of packages may be links into a cache that is not ours: copied first. */
+/** Gives every file the date. */
 async function settle(directory: string, date: Date): Promise<void> {
-  for (const { name, isDirectory, isFile } of Deno.readDirSync(directory)) {
+  for (const { name, isDirectory } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
     if (isDirectory) await settle(path, date);
-    else if (isFile) {
-      const bytes = await Deno.readFile(path);
-      await Deno.remove(path);
-      await Deno.writeFile(path, bytes);
-      await Deno.utime(path, date, date);
-    }
+    else await Deno.utime(path, date, date);
   }
 }

@@ -59,7 +59,10 @@ export async function loadModule(
 
 async function load({ service, grants }: ChildOptions): Promise<AnyService> {
   const { module } = service as { readonly module: string };
-  if (Deno.build.standalone) return await loadHandler(() => import(module));
+  if (Deno.build.standalone) {
+    hideInternals();
+    return await loadHandler(() => import(module)); // read as it runs: whole kinds alone are granted
+  }
   // The runtime reads all that a literal path leads to before it runs any of it.
   const read = dataUrl(
     "javascript",

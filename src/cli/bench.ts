@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
 import { loadProcesses, type Mode, type Plan } from "../bench/plan.ts";
 import type { Comparison } from "../bench/compare.ts";
 import type { LoadOutcome } from "../bench/outcome.ts";
@@ -16,6 +15,8 @@ import { comparisonText } from "./compare_text.ts";
 import { outcomeText } from "./bench_text.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { print, UserError } from "./terminal.ts";
+
+const { lookup } = await import("node:dns/promises");
 
 /** Requests that may be under way at once in an open loop: enough to hide a server's short pauses. */
 const OPEN_LOOP_CONNECTIONS = 64;

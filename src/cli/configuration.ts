@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { dirname, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import {
   absoluteMap,
   confinedMap,
@@ -14,6 +12,9 @@ import {
 } from "./import_map.ts";
 import { parseJsonc } from "./jsonc.ts";
 import { UserError } from "./terminal.ts";
+
+const { dirname, join, resolve } = await import("node:path");
+const { pathToFileURL } = await import("node:url");
 
 /** A `deno.json`. */
 export interface Configuration {

@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { basename, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isWithin } from "../child/options.ts";
 import { keepForRuntime } from "../model/runtime.ts";
 import { grantKind, permissionFlags } from "../permissions.ts";
@@ -25,6 +23,9 @@ import {
   readModuleFiles,
 } from "./module_files.ts";
 import { UserError } from "./terminal.ts";
+
+const { basename, dirname, join, resolve } = await import("node:path");
+const { fileURLToPath } = await import("node:url");
 
 /** What a person said of it. */
 export interface ProjectOptions {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { pathToFileURL } from "node:url";
 import type { ChildOptions } from "../child/options.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { absolute } from "./paths.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
+
+const { pathToFileURL } = await import("node:url");
 
 /** What processes are told of the handler that they serve with. */
 export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;

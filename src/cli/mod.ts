@@ -15,16 +15,15 @@ import { finish } from "./terminal.ts";
 /**
  * Understands the command line and runs the command; ends the process.
  *
- * @param args What came after the program's name.
- * @param name The program's name: `mpclient` is the client alone.
+ * @param args What the process was given: after `@mpclient` it is the client alone.
  * @returns When the process is left to end by itself.
  */
-export function run(
-  args: readonly string[],
-  name: CommandProgram = "mpserv",
-): Promise<void> {
+export function run(args: readonly string[]): Promise<void> {
   standWhereThePersonDoes();
-  return finish(async () => await (await understand(args, name))() ?? 0);
+  const [words, name] = args[0] === "@mpclient"
+    ? [args.slice(1), "mpclient"] as const
+    : [args, "mpserv"] as const;
+  return finish(async () => await (await understand(words, name))() ?? 0);
 }
 
 /** Where our `deno.json` is, in which `deno task` runs what it runs. */

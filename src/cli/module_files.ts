@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { fileURLToPath } from "node:url";
+const { fileURLToPath } = await import("node:url");
 
 /** `from "./x.ts"`, `import "./x.ts"`, `import("./x.ts")`, `require("./x.cjs")`; a name that is computed cannot be seen. */
 const IMPORT = /\b(?:from|import|require)\s*\(?\s*(?:"([^"\n]+)"|'([^'\n]+)')/g;

@@ -11,7 +11,7 @@ export const PROGRAMS = ["mpserv", "mpclient"] as const;
 export type CommandProgram = typeof PROGRAMS[number];
 
 /** The commands of `mpserv` in the order of its help, and where each is. */
-const PLACES = {
+export const PLACES = {
   serve: "./serve_options.ts",
   client: "./client_command.ts",
   bench: "./bench_options.ts",
@@ -26,6 +26,15 @@ const PLACES = {
 
 /** A command of `mpserv`. */
 export type CommandName = keyof typeof PLACES;
+
+/** A module of commands. */
+export type Commands = Readonly<Record<string, Command>>;
+
+/**
+ * Commands that are in the same bundle as this module, by their place: an executable has no other files
+ * (`.release/bundles.ts`).
+ */
+export const BUNDLED: Record<string, () => Promise<Commands>> = {};
 
 /** What `mpserv` is. */
 export const ABOUT =
@@ -43,14 +52,14 @@ export function isCommand(word: string | undefined): word is CommandName {
 
 /**
  * Loads a command. Deno reads ahead what literal paths name: this one is none, so that it reads the one
- * command. `deno compile` is told to embed all of them.
+ * command.
  *
  * @param name Which.
  * @returns The command.
  */
 export async function loadCommand(name: CommandName): Promise<Command> {
   const place: string = PLACES[name];
-  const commands: Readonly<Record<string, Command>> = await import(place);
+  const commands: Commands = await (BUNDLED[place]?.() ?? import(place));
   return commands[name]!;
 }
 

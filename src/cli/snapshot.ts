@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ModuleFiles } from "./module_files.ts";
+
+const { dirname, join } = await import("node:path");
+const { fileURLToPath, pathToFileURL } = await import("node:url");
 
 /** Copies of a handler's files. */
 export class Snapshot {

@@ -6,6 +6,8 @@
 import type { Logger } from "@logtape/logtape";
 import type { Metrics } from "./metrics.ts";
 
+/** By name: no executable has it, since none exports. */
+const METRICS = "./metrics.ts";
 /** How long what is left may keep the event loop, in milliseconds. */
 const LAST_WORK = 5_000;
 /** How long the last export may take, in seconds: more than its own time-out, 10 s unless said otherwise. */
@@ -35,7 +37,10 @@ export function exportsTelemetry(): boolean {
 export async function openMetrics(
   logger: Logger,
 ): Promise<Metrics | undefined> {
-  if (exportsTelemetry()) return new (await import("./metrics.ts")).Metrics();
+  if (exportsTelemetry()) {
+    const { Metrics }: typeof import("./metrics.ts") = await import(METRICS);
+    return new Metrics();
+  }
   if (!wantsTelemetry()) return;
   logger.warn(
     "Cannot export metrics from an executable, OTEL_DENO means nothing to it: run mpserv with Deno from its sources",

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { dirname, resolve } from "node:path";
 import { Generations } from "../model/generations.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
@@ -24,6 +23,8 @@ import {
   readProject,
 } from "./find_project.ts";
 import { Snapshot } from "./snapshot.ts";
+
+const { dirname, resolve } = await import("node:path");
 
 /** How long files must be left alone before they are read, in milliseconds: editors write in steps. */
 const QUIET = 100;

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { LogReader } from "../helpers/log_reader.ts";
 import { descendants } from "../helpers/processes.ts";
-import { randomBytes, test, within } from "../helpers/testing.ts";
+import {
+  randomBytes,
+  temporaryDirectory,
+  test,
+  within,
+} from "../helpers/testing.ts";
 
 /** Where `deno task compile` put the two executables; tests of them are skipped without it. */
 const folder = Deno.env.get("MPSERV_TEST_BIN");
@@ -128,6 +133,49 @@ test(
       randomBytes(10),
     );
     assert.equal(code, 0);
+  },
+  { ignore },
+);
+
+test(
+  "compiled: an error of ours says where: the function, the file and the line of the sources",
+  async () => {
+    // Nobody but a process of ours starts one in this role, and none without a service.
+    const { code, stderr } = await new Deno.Command(`${folder}/mpserv`, {
+      args: ["@child", "99", "{}"],
+      env: { NO_COLOR: "1" },
+    }).output();
+    assert.notEqual(code, 0);
+    const text = new TextDecoder().decode(stderr);
+    const [, name, file, line] =
+      /^ +at (\w+) \(file:.*\/(src\/.*\.ts):(\d+):\d+\)$/m.exec(text) ?? [];
+    assert.deepEqual([name, file], ["decodeOptions", "src/child/options.ts"]);
+    const source = new URL(`../../${file}`, import.meta.url);
+    const lines = Deno.readTextFileSync(source).split("\n");
+    assert.match(lines[Number(line) - 1]!, /"program" in options\.service/);
+  },
+  { ignore },
+);
+
+test(
+  "compiled: nothing is left in the temporary directory, from which a later start would run code",
+  async () => {
+    await using directory = temporaryDirectory();
+    const { path } = directory;
+    const env = { TMPDIR: path, XDG_RUNTIME_DIR: path };
+    for (const name of ["mpserv", "mpclient"]) {
+      for (let start = 0; start < 2; start++) {
+        const program = `${folder}/${name}`;
+        const args = ["--version"];
+        await new Deno.Command(program, { args, env }).output();
+      }
+    }
+    for (const model of ["spawn", "fork", "pool"]) {
+      await using server = await serve(["--model", model], env);
+      await client(["127.0.0.1", server.port], new Uint8Array([10]));
+    }
+    const left = [...Deno.readDirSync(path)].filter(({ isFile }) => isFile);
+    assert.deepEqual(left, []);
   },
   { ignore },
 );

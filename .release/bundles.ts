@@ -1,0 +1,106 @@
+/**
+ * The code of the executables: one bundle for each role and for each of the commands that are started often, and
+ * `main.js`, which picks one. To load a bundle costs far less than a hundred modules.
+ *
+ * Nobody can import anything of them, such as a handler: they export nothing, and an import map closes them.
+ *
+ * @module
+ */
+import { PLACES } from "../src/cli/programs.ts";
+import { ROLES } from "../src/program.ts";
+import { runDeno } from "./run_deno.ts";
+
+/** Where `main.ts` finds those of roles and commands. */
+const DIRECTORY = "roles";
+/** What starts first: it picks one of them. */
+const MAIN = "main.js";
+
+/**
+ * The configuration to compile bundles with: its import map lets `main.js` alone import the others. It must be open
+ * itself, as the runtime looks it up in the map as well.
+ *
+ * @returns What `deno.json` says.
+ */
+export function closedConfiguration(): Record<string, unknown> {
+  return {
+    imports: { "./": null, [`./${MAIN}`]: `./${MAIN}` },
+    scopes: { [`./${MAIN}`]: { [`./${DIRECTORY}/`]: `./${DIRECTORY}/` } },
+    nodeModulesDir: "none",
+  };
+}
+
+/**
+ * Bundles the sources.
+ *
+ * @param sources Where they are, with their packages.
+ * @param output The directory to write to.
+ * @throws {ReleaseError} When `deno bundle` fails; what it said stands above.
+ */
+export async function bundle(sources: string, output: string): Promise<void> {
+  const entries = Object.entries(entryPoints());
+  await Deno.mkdir(`${sources}/${DIRECTORY}`);
+  for (const [name, text] of entries) {
+    await Deno.writeTextFile(`${sources}/${DIRECTORY}/${name}.ts`, text);
+  }
+  const files = entries.map(([name]) => `${DIRECTORY}/${name}`);
+  await runDeno(
+    [
+      ...["bundle", "--quiet", "--sourcemap=inline", "--outdir=."],
+      ...["main.ts", ...files.map((file) => `${file}.ts`)],
+    ],
+    {
+      cwd: sources,
+      failure: "Cannot bundle",
+      hint: ": the first time, it gets esbuild from the npm registry",
+      env: { DENO_CONDITIONS: "browser" }, // LogTape without Node modules, which take long to load
+    },
+  );
+  await Deno.mkdir(`${output}/${DIRECTORY}`);
+  for (const file of [MAIN, ...files.map((file) => `${file}.js`)]) {
+    const text = await Deno.readTextFile(`${sources}/${file}`);
+    await Deno.writeTextFile(`${output}/${file}`, withoutSources(text));
+  }
+}
+
+/** What each bundle is made of, by its name. */
+function entryPoints(): Record<string, string> {
+  const roles = Object.entries(ROLES).map(([role, path]) => {
+    const words = `Deno.args.slice(Deno.args.indexOf("${role}") + 1)`;
+    return [
+      role.slice(1),
+      `import { run } from "../src/${path}";\nawait run(${words});\n`,
+    ];
+  });
+  return {
+    ...Object.fromEntries(roles),
+    serve: commands(PLACES.serve),
+    client: commands(PLACES.client),
+    commands: commands(...new Set(Object.values(PLACES))),
+  };
+}
+
+/** A program that has some of the commands with it. */
+function commands(...places: string[]): string {
+  const bundled = places.map((place) =>
+    `BUNDLED["${place}"] = () => import("../src/cli/${place}");\n`
+  );
+  return `import { BUNDLED } from "../src/cli/programs.ts";
+import { run } from "../src/cli/mod.ts";
+${bundled.join("")}await run(Deno.args);
+`;
+}
+
+const MAP = "\n//# sourceMappingURL=data:application/json;base64,";
+
+/**
+ * A bundle whose map says where each line came from, and has not the lines: an error names files and lines of the
+ * sources, and a start reads half as much.
+ */
+function withoutSources(bundle: string): string {
+  const at = bundle.lastIndexOf(MAP) + MAP.length;
+  const bytes = Uint8Array.fromBase64(bundle.slice(at).trim());
+  const map = JSON.parse(new TextDecoder().decode(bytes));
+  delete map.sourcesContent;
+  const shorter = new TextEncoder().encode(JSON.stringify(map));
+  return `${bundle.slice(0, at)}${shorter.toBase64()}\n`;
+}

@@ -1,0 +1,108 @@
+/** The bundles that executables are made of. */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { makeStage } from "../../.release/stage.ts";
+import { ROLES } from "../../src/program.ts";
+import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { filesBelow } from "./installing.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const ROLE_NAMES = Object.keys(ROLES).map((role) => role.slice(1));
+const STARTED_OFTEN = ["serve", "client"];
+
+/** What stands in a stage, by file. */
+async function staged(): Promise<Map<string, string>> {
+  await using stage = await makeStage(new Date(0));
+  const files = filesBelow(stage.path).map((name) =>
+    [name, Deno.readTextFileSync(`${stage.path}/${name}`)] as const
+  );
+  return new Map(files);
+}
+
+/** The files that a bundle is made of, as its map names them. */
+function sourcesOf(bundle: string): { sources: string[]; lines?: unknown } {
+  const [, text] = /\n\/\/# sourceMappingURL=data:.*;base64,(.*)\n$/
+    .exec(bundle) ?? [];
+  const bytes = Uint8Array.fromBase64(text!);
+  const { sources, sourcesContent } = JSON.parse(
+    new TextDecoder().decode(bytes),
+  );
+  return { sources, lines: sourcesContent };
+}
+
+test("bundles: one for each role and what is started often, which load nothing and give nothing to who imports them", async () => {
+  const files = await staged();
+  const roles = [...ROLE_NAMES, ...STARTED_OFTEN, "commands"]
+    .map((name) => `roles/${name}.js`);
+  const scripts = ["main.js", ...roles];
+  assert.deepEqual([...files.keys()], ["deno.json", ...scripts].sort());
+  for (const name of scripts) {
+    // A bundle has all that it imports at its top, where a part of it that is needed seldom had it.
+    assert.doesNotMatch(files.get(name)!, /^(import|export)\b(?!\()/m, name);
+  }
+  assert.deepEqual(JSON.parse(files.get("deno.json")!), {
+    imports: { "./": null, "./main.js": "./main.js" },
+    scopes: { "./main.js": { "./roles/": "./roles/" } },
+    nodeModulesDir: "none",
+  });
+  for (const name of STARTED_OFTEN) {
+    const { sources } = sourcesOf(files.get(`roles/${name}.js`)!);
+    const seldom = /hdr-histogram|opentelemetry|src\/bench\//;
+    assert.deepEqual(sources.filter((source) => seldom.test(source)), [], name);
+  }
+  const { sources } = sourcesOf(files.get("roles/client.js")!);
+  const ofServers = /src\/(model|child|server\/server|control)/;
+  assert.deepEqual(sources.filter((source) => ofServers.test(source)), []);
+});
+
+test("bundles: their maps name files of ours, and have none of their lines", async () => {
+  for (const [name, text] of await staged()) {
+    if (!name.endsWith(".js")) continue;
+    const { sources, lines } = sourcesOf(text);
+    assert.equal(lines, undefined, name);
+    const own = sources
+      .map((source) => new URL(source, new URL(name, ROOT)))
+      .filter(({ pathname }) => !/\/(node_modules|roles)\//.test(pathname));
+    assert.ok(own.length > 0, name);
+    for (const source of own) {
+      assert.ok(Deno.statSync(source).isFile, `${name}: ${source}`);
+    }
+  }
+});
+
+test("bundles: the same sources give the same bytes, whatever the directory", async () => {
+  assert.deepEqual(await staged(), await staged());
+});
+
+test("bundles: where the bundler cannot be got, Deno says why, and one line of ours follows", async () => {
+  await using directory = temporaryDirectory();
+  const { path } = directory;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  Deno.mkdirSync(`${path}/sources`);
+  const [bundles, fail] = ["bundles.ts", "fail.ts"].map((name) =>
+    fileURLToPath(new URL(`.release/${name}`, ROOT))
+  );
+  const script = `import { bundle } from "file://${bundles}";
+import { run } from "file://${fail}";
+await run(() => bundle("${path}/sources", "${path}"));`;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", script],
+    cwd: path,
+    env: {
+      NPM_CONFIG_REGISTRY: `http://127.0.0.1:${port}/`,
+      DENO_DIR: `${path}/cache`,
+      NO_COLOR: "1",
+    },
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  const lines = new TextDecoder().decode(stderr).trim().split("\n");
+  assert.equal(code, 1);
+  assert.match(lines[0]!, /127\.0\.0\.1:\d+\/@esbuild/);
+  assert.equal(
+    lines.at(-1),
+    "Cannot bundle: deno bundle ended with code 1: see above: the first time, it gets esbuild from the npm registry",
+  );
+});

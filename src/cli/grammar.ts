@@ -106,7 +106,7 @@ export function helpCommand(commands: readonly Command[]): Command {
     options: {},
     notes: "",
     begin: ({ operands: { command } }) => async () => {
-      const { printHelp, printProgramHelp } = await import("./help.ts");
+      const { printHelp, printProgramHelp } = await import("./help/help.ts");
       const wanted = commands.find(({ name }) => name === command);
       if (wanted) return printHelp(wanted, `mpserv ${wanted.name}`);
       await printProgramHelp();

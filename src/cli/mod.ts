@@ -66,7 +66,7 @@ export async function understand(
   if (isCommand(first)) {
     return understandAs(await loadCommand(first), words, `${name} ${first}`);
   }
-  return (await import("./help.ts")).understandProgram(given);
+  return (await import("./help/help.ts")).understandProgram(given);
 }
 
 /**
@@ -86,7 +86,7 @@ function understandAs(
   const understood = command.understand(words, path);
   if (typeof understood === "function") return understood;
   return async () => {
-    const { printHelp, printVersion } = await import("./help.ts");
+    const { printHelp, printVersion } = await import("./help/help.ts");
     if (understood === "help") await printHelp(command, path);
     else await printVersion(path === "mpclient" ? path : "mpserv");
   };

@@ -12,16 +12,16 @@ export type CommandProgram = typeof PROGRAMS[number];
 
 /** The commands of `mpserv` in the order of its help, and where each is. */
 export const PLACES = {
-  serve: "./serve_options.ts",
+  serve: "./serve/options/serve_options.ts",
   client: "./client_command.ts",
-  bench: "./bench_options.ts",
-  status: "./control_commands.ts",
-  connections: "./control_commands.ts",
-  drop: "./control_commands.ts",
-  drain: "./control_commands.ts",
-  top: "./control_commands.ts",
-  completions: "./manual_options.ts",
-  man: "./manual_options.ts",
+  bench: "./bench/bench_options.ts",
+  status: "./control/control_commands.ts",
+  connections: "./control/control_commands.ts",
+  drop: "./control/control_commands.ts",
+  drain: "./control/control_commands.ts",
+  top: "./control/control_commands.ts",
+  completions: "./help/manual_options.ts",
+  man: "./help/manual_options.ts",
 } as const;
 
 /** A command of `mpserv`. */

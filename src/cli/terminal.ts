@@ -4,7 +4,7 @@
  * @module
  */
 import { reasonOf } from "../posix/reason.ts";
-import { endExporting, exportsTelemetry } from "./telemetry.ts";
+import { endExporting, exportsTelemetry } from "./serve/telemetry.ts";
 
 /** Exit code: the system refused. */
 export const EXIT_REFUSED = 1;

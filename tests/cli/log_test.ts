@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatJson, formatText } from "../../src/cli/log.ts";
+import { formatJson, formatText } from "../../src/cli/serve/log.ts";
 import { test } from "../helpers/testing.ts";
 
 type Fields = Record<string, unknown>;

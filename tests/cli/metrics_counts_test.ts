@@ -5,7 +5,7 @@ import {
   metrics as api,
 } from "@opentelemetry/api";
 import { REASONS } from "../../src/child/wire.ts";
-import { Metrics } from "../../src/cli/metrics.ts";
+import { Metrics } from "../../src/cli/serve/metrics.ts";
 import { tellAll } from "../../src/server/events.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
 import { REFUSAL_REASONS } from "../../src/server/refusal.ts";

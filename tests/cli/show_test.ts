@@ -5,7 +5,7 @@ import {
   showBytes,
   showCounts,
   table,
-} from "../../src/cli/show.ts";
+} from "../../src/cli/control/show.ts";
 import { test } from "../helpers/testing.ts";
 
 test("show: ages have the two units that say most", () => {

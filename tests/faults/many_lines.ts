@@ -1,5 +1,5 @@
 /** Logs so many lines at once as its argument says, and one more when its standard input ends. */
-import { openLog } from "../../src/cli/log.ts";
+import { openLog } from "../../src/cli/serve/log.ts";
 
 const { logger, flush } = openLog("info", "text");
 for (let i = 0; i < Number(Deno.args[0]); i++) {

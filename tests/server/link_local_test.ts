@@ -4,7 +4,7 @@ import { handlerFile } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { controlled, controlPath, json } from "../control/helpers.ts";
-import type { MovingConnection } from "../../src/cli/movement.ts";
+import type { MovingConnection } from "../../src/cli/control/movement.ts";
 import { runClient } from "../client/test_client.ts";
 
 const found = Deno.networkInterfaces().find(({ address }) =>

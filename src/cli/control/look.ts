@@ -1,0 +1,97 @@
+/**
+ * `mpserv status` and `mpserv connections`.
+ *
+ * @module
+ */
+import type { Status } from "../../control/protocol.ts";
+import { findServer } from "./find_server.ts";
+import { listConnections } from "./movement.ts";
+import { showAge, showBytes, showCounts, table } from "./show.ts";
+import { print, visible } from "../terminal.ts";
+
+/** How an answer is printed. */
+export interface LookOptions {
+  /** As one line of JSON instead of text. */
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * Prints how a server is.
+ *
+ * @param target Which server, as it was typed.
+ * @param options How.
+ * @throws {ControlError} When it cannot be asked.
+ */
+export async function printStatus(
+  target: string | undefined,
+  options: LookOptions,
+): Promise<void> {
+  using client = await findServer(target);
+  const status = await client.ask({ command: "status" });
+  if (options.json) return printJson(status);
+  print(statusLines(status).map((line) => visible(line) + "\n").join(""));
+}
+
+/**
+ * How a server is, for a person.
+ *
+ * @param status What it says.
+ * @returns Lines.
+ */
+export function statusLines(status: Status): string[] {
+  const { address, pid, version, model, why, uptime, state } = status;
+  const { totals, waiting, zygotes, children } = status;
+  const { accepted, served, active, ended, refused } = totals;
+  const because = why === null ? "" : ` (${why})`;
+  return [
+    `mpserv ${version} on ${address}  pid ${pid}  ${state}  up ${
+      showAge(uptime)
+    }  model ${model}${because}`,
+    `connections  accepted ${accepted}  served ${served}  active ${active}  waiting ${waiting}`,
+    `ended        ${showCounts(ended)}`,
+    `refused      ${showCounts(refused)}`,
+    `processes    ${showCounts({ zygotes, ...children })}`,
+  ];
+}
+
+/**
+ * Prints whom a server serves.
+ *
+ * @param target Which server, as it was typed.
+ * @param options How.
+ * @throws {ControlError} When it cannot be asked.
+ */
+export async function printConnections(
+  target: string | undefined,
+  options: LookOptions,
+): Promise<void> {
+  using client = await findServer(target);
+  const { listener } = await client.ask({ command: "status" });
+  const rows = await listConnections(client, listener);
+  if (options.json) return printJson(rows);
+  const lines = table(
+    [
+      { title: "ID", isNumber: true },
+      { title: "PEER" },
+      { title: "PID", isNumber: true },
+      { title: "AGE", isNumber: true },
+      { title: "IDLE", isNumber: true },
+      { title: "IN", isNumber: true },
+      { title: "OUT", isNumber: true },
+    ],
+    rows.map((row) => [
+      String(row.id),
+      row.peer,
+      row.pid === 0 ? "-" : String(row.pid),
+      showAge(row.age),
+      showAge(row.idle),
+      showBytes(row.in),
+      showBytes(row.out),
+    ]),
+  );
+  print(lines.join("\n") + "\n");
+}
+
+function printJson(answer: object): void {
+  print(visible(JSON.stringify(answer)) + "\n");
+}

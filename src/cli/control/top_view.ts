@@ -1,0 +1,129 @@
+/**
+ * What `mpserv top` shows, as lines.
+ *
+ * @module
+ */
+import type { ProcessEntry } from "../../model/process_entry.ts";
+import type { Status } from "../../control/protocol.ts";
+import type { MovingConnection } from "./movement.ts";
+import { processTree, type TreeRow } from "./process_tree.ts";
+import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
+import type { Usage } from "../help/usage.ts";
+
+/** A server at one moment. */
+export interface TopSnapshot {
+  /** How it is. */
+  readonly status: Status;
+  /** Its processes. */
+  readonly processes: readonly ProcessEntry[];
+  /** Whom it serves. */
+  readonly connections: readonly MovingConnection[];
+  /** When that was, on the clock of `performance.now()`. */
+  readonly at: number;
+}
+
+/** What part of it is looked at. */
+export interface TopWindow {
+  /** Rows that there are for processes; Infinity for all. */
+  readonly rows: number;
+  /** How many processes are above them. */
+  readonly offset: number;
+}
+
+/** Widths are kept while figures change, so that columns stay where they are. */
+const COLUMNS: readonly Column[] = [
+  { title: "PID", isNumber: true },
+  { title: "PROCESS", least: 17 },
+  { title: "STATE", least: 8 },
+  { title: "CPU%", isNumber: true, least: 5 },
+  { title: "MEM", isNumber: true, least: 4 },
+  { title: "CONN", isNumber: true },
+  { title: "PEER", least: 15 },
+  { title: "AGE", isNumber: true, least: 5 },
+  { title: "IDLE", isNumber: true, least: 5 },
+  { title: "IN", isNumber: true, least: 4 },
+  { title: "OUT", isNumber: true, least: 4 },
+];
+
+/**
+ * The lines above the processes.
+ *
+ * @param now The server.
+ * @param before The same a moment ago, for rates; null the first time.
+ * @returns Lines.
+ */
+export function summary(
+  now: TopSnapshot,
+  before: TopSnapshot | null,
+): string[] {
+  const { status } = now;
+  const { totals, waiting, zygotes, children } = status;
+  const rate = before === null || before.status.pid !== status.pid
+    ? null
+    : 1000 * (totals.accepted - before.status.totals.accepted) /
+      (now.at - before.at);
+  const pace = rate === null ? "" : ` (${Math.round(rate)}/s)`;
+  return [
+    `mpserv ${status.address}  ${status.state}  model ${status.model}  pid ${status.pid}  up ${
+      showAge(status.uptime)
+    }`,
+    `connections  active ${totals.active}  waiting ${waiting}  accepted ${totals.accepted}${pace}  served ${totals.served}`,
+    `ended        ${showCounts(totals.ended)}`,
+    `refused      ${showCounts(totals.refused)}`,
+    `processes    ${showCounts({ zygotes, ...children })}`,
+  ];
+}
+
+/**
+ * The processes and their connections, as a table.
+ *
+ * @param now The server.
+ * @param window Which rows; the server's own process is one of them.
+ * @param look Says what a process uses.
+ * @returns The titles, then the rows.
+ */
+export function processLines(
+  { status, processes, connections }: TopSnapshot,
+  { rows, offset }: TopWindow,
+  look: (pid: number) => Usage | null,
+): string[] {
+  const byId = new Map(connections.map((row) => [row.id, row]));
+  const server: TreeRow = {
+    entry: {
+      pid: status.pid,
+      parent: 0,
+      role: "zygote",
+      state: "ready",
+      connection: 0,
+    },
+    branches: "",
+  };
+  const all = [server, ...processTree(status.pid, processes)];
+  const shown = all.slice(offset, offset + rows);
+  const lines = shown.map((row) => {
+    const { entry, branches } = row;
+    const usage = look(entry.pid);
+    const connection = byId.get(entry.connection);
+    const name = row === server
+      ? "mpserv"
+      : entry.role === "zygote"
+      ? "mpserv:zygote"
+      : "mpserv:conn";
+    return [
+      entry.pid === 0 ? "-" : String(entry.pid),
+      branches + (usage?.name ?? name),
+      row === server ? status.state : entry.state,
+      usage?.cpu == null ? "-" : usage.cpu.toFixed(1),
+      showBytes(usage?.memory ?? null),
+      ...connection === undefined ? Array(6).fill("") : [
+        String(connection.id),
+        connection.peer,
+        showAge(connection.age),
+        showAge(connection.idle),
+        showBytes(connection.in),
+        showBytes(connection.out),
+      ],
+    ];
+  });
+  return table(COLUMNS, lines);
+}

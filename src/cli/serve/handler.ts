@@ -1,0 +1,89 @@
+/**
+ * Finding a handler's module, before anything listens.
+ *
+ * @module
+ */
+import type { ChildOptions } from "../../child/options.ts";
+import { reasonOf } from "../../posix/reason.ts";
+import { absolute } from "../paths.ts";
+import { EXIT_USAGE, UserError } from "../terminal.ts";
+
+const { pathToFileURL } = await import("node:url");
+
+/** What processes are told of the handler that they serve with. */
+export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;
+
+/**
+ * The handler's module.
+ *
+ * @param path What was typed.
+ * @param grants Permissions that it keeps.
+ * @returns The module's URL.
+ * @throws {UserError} When it is missing, or a compiled server cannot serve with it.
+ */
+export async function findHandler(
+  path: string,
+  grants: readonly string[],
+): Promise<string> {
+  const info = await Deno.stat(path).catch((error: Error) => error);
+  if (info instanceof Error || !info.isFile) {
+    throw new UserError(
+      `Cannot use handler "${path}": ${obstacle(info, absolute(path))}`,
+    );
+  }
+  if (Deno.build.standalone) refuseForCompiled(path, grants);
+  return pathToFileURL(await Deno.realPath(path)).href;
+}
+
+/** Why there is no file to load. */
+function obstacle(info: Deno.FileInfo | Error, tried: string): string {
+  if (!(info instanceof Error)) return "it is no file: give a module";
+  return info instanceof Deno.errors.NotFound
+    ? `no such file as "${tried}": check the path`
+    : `${reasonOf(info)}: give one that you may read`;
+}
+
+function refuseForCompiled(path: string, grants: readonly string[]): void {
+  if (/\.([cm]?tsx?|jsx|json|wasm)$/.test(path)) {
+    throw new UserError(
+      `Cannot use handler "${path}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${path}\``,
+      EXIT_USAGE,
+    );
+  }
+  if (grants.includes("import")) {
+    throw new UserError(
+      'Cannot grant "import": a compiled server imports nothing over the network: put it into the handler with `deno bundle`',
+      EXIT_USAGE,
+    );
+  }
+  const scoped = grants.find((grant) => grant.includes("="));
+  if (scoped === undefined) return;
+  throw new UserError(
+    `Cannot grant "${scoped}": a compiled server can grant whole kinds only: give ${
+      scoped.split("=", 1)
+    }, or run from source`,
+    EXIT_USAGE,
+  );
+}
+
+/**
+ * Refuses what a person says of a project where none is looked at.
+ *
+ * @param options What was said.
+ * @throws {UserError} When something was.
+ */
+export function refuseProject(
+  { config, unstable }: {
+    readonly config?: string | undefined;
+    readonly unstable?: readonly string[] | undefined;
+  },
+): void {
+  if (unstable === undefined && (config === undefined || config === "none")) {
+    return;
+  }
+  const option = unstable === undefined ? "--config" : "--unstable";
+  throw new UserError(
+    `Cannot use ${option}: a compiled server knows no projects: say it to \`deno bundle\`, or run from source`,
+    EXIT_USAGE,
+  );
+}

@@ -1,0 +1,159 @@
+/**
+ * What a server tells, as OpenTelemetry metrics. The runtime exports them (OTLP); this is loaded only
+ * where it does. Every instrument is written to as things happen: those that are asked at an export
+ * would miss the last one, at the end of the process.
+ *
+ * @module
+ */
+import { type Attributes, metrics } from "@opentelemetry/api";
+import manifest from "../../../deno.json" with { type: "json" };
+import type { Outcome } from "../../child/wire.ts";
+import type { Exit } from "../../model/exit.ts";
+import type { ServerReceiver } from "../../server/events.ts";
+import type { ConnectionInfo } from "../../server/connections.ts";
+import type { RefusalReason } from "../../server/refusal.ts";
+
+/** Bounds of the handover's buckets, in seconds: a pool's tenths of a millisecond to a busy machine's seconds. */
+const HANDOVER_BOUNDS = [
+  ...[0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005],
+  ...[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+];
+/** Bounds of a connection's buckets, in seconds: a request's millisecond to a day. */
+const DURATION_BOUNDS = [
+  ...[0.001, 0.01, 0.1, 1, 10],
+  ...[60, 600, 3_600, 21_600, 86_400],
+];
+const MODEL = "mpserv.model";
+const REASON = "mpserv.reason";
+const DIRECTION = "network.io.direction"; // OpenTelemetry's semantic conventions
+
+/** Counts and measures what a server tells. */
+export class Metrics implements ServerReceiver {
+  readonly #instruments = makeInstruments();
+  #model: Attributes = {};
+  #received: Attributes = {};
+  #sent: Attributes = {};
+
+  /**
+   * Says which model serves, before anything is counted.
+   *
+   * @param model The model's name, an attribute of everything that is counted.
+   */
+  begin(model: string): void {
+    this.#model = { [MODEL]: model };
+    this.#received = { ...this.#model, [DIRECTION]: "receive" };
+    this.#sent = { ...this.#model, [DIRECTION]: "transmit" };
+    const { accepted, served, active } = this.#instruments;
+    for (const known of [accepted, served, active]) known.add(0, this.#model);
+  }
+
+  /** A connection was admitted. */
+  accepted(): void {
+    this.#instruments.accepted.add(1, this.#model);
+    this.#instruments.active.add(1, this.#model);
+  }
+
+  /**
+   * A connection was turned away.
+   *
+   * @param _peer Whose.
+   * @param reason Why.
+   */
+  rejected(_peer: string, reason: RefusalReason): void {
+    this.#instruments.accepted.add(1, this.#model);
+    this.#instruments.refused.add(1, this.#with(reason));
+  }
+
+  /**
+   * A process has a connection.
+   *
+   * @param live Which.
+   */
+  connected({ acceptedAt }: ConnectionInfo): void {
+    this.#instruments.served.add(1, this.#model);
+    const seconds = (performance.now() - acceptedAt) / 1000;
+    this.#instruments.handover.record(seconds, this.#model);
+  }
+
+  /**
+   * A connection has ended.
+   *
+   * @param _live Which.
+   * @param outcome How.
+   * @param milliseconds After how long.
+   */
+  disconnected(
+    _live: ConnectionInfo,
+    { bytesIn, bytesOut, reason }: Outcome,
+    milliseconds: number,
+  ): void {
+    const { active, duration, io } = this.#instruments;
+    active.add(-1, this.#model);
+    duration.record(milliseconds / 1000, this.#with(reason));
+    if (bytesIn !== null) io.add(bytesIn, this.#received);
+    if (bytesOut !== null) io.add(bytesOut, this.#sent);
+  }
+
+  /** No process could be had for a connection. */
+  refused(): void {
+    const reason: RefusalReason = "no-process";
+    this.#instruments.active.add(-1, this.#model);
+    this.#instruments.refused.add(1, this.#with(reason));
+  }
+
+  /**
+   * A process was reaped.
+   *
+   * @param _pid Which.
+   * @param exit How it ended.
+   */
+  removed(_pid: number, { code, signal }: Exit): void {
+    const reason = signal ?? (code < 0 ? "unknown" : `code ${code}`);
+    this.#instruments.exits.add(1, this.#with(reason));
+  }
+
+  #with(reason: string): Attributes {
+    return { ...this.#model, [REASON]: reason };
+  }
+}
+
+function makeInstruments() {
+  const meter = metrics.getMeter("mpserv", manifest.version);
+  const connections = { unit: "{connection}" };
+  return {
+    accepted: meter.createCounter("mpserv.connections.accepted", {
+      ...connections,
+      description: "Connections that came off the backlog",
+    }),
+    refused: meter.createCounter("mpserv.connections.refused", {
+      ...connections,
+      description: "Connections that were closed without service",
+    }),
+    served: meter.createCounter("mpserv.connections.served", {
+      ...connections,
+      description: "Connections that a process took",
+    }),
+    active: meter.createUpDownCounter("mpserv.connections.active", {
+      ...connections,
+      description: "Connections that have neither ended nor been refused",
+    }),
+    handover: meter.createHistogram("mpserv.handover.duration", {
+      unit: "s",
+      description: "From accept until a process has the connection",
+      advice: { explicitBucketBoundaries: HANDOVER_BOUNDS },
+    }),
+    duration: meter.createHistogram("mpserv.connection.duration", {
+      unit: "s",
+      description: "From accept until the connection has ended",
+      advice: { explicitBucketBoundaries: DURATION_BOUNDS },
+    }),
+    io: meter.createCounter("mpserv.connection.io", {
+      unit: "By",
+      description: "Bytes of connections that have ended",
+    }),
+    exits: meter.createCounter("mpserv.process.exits", {
+      unit: "{process}",
+      description: "Processes that were reaped",
+    }),
+  };
+}

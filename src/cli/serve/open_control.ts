@@ -1,0 +1,99 @@
+/**
+ * The control socket of `mpserv serve`: where it is, and what goes to the log.
+ *
+ * @module
+ */
+import type { Logger } from "@logtape/logtape";
+import manifest from "../../../deno.json" with { type: "json" };
+import { Control } from "../../control/control_socket.ts";
+import { controlDirectory, controlName } from "../../control/place.ts";
+import { ServerAnswers } from "../../control/answers.ts";
+import type { ChosenModel } from "../../model/choose.ts";
+import type { Listener } from "../../server/listener.ts";
+import type { Server } from "../../server/server.ts";
+import { UserError } from "../terminal.ts";
+
+/** What there is to look after. */
+export interface ControlledServer {
+  /** The server. */
+  readonly server: Server;
+  /** Its socket. */
+  readonly listener: Listener;
+  /** Its model. */
+  readonly chosen: ChosenModel;
+  /** Begins the drain. */
+  readonly drain: () => void;
+  /** Where to say what was asked. */
+  readonly logger: Logger;
+}
+
+/**
+ * Opens a server's control socket.
+ *
+ * @param controlled The server.
+ * @param asked The path that was typed; undefined for the default place. There, a server that cannot have
+ *   a control socket goes on without one, and says why.
+ * @param replace Whether it takes the place of a live server, which has just handed over.
+ * @returns The socket, the caller's to close.
+ * @throws {UserError} When it cannot be at the path that was typed.
+ */
+export async function openControl(
+  controlled: ControlledServer,
+  asked: string | undefined,
+  replace = false,
+): Promise<Control> {
+  const { server, listener, chosen, logger } = controlled;
+  const answers = new ServerAnswers({
+    server,
+    listener,
+    model: { name: chosen.model.name, why: chosen.why },
+    version: manifest.version,
+    drain: (why) => {
+      logger.info("asked to drain", { why });
+      controlled.drain();
+    },
+    takenOver: () => {
+      if (control.path) void move(control, aside(control.path), logger);
+    },
+    takeOverFailed: () => {
+      logger.warn("the server that was to take over has gone: going on");
+      if (control.path) void move(control, control.path, logger);
+    },
+  });
+  const control = new Control({
+    watcher: server.watcher,
+    answer: (request, session) => answers.answer(request, session),
+    ended: (session) => answers.ended(session),
+  });
+  try {
+    const path = asked ?? await defaultPath(listener);
+    await control.open(path, replace);
+    logger.debug("control socket is open", { path });
+  } catch (error) {
+    const { message } = error as Error;
+    if (asked !== undefined) throw new UserError(message);
+    logger.warn("no control socket: {why}", { why: message });
+  }
+  return control;
+}
+
+/** The path is the next server's: who asks for the one that drains finds it under its process id. */
+function aside(path: string): string {
+  return path.replace(/(\.sock)?$/, `-${Deno.pid}$1`);
+}
+
+async function move(
+  control: Control,
+  path: string,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await control.open(path, true);
+  } catch (error) {
+    logger.warn("no control socket: {why}", { why: (error as Error).message });
+  }
+}
+
+async function defaultPath({ address }: Listener): Promise<string> {
+  return `${controlDirectory()}/${await controlName(address)}`;
+}

@@ -1,0 +1,128 @@
+/**
+ * The options of `mpserv serve` that say who is served, who waits, and who is refused.
+ *
+ * @module
+ */
+import type { GateOptions } from "../../../server/gate.ts";
+import {
+  choice,
+  count,
+  group,
+  networks,
+  option,
+  or,
+  type Values,
+} from "../../options.ts";
+import { EXIT_USAGE, UserError } from "../../terminal.ts";
+import { parseEscapes, parseRate, parseSourcePrefix } from "../../values.ts";
+
+const COUNTED = "number of connections";
+
+/** The table. */
+export const ADMISSION = group("Limits of connections", {
+  maxConnections: or(
+    count("connections at a time; 0: no limit", COUNTED),
+    1024,
+  ),
+  maxPerSource: count(
+    "connections of one source at a time; those beyond are refused",
+    COUNTED,
+    1,
+  ),
+  sourcePrefix: or(
+    option(
+      "<v4,v6>",
+      "bits of an address that make its source",
+      parseSourcePrefix,
+    ),
+    { ipv4: 32, ipv6: 64 },
+    "32,64",
+  ),
+  rate: option(
+    "<rate>",
+    "new connections in a time, such as 100/1s, or 100/1s:500 with a burst",
+    parseRate,
+  ),
+  ratePerSource: option(
+    "<rate>",
+    "new connections of one source in a time; those beyond are refused",
+    parseRate,
+  ),
+  overload: or(
+    choice(
+      "<how>",
+      "beyond --max-connections and --rate: wait in the backlog, or be refused",
+      ["wait", "refuse"],
+    ),
+    "wait",
+  ),
+  busyMessage: option(
+    "<text>",
+    "text sent to refused clients; \\r \\n \\t \\\\ \\xHH stand for bytes",
+    parseEscapes,
+  ),
+  allow: networks(
+    "serve these networks alone, such as 10.0.0.0/8,2001:db8::/32",
+  ),
+  deny: networks(
+    "refuse these networks; where --allow has them, too, the longer prefix counts",
+  ),
+  exempt: networks("networks exempt from all limits and counts"),
+});
+
+/** What was typed of it. */
+export type AdmissionArguments = Values<typeof ADMISSION>;
+
+/** Options that need an IP address. */
+const BY_ADDRESS = {
+  "max-per-source": "maxPerSource",
+  "rate-per-source": "ratePerSource",
+  "allow": "allow",
+  "deny": "deny",
+  "exempt": "exempt",
+} as const;
+
+/**
+ * Checks the options against where the server listens.
+ *
+ * @param options What was typed.
+ * @param clientsHaveAddresses Whether clients have IP addresses: those of a Unix domain socket have
+ *   none, unless a proxy says them.
+ * @throws {UserError} When they do not go together.
+ */
+export function checkAdmission(
+  options: AdmissionArguments,
+  clientsHaveAddresses: boolean,
+): void {
+  if (clientsHaveAddresses) return;
+  for (const [flag, name] of Object.entries(BY_ADDRESS)) {
+    if (options[name] === undefined) continue;
+    throw new UserError(
+      `Cannot use --${flag} with --unix: clients of a Unix domain socket have no address: use --max-connections or --rate`,
+      EXIT_USAGE,
+    );
+  }
+}
+
+/**
+ * What the options mean to the server.
+ *
+ * @param options What was typed.
+ * @returns How its gate works.
+ */
+export function gateOptions(options: AdmissionArguments): GateOptions {
+  const { maxConnections, maxPerSource, rate, ratePerSource } = options;
+  const { sourcePrefix, overload, busyMessage, allow, deny, exempt } = options;
+  return {
+    sourcePrefix,
+    overload,
+    rate,
+    ratePerSource,
+    maxConnections: maxConnections === 0 ? Infinity : maxConnections,
+    maxPerSource: maxPerSource ?? Infinity,
+    busyMessage: busyMessage ?? new Uint8Array(0),
+    allow: allow ?? [],
+    deny: deny ?? [],
+    exempt: exempt ?? [],
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * The options of `mpserv serve` that say what serves, and what it may do.
+ *
+ * @module
+ */
+import { SANDBOX_LEVELS } from "../../../child/sandbox_level.ts";
+import {
+  grantKind,
+  PERMISSION_KINDS,
+  type PermissionKind,
+} from "../../../permissions.ts";
+import { SERVICE_NAMES, STDERR_CHOICES } from "../../../service/load.ts";
+import {
+  choice,
+  flag,
+  group,
+  named,
+  option,
+  or,
+  type Values,
+} from "../../options.ts";
+import { EXIT_USAGE, UserError } from "../../terminal.ts";
+
+/** The table. */
+export const SERVICE = group("What serves", {
+  service: or(
+    choice("<name>", "a built-in service", SERVICE_NAMES),
+    "echo",
+  ),
+  handler: option(
+    "<file>",
+    "serve with the default export of this module instead",
+    (text) => text, // an empty one is told as any file that is not there
+    "file",
+  ),
+  watch: flag(
+    "when the handler's code changes, serve new connections with the new code",
+  ),
+  config: named(
+    "<file>",
+    "the handler's deno.json, or none; without it the nearest one",
+    "--config",
+    "file",
+  ),
+  unstable: {
+    ...option(
+      "<name>",
+      "an unstable API of Deno's for handlers, such as kv; also --unstable-kv",
+      readUnstable,
+    ),
+    isFamily: true,
+  },
+  grant: option(
+    "<list>",
+    "what a handler may do, such as net,read=/srv; env=NAME: for a program, too",
+    readGrants,
+  ),
+  sandbox: {
+    ...choice("<level>", "which system calls are refused", SANDBOX_LEVELS),
+    shown: "as fits what serves",
+  },
+  stderr: or(
+    choice("<where>", "where a program's standard error goes", STDERR_CHOICES),
+    "server",
+  ),
+});
+
+/** What was typed of it. */
+export type ServiceOptions = Values<typeof SERVICE>;
+
+/** A program's command line. */
+export type ProgramWords = readonly [string, ...string[]];
+
+/** One more name; the option can be given again. */
+function readUnstable(text: string, before: string[] | undefined): string[] {
+  if (/^[a-z]+(-[a-z0-9]+)*$/.test(text)) return [...before ?? [], text];
+  throw new RangeError(
+    `Cannot use the unstable API "${text}": give a name, such as kv`,
+  );
+}
+
+/** `net=a:1,read=/srv` as a list; a value may hold commas only by being given twice. */
+function readGrants(text: string, before: string[] | undefined): string[] {
+  const list = text.split(",").map((grant) => grant.trim());
+  for (const grant of list) {
+    if (grant.startsWith("ffi=")) {
+      throw new RangeError(
+        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone`,
+      );
+    }
+    if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
+    throw new RangeError(
+      `Cannot grant "${grant}": want one of ${
+        PERMISSION_KINDS.join(", ")
+      }, alone or as kind=value`,
+    );
+  }
+  return [...before ?? [], ...list];
+}
+
+/**
+ * A grant whose path does not depend on a directory that may be removed.
+ *
+ * @param grant Such as `read=quotes.txt`.
+ * @returns The same, from the root on; any other grant as it is.
+ */
+export function inFull(grant: string): string {
+  const [kind, path] = grant.split(/=(.*)/s, 2);
+  if (path === undefined || path.startsWith("/")) return grant;
+  const isPath = kind === "read" || kind === "write" ||
+    kind === "run" && path.includes("/"); // else it is looked for in PATH
+  return isPath ? `${kind}=${Deno.cwd()}/${path}` : grant;
+}
+
+/** Permissions that are of use without a file, a socket or a process. */
+const WITHIN_STRICT: readonly PermissionKind[] = ["env", "ffi"];
+
+/**
+ * Checks what serves.
+ *
+ * @param options What was typed, with the process model.
+ * @param words What came after `--`; undefined without it.
+ * @param typed The options that were typed.
+ * @returns The program's command line; undefined when no program serves.
+ * @throws {UserError} When they do not go together.
+ */
+export function checkService(
+  options: ServiceOptions & { readonly model: string },
+  words: readonly string[] | undefined,
+  typed: { has(name: "service" | "handler" | "stderr"): boolean },
+): ProgramWords | undefined {
+  if (options.handler !== undefined && typed.has("service")) {
+    refuse("Cannot use both --service and --handler: give one of them");
+  }
+  if (options.watch && options.handler === undefined) {
+    refuse(
+      "Cannot use --watch without --handler: nothing else has code to watch",
+    );
+  }
+  for (const name of ["config", "unstable"] as const) {
+    if (options.handler !== undefined || options[name] === undefined) continue;
+    refuse(
+      `Cannot use --${name} without --handler: nothing else is a project of Deno's`,
+    );
+  }
+  const program = checkProgram(options, words, typed);
+  checkGrants(options, program);
+  checkSandbox(options, program);
+  return program;
+}
+
+function checkProgram(
+  { model }: { readonly model: string },
+  words: readonly string[] | undefined,
+  typed: { has(name: "service" | "handler" | "stderr"): boolean },
+): ProgramWords | undefined {
+  if (words === undefined) {
+    if (!typed.has("stderr")) return undefined;
+    refuse("Cannot use --stderr without a program: give one after --");
+  }
+  const [name, ...args] = words;
+  if (!name) refuse("Cannot use -- alone: a program comes after it");
+  for (const option of ["service", "handler"] as const) {
+    if (!typed.has(option)) continue;
+    refuse(`Cannot use both --${option} and a program: one of them serves`);
+  }
+  if (model === "pool") {
+    refuse(
+      "Cannot use --model pool with a program: a process that becomes a program cannot take turns: use fork or spawn",
+    );
+  }
+  return [name, ...args];
+}
+
+/** Grants are of use to handlers, and variables to programs as well. */
+function checkGrants(
+  { grant, handler }: ServiceOptions,
+  program: ProgramWords | undefined,
+): void {
+  if (grant === undefined || handler !== undefined) return;
+  if (program === undefined) {
+    refuse(
+      "Cannot use --grant without --handler or a program: nothing else needs permissions",
+    );
+  }
+  const other = grant.find((one) => grantKind(one) !== "env");
+  if (other === undefined) return;
+  refuse(
+    `Cannot grant "${other}" to a program: it may do what the system lets its user do: give env or env=NAME`,
+  );
+}
+
+function checkSandbox(
+  { sandbox, grant }: ServiceOptions,
+  program: ProgramWords | undefined,
+): void {
+  if (sandbox !== "strict") return;
+  const refuseWith = (what: string, why: string) =>
+    refuse(
+      `Cannot use --sandbox strict with ${what}: ${why}: give --sandbox default`,
+    );
+  if (program) refuseWith("a program", "it could not even be run");
+  const other = grant?.find((one) => {
+    const kind = grantKind(one);
+    return kind === undefined || !WITHIN_STRICT.includes(kind);
+  });
+  if (other === undefined) return;
+  refuseWith(`--grant ${other}`, "it allows no file, socket or process");
+}
+
+function refuse(message: string): never {
+  throw new UserError(message, EXIT_USAGE);
+}

@@ -1,0 +1,166 @@
+/**
+ * Who a connection's process is to be and what it may use: looked up and checked at start, before
+ * anything listens.
+ *
+ * @module
+ */
+import type { Standing } from "../../child/standing.ts";
+import { checkExecutable } from "../../posix/exec.ts";
+import { getLimit, type Resource } from "../../posix/limits.ts";
+import {
+  findGroup,
+  findUser,
+  groupsOf,
+  hasCapability,
+  isRoot,
+  type User,
+} from "../../posix/users.ts";
+import { reasonOf } from "../../posix/reason.ts";
+import { absolute } from "../paths.ts";
+import type { ProcessOptions } from "./options/process_options.ts";
+import type { ProgramWords } from "./options/service_options.ts";
+import { UserError } from "../terminal.ts";
+
+/** Descriptors that a process has before it opens any: a program three, the runtime some more. */
+const FEWEST_FILES = { program: 3, runtime: 32 };
+
+/** What was asked for, and for whom. */
+export interface StandingOptions extends ProcessOptions {
+  /** The program that serves. */
+  readonly program: ProgramWords | undefined;
+}
+
+/**
+ * What was asked for.
+ *
+ * @param options What was typed.
+ * @returns What each process takes up.
+ * @throws {UserError} When it cannot be had; the message says why.
+ */
+export function resolveStanding(options: StandingOptions): Standing {
+  const { user, chdir, umask, nice } = options;
+  const limits = resolveLimits(options);
+  if (nice !== undefined && nice < 0 && !hasCapability("sys_nice")) {
+    throw new UserError(
+      `Cannot use --nice ${nice}: not root (EACCES): give 0 or more, or start the server as root`,
+    );
+  }
+  return {
+    user: user === undefined ? undefined : resolveUser(user),
+    directory: chdir === undefined ? undefined : resolveDirectory(chdir),
+    umask,
+    nice,
+    limits,
+  };
+}
+
+/** `name`, `name:group`, with numbers for either; a number without an entry needs its group. */
+function resolveUser(text: string): User {
+  const refuse = (why: string): never => {
+    throw new UserError(`Cannot become user "${text}": ${why}`);
+  };
+  const { name, group } = splitUser(text);
+  const number = asId(name);
+  const entry = findUser(number ?? name);
+  if (number === undefined && entry === null) {
+    return refuse("no such user: check the name");
+  }
+  if (!hasCapability("setuid") || !hasCapability("setgid")) {
+    refuse("not root (EPERM): start the server as root, or without --user");
+  }
+  const gid = group === undefined
+    ? entry?.gid
+    : asId(group) ?? findGroup(group);
+  if (gid === undefined) {
+    return refuse(`no such user: give a group, as in ${name}:${name}`);
+  }
+  if (gid === null) {
+    return refuse(`no such group as "${group}": check the name`);
+  }
+  const uid = entry?.uid ?? number!;
+  return { uid, gid, groups: entry ? groupsOf(entry.name, gid) : [gid] };
+}
+
+/**
+ * The variables that say who a process runs as.
+ *
+ * @param user As whom, as typed; undefined for who we are.
+ * @returns Names and values, empty where that user has no name; undefined for what stays as it is.
+ */
+export function userVariables(
+  user: string | undefined,
+): { HOME: string; USER: string; LOGNAME: string } | undefined {
+  if (user === undefined) return undefined;
+  const { name } = splitUser(user);
+  const entry = findUser(asId(name) ?? name);
+  const known = entry?.name ?? "";
+  return { HOME: entry?.home || "/", USER: known, LOGNAME: known };
+}
+
+function splitUser(text: string): { name: string; group: string | undefined } {
+  const [name = "", group] = text.split(/:(.*)/s, 2);
+  return { name, group };
+}
+
+/** The largest id is not one: it means «no change» to the system. */
+function asId(text: string): number | undefined {
+  const id = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  return id < 2 ** 32 - 1 ? id : undefined;
+}
+
+function resolveDirectory(path: string): string {
+  const why = (() => {
+    try {
+      if (!Deno.statSync(path).isDirectory) return "not a directory (ENOTDIR)";
+      checkExecutable(path); // whoever may enter it
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound
+        ? "no such directory (ENOENT)"
+        : reasonOf(error);
+    }
+  })();
+  if (why === undefined) return absolute(path);
+  throw new UserError(`Cannot change to "${path}": ${why}: check the path`);
+}
+
+function resolveLimits(options: StandingOptions): Standing["limits"] {
+  const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
+  const limits: Partial<Record<Resource, number>> = {};
+  if (limitCpu !== undefined) {
+    limits.cpu = Math.max(1, Math.ceil(limitCpu / 1000));
+  }
+  if (limitMemory !== undefined) limits.memory = limitMemory;
+  if (limitFiles !== undefined) limits.files = limitFiles;
+  if (limitProcesses !== undefined) limits.processes = limitProcesses;
+  for (const [resource, wanted] of Object.entries(limits)) {
+    const { hard } = getLimit(resource as Resource);
+    if (wanted <= hard || hasCapability("sys_resource")) continue;
+    throw new UserError(
+      `Cannot use --limit-${resource} ${wanted}: the system allows ${hard} (EPERM): ask for no more, or start the server as root`,
+    );
+  }
+  checkFiles(limits.files, options);
+  if (limits.memory !== undefined && Deno.build.os !== "linux") {
+    throw new UserError(
+      `Cannot use --limit-memory ${limits.memory}: this system does not count memory: leave it out`,
+    );
+  }
+  const rootServes = isRoot() && options.user === undefined;
+  if (limits.processes !== undefined && rootServes) {
+    throw new UserError(
+      `Cannot use --limit-processes ${limits.processes}: the system does not limit root: give --user, too`,
+    );
+  }
+  return limits;
+}
+
+function checkFiles(
+  files: number | undefined,
+  { program }: StandingOptions,
+): void {
+  const fewest = FEWEST_FILES[program ? "program" : "runtime"];
+  if (files === undefined || files >= fewest) return;
+  throw new UserError(
+    `Cannot use --limit-files ${files}: too few to serve: give at least ${fewest}`,
+  );
+}

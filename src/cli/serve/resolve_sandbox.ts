@@ -1,0 +1,72 @@
+/**
+ * What the system itself lets a connection's process do.
+ *
+ * @module
+ */
+import type { Sandbox, SandboxLevel } from "../../child/sandbox_level.ts";
+import { missingLocks } from "../../posix/landlock_abi.ts";
+import { VERDICTS } from "../../posix/syscall_filter.ts";
+import { whyNoVerdict } from "../../posix/seccomp.ts";
+import { UserError } from "../terminal.ts";
+
+/** What was typed of them. */
+export interface SandboxOptions {
+  /** How much is refused; undefined for what fits what serves. */
+  sandbox?: SandboxLevel | undefined;
+}
+
+/** What serves, as far as a sandbox minds. */
+export interface SandboxedService {
+  /** A program's command line. */
+  readonly program?: readonly string[] | undefined;
+  /** A handler's module. */
+  readonly handler?: string | undefined;
+  /** What a handler may do. */
+  readonly grant?: readonly string[] | undefined;
+}
+
+/**
+ * The sandbox that connection processes get.
+ *
+ * @param options What was typed.
+ * @param served What serves.
+ * @returns The sandbox, and what a person should know about it, if anything.
+ * @throws {UserError} When a person asked for what this kernel has not.
+ */
+export function resolveSandbox(
+  { sandbox }: SandboxOptions,
+  { program, handler }: SandboxedService,
+): { sandbox: Sandbox; warning?: string } {
+  const level = sandbox ?? (program || handler ? "default" : "strict");
+  const isWanted = sandbox === "strict";
+  if (level === "off") {
+    return { sandbox: { level, isWanted: false, hasFilters: false } };
+  }
+  // A program may do what its user may; all else is locked in.
+  const unlocked = program ? null : missingLocks();
+  const warn = (filters: string | null = null) => {
+    const locks = unlocked && `Cannot lock what was not granted: ${unlocked}`;
+    const warning = [filters, locks].filter((said) => said !== null).join("; ");
+    return warning ? { warning } : {};
+  };
+  if (level === "strict") {
+    const why = whyNoVerdict(VERDICTS.notify);
+    if (isWanted && (why ?? unlocked)) {
+      throw new UserError(
+        `Cannot use --sandbox strict: ${why ?? unlocked}: leave the option out`,
+      );
+    }
+    if (why === undefined) {
+      return {
+        sandbox: { level, isWanted, hasFilters: true },
+        ...warn(),
+      };
+    }
+  }
+  const why = whyNoVerdict(VERDICTS.kill);
+  const hasFilters = why === undefined;
+  return {
+    sandbox: { level: "default", isWanted: false, hasFilters },
+    ...warn(hasFilters ? null : `Cannot filter system calls: ${why}`),
+  };
+}

@@ -1,0 +1,58 @@
+/**
+ * `mpserv serve` under a service manager; loaded only when there is one.
+ *
+ * @module
+ */
+import type { Logger } from "@logtape/logtape";
+import type { Listener } from "../../server/listener.ts";
+import { Notifier, watchdogInterval } from "../../server/systemd/notifier.ts";
+import { openPassed, readPassed } from "../../server/systemd/passed_sockets.ts";
+import type { ManagerVariables } from "../../server/systemd/variables.ts";
+import { UserError } from "../terminal.ts";
+
+/**
+ * Opens the listening socket that the manager passed.
+ *
+ * @param variables The manager's.
+ * @param name The name of the socket; undefined when there is but one.
+ * @returns The listener, the caller's to close; null when none was passed to this process.
+ * @throws {UserError | ListenError} When it cannot be served, or a name fits none.
+ */
+export function listenForManager(
+  variables: ManagerVariables,
+  name: string | undefined,
+): Listener | null {
+  const passed = readPassed(variables, Deno.pid);
+  if (passed.length > 0) return openPassed(passed, name);
+  if (name === undefined) return null;
+  const pid = variables.LISTEN_PID;
+  const why = pid === undefined
+    ? "no socket was passed"
+    : `sockets were passed to process ${pid}, this is ${Deno.pid}`;
+  throw new UserError(
+    `Cannot serve a socket named "${name}": ${why}: start by a socket unit of systemd, or leave out --fd-name`,
+  );
+}
+
+/**
+ * Readies telling the manager how we are.
+ *
+ * @param variables The manager's, with NOTIFY_SOCKET.
+ * @param logger Where to say what goes wrong.
+ * @returns What tells it, the caller's to dispose of.
+ * @throws {UserError} When the variables make no sense.
+ */
+export function openNotifier(
+  variables: ManagerVariables,
+  logger: Logger,
+): Notifier {
+  try {
+    return new Notifier(
+      variables.NOTIFY_SOCKET ?? "",
+      watchdogInterval(variables, Deno.pid),
+      (what) => logger.warn("{what}", { what }),
+    );
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
+}

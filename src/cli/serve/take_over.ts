@@ -1,0 +1,62 @@
+/**
+ * `mpserv serve --take-over`: the running server's socket, if it is the one that is meant.
+ *
+ * @module
+ */
+import { ControlClient } from "../../control/ask.ts";
+import { Inheritance } from "../../control/inheritance.ts";
+import { locate } from "../control/find_server.ts";
+import type { ServeOptions } from "./options/serve_options.ts";
+import { EXIT_USAGE, UserError } from "../terminal.ts";
+
+/**
+ * Asks the running server for its socket.
+ *
+ * @param options What was typed.
+ * @returns What it gave, the caller's to dispose of.
+ * @throws {ControlError} When no server runs there, or it refuses.
+ * @throws {UserError} When it listens elsewhere than was typed.
+ */
+export async function inherit(options: ServeOptions): Promise<Inheritance> {
+  const { control, unix, port, backlog } = options;
+  const path = control ?? await locate(unix ?? String(port));
+  using client = await ControlClient.connect(path);
+  const { address, listener } = await client.ask({ command: "status" });
+  const typed = contradiction(options, listener);
+  if (typed === null) return await Inheritance.ask(path, backlog);
+  throw new UserError(
+    `Cannot take over ${typed}: the server at "${path}" listens on ${address}: give the same, or start without --take-over`,
+    EXIT_USAGE,
+  );
+}
+
+/** What was typed that is not where the server listens; null when all of it is. */
+function contradiction(
+  { unix, typedPort, typedHost }: ServeOptions,
+  address: Deno.NetAddr | Deno.UnixAddr,
+): string | null {
+  if ("path" in address) {
+    if (typedPort !== undefined) return `port ${typedPort}`;
+    if (typedHost !== undefined) return `host "${typedHost}"`;
+    return unix !== undefined && !sameFile(unix, address.path)
+      ? `"${unix}"`
+      : null;
+  }
+  if (unix !== undefined) return `"${unix}"`;
+  if (typedPort !== undefined && typedPort !== address.port) {
+    return `port ${typedPort}`;
+  }
+  // A name may stand for any address: only an address can contradict.
+  const isAddress = /^[\d.]+$|:/.test(typedHost ?? "");
+  return isAddress && typedHost !== address.hostname
+    ? `host "${typedHost}"`
+    : null;
+}
+
+function sameFile(one: string, other: string): boolean {
+  try {
+    return Deno.realPathSync(one) === Deno.realPathSync(other);
+  } catch {
+    return one === other;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What the runtime does when it exports telemetry (OpenTelemetry), and how a process ends that does.
+ *
+ * @module
+ */
+import type { Logger } from "@logtape/logtape";
+import type { Metrics } from "./metrics.ts";
+
+/** By name: no executable has it, since none exports. */
+const METRICS = "./metrics.ts";
+/** How long what is left may keep the event loop, in milliseconds. */
+const LAST_WORK = 5_000;
+/** How long the last export may take, in seconds: more than its own time-out, 10 s unless said otherwise. */
+const LAST_EXPORT = 30;
+
+/** Whether a person told the runtime to: it takes no other word for it. */
+function wantsTelemetry(): boolean {
+  return Deno.env.get("OTEL_DENO") === "true";
+}
+
+/**
+ * Whether the runtime does so.
+ *
+ * @returns False in an executable, which `deno compile` has made up its mind for: it does not look at
+ *   its environment (Deno 2.7.11, 2.9).
+ */
+export function exportsTelemetry(): boolean {
+  return wantsTelemetry() && !Deno.build.standalone;
+}
+
+/**
+ * Metrics where the runtime exports them: nothing of them is loaded elsewhere.
+ *
+ * @param logger Says so where that was asked for in vain.
+ * @returns What to tell what happens.
+ */
+export async function openMetrics(
+  logger: Logger,
+): Promise<Metrics | undefined> {
+  if (exportsTelemetry()) {
+    const { Metrics }: typeof import("./metrics.ts") = await import(METRICS);
+    return new Metrics();
+  }
+  if (!wantsTelemetry()) return;
+  logger.warn(
+    "Cannot export metrics from an executable, OTEL_DENO means nothing to it: run mpserv with Deno from its sources",
+  );
+}
+
+/**
+ * Lets the event loop come to its end, which exports what was counted last. `Deno.exit` exports as
+ * well, but waits for ever where an export is under way (seen with Deno 2.7.11 and 2.9.6). Deno 2.7
+ * also waits for ever for a collector that never answers: SIGALRM ends the process then.
+ *
+ * @param code The exit code.
+ */
+export async function endExporting(code: number): Promise<void> {
+  const { endWithin } = await import("../../posix/forking.ts");
+  endWithin(LAST_EXPORT);
+  Deno.unrefTimer(setTimeout(() => Deno.exit(code), LAST_WORK));
+  Deno.exitCode = code;
+}

@@ -1,0 +1,49 @@
+/**
+ * Limits of time for programs, as far as this system can keep them.
+ *
+ * @module
+ */
+import type { Address } from "../../posix/address.ts";
+import {
+  hasSocketDiagnostics,
+  tcpConnections,
+} from "../../posix/socket_diagnostics.ts";
+import {
+  type TrafficLimits,
+  TrafficWatch,
+  type WatchedServer,
+} from "../../server/traffic_watch.ts";
+import { EXIT_REFUSED, EXIT_USAGE, UserError } from "../terminal.ts";
+
+/**
+ * Finds out whether a listener's connections can be watched.
+ *
+ * @param address Where it listens.
+ * @param limits What its connections may not exceed: one limit at least.
+ * @returns Starts to watch; whoever calls it ends that.
+ * @throws {UserError} When they cannot; the message says why.
+ */
+export function prepareTrafficWatch(
+  address: Address,
+  limits: TrafficLimits,
+): (server: WatchedServer) => Disposable {
+  const refuse = (why: string): never => {
+    const flag = limits.idleTimeout ? "--idle-timeout" : "--first-byte-timeout";
+    throw new UserError(
+      `Cannot use ${flag} with a program ${why}: use --max-lifetime`,
+      "path" in address ? EXIT_USAGE : EXIT_REFUSED,
+    );
+  };
+  if ("path" in address) {
+    return refuse("on a Unix domain socket, which does not tell when it moved");
+  }
+  if (!hasSocketDiagnostics) {
+    return refuse("on this system, which does not tell when a socket moved");
+  }
+  try {
+    tcpConnections(address);
+  } catch (error) {
+    return refuse(`here: ${(error as Error).message}`);
+  }
+  return (server) => new TrafficWatch(server, address, limits);
+}

@@ -25,11 +25,7 @@ export class Output {
   /** Whether the last line that was printed has no end yet. */
   #isOpen = false;
 
-  /**
-   * Starts with nothing received.
-   *
-   * @param prefix What every line starts with; may be empty.
-   */
+  /** Starts with nothing received. */
   constructor(prefix: string) {
     this.#prefixer = new Prefixer(prefix);
   }
@@ -37,7 +33,6 @@ export class Output {
   /**
    * Prints bytes; returns when the system has taken all of them.
    *
-   * @param bytes What came from the server.
    * @throws {OutputClosed} When nobody reads it any more.
    * @throws {Error} When they cannot be written: the disk is full.
    */

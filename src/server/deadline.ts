@@ -7,8 +7,6 @@
 /**
  * Whether a promise resolves in time.
  *
- * @param milliseconds How long it has.
- * @param promise The promise.
  * @returns False when the time is up before.
  */
 export async function within(

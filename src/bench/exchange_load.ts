@@ -24,6 +24,13 @@ export class ExchangeLoad {
   /** Places that rest, in the order in which they may go on. */
   readonly #resting: { slot: Slot; until: number }[] = [];
 
+  /**
+   * Makes one.
+   *
+   * @param share What to do.
+   * @param work What its connections have in common.
+   * @param recorder Who is told.
+   */
   constructor(share: Share, work: SlotWork, recorder: Recorder) {
     const { connections, rate, offset, warmup, duration } = share;
     this.#share = share;

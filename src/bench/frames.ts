@@ -42,6 +42,7 @@ const HEAD = 8;
 /**
  * Writes a frame.
  *
+ * @param frame What to tell.
  * @returns Its bytes.
  */
 export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
@@ -60,6 +61,7 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
 /**
  * Reads the frames of a load process to the end of its output.
  *
+ * @param stream Its output.
  * @yields Each frame.
  * @throws {TypeError} When it ends inside a frame.
  */

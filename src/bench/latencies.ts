@@ -46,7 +46,11 @@ export class Latencies {
     useWebAssembly: false,
   });
 
-  /** Adds some. */
+  /**
+   * Adds some.
+   *
+   * @param microseconds Each of them.
+   */
   add(microseconds: Float32Array): void {
     for (const latency of microseconds) {
       const nanoseconds = Math.round(1000 * latency);

@@ -51,6 +51,8 @@ export class Loader implements AsyncDisposable {
   /**
    * Hears from it.
    *
+   * @param until The kind of frame to wait for.
+   * @param hear Gets each frame.
    * @throws {Error} When it ends before.
    */
   async listen(

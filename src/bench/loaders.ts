@@ -12,7 +12,11 @@ export class Loaders implements AsyncDisposable {
   readonly #loaders: Loader[] = [];
   readonly #heard = new Map<Loader, number>();
 
-  /** Starts them. */
+  /**
+   * Starts them.
+   *
+   * @param shares What each does.
+   */
   constructor(shares: readonly Share[]) {
     for (const share of shares) this.#loaders.push(new Loader(share));
   }
@@ -25,6 +29,8 @@ export class Loaders implements AsyncDisposable {
   /**
    * Hears from all of them.
    *
+   * @param until The kind of frame to wait for, from each.
+   * @param hear Gets each frame, and when the frame before of the same process was.
    * @throws {Error} When one ends before.
    */
   async listen(

@@ -18,6 +18,9 @@ import { summary, Tally } from "./tally.ts";
 /**
  * Runs a benchmark.
  *
+ * @param plan What to do.
+ * @param progress Is told how far it is.
+ * @returns What it found. Failures of connections are part of it.
  * @throws {Error} When the system refuses, or a load process ends early.
  */
 export async function measure(

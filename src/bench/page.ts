@@ -80,7 +80,12 @@ tr + tr > * { border-top: 1px solid var(--grid); }
 }px) { .wide { display: none; } .narrow { display: block; } section { padding: 16px 12px; } .narrow svg { margin: auto; } }
 `;
 
-/** Writes a page. */
+/**
+ * Writes a page.
+ *
+ * @param page What it says.
+ * @returns HTML.
+ */
 export function renderPage(page: Page): string {
   const { title, details, figures, sections } = page;
   return `<!doctype html>

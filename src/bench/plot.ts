@@ -56,7 +56,13 @@ const BASE = HEIGHT - BOTTOM;
 /** Points that can be pointed at are at least this far from each other. */
 const NEAR = 6;
 
-/** Draws a plot. */
+/**
+ * Draws a plot.
+ *
+ * @param plot What is drawn.
+ * @param width In CSS pixels; letters have the page's size whatever it is.
+ * @returns An `svg` element.
+ */
 export function drawPlot(plot: Plot, width: number): string {
   const x = (value: number) =>
     LEFT + plot.x.scale.at(value) * (width - LEFT - RIGHT);
@@ -144,7 +150,12 @@ function n(value: number): string {
   return String(Math.round(10 * value) / 10);
 }
 
-/** Text that stands in HTML as itself. */
+/**
+ * Text that stands in HTML as itself.
+ *
+ * @param text Any text.
+ * @returns The same, with what HTML would take for its own written otherwise.
+ */
 export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");

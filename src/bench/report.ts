@@ -9,7 +9,12 @@ import type { Held, LoadOutcome } from "./outcome.ts";
 import { type Figure, type Page, renderPage, type Section } from "./page.ts";
 import { linearScale, logScale, percentileScale, readable } from "./scale.ts";
 
-/** The page of a benchmark. */
+/**
+ * The page of a benchmark.
+ *
+ * @param outcome What was found.
+ * @returns HTML that needs nothing else.
+ */
 export function outcomeReport(outcome: LoadOutcome): string {
   const { plan, date } = outcome;
   const { mode, target, connections, processes, size, rate } = plan;
@@ -34,7 +39,12 @@ export function outcomeReport(outcome: LoadOutcome): string {
   });
 }
 
-/** The page of a comparison of clients. */
+/**
+ * The page of a comparison of clients.
+ *
+ * @param comparison What was found.
+ * @returns HTML that needs nothing else.
+ */
 export function comparisonReport(comparison: Comparison): string {
   const { plan, date, split, lockStep, ratio } = comparison;
   const { target, delay, bandwidth, lines } = plan;

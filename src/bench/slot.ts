@@ -45,7 +45,11 @@ export class Slot {
   #sent = 0;
   #received = 0;
 
-  /** Makes one, not connected. */
+  /**
+   * Makes one, not connected.
+   *
+   * @param work What all connections have in common.
+   */
   constructor(work: SlotWork) {
     this.#work = work;
     this.#request = new Uint8Array(work.size);
@@ -86,6 +90,7 @@ export class Slot {
   /**
    * Goes on with what is ready.
    *
+   * @param events `revents` of `poll(2)`.
    * @returns Whether the request, and its connection where it has one of its own, is done.
    * @throws {Failure} When the echo is wrong.
    * @throws {PosixError} When the connection fails.

@@ -26,7 +26,13 @@ export class Slots {
   readonly #wanted: Int16Array;
   readonly #places = new Map<Slot, number>();
 
-  /** Makes them, none connected. */
+  /**
+   * Makes them, none connected.
+   *
+   * @param count How many.
+   * @param work What they have in common.
+   * @param events What happens to them.
+   */
   constructor(count: number, work: SlotWork, events: SlotEvents) {
     this.all = Array.from({ length: count }, () => new Slot(work));
     this.all.forEach((slot, i) => this.#places.set(slot, i));
@@ -38,6 +44,9 @@ export class Slots {
 
   /**
    * Does something with a connection that may go wrong, and waits for what it wants next.
+   *
+   * @param slot Which.
+   * @param action Begins or goes on; returns whether it is done.
    */
   attempt(slot: Slot, action: (slot: Slot) => boolean | void): void {
     let isDone: boolean | void = false;
@@ -68,7 +77,11 @@ export class Slots {
     }
   }
 
-  /** Gives up on connections that have waited for too long. */
+  /**
+   * Gives up on connections that have waited for too long.
+   *
+   * @param before Those whose request began earlier than this.
+   */
   expire(before: number): void {
     for (const slot of this.all) {
       if (!slot.isBusy || slot.began >= before) continue;

@@ -65,7 +65,12 @@ export interface Grammar {
   readonly takesProgram: boolean;
 }
 
-/** Reads a program with all its commands. */
+/**
+ * Reads a program with all its commands.
+ *
+ * @param program Its name.
+ * @returns What can be typed.
+ */
 export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   if (program === "mpclient") {
     const own = grammarOf(await loadMpclient());
@@ -84,7 +89,12 @@ export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   };
 }
 
-/** The command `help`, which explains another one. */
+/**
+ * The command `help`, which explains another one.
+ *
+ * @param commands All others.
+ * @returns The command; to do it is for whoever has it.
+ */
 export function helpCommand(commands: readonly Command[]): Command {
   const names = commands.map(({ name }) => name);
   return define({
@@ -104,7 +114,12 @@ export function helpCommand(commands: readonly Command[]): Command {
   });
 }
 
-/** Reads a command. */
+/**
+ * Reads a command.
+ *
+ * @param command The command.
+ * @returns What can be typed.
+ */
 export function grammarOf(command: Command): Grammar {
   const { name, about, notes, takesProgram = false } = command;
   const options = Object.entries(command.options);

@@ -12,7 +12,12 @@ import {
 } from "./programs.ts";
 import { finish } from "./terminal.ts";
 
-/** Understands the command line and runs the command; ends the process. */
+/**
+ * Understands the command line and runs the command; ends the process.
+ *
+ * @param args What the process was given: after `@mpclient` it is the client alone.
+ * @returns When the process is left to end by itself.
+ */
 export function run(args: readonly string[]): Promise<void> {
   standWhereThePersonDoes();
   const [words, name] = args[0] === "@mpclient"
@@ -38,6 +43,9 @@ function standWhereThePersonDoes(): void {
 /**
  * Understands a command line, and begins nothing.
  *
+ * @param args What came after the program's name.
+ * @param name The program's name.
+ * @returns What to do.
  * @throws {UserError} When it is wrong.
  */
 export async function understand(
@@ -64,6 +72,10 @@ export async function understand(
 /**
  * Understands the command line of a command.
  *
+ * @param command The command.
+ * @param words What was typed after its name.
+ * @param path The command as a person calls it.
+ * @returns What to do.
  * @throws {UserError} When it is wrong.
  */
 function understandAs(
@@ -82,6 +94,9 @@ function understandAs(
 
 /**
  * Runs a tool of the project, which is no command of `mpserv`; ends the process.
+ *
+ * @param command What it does.
+ * @param args What was typed after its name.
  */
 export function runTool(
   command: Command,

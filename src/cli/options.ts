@@ -41,6 +41,9 @@ export interface Spec<T> {
   /**
    * Reads what was typed.
    *
+   * @param text What was typed; empty for a switch.
+   * @param before Its value so far: an option can be typed again.
+   * @returns Its value from now on.
    * @throws {RangeError} When it is no such value: says the value, and what is expected.
    */
   read(text: string, before: T): T;
@@ -63,13 +66,24 @@ const PLAIN = {
   group: "Options",
 };
 
-/** Gives a table its heading in the help. */
+/**
+ * Gives a table its heading in the help.
+ *
+ * @param heading The heading.
+ * @param table The table.
+ * @returns The same.
+ */
 export function group<S extends Specs>(heading: string, table: S): S {
   for (const spec of Object.values(table)) spec.group = heading;
   return table;
 }
 
-/** A switch. */
+/**
+ * A switch.
+ *
+ * @param about What it does.
+ * @returns Its value is whether it was typed.
+ */
 export function flag(about: string): Spec<boolean> {
   return {
     ...PLAIN,
@@ -83,6 +97,10 @@ export function flag(about: string): Spec<boolean> {
 /**
  * An option with a value and no default.
  *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param read Reads the value; is given the one before, too.
+ * @param hint What a shell can complete it with.
  * @returns Its value is undefined where it is not typed.
  */
 export function option<T>(
@@ -97,6 +115,9 @@ export function option<T>(
 /**
  * The same with a default.
  *
+ * @param spec The option, or operand.
+ * @param initial Its default.
+ * @param shown The default as the help shows it.
  * @returns Its value is never undefined.
  */
 export function or<T>(
@@ -112,7 +133,12 @@ export function or<T>(
   };
 }
 
-/** An operand that must be typed. */
+/**
+ * An operand that must be typed.
+ *
+ * @param spec The operand.
+ * @returns The same.
+ */
 export function required<T>(spec: Spec<T | undefined>): Spec<T> {
   const read = (text: string, before: T) => spec.read(text, before) ?? before;
   return {
@@ -128,6 +154,9 @@ export function required<T>(spec: Spec<T | undefined>): Spec<T> {
 /**
  * An option whose values are few.
  *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param choices The values.
  * @returns Its value is one of them, or undefined where it is not typed.
  */
 export function choice<const C extends string>(
@@ -148,6 +177,9 @@ export function choice<const C extends string>(
 /**
  * The same, which may be typed again for more.
  *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param choices The values.
  * @returns Its value is all that were typed, or undefined.
  */
 export function several<const C extends string>(
@@ -163,7 +195,15 @@ export function several<const C extends string>(
   return { ...option(value, about, read), choices };
 }
 
-/** A name, a path, an address of something: anything but nothing. */
+/**
+ * A name, a path, an address of something: anything but nothing.
+ *
+ * @param value The value as the help shows it.
+ * @param about What it does.
+ * @param name What it is called in the message.
+ * @param hint What a shell can complete it with.
+ * @returns Its value is what was typed.
+ */
 export function named(
   value: string,
   about: string,
@@ -177,7 +217,14 @@ export function named(
   return option(value, about, read, hint);
 }
 
-/** A whole number. */
+/**
+ * A whole number.
+ *
+ * @param about What it does.
+ * @param what What it counts, for the message.
+ * @param least The smallest that is allowed.
+ * @returns Its value is the number.
+ */
 export function count(
   about: string,
   what: string,
@@ -189,6 +236,7 @@ export function count(
 /**
  * A duration.
  *
+ * @param about What it does.
  * @returns Its value is in milliseconds.
  */
 export function duration(about: string): Spec<number | undefined> {
@@ -198,6 +246,7 @@ export function duration(about: string): Spec<number | undefined> {
 /**
  * A duration with a default.
  *
+ * @param about What it does.
  * @param initial The default, in milliseconds.
  * @returns Its value is in milliseconds.
  */
@@ -207,6 +256,9 @@ export function durationOr(about: string, initial: number): Spec<number> {
 
 /**
  * Networks, with commas between them; an option that is typed again adds to them.
+ *
+ * @param about What it does.
+ * @returns Its value is all of them.
  */
 export function networks(about: string): Spec<Network[] | undefined> {
   return option("<cidrs>", about, readNetworks);
@@ -215,6 +267,9 @@ export function networks(about: string): Spec<Network[] | undefined> {
 /**
  * Reads networks.
  *
+ * @param text What was typed.
+ * @param before What was typed before.
+ * @returns All of them.
  * @throws {RangeError} When one of them is none.
  */
 export function readNetworks(
@@ -225,7 +280,11 @@ export function readNetworks(
   return [...before ?? [], ...more];
 }
 
-/** The operands that say which server to connect to. */
+/**
+ * The operands that say which server to connect to.
+ *
+ * @returns A table.
+ */
 export const serverOperands = () => ({
   host: or(
     option("host", "address or name of the server", parseHost),

@@ -19,6 +19,7 @@ export interface Connection extends Disposable {
 /**
  * Connects to a server.
  *
+ * @param target Where.
  * @param timeout Milliseconds that it may take; 0 for as long as the system tries.
  * @returns The connection, the caller's to dispose of; that also ends it for other processes.
  * @throws {Error} When the server does not answer or the system refuses; the message is for a person.

@@ -9,6 +9,8 @@ import type { ClientOptions } from "./client.ts";
 /**
  * Says whom the client is connected to and how to end, if a person sits at a terminal and nothing else
  * hears or reads along.
+ *
+ * @param options How the client talks.
  */
 export function greet(options: ClientOptions): void {
   const streams = [Deno.stdin, Deno.stdout, Deno.stderr];

@@ -25,7 +25,11 @@ export class Output {
   /** Whether the last line that was printed has no end yet. */
   #isOpen = false;
 
-  /** Starts with nothing received. */
+  /**
+   * Starts with nothing received.
+   *
+   * @param prefix What every line starts with; may be empty.
+   */
   constructor(prefix: string) {
     this.#prefixer = new Prefixer(prefix);
   }
@@ -33,6 +37,7 @@ export class Output {
   /**
    * Prints bytes; returns when the system has taken all of them.
    *
+   * @param bytes What came from the server.
    * @throws {OutputClosed} When nobody reads it any more.
    * @throws {Error} When they cannot be written: the disk is full.
    */

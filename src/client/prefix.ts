@@ -11,7 +11,11 @@ export class Prefixer {
   readonly #prefix: Uint8Array;
   #atLineStart = true;
 
-  /** Starts at the start of a line. */
+  /**
+   * Starts at the start of a line.
+   *
+   * @param prefix What to put there; an empty one changes nothing.
+   */
   constructor(prefix: string) {
     this.#prefix = new TextEncoder().encode(prefix);
   }
@@ -20,6 +24,8 @@ export class Prefixer {
    * Takes the next bytes.
    *
    * @param chunk The bytes, any number of them.
+   * @returns The same with the prefix before each line that starts in them; the chunk itself when
+   *   none does.
    */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (this.#prefix.length === 0 || chunk.length === 0) return chunk;

@@ -40,6 +40,11 @@ export class ServerAnswers {
   /** Whom the listening socket was handed to, until it takes over or hangs up. */
   #successor: Session | null = null;
 
+  /**
+   * Makes one.
+   *
+   * @param options What it needs.
+   */
   constructor(options: AnswerOptions) {
     this.#options = options;
   }
@@ -47,6 +52,9 @@ export class ServerAnswers {
   /**
    * Answers a request.
    *
+   * @param request What is asked.
+   * @param session Who asks.
+   * @returns The reply.
    * @throws {TypeError} When it cannot be done; the message is for the person.
    */
   answer(request: Request, session: Session): Reply {
@@ -71,6 +79,8 @@ export class ServerAnswers {
 
   /**
    * A client has gone. If it has the listening socket and did not take over, all is as before.
+   *
+   * @param session Which.
    */
   ended(session: Session): void {
     if (session !== this.#successor) return;

@@ -16,6 +16,11 @@ const PATIENCE = 10_000;
 
 /** The server refused, or did not answer; the message is for a person. */
 export class ControlError extends Error {
+  /**
+   * Makes one.
+   *
+   * @param message The line.
+   */
   constructor(message: string) {
     super(message);
     this.name = "ControlError";
@@ -44,6 +49,7 @@ export class ControlClient implements Disposable {
   /**
    * Connects.
    *
+   * @param path The control socket.
    * @returns The client, the caller's to dispose of.
    * @throws {NobodyThere} When no server lives there.
    * @throws {ControlError} When the system refuses, or the server may be another user's.
@@ -71,6 +77,8 @@ export class ControlClient implements Disposable {
   /**
    * Asks, and waits for the answer.
    *
+   * @param request What.
+   * @returns The answer.
    * @throws {ControlError} When the server refuses, hangs up, or is stuck.
    */
   async ask<Asked extends Request>(
@@ -83,6 +91,7 @@ export class ControlClient implements Disposable {
   /**
    * Asks without waiting.
    *
+   * @param request What.
    * @throws {ControlError} When the server has hung up.
    */
   async send(request: Request): Promise<void> {
@@ -99,6 +108,8 @@ export class ControlClient implements Disposable {
   /**
    * What an answer says.
    *
+   * @param line The answer's line.
+   * @returns The answer.
    * @throws {ControlError} When it is a refusal, or none of ours.
    */
   read<Command extends keyof Answers>(line: string): Answers[Command] {

@@ -14,6 +14,11 @@ const LONGEST_NAME = `unix-${"0".repeat(16)}-4194304${SUFFIX}`;
 
 /** There is no directory that nobody else could tamper with; the message says why. */
 export class PlaceError extends Error {
+  /**
+   * Makes one.
+   *
+   * @param message The line for the person.
+   */
   constructor(message: string) {
     super(message);
     this.name = "PlaceError";
@@ -25,6 +30,7 @@ export class PlaceError extends Error {
  * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing;
  * one whose path leaves no room for a socket's name is not used.
  *
+ * @returns The directory.
  * @throws {PlaceError} When none can be used.
  */
 export function controlDirectory(): string {
@@ -43,12 +49,19 @@ export function controlDirectory(): string {
 
 /**
  * The directories in which this user's servers may have control sockets, the likeliest first.
+ *
+ * @returns Those that are there and safe to use.
  */
 export function controlDirectories(): string[] {
   return candidates().filter((directory) => obstacle(directory) === null);
 }
 
-/** The name of a server's control socket. */
+/**
+ * The name of a server's control socket.
+ *
+ * @param address Where the server listens.
+ * @returns `PORT.sock`, or for a Unix domain socket a name that its path decides.
+ */
 export async function controlName(
   address: { readonly port: number } | { readonly path: string },
 ): Promise<string> {
@@ -63,7 +76,12 @@ export async function controlName(
   return `unix-${head}${SUFFIX}`;
 }
 
-/** The control sockets in a directory, of servers that may be alive or dead. */
+/**
+ * The control sockets in a directory, of servers that may be alive or dead.
+ *
+ * @param directory One of {@linkcode controlDirectories}.
+ * @returns Their paths, sorted.
+ */
 export function controlSockets(directory: string): string[] {
   return [...Deno.readDirSync(directory)]
     .filter(({ name }) => name.endsWith(SUFFIX))

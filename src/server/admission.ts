@@ -70,6 +70,11 @@ export class Admission {
   readonly #sources = new Map<string, number>();
   #active = 0;
 
+  /**
+   * Makes one.
+   *
+   * @param options The limits.
+   */
   constructor(options: AdmissionOptions) {
     this.#options = options;
     const { rate, ratePerSource, allow, deny, exempt } = options;
@@ -113,6 +118,7 @@ export class Admission {
    *
    * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket, and
    *   where {@linkcode mindsSources} is false.
+   * @param now The time.
    * @returns Its ticket, for {@linkcode release}; or why it is refused.
    */
   admit(
@@ -132,6 +138,7 @@ export class Admission {
    * Decides about a connection whose client is not known yet, since a proxy speaks for it: by what
    * limits all together alone. {@linkcode identify} follows.
    *
+   * @param now The time.
    * @returns Its ticket; or why it is refused.
    */
   admitUnidentified(now: number): Ticket | RefusalReason {
@@ -145,6 +152,9 @@ export class Admission {
   /**
    * Decides about it again when its client is known.
    *
+   * @param ticket The ticket, which is to be given back whatever this decides.
+   * @param ip The client's address.
+   * @param now The time.
    * @returns Null when it may be served; else why it is refused.
    */
   identify(
@@ -162,6 +172,8 @@ export class Admission {
   /**
    * Whether a source may have one more connection, as far as it alone is concerned; nothing is counted.
    *
+   * @param ip The client's address.
+   * @param now The time.
    * @returns Null when it may; else why not.
    */
   check(
@@ -182,7 +194,11 @@ export class Admission {
     return late > 0 ? "rate-per-source" : null;
   }
 
-  /** Gives a ticket back; again is harmless. */
+  /**
+   * Gives a ticket back; again is harmless.
+   *
+   * @param ticket The ticket.
+   */
   release(ticket: Ticket): void {
     if (ticket.counts) this.#active--;
     ticket.counts = false;
@@ -193,7 +209,11 @@ export class Admission {
     ticket.source = null;
   }
 
-  /** Forgets sources of which nothing needs to be remembered. */
+  /**
+   * Forgets sources of which nothing needs to be remembered.
+   *
+   * @param now The time.
+   */
   sweep(now: number): void {
     this.#ratePerSource?.sweep(now);
   }

@@ -64,7 +64,11 @@ export class ConnectionRecord implements Handoff {
   #sockaddr: Uint8Array<ArrayBuffer>;
   #peer: string | null = null;
 
-  /** Makes the record of a connection that came off the backlog. */
+  /**
+   * Makes the record of a connection that came off the backlog.
+   *
+   * @param accepted The connection.
+   */
   constructor({ fd, peer }: Accepted) {
     this.fd = fd;
     this.#sockaddr = peer;
@@ -152,7 +156,10 @@ export class Connections implements Iterable<ConnectionInfo> {
   /**
    * Makes an empty table.
    *
+   * @param events Are told of each step.
+   * @param effects What the table has others do.
    * @param maxLifetime How long one may be served, in milliseconds; undefined for no limit.
+   * @param clock The time.
    */
   constructor(
     events: ServerEvents,

@@ -12,6 +12,12 @@ export class Countdown<Key> {
   readonly #due = new Map<Key, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /**
+   * Makes one.
+   *
+   * @param milliseconds How long each may take.
+   * @param late Is called with what took longer, once for each start.
+   */
   constructor(milliseconds: number, late: (key: Key) => void) {
     this.#milliseconds = milliseconds;
     this.#late = late;
@@ -22,14 +28,22 @@ export class Countdown<Key> {
     return this.#due.size;
   }
 
-  /** Something begins, or begins anew. */
+  /**
+   * Something begins, or begins anew.
+   *
+   * @param key What.
+   */
   start(key: Key): void {
     this.#due.delete(key);
     this.#due.set(key, performance.now() + this.#milliseconds);
     this.#timer ??= setTimeout(() => this.#fire(), this.#milliseconds);
   }
 
-  /** It is over. */
+  /**
+   * It is over.
+   *
+   * @param key What; one that is not under way is ignored.
+   */
   stop(key: Key): void {
     if (!this.#due.delete(key) || this.#due.size > 0) return;
     clearTimeout(this.#timer);

@@ -7,6 +7,8 @@
 /**
  * Whether a promise resolves in time.
  *
+ * @param milliseconds How long it has.
+ * @param promise The promise.
  * @returns False when the time is up before.
  */
 export async function within(

@@ -39,7 +39,12 @@ export class Totals implements ServerReceiver {
     this.#active++;
   }
 
-  /** A connection was turned away. */
+  /**
+   * A connection was turned away.
+   *
+   * @param _peer Whose.
+   * @param reason Why.
+   */
   rejected(_peer: string, reason: RefusalReason): void {
     this.#accepted++;
     this.#refused[reason]++;
@@ -50,7 +55,12 @@ export class Totals implements ServerReceiver {
     this.#served++;
   }
 
-  /** A connection has ended. */
+  /**
+   * A connection has ended.
+   *
+   * @param _live Which.
+   * @param outcome How.
+   */
   disconnected(_live: ConnectionInfo, { reason }: Outcome): void {
     this.#active--;
     this.#ended[reason]++;
@@ -62,7 +72,11 @@ export class Totals implements ServerReceiver {
     this.#refused["no-process"]++;
   }
 
-  /** What has been counted so far. */
+  /**
+   * What has been counted so far.
+   *
+   * @returns A copy, which changes no more.
+   */
   snapshot(): TotalsSnapshot {
     return {
       accepted: this.#accepted,

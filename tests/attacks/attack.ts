@@ -40,8 +40,8 @@ export function startVictim(
   args: readonly string[] = [],
 ): Promise<TestServer> {
   return startServer({
-    crew: "usual",
     model,
+    crew: model === "pool" ? "usual" : "few",
     args: ["--handler", HANDLER, "--grant", "ffi", ...AT_ONCE, ...args],
   });
 }

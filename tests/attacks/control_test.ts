@@ -67,7 +67,9 @@ async function assertHungUp(server: TestServer): Promise<void> {
 }
 
 for (const model of programModels()) {
-  for (const disguise of Object.keys(DISGUISES)) {
+  // How a program comes by its mark is what differs.
+  const ways = Object.keys(DISGUISES);
+  for (const disguise of model === "spawn" ? ways.slice(-1) : ways) {
     test(
       `attack, control socket (${model}): a program that asks as ${disguise} is hung up on`,
       async () => {

@@ -34,11 +34,14 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 for (const model of models()) {
   test(`messages (${model}): a process that sends what none of ours does is ended, and nobody else is harmed`, async () => {
     await using server = await startVictim(model);
+    (await hold(server.port)).close(); // by the process that has proved the handler
     const before = await server.steadyDescriptors();
     {
       using other = await hold(server.port);
-      for (const [what, attack] of Object.entries(ATTACKS)) {
-        if (attack.forks) continue;
+      const all = Object.entries(ATTACKS).filter(([, { forks }]) => !forks);
+      // There each connection costs a runtime.
+      const some = all.filter((_, at) => model !== "spawn" || at % 3 === 0);
+      for (const [what, attack] of some) {
         await attackAndEnd(server.port, attack);
         assert.equal(await roundTrip(other), "hello", what);
         using next = await hold(server.port);

@@ -22,7 +22,9 @@ export function startNative(
   const words = options.filter((option) => typeof option === "string");
   const more = options.filter((option) => typeof option !== "string");
   const args = ["--handler", NATIVE, "--grant", "ffi", ...words];
-  return startServer({ model, crew: "usual", args, ...more[0] });
+  // Each intruder keeps one of a pool's.
+  const crew = model === "pool" ? "usual" : "few";
+  return startServer({ model, crew, args, ...more[0] });
 }
 
 /** What a call is given. */

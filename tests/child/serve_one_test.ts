@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { serveOne } from "../../src/child/serve_one.ts";
+import { UNFINISHED } from "../../src/child/wire.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
@@ -145,6 +146,35 @@ test("serveOne: an asynchronous service is served to its end", async () => {
   });
   assert.equal(outcome.reason, "closed");
   assert.deepEqual(readAll(ours), [4]);
+});
+
+test("serveOne: a service that returns while it reads or writes has not finished", async () => {
+  const ways: readonly ((...of: Parameters<Service>) => Promise<unknown>)[] = [
+    ({ readable, writable }) => readable.pipeTo(writable),
+    ({ readable, writable }) =>
+      readable.pipeThrough(new TextDecoderStream())
+        .pipeThrough(new TextEncoderStream()).pipeTo(writable),
+    async (conn) => {
+      for await (const chunk of conn.readable) await conn.write(chunk);
+    },
+    (conn) => conn.read(new Uint8Array(1)),
+    (conn) => conn.write(new Uint8Array(64 << 20)),
+  ];
+  for (const way of ways) {
+    const left: Promise<unknown>[] = [];
+    const services: Service[] = [
+      (conn, ...more) => void left.push(way(conn, ...more)),
+      // deno-lint-ignore require-await -- it awaits nothing, which is its fault
+      async (conn, ...more) => void left.push(way(conn, ...more)),
+    ];
+    for (const service of services) {
+      const { client, serve } = connection();
+      using _ours = client;
+      const { reason, text } = await serve(service);
+      assert.deepEqual([reason, text], ["closed", UNFINISHED], `${way}`);
+    }
+    await Promise.allSettled(left);
+  }
 });
 
 test("serveOne: the connection knows its id, its client, and its own end's half-close", () => {

@@ -101,11 +101,11 @@ test("top: follows the terminal's size at once, and scrolls", async () => {
 test(
   "top: every change of the screen is a whole frame, which nothing erases before",
   async () => {
-    await using server = await startServer({ model: "pool" });
+    await using server = await startServer();
     await controlled(controlPath(server));
     await using terminal = topOf(server, [24, 80]);
     const frames = () => terminal.sent.split(`${ESC}[?2026h`).length - 1;
-    await until("some frames", () => frames() > 5);
+    await until("some frames", () => frames() > 3);
     await terminal.type("\u0003");
     await terminal.shows("code=0");
     const shown = terminal.sent.slice(
@@ -125,7 +125,7 @@ test(
 );
 
 test("top: what is told to end gives the screen back, too", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer();
   await controlled(controlPath(server));
   await using terminal = topOf(server, [24, 80]);
   await terminal.shows(/q quits/);
@@ -147,12 +147,12 @@ test("top: says that the server has gone, and goes on looking", async () => {
   await using directory = temporaryDirectory();
   const path = `${directory.path}/own.sock`;
   const args = ["--control", path];
-  const first = await startServer({ model: "pool", args });
+  const first = await startServer({ args });
   await using terminal = topOf(path, [24, 100]);
   await terminal.shows(new RegExp(`pid ${first.pid} `));
   await first[Symbol.asyncDispose]();
   await terminal.shows(/Cannot reach a server/);
-  await using second = await startServer({ model: "pool", args });
+  await using second = await startServer({ args });
   await terminal.shows(new RegExp(`pid ${second.pid} `));
   await terminal.type("q");
   await terminal.shows("code=0");

@@ -22,7 +22,7 @@ const noise = fc.oneof(
 );
 
 test("control socket: random bytes are answered by errors, and harm nobody", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer();
   const held = await hold(server.port);
   const path = await controlled(controlPath(server));
   await fc.assert(

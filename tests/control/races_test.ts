@@ -9,7 +9,7 @@ import { test, until } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";
 import { controlled, controlPath, json } from "./helpers.ts";
 
-const MODEL = "pool"; // the control socket knows nothing of models
+const MODEL = "spawn"; // the control socket knows nothing of models
 const WELL = { success: true, code: 0, signal: null };
 
 test("control race: of several that take over at once, one does, and the others say why not", async () => {

@@ -7,7 +7,7 @@ import { hold } from "../helpers/wire_client.ts";
 import { controlled, controlPath, json } from "./helpers.ts";
 import type { Status } from "../../src/control/protocol.ts";
 
-const MODEL = "pool"; // the control socket knows nothing of models
+const MODEL = "spawn"; // the control socket knows nothing of models
 
 function modeOf(path: string): string {
   return (Deno.lstatSync(path).mode! & 0o777).toString(8);

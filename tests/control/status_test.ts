@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { MovingConnection } from "../../src/cli/control/movement.ts";
 import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
-import { models, startServer } from "../helpers/server.ts";
+import { models, startServer, type TestServer } from "../helpers/server.ts";
 import {
   DEADLINE,
   settles,
@@ -14,7 +14,7 @@ import { hasEnded, hold, roundTrip } from "../helpers/wire_client.ts";
 import { ask, controlled, controlPath, json } from "./helpers.ts";
 
 for (const model of models()) {
-  test(`status (${model}): totals and children by state are those of the server`, async () => {
+  test(`status, processes, connections, drop (${model}): say what the server and the system do, and end that connection alone`, async () => {
     await using server = await startServer({ model });
     using held = await hold(server.port);
     (await hold(server.port)).close();
@@ -32,91 +32,93 @@ for (const model of models()) {
     assert.equal(status.children.serving, 1);
     assert.equal(status.zygotes > 0, model !== "spawn");
     assert.equal(await roundTrip(held), "hello");
-  });
+    await eachProcessIsShown(server);
 
-  test(`processes (${model}): each one's parent, state and connection are what the system shows`, async () => {
-    await using server = await startServer({ model });
-    using _held = await hold(server.port);
-    using client = await ask(server);
-    const { processes } = await client.ask({ command: "processes" });
-    const tree = new Map(
-      server.children().map(({ pid, parent }) => [pid, parent] as const),
-    );
-    const known = processes.filter(({ pid }) => pid > 0);
-    for (const { pid, parent } of known) {
-      // What has ended since is in neither list.
-      if (tree.has(pid)) {
-        assert.equal(tree.get(pid), parent, `parent of ${pid}`);
-      }
-    }
-    const serving = known.filter(({ state }) => state === "serving");
-    assert.deepEqual(serving.map(({ connection }) => connection), [1]);
-    assert.deepEqual(
-      (await server.servers()).map(({ pid }) => pid),
-      serving.map(({ pid }) => pid),
-    );
-  });
-
-  test(`connections (${model}): lists who is served, by which process`, async () => {
-    await using server = await startServer({ model });
-    using first = await hold(server.port);
-    using second = await hold(server.port);
-    await server.log.waitForCount("new client connected...", 2);
-    await controlled(controlPath(server));
-    let rows: MovingConnection[] = [];
-    await settles(async () => {
-      rows = await json(["connections", String(server.port)]);
-      // What a client has received is known when it has said so, which may take it a moment.
-      const moved = rows.map((row) => [row.in, row.out]);
-      assert.deepEqual(moved, [[5, 5], [5, 5]]);
-    });
-    const pids = server.log.where("new client connected...").map(({ pid }) =>
-      pid
-    );
-    assert.deepEqual(rows.map(({ id, pid }) => [id, pid]), [
-      [1, pids[0]],
-      [2, pids[1]],
-    ]);
-    assert.deepEqual(
-      new Set(rows.map(({ peer }) => peer)),
-      new Set(
-        [first, second].map(({ localAddr: { hostname, port } }) =>
-          `${hostname}:${port}`
-        ),
-      ),
-    );
-    for (const row of rows) {
-      assert.ok(row.age >= 0 && row.age < 600_000);
-      assert.ok(row.idle! >= 0 && row.idle! <= row.age + DEADLINE); // asked for later
-    }
-  });
-
-  test(`drop (${model}): ends that connection and no other, and the log says so`, async () => {
-    await using server = await startServer({ model });
     using dropped = await hold(server.port);
-    using kept = await hold(server.port);
-    await server.log.waitForCount("new client connected...", 2);
-    const { port } = dropped.localAddr as Deno.NetAddr;
-    const { id } = await server.log.waitFor(({ peer, message }) =>
-      peer === `127.0.0.1:${port}` && message.startsWith("new client")
-    );
-    await controlled(controlPath(server));
-    const args = ["drop", String(id), String(server.port)];
-    const { code, stdout } = await runCommand(args);
-    assert.equal(code, 0);
-    assert.equal(stdout, `dropping connection ${id} of 127.0.0.1:${port}\n`);
-    assert.ok(await hasEnded(dropped));
-    const end = await server.log.waitFor("client disconnected...");
-    assert.deepEqual([end.id, end.reason], [id, "dropped"]);
-    assert.equal(await roundTrip(kept), "hello");
-    const again = await runCommand(args);
-    assert.equal(again.code, 1);
-    assert.match(again.stderr, /^error: Cannot drop connection \d+: [^\n]+\n$/);
+    await server.log.waitForCount("new client connected...", 3);
+    await connectionsAreListed(server, [held, dropped]);
+    await dropEndsOne(server, dropped, held);
   });
 }
 
+/** Each one's parent, state and connection are what the system shows, while one connection is served. */
+async function eachProcessIsShown(server: TestServer): Promise<void> {
+  using client = await ask(server);
+  const { processes } = await client.ask({ command: "processes" });
+  const tree = new Map(
+    server.children().map(({ pid, parent }) => [pid, parent] as const),
+  );
+  const known = processes.filter(({ pid }) => pid > 0);
+  for (const { pid, parent } of known) {
+    // What has ended since is in neither list.
+    if (tree.has(pid)) {
+      assert.equal(tree.get(pid), parent, `parent of ${pid}`);
+    }
+  }
+  const serving = known.filter(({ state }) => state === "serving");
+  assert.deepEqual(serving.map(({ connection }) => connection), [1]);
+  assert.deepEqual(
+    (await server.servers()).map(({ pid }) => pid),
+    serving.map(({ pid }) => pid),
+  );
+}
+
+/** Lists who is served, by which process. */
+async function connectionsAreListed(
+  server: TestServer,
+  conns: readonly Deno.TcpConn[],
+): Promise<void> {
+  let rows: MovingConnection[] = [];
+  await settles(async () => {
+    rows = await json(["connections", String(server.port)]);
+    // What a client has received is known when it has said so, which may take it a moment.
+    const moved = rows.map((row) => [row.in, row.out]);
+    assert.deepEqual(moved, [[10, 10], [5, 5]]);
+  });
+  const [one, , three] = server.log.where("new client connected...");
+  assert.deepEqual(rows.map(({ id, pid }) => [id, pid]), [
+    [1, one!.pid],
+    [3, three!.pid],
+  ]);
+  assert.deepEqual(
+    new Set(rows.map(({ peer }) => peer)),
+    new Set(
+      conns.map(({ localAddr: { hostname, port } }) => `${hostname}:${port}`),
+    ),
+  );
+  for (const row of rows) {
+    assert.ok(row.age >= 0 && row.age < 600_000);
+    assert.ok(row.idle! >= 0 && row.idle! <= row.age + DEADLINE); // asked for later
+  }
+}
+
+/** Ends that connection and no other, and the log says so. */
+async function dropEndsOne(
+  server: TestServer,
+  dropped: Deno.TcpConn,
+  kept: Deno.TcpConn,
+): Promise<void> {
+  const { port } = dropped.localAddr as Deno.NetAddr;
+  const { id } = await server.log.waitFor(({ peer, message }) =>
+    peer === `127.0.0.1:${port}` && message.startsWith("new client")
+  );
+  const args = ["drop", String(id), String(server.port)];
+  const { code, stdout } = await runCommand(args);
+  assert.equal(code, 0);
+  assert.equal(stdout, `dropping connection ${id} of 127.0.0.1:${port}\n`);
+  assert.ok(await hasEnded(dropped));
+  const end = await server.log.waitFor((line) =>
+    line.message === "client disconnected..." && line.id === id
+  );
+  assert.equal(end.reason, "dropped");
+  assert.equal(await roundTrip(kept), "hello");
+  const again = await runCommand(args);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /^error: Cannot drop connection \d+: [^\n]+\n$/);
+}
+
 test("drain: connections finish, --wait waits for that, and the server ends well", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer();
   using held = await hold(server.port);
   await controlled(controlPath(server));
   const waiting = runCommand(["drain", String(server.port), "--wait"]);
@@ -132,7 +134,7 @@ test("drain: connections finish, --wait waits for that, and the server ends well
 });
 
 test("status, connections: text for a person", async () => {
-  await using server = await startServer({ model: "pool" });
+  await using server = await startServer();
   using _held = await hold(server.port);
   await controlled(controlPath(server));
   const port = String(server.port);
@@ -142,7 +144,7 @@ test("status, connections: text for a person", async () => {
   assert.match(
     first!,
     new RegExp(
-      `^mpserv \\S+ on 127\\.0\\.0\\.1:${port}  pid ${server.pid}  serving  up \\S+  model pool`,
+      `^mpserv \\S+ on 127\\.0\\.0\\.1:${port}  pid ${server.pid}  serving  up \\S+  model spawn`,
     ),
   );
   assert.equal(
@@ -160,7 +162,6 @@ test("status: --unix servers are found by their path", async () => {
   await using directory = temporaryDirectory();
   const path = `${directory.path}/echo.sock`;
   await using server = await startServer({
-    model: "pool",
     port: null,
     args: ["--unix", path],
   });
@@ -178,12 +179,12 @@ test("status: finds the one server that runs, and says which there are when ther
   const none = await runCommand(["status"], { env });
   assert.equal(none.code, 1);
   assert.match(none.stderr, /^error: Cannot find a server: [^\n]+\n$/);
-  await using one = await startServer({ model: "pool", env });
+  await using one = await startServer({ env });
   await controlled(`${runtime.path}/mpserv/${one.port}.sock`);
   const { code, stdout } = await runCommand(["status", "--json"], { env });
   assert.equal(code, 0);
   assert.equal(JSON.parse(stdout).pid, one.pid);
-  await using two = await startServer({ model: "pool", env });
+  await using two = await startServer({ env });
   await controlled(`${runtime.path}/mpserv/${two.port}.sock`);
   const many = await runCommand(["status"], { env });
   assert.equal(many.code, 2);

@@ -20,8 +20,8 @@ for (const model of models()) {
     };
     await copyTo(copy);
     await using server = await startServer({
-      crew: "usual",
       model,
+      crew: model === "spawn" ? "usual" : "few",
       through: ["/bin/sh", "-c", 'shift; exec "$0" "$@"', copy],
     });
     using held = await hold(server.port);

@@ -25,7 +25,6 @@ import {
 
 /** Sizes by hand (`MPSERV_TEST_FULL=1`, some minutes), and in the suite. */
 const isFull = Deno.env.get("MPSERV_TEST_FULL") === "1";
-const SECONDS = isFull ? 60 : 1;
 const SILENT = isFull ? 2000 : 100;
 const AT_ONCE = isFull ? 5000 : 300;
 
@@ -93,7 +92,7 @@ test(`clients (${models()}): one that sends a byte now and then is ended when it
 });
 
 for (const model of models()) {
-  const silent = model === "fork" ? SILENT : 12;
+  const silent = { spawn: 4, pool: 12 }[model] ?? SILENT;
   test(`clients (${model}): ${silent} that connect and say nothing are ended, and others are served meanwhile`, async () => {
     await using server = await startServer({
       model,
@@ -115,20 +114,18 @@ for (const model of models()) {
     assert.equal(server.log.where("client refused").length, 0);
   });
 
-  test(`clients (${model}): one that never reads is stopped by its own window, and takes no memory`, async () => {
+  test(`clients (${model}): one that never reads is stopped by its own window, and bytes that come one by one come back one by one`, async () => {
     await using server = await startServer({ model });
-    using client = dialServer(server);
-    const line = await server.log.waitFor("new client connected...");
-    const pid = Number(line.pid);
-    const before = ownMemory(pid);
-    await sendAll(client);
-    const grown = ownMemory(pid) - before;
-    assert.ok(grown < 4 << 20, `${grown} bytes for one that does not read`);
-    await isServed(server);
-  });
-
-  test(`clients (${model}): bytes that come one by one come back one by one`, async () => {
-    await using server = await startServer({ model });
+    {
+      using client = dialServer(server);
+      const line = await server.log.waitFor("new client connected...");
+      const pid = Number(line.pid);
+      const before = ownMemory(pid);
+      await sendAll(client);
+      const grown = ownMemory(pid) - before;
+      assert.ok(grown < 4 << 20, `${grown} bytes for one that does not read`);
+      await isServed(server);
+    }
     using client = dialServer(server);
     setNoDelay(client.number);
     await isServed(server);
@@ -142,8 +139,8 @@ for (const model of models()) {
       received += count;
     };
     for (
-      const end = performance.now() + 1000 * SECONDS;
-      performance.now() < end;
+      const end = performance.now() + 60_000;
+      isFull ? performance.now() < end : sent < 3_000;
     ) {
       for (let i = 0; i < 500; i++) {
         byte[0] = sent % 251;
@@ -156,7 +153,6 @@ for (const model of models()) {
       takeAnswer();
       return received === sent;
     });
-    assert.ok(sent > 100);
   });
 
   test(`clients (${model}): resets at any stage end their own connection, and leave nothing`, async () => {
@@ -232,7 +228,7 @@ for (const model of models()) {
         ...["--log-level", "debug"],
       ],
     });
-    const count = model === "spawn" ? 25 : AT_ONCE;
+    const count = model === "spawn" ? 18 : AT_ONCE;
     const word = new TextEncoder().encode("hello");
     // Whom it resets before he was accepted tries again.
     const visit = async (): Promise<Uint8Array> => {

@@ -10,7 +10,7 @@ import {
 } from "../helpers/testing.ts";
 import { connect, exchange, hold } from "../helpers/wire_client.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 8;
 
 for (const model of models()) {
   test(`exit (${model}): a process that is killed while it ends cost its client nothing, and is told once`, async () => {
@@ -43,7 +43,7 @@ for (const model of models()) {
   test(`exit (${model}): what a process said before it was killed is heard by a parent that comes late`, async () => {
     await using server = await startServer({ model });
     const bytes = randomBytes(50_000);
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 2; round++) {
       using conn = await hold(server.port);
       const pid = await server.processOf(conn);
       server.signal("SIGSTOP");

@@ -76,11 +76,26 @@ function pool(args: string[], count: number): Asked {
 /** Options that say how many processes wait. */
 export const COUNTS = ["--spares", "--zygotes", "--workers"];
 
+/** Those that MPSERV_TEST_MODELS lists. */
+const ASKED = Deno.env.get("MPSERV_TEST_MODELS")?.split(",");
+
 /**
- * The process models to run behaviour tests under: those that MPSERV_TEST_MODELS lists.
+ * The process models to run tests under whose subject is another thing in each of them: those that
+ * MPSERV_TEST_MODELS lists, or all.
  *
  * @returns Their names.
  */
 export function models(): Model[] {
-  return (Deno.env.get("MPSERV_TEST_MODELS") ?? "spawn,fork,pool").split(",");
+  return ASKED ?? ["spawn", "fork", "pool"];
+}
+
+/**
+ * The process models to run tests under whose subject is the same in all of them, such as what the parent
+ * reads, says and writes: those that MPSERV_TEST_MODELS lists, or one.
+ *
+ * @param model Which one: what costs least is `spawn` for a few connections, and `fork` for many.
+ * @returns Their names.
+ */
+export function anyModel(model: Model = "spawn"): Model[] {
+  return ASKED ?? [model];
 }

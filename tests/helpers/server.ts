@@ -24,11 +24,11 @@ import {
 } from "./processes.ts";
 import { exists, steady, until, within } from "./testing.ts";
 
-export { type Model, models } from "./models.ts";
+export { anyModel, type Model, models } from "./models.ts";
 
 /** How to start a server. */
 export interface ServerOptions {
-  /** The process model; the command's own choice without it. */
+  /** The process model: `auto` for the command's own choice; the one that costs least without it. */
   readonly model?: Model;
   /** How many processes wait for connections: `few` unless they are what the test is about. */
   readonly crew?: Crew;
@@ -53,7 +53,7 @@ export interface ServerOptions {
 export async function startServer(
   options: ServerOptions = {},
 ): Promise<TestServer> {
-  const { model = "auto", crew = "few", port = "0", args = [] } = options;
+  const { model = "spawn", crew = "few", port = "0", args = [] } = options;
   const { through = [], env } = options;
   const line = commandLine([
     "serve",

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { countSockets, serverSockets } from "../helpers/processes.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { settles, test, until } from "../helpers/testing.ts";
-import { hold, roundTrip } from "../helpers/wire_client.ts";
+import { hold } from "../helpers/wire_client.ts";
 
-const COUNT = 5;
+const COUNT = 3;
 
 /** The server's own clients, held open. */
 async function holdMany(server: TestServer): Promise<Deno.TcpConn[]> {
@@ -20,51 +20,26 @@ async function warmUp(server: TestServer): Promise<void> {
 }
 
 for (const model of models()) {
-  test(`processes (${model}): every held connection is in a process of its own, and in no other`, async () => {
-    await using server = await startServer({ model, crew: "usual" });
-    const conns = await holdMany(server);
-    await server.log.waitForCount("new client connected...", COUNT);
-    const serving = await server.servers(COUNT);
-    const { connected } = serverSockets(server.port);
-    assert.equal(connected.size, COUNT);
-    assert.ok(serving.every(({ connections }) => connections === 1));
-    const logged = server.log.where("new client connected...").map(({ pid }) =>
-      pid
-    );
-    assert.deepEqual(
-      new Set(serving.map(({ pid }) => pid)),
-      new Set(logged),
-    );
-    assert.equal(countSockets(server.pid, connected), 0, "the parent has none");
-    for (const conn of conns) conn.close();
-  });
-
-  test(`processes (${model}): only the parent has the listener`, async () => {
-    await using server = await startServer({ model, crew: "usual" });
-    const conns = await holdMany(server);
-    const { listening } = serverSockets(server.port);
-    assert.equal(listening.size, 1);
-    assert.ok(countSockets(server.pid, listening) > 0);
-    await settles(() => { // one that is just being started has all that the parent has
-      const children = server.children();
-      assert.ok(children.length >= COUNT);
-      for (const { pid } of children) {
-        assert.equal(countSockets(pid, listening), 0, `process ${pid}`);
-      }
-    });
-    for (const conn of conns) conn.close();
-  });
-
-  test(`processes (${model}): after the last connection no zombie, process or descriptor is left`, async () => {
+  test(`processes (${model}): every held connection is in a process of its own, only the parent has the listener, and afterwards nothing is left`, async () => {
     await using server = await startServer({ model, crew: "usual" });
     await warmUp(server);
     const before = await server.steadyDescriptors();
-    for (let round = 0; round < 2; round++) {
-      for (const conn of await holdMany(server)) conn.close();
+
+    for (let round = 1; round <= 2; round++) {
+      const conns = await holdMany(server);
+      await server.log.waitForCount(
+        "new client connected...",
+        1 + COUNT * round,
+      );
+      await eachHasItsOwn(server);
+      await theParentListens(server);
+      if (model === "spawn") await twoSparesWait(server);
+      for (const conn of conns) conn.close();
       await server.log.waitForCount(
         "client disconnected...",
-        1 + COUNT * (round + 1),
+        1 + COUNT * round,
       );
+      // No zombie, process or descriptor.
       assert.deepEqual(await server.steadyDescriptors(), before);
     }
     assert.equal(
@@ -72,28 +47,46 @@ for (const model of models()) {
       1 + 2 * COUNT,
     );
   });
+}
 
-  test(`processes (${model}): have names that tell them apart`, async () => {
-    await using server = await startServer({ model, crew: "usual" });
-    using conn = await hold(server.port);
-    const { comm } = server.survivors().find(({ pid }) => pid === server.pid)!;
-    const [serving] = await server.servers();
-    const child = server.children().find(({ pid }) => pid === serving!.pid);
-    assert.deepEqual([comm, child?.comm], ["mpserv", "mpserv:conn"]);
-    assert.equal(await roundTrip(conn), "hello");
+/** Processes have names that tell them apart, and no two a connection, which the log has under their pids. */
+async function eachHasItsOwn(server: TestServer): Promise<void> {
+  const serving = await server.servers(COUNT);
+  const { connected } = serverSockets(server.port);
+  assert.equal(connected.size, COUNT);
+  assert.ok(serving.every(({ connections }) => connections === 1));
+  const logged = server.log.where("new client connected...").slice(-COUNT);
+  const pids = new Set(serving.map(({ pid }) => pid));
+  assert.deepEqual(pids, new Set(logged.map(({ pid }) => pid)));
+  assert.equal(countSockets(server.pid, connected), 0, "the parent has none");
+  const { comm } = server.survivors().find(({ pid }) => pid === server.pid)!;
+  assert.equal(comm, "mpserv");
+  const names = server.children().filter(({ pid }) => pids.has(pid))
+    .map(({ comm }) => comm);
+  assert.deepEqual(names, Array(COUNT).fill("mpserv:conn"));
+}
+
+async function theParentListens(server: TestServer): Promise<void> {
+  const { listening } = serverSockets(server.port);
+  assert.equal(listening.size, 1);
+  assert.ok(countSockets(server.pid, listening) > 0);
+  await settles(() => { // one that is just being started has all that the parent has
+    const children = server.children();
+    assert.ok(children.length >= COUNT);
+    for (const { pid } of children) {
+      assert.equal(countSockets(pid, listening), 0, `process ${pid}`);
+    }
   });
 }
 
-test("processes (spawn): two spares wait, beside those that serve", async () => {
-  await using server = await startServer({ model: "spawn", crew: "usual" });
-  const conns = await holdMany(server);
+/** Beside those that serve. */
+async function twoSparesWait(server: TestServer): Promise<void> {
   await until("two spares wait", () => {
     return server.children().filter(({ comm }) => comm === "mpserv:conn")
       .length === COUNT + 2;
   });
   await server.servers(COUNT);
-  for (const conn of conns) conn.close();
-});
+}
 
 test("processes (spawn): --spares 0 starts a process when a client comes", async () => {
   await using server = await startServer({

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { connect, exchange } from "../helpers/wire_client.ts";
-import { programModels } from "./program_models.ts";
+import { anyProgramModel, programModels } from "./program_models.ts";
 
 /** Whether a program is on PATH; a test says that it is skipped without it. */
 function installed(name: string): boolean {
@@ -110,7 +110,11 @@ for (const model of programModels()) {
     const bytes = new TextEncoder().encode("within\n");
     assert.equal(text(await exchange(conn, bytes)), "within\n");
   }, { ignore: !isRoot });
+}
 
+for (const model of anyProgramModel()) {
+  const serve = (program: readonly string[], args: readonly string[] = []) =>
+    startServer({ model, args: [...args, "--", ...program] });
   const HINT = /system calls are filtered.*--sandbox off/;
 
   test(`daemons (${model}): one that fails at once makes the log name the filter, once`, async () => {

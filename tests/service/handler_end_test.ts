@@ -1,112 +1,119 @@
 /** How handlers end: what they return, throw, leave pending, or see to themselves. */
 import assert from "node:assert/strict";
-import { reasons, say, serveText } from "../helpers/handler_server.ts";
+import { ends, reasons, say, serveText } from "../helpers/handler_server.ts";
 import { models } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { connect } from "../helpers/wire_client.ts";
 
+/** Bodies of handlers, each for one connection, and how it is logged to end. */
+const ENDS: readonly (readonly [body: string, said: string, how: RegExp])[] = [
+  // Whatever it returns that has a method `then` is awaited.
+  [
+    `return {
+      then(resolve) {
+        setTimeout(() => {
+          conn.writeSync(new TextEncoder().encode("later"));
+          resolve();
+        }, 5);
+      },
+    };`,
+    "later",
+    /^closed$/,
+  ],
+  [
+    'return { then: (_, reject) => setTimeout(reject, 5, new RangeError("in vain")) };',
+    "",
+    /^error: RangeError: in vain/,
+  ],
+  // To throw null is an error, too.
+  ["throw null;", "", /^error: null$/],
+  ["return Promise.reject(null);", "", /^error: null$/],
+  ["throw undefined;", "", /^error: undefined$/],
+  ["return Promise.reject();", "", /^error: undefined$/],
+  [
+    "setTimeout(() => { throw null; }); return new Promise(() => {});",
+    "",
+    /^error: null$/,
+  ],
+  [
+    "Promise.reject(undefined); return new Promise(() => {});",
+    "",
+    /^error: undefined$/,
+  ],
+  [
+    `addEventListener("unhandledrejection", ({ reason, type }) => {
+      conn.writeSync(new TextEncoder().encode(type + " " + reason.message));
+    }, { once: true });
+    Promise.reject(new Error("looked at"));
+    return new Promise(() => {});`,
+    "unhandledrejection looked at",
+    /^error: Error: looked at /,
+  ],
+];
+
+/** Bodies of handlers that are done, or give up on purpose: none is warned about. */
+const DONE: readonly string[] = [
+  "await conn.readable.pipeTo(conn.writable);",
+  "await conn.readable.getReader().read();",
+  'await conn.writable.getWriter().write(new TextEncoder().encode("hello"));',
+  "for await (const chunk of conn.readable) { await conn.write(chunk); break; }",
+  "conn.read(new Uint8Array(9)).catch(() => {}); conn.close();",
+  "conn.unref(); conn.read(new Uint8Array(9)).catch(() => {});",
+  "conn.write(new TextEncoder().encode('hello'));",
+];
+
+/** A handler that serves its first connections as the bodies say, and the others as the last. */
+const handlerOf = (bodies: readonly string[]) =>
+  `const ways = [${bodies.join(",\n")}];
+  export default (conn) => ways[Math.min(conn.id, ways.length) - 1](conn);`;
+
 for (const model of models()) {
-  test(`handler (${model}): whatever it returns that has a method \`then\` is awaited`, async () => {
+  // Where each connection costs a runtime, a few ways are enough.
+  const few = (_: unknown, at: number) => model !== "spawn" || at % 3 === 0;
+  const ENDINGS = ENDS.filter(few), DOINGS = DONE.filter(few);
+  test(`handler (${model}): what it returns or throws is how its connection ends, and who has not finished is warned about, once`, async () => {
     await using serving = await serveText(
       model,
-      `const later = (conn) => ({
-        then(resolve) {
-          setTimeout(() => {
-            conn.writeSync(new TextEncoder().encode("later"));
-            resolve();
-          }, 5);
-        },
-      });
-      const failing = { then: (_, reject) => setTimeout(reject, 5, new RangeError("in vain")) };
-      export default (conn) => conn.id === 1 ? later(conn) : failing;`,
+      handlerOf([
+        ...ENDINGS.map(([body]) => `(conn) => { ${body} }`),
+        ...DOINGS.map((body) => `async (conn) => { ${body} }`),
+        // Which other ways there are, `serveOne` is asked: tests/child/serve_one_test.ts.
+        "(conn) => { conn.readable.pipeTo(conn.writable); }",
+      ]),
     );
-    const { server } = serving;
-    assert.equal(await say(server.port, ""), "later");
-    assert.equal(await say(server.port, ""), "");
-    const [first, second] = await reasons(server, 2);
-    assert.equal(first, "closed");
-    assert.match(second!, /^error: RangeError: in vain/);
-  });
-
-  test(`handler (${model}): to throw null is an error, too`, async () => {
-    await using serving = await serveText(
-      model,
-      `export default (conn) => {
-        if (conn.id === 1) throw null;
-        if (conn.id === 2) return Promise.reject(null);
-        if (conn.id === 3) throw undefined;
-        if (conn.id === 4) return Promise.reject();
-        if (conn.id === 5) setTimeout(() => { throw null; });
-        if (conn.id === 6) Promise.reject(undefined);
-        return new Promise(() => {});
-      };`,
-    );
-    const { server } = serving;
-    for (let id = 1; id <= 6; id++) await say(server.port, "");
-    assert.deepEqual(await reasons(server, 6), [
-      "error: null",
-      "error: null",
-      "error: undefined",
-      "error: undefined",
-      "error: null",
-      "error: undefined",
-    ]);
-  });
-
-  test(`handler (${model}): one that returns while it reads or writes is warned about, once`, async () => {
-    for (
-      const body of [
-        "{ conn.readable.pipeTo(conn.writable); }",
-        "{ conn.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextEncoderStream()).pipeTo(conn.writable); }",
-        "{ (async () => { for await (const chunk of conn.readable) await conn.write(chunk); })(); }",
-        "{ conn.read(new Uint8Array(1)); }",
-        "{ conn.write(new Uint8Array(64 << 20)); }",
-      ]
-    ) {
-      for (const begin of ["(conn) => ", "async (conn) => "]) {
-        await using serving = await serveText(
-          model,
-          `export default ${begin}${body}`,
-        );
-        const { server, file } = serving;
-        for (let i = 0; i < 2; i++) {
-          using conn = await connect(server.port);
-          await server.log.waitForCount("client disconnected...", i + 1);
-          void conn;
-        }
-        const warnings = server.log.where(/return or await it/);
-        assert.equal(warnings.length, 1, `${begin}${body}`);
-        assert.equal(warnings[0]!.level, "WARN");
-        assert.ok(warnings[0]!.message.includes(`"${file}"`));
-      }
+    const { server, file } = serving;
+    for (const [body, said] of ENDINGS) {
+      assert.equal(await say(server.port, ""), said, body);
     }
-  });
-
-  test(`handler (${model}): one that is done, or gives up on purpose, is not warned about`, async () => {
     for (
-      const body of [
-        "await conn.readable.pipeTo(conn.writable);",
-        "await conn.readable.getReader().read();",
-        'await conn.writable.getWriter().write(new TextEncoder().encode("hello"));',
-        "for await (const chunk of conn.readable) { await conn.write(chunk); break; }",
-        "conn.read(new Uint8Array(9)).catch(() => {}); conn.close();",
-        "conn.unref(); conn.read(new Uint8Array(9)).catch(() => {});",
-        "conn.write(new TextEncoder().encode('hello'));",
-      ]
+      const [at, reason] of (await reasons(server, ENDINGS.length)).entries()
     ) {
-      await using serving = await serveText(
-        model,
-        `export default async (conn) => { ${body} };`,
-      );
-      const { server } = serving;
-      await say(server.port, "hello");
-      const { reason } = await server.log.waitFor("client disconnected...");
-      assert.equal(reason, "closed", body);
-      assert.equal(server.log.where(/return or await/).length, 0, body);
+      const [body, , how] = ENDINGS[at]!;
+      assert.match(reason, how, body);
     }
+
+    for (const _ of DOINGS) await say(server.port, "hello");
+    const done = await reasons(server, ENDINGS.length + DOINGS.length);
+    for (const [at, reason] of done.slice(ENDINGS.length).entries()) {
+      assert.equal(reason, "closed", DOINGS[at]);
+    }
+    const warnings = () => server.log.where(/return or await it/);
+    assert.equal(warnings().length, 0);
+
+    for (let i = 1; i <= 2; i++) {
+      using _conn = await connect(server.port);
+      await ends(server, ENDINGS.length + DOINGS.length + i);
+    }
+    assert.equal(warnings().length, 1);
+    assert.equal(warnings()[0]!.level, "WARN");
+    assert.ok(warnings()[0]!.message.includes(`"${file}"`));
   });
 
-  for (const how of ["preventDefault()", "process.on()"]) {
+  // A pool loads modules as `fork` does.
+  const ways = model === "fork"
+    ? ["preventDefault()", "process.on()"]
+    : [model === "spawn" ? "preventDefault()" : "process.on()"];
+  for (const how of ways) {
     for (const where of ["at the top", "in the handler"]) {
       const listeners = how === "process.on()"
         ? `process.on("unhandledRejection", (why) => seen("rejection", why));
@@ -148,20 +155,4 @@ for (const model of models()) {
       });
     }
   }
-
-  test(`handler (${model}): an error that its listener only looks at ends its connection`, async () => {
-    await using serving = await serveText(
-      model,
-      `export default async (conn) => {
-        addEventListener("unhandledrejection", ({ reason, type }) => {
-          conn.writeSync(new TextEncoder().encode(type + " " + reason.message));
-        });
-        Promise.reject(new Error("looked at"));
-        await new Promise(() => {});
-      };`,
-    );
-    const { server } = serving;
-    assert.equal(await say(server.port, ""), "unhandledrejection looked at");
-    assert.match((await reasons(server, 1))[0]!, /^error: Error: looked at /);
-  });
 }

@@ -30,7 +30,9 @@ const isOnline = !isCompiled && await (async () => {
 const HANDLER = telling('ms("2 days")', 'import ms from "ms";');
 
 for (const model of models()) {
-  for (const modules of ["none", "auto"]) {
+  // Who gets them is the parent; what lies in node_modules, a zygote reads, too.
+  for (const modules of model === "spawn" ? ["none", "auto"] : ["auto"]) {
+    if (model === "pool") continue; // its zygote is that of \`fork\`
     test(
       `packages (${model}, nodeModulesDir ${modules}): are got before it listens, as the lock file wants them`,
       async () => {

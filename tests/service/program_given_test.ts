@@ -4,7 +4,7 @@ import { commandLine, runCommand } from "../helpers/command.ts";
 import { type Model, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { connect, exchange } from "../helpers/wire_client.ts";
-import { programModels } from "./program_models.ts";
+import { anyProgramModel, programModels } from "./program_models.ts";
 
 const none = new Uint8Array(0);
 const isRoot = Deno.uid() === 0;
@@ -47,13 +47,24 @@ for (const model of programModels()) {
   };
   const dump = 'printf %s "$1" | od -An -v -tx1';
 
-  test(`given (${model}): arguments arrive byte by byte`, async () => {
-    const said = await output({
-      program: ["sh", "-c", dump, "sh"],
-      through: shell(`exec "$@" "${WORD}"`),
-    });
-    assert.deepEqual(hex(said), expected());
-  }, { ignore: !takesBytes });
+  test(
+    `given (${model}): arguments and variables arrive byte by byte`,
+    async () => {
+      const said = await output({
+        program: [
+          "sh",
+          "-c",
+          `${dump}; echo .; set -- "$GIVEN"; ${dump}`,
+          "sh",
+        ],
+        args: ["--grant", "env=GIVEN"],
+        through: shell(`GIVEN="${WORD}" exec "$@" "${WORD}"`),
+      });
+      const bytes = expected();
+      assert.deepEqual(said.split(".").map(hex), [bytes, bytes]);
+    },
+    { ignore: !takesBytes },
+  );
 
   test(
     `given (${model}): a program whose path is not UTF-8 is run`,
@@ -71,23 +82,6 @@ for (const model of programModels()) {
     { ignore: !takesBytes },
   );
 
-  test(`given (${model}): variables arrive byte by byte`, async () => {
-    const said = await output({
-      program: ["sh", "-c", `set -- "$GIVEN"; ${dump}`],
-      args: ["--grant", "env=GIVEN"],
-      through: shell(`GIVEN="${WORD}" exec "$@"`),
-    });
-    assert.deepEqual(hex(said), expected());
-  });
-
-  test(`given (${model}): a replacement character that was typed is one`, async () => {
-    const said = await output({
-      program: ["printf", "%s", "\ufffd"],
-      through: ["/usr/bin/env", "-u", "INIT_CWD", "-u", "npm_execpath"],
-    });
-    assert.equal(said, "\ufffd");
-  });
-
   test(`given (${model}): without PATH it is found where execvp looks, and finds none`, async () => {
     const said = await output({
       program: ["env"],
@@ -95,15 +89,6 @@ for (const model of programModels()) {
     });
     assert.doesNotMatch(said, /^PATH=/m);
     assert.match(said, /^PROTO=TCP$/m);
-  });
-
-  test(`given (${model}): PATH has no directory of the runtime's, also where there is no Node`, async () => {
-    await using directory = temporaryDirectory();
-    const said = await output({
-      program: ["/usr/bin/env"],
-      through: ["/usr/bin/env", `PATH=${directory.path}`],
-    });
-    assert.match(said, new RegExp(`^PATH=${directory.path}$`, "m"));
   });
 
   test(`given (${model}): --user sets HOME, USER and LOGNAME`, async () => {
@@ -122,24 +107,33 @@ for (const model of programModels()) {
     const home = new TextDecoder().decode(stdout).trim();
     const daemon = [`HOME=${home}`, "LOGNAME=daemon", "USER=daemon"];
     assert.deepEqual(await told("daemon"), daemon);
+    if (model !== "spawn") return; // whom else there may be, the parent looks up
     assert.deepEqual(await told("daemon:nogroup"), daemon);
     assert.deepEqual(await told("54321:54321"), ["HOME=/"]); // who has no entry
   }, { ignore: !isRoot });
 
   const limits = ["sh", "-c", "ulimit -Sn; ulimit -Hn"];
   for (
-    const [what, given, args, told] of [
-      ["1024 of a hard limit that stays", "-Hn 3000", [], "1024 3000"],
-      ["1024 also where that was the server's", "-Sn 1024", [], "1024 3000"],
-      ["all of a lower one", "-n 600", [], "600 600"],
+    const [what, given, args, told, everywhere] of [
+      ["1024 of a hard limit that stays", "-Hn 3000", [], "1024 3000", true],
+      [
+        "1024 also where that was the server's",
+        "-Sn 1024",
+        [],
+        "1024 3000",
+        false,
+      ],
+      ["all of a lower one", "-n 600", [], "600 600", false],
       [
         "what --limit-files says",
         "-Hn 3000",
         ["--limit-files", "2000"],
         "2000 2000",
+        true,
       ],
     ] as const
   ) {
+    if (model !== "spawn" && !everywhere) continue; // the parent's reckoning
     test(`given (${model}): its soft limit of descriptors is ${what}`, async () => {
       const said = await output({
         program: limits,
@@ -151,6 +145,27 @@ for (const model of programModels()) {
       assert.equal(said.trim().replace("\n", " "), told);
     });
   }
+}
+
+for (const model of anyProgramModel()) {
+  const output = (started: Started) => outputOf(model, started);
+
+  test(`given (${model}): a replacement character that was typed is one`, async () => {
+    const said = await output({
+      program: ["printf", "%s", "\ufffd"],
+      through: ["/usr/bin/env", "-u", "INIT_CWD", "-u", "npm_execpath"],
+    });
+    assert.equal(said, "\ufffd");
+  });
+
+  test(`given (${model}): PATH has no directory of the runtime's, also where there is no Node`, async () => {
+    await using directory = temporaryDirectory();
+    const said = await output({
+      program: ["/usr/bin/env"],
+      through: ["/usr/bin/env", `PATH=${directory.path}`],
+    });
+    assert.match(said, new RegExp(`^PATH=${directory.path}$`, "m"));
+  });
 }
 
 test("given: what was altered on its way is refused, and so is an option that is not UTF-8", async () => {

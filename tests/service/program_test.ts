@@ -22,6 +22,16 @@ import { programModels } from "./program_models.ts";
 const none = new Uint8Array(0);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
+/** What programs do at last, and how the connection is told to have ended. */
+const ENDS: readonly (readonly [script: string, how: unknown[]])[] = [
+  ["exit 0", ["INFO", "closed"]],
+  ["exit 3", ["WARN", "exit code 3"]],
+  ["kill -TERM $$", ["WARN", "SIGTERM"]],
+  ["kill -KILL $$", ["WARN", "SIGKILL"]],
+  ["kill -PIPE $$", ["INFO", "reset: SIGPIPE"]],
+  ["kill -TERM 0; sleep 9", ["WARN", "SIGTERM"]],
+];
+
 for (const model of programModels()) {
   const serve = (
     program: readonly string[],
@@ -30,22 +40,14 @@ for (const model of programModels()) {
   ) => startServer({ model, args: [...args, "--", ...program], through });
   const shell = (script: string, args: readonly string[] = []) =>
     serve(["sh", "-c", script], args);
-  /** What a shell script sends to a client that sends nothing. */
-  const output = async (script: string, args: readonly string[] = []) => {
-    await using server = await shell(script, args);
-    using conn = await connect(server.port);
-    return text(await exchange(conn, none));
-  };
 
-  test(`program (${model}): its standard input and output are the connection, byte by byte`, async () => {
+  test(`program (${model}): its standard input and output are the connection, byte by byte, in the process that the log names, and a drain lets it finish`, async () => {
     await using server = await serve(["cat"]);
-    for (const size of [0, 1, 65_537, 1 << 20]) {
+    for (const size of model === "spawn" ? [65_537] : [0, 1, 65_537, 1 << 20]) {
       using conn = await connect(server.port);
       const bytes = randomBytes(size);
       assert.ok(sameBytes(await exchange(conn, bytes), bytes), `${size} bytes`);
-    }
-    await server.log.waitForCount("client disconnected...", 4);
-    for (const line of server.log.where("client disconnected...")) {
+      const line = await server.endOf(conn);
       // Nobody stands between the program and its client to count.
       assert.deepEqual([line.level, line.reason, line.in, line.out], [
         "INFO",
@@ -54,12 +56,9 @@ for (const model of programModels()) {
         undefined,
       ]);
     }
-  });
 
-  test(`program (${model}): the process that the log names is the program itself`, async () => {
-    await using server = await serve(["cat"]);
-    using _conn = await hold(server.port);
-    const { pid } = await server.log.waitFor("new client connected...");
+    using victim = await hold(server.port);
+    const pid = await server.processOf(victim);
     const process = server.children().find((one) => one.pid === pid);
     assert.equal(process?.comm, "cat");
     assert.equal(
@@ -70,10 +69,32 @@ for (const model of programModels()) {
       "nobody else has the connection",
       () => server.serving().length === 1,
     );
-    assert.deepEqual(server.serving(), [{ pid: Number(pid), connections: 2 }]);
+    assert.deepEqual(server.serving(), [{ pid, connections: 2 }]);
+
+    using other = await hold(server.port);
+    killNow(pid);
+    assert.equal((await receiveAll(victim)).length, 0);
+    assert.equal(await roundTrip(other), "hello", "it ends its own alone");
+
+    server.signal("SIGTERM");
+    await server.log.waitFor(/^draining/);
+    assert.equal(await roundTrip(other), "hello");
+    await other.closeWrite();
+    assert.equal((await server.exit()).code, 0);
+    assert.equal((await server.endOf(other)).reason, "closed");
   });
 
-  test(`program (${model}): has nothing open but 0, 1 and 2`, async () => {
+  test(`program (${model}): has nothing open but 0, 1 and 2, finds every signal as a new process does, and leads its own group; its exit is how the connection ended`, async () => {
+    await using server = await shell('read way; eval "$way"');
+    using other = await connect(server.port);
+    await server.log.waitFor("new client connected...");
+    /** What a shell script sends. */
+    const output = async (script: string) => {
+      using conn = await connect(server.port);
+      const bytes = new TextEncoder().encode(script + "\n");
+      return text(await exchange(conn, bytes));
+    };
+
     const lines = (await output("cd /proc/self/fd && exec ls -l")).trim().split(
       "\n",
     ).slice(1);
@@ -83,22 +104,27 @@ for (const model of programModels()) {
     assert.equal(links[1]![1], links[0]![1]);
     assert.match(links[2]![1]!, /^pipe:/); // the server's log
     assert.match(links[3]![1]!, /^\/proc\/\d+\/fd$/); // of ls itself
-  });
 
-  test(`program (${model}): finds every signal as a new process does, and leads its own group`, async () => {
-    const lines = await output(
-      "exec cat /proc/self/status /proc/self/stat",
-    );
+    const status = await output("exec cat /proc/self/status /proc/self/stat");
     const mask = (name: string) =>
       BigInt(
-        "0x" + new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(lines)![1],
+        "0x" + new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(status)![1],
       );
     assert.equal(mask("SigBlk"), 0n);
     assert.equal(mask("SigPnd"), 0n);
     const internal = 3n << 31n; // 32 and 33 are the C library's own
     assert.equal(mask("SigIgn") & ~internal, 0n);
-    const [pid, , , , group] = lines.trim().split("\n").at(-1)!.split(" ");
+    const [pid, , , , group] = status.trim().split("\n").at(-1)!.split(" ");
     assert.equal(group, pid);
+
+    for (const [script, how] of ENDS) {
+      using conn = await connect(server.port);
+      await exchange(conn, new TextEncoder().encode(script + "\n"));
+      const { level, reason } = await server.endOf(conn);
+      assert.deepEqual([level.replace("WARNING", "WARN"), reason], how, script);
+    }
+    const still = await exchange(other, new TextEncoder().encode("echo on\n"));
+    assert.equal(text(still), "on\n", "no other connection ended with them");
   });
 
   test(`program (${model}): gets the server's environment, where that was granted, and what UCSPI and systemd tell`, async () => {
@@ -179,30 +205,6 @@ for (const model of programModels()) {
     assert.deepEqual(server.log.others, []);
   });
 
-  test(`program (${model}): its exit is how the connection ended`, async () => {
-    const ENDS: readonly (readonly [script: string, how: unknown[]])[] = [
-      ["exit 0", ["INFO", "closed"]],
-      ["exit 3", ["WARN", "exit code 3"]],
-      ["kill -TERM $$", ["WARN", "SIGTERM"]],
-      ["kill -KILL $$", ["WARN", "SIGKILL"]],
-      ["kill -PIPE $$", ["INFO", "reset: SIGPIPE"]],
-      ["kill -TERM 0; sleep 9", ["WARN", "SIGTERM"]],
-    ];
-    await using server = await serve(["sh", "-c", 'read way; eval "$way"']);
-    using other = await connect(server.port);
-    await server.log.waitFor("new client connected...");
-    for (const [i, [script, how]] of ENDS.entries()) {
-      using conn = await connect(server.port);
-      await exchange(conn, new TextEncoder().encode(script + "\n"));
-      const { level, reason } = await server.log.waitFor((line) =>
-        line.message === "client disconnected..." && line.id === i + 2
-      );
-      assert.deepEqual([level.replace("WARNING", "WARN"), reason], how, script);
-    }
-    const still = await exchange(other, new TextEncoder().encode("echo on\n"));
-    assert.equal(text(still), "on\n", "no other connection ended with them");
-  });
-
   test(`program (${model}): one that closes its output early still reads to the end`, async () => {
     await using directory = temporaryDirectory();
     const file = `${directory.path}/got`;
@@ -228,27 +230,5 @@ for (const model of programModels()) {
     assert.equal((await receiveAll(conn)).length, 0);
     const { reason } = await server.log.waitFor("client disconnected...");
     assert.equal(reason, "SIGKILL");
-  });
-
-  test(`program (${model}): a drain lets it finish`, async () => {
-    await using server = await serve(["cat"]);
-    using conn = await hold(server.port);
-    server.signal("SIGTERM");
-    await server.log.waitFor(/^draining/);
-    assert.equal(await roundTrip(conn), "hello");
-    await conn.closeWrite();
-    assert.equal((await server.exit()).code, 0);
-    const { reason } = await server.log.waitFor("client disconnected...");
-    assert.equal(reason, "closed");
-  });
-
-  test(`program (${model}): one that is killed ends its connection alone`, async () => {
-    await using server = await serve(["cat"]);
-    using victim = await hold(server.port);
-    const { pid } = await server.log.waitFor("new client connected...");
-    using other = await hold(server.port);
-    killNow(Number(pid));
-    assert.equal((await receiveAll(victim)).length, 0);
-    assert.equal(await roundTrip(other), "hello");
   });
 }

@@ -32,12 +32,15 @@ const MUCH_FIRST: Together = {
 };
 
 for (const model of models()) {
-  const serve = (rfc: number, service: string, steps: Together) =>
+  const serve = (rfc: number, service: string, steps: Together) => {
+    // Each service is the same code in all: of processes that take turns, one that ends and one that does not.
+    if (model === "pool" && !["echo", "time"].includes(service)) return;
     testTogether(
       `RFC ${rfc} ${service} (${model})`,
       { model, args: ["--service", service] },
       steps,
     );
+  };
 
   serve(862, "echo", {
     "sends back whatever came, until the client ends": async (server) => {

@@ -11,7 +11,12 @@ import { formatDuration } from "../values.ts";
 /** The busiest load process is named from this share of a processor on. */
 const SUSPICIOUS = 0.9;
 
-/** The result as a few lines. */
+/**
+ * The result as a few lines.
+ *
+ * @param outcome What was found.
+ * @returns The text, with its last newline.
+ */
 export function outcomeText(outcome: LoadOutcome): string {
   const lines = [title(outcome), "", ...rows(outcome).map(row)];
   if ((outcome.busiest ?? 0) > SUSPICIOUS && outcome.plan.mode !== "hold") {

@@ -12,7 +12,12 @@ const WIDTH = 50;
 /** From nothing to a whole character, in eighths. */
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
-/** The result as a picture: a bar a client, as long as it took. */
+/**
+ * The result as a picture: a bar a client, as long as it took.
+ *
+ * @param comparison What was found.
+ * @returns The text, with its last newline.
+ */
 export function comparisonText(comparison: Comparison): string {
   const { plan, split, lockStep, ratio } = comparison;
   const { target, delay, bandwidth, lines } = plan;

@@ -13,6 +13,8 @@ const PAUSE = 200;
 /**
  * Ends one connection.
  *
+ * @param id Which, as `connections` lists it.
+ * @param target Which server, as it was typed.
  * @throws {ControlError} When there is no such connection, or the server cannot be asked.
  */
 export async function drop(
@@ -27,6 +29,7 @@ export async function drop(
 /**
  * Begins the drain of a server, as SIGTERM does.
  *
+ * @param target Which server, as it was typed.
  * @param options `wait`: until it has ended.
  * @throws {ControlError} When it cannot be asked.
  */

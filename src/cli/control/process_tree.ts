@@ -29,7 +29,13 @@ const RANK = Object.fromEntries(
   PROCESS_STATES.map((state) => [state, ORDER.indexOf(state)]),
 ) as Record<ProcessState, number>;
 
-/** Lays processes out below the one that they all come from. */
+/**
+ * Lays processes out below the one that they all come from.
+ *
+ * @param root The server's process id.
+ * @param processes Its processes, whose parents are the server or one another.
+ * @returns Rows in order: zygotes first, then those that serve, oldest connection first.
+ */
 export function processTree(
   root: number,
   processes: readonly ProcessEntry[],

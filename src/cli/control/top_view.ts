@@ -48,7 +48,9 @@ const COLUMNS: readonly Column[] = [
 /**
  * The lines above the processes.
  *
+ * @param now The server.
  * @param before The same a moment ago, for rates; null the first time.
+ * @returns Lines.
  */
 export function summary(
   now: TopSnapshot,
@@ -72,7 +74,14 @@ export function summary(
   ];
 }
 
-/** The processes and their connections, as a table. */
+/**
+ * The processes and their connections, as a table.
+ *
+ * @param now The server.
+ * @param window Which rows; the server's own process is one of them.
+ * @param look Says what a process uses.
+ * @returns The titles, then the rows.
+ */
 export function processLines(
   { status, processes, connections }: TopSnapshot,
   { rows, offset }: TopWindow,

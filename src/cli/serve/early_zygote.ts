@@ -16,6 +16,8 @@ const STDERR = 2;
 /**
  * Starts the zygote that the options ask for. Who must be looked at first, such as a handler, a program
  * or another user, does without.
+ *
+ * @param options What was typed.
  */
 export function startEarly(options: ServeOptions): void {
   const { program, handler, model, service } = options;

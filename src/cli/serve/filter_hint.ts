@@ -13,6 +13,10 @@ const SOON = 5_000;
 
 /**
  * Says once that system calls are filtered, when a program ends with an error soon after its start.
+ *
+ * @param logger Where to.
+ * @param sandbox What programs are in.
+ * @returns What to give to the server.
  */
 export function hintAtFilter(
   logger: Logger,

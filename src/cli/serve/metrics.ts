@@ -34,7 +34,11 @@ export class Metrics implements ServerReceiver {
   #received: Attributes = {};
   #sent: Attributes = {};
 
-  /** Says which model serves, before anything is counted. */
+  /**
+   * Says which model serves, before anything is counted.
+   *
+   * @param model The model's name, an attribute of everything that is counted.
+   */
   begin(model: string): void {
     this.#model = { [MODEL]: model };
     this.#received = { ...this.#model, [DIRECTION]: "receive" };
@@ -49,20 +53,35 @@ export class Metrics implements ServerReceiver {
     this.#instruments.active.add(1, this.#model);
   }
 
-  /** A connection was turned away. */
+  /**
+   * A connection was turned away.
+   *
+   * @param _peer Whose.
+   * @param reason Why.
+   */
   rejected(_peer: string, reason: RefusalReason): void {
     this.#instruments.accepted.add(1, this.#model);
     this.#instruments.refused.add(1, this.#with(reason));
   }
 
-  /** A process has a connection. */
+  /**
+   * A process has a connection.
+   *
+   * @param live Which.
+   */
   connected({ acceptedAt }: ConnectionInfo): void {
     this.#instruments.served.add(1, this.#model);
     const seconds = (performance.now() - acceptedAt) / 1000;
     this.#instruments.handover.record(seconds, this.#model);
   }
 
-  /** A connection has ended. */
+  /**
+   * A connection has ended.
+   *
+   * @param _live Which.
+   * @param outcome How.
+   * @param milliseconds After how long.
+   */
   disconnected(
     _live: ConnectionInfo,
     { bytesIn, bytesOut, reason }: Outcome,
@@ -82,7 +101,12 @@ export class Metrics implements ServerReceiver {
     this.#instruments.refused.add(1, this.#with(reason));
   }
 
-  /** A process was reaped. */
+  /**
+   * A process was reaped.
+   *
+   * @param _pid Which.
+   * @param exit How it ended.
+   */
   removed(_pid: number, { code, signal }: Exit): void {
     const reason = signal ?? (code < 0 ? "unknown" : `code ${code}`);
     this.#instruments.exits.add(1, this.#with(reason));

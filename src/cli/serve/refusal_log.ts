@@ -28,13 +28,23 @@ export class RefusalLog {
   readonly #tell: (reason: RefusalReason, count: number, last: Refused) => void;
   readonly #untold = new Map<RefusalReason, Untold>();
 
+  /**
+   * Makes one.
+   *
+   * @param tell Is told why, how many were refused, and who was the last.
+   */
   constructor(
     tell: (reason: RefusalReason, count: number, last: Refused) => void,
   ) {
     this.#tell = tell;
   }
 
-  /** A connection was refused. */
+  /**
+   * A connection was refused.
+   *
+   * @param reason Why.
+   * @param refused Who.
+   */
   add(reason: RefusalReason, refused: Refused): void {
     const untold = this.#untold.get(reason);
     if (untold) {

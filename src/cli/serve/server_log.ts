@@ -20,7 +20,9 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
 /**
  * Logs a server's events.
  *
+ * @param logger Where to.
  * @param handler The handler that serves, as it was typed; undefined when none does.
+ * @returns What to give to the server.
  */
 export function logEvents(logger: Logger, handler?: string): ServerLog {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.

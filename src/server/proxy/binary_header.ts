@@ -32,6 +32,7 @@ const PP2_TYPE_CRC32C = 0x03;
 /**
  * Reads a header.
  *
+ * @param bytes What has come so far.
  * @param most How long a header may be, in bytes.
  * @returns The header; null when it is not whole yet.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.

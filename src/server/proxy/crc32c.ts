@@ -18,6 +18,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 /**
  * Computes the checksum.
  *
+ * @param bytes Of what.
  * @returns 32 bits, unsigned.
  */
 export function crc32c(bytes: Uint8Array): number {

@@ -25,6 +25,11 @@ export interface ProxyHeader {
 
 /** What came is no header: the connection is to be closed (2.1, 2.2). */
 export class ProxyHeaderError extends Error {
+  /**
+   * Makes one.
+   *
+   * @param why What is wrong with it.
+   */
   constructor(why: string) {
     super(why);
     this.name = "ProxyHeaderError";

@@ -20,7 +20,11 @@ export interface HeaderEvents {
    * @param length How many bytes the header had.
    */
   complete(sockaddr: Uint8Array<ArrayBuffer>, length: number): void;
-  /** No header in order came; the connection is closed. */
+  /**
+   * No header in order came; the connection is closed.
+   *
+   * @param why What was wrong.
+   */
   failed(why: string): void;
 }
 
@@ -100,6 +104,9 @@ export class HeaderReader {
 
   /**
    * Waits for a connection's header. If it has come already, that is told before this returns.
+   *
+   * @param connection The connection.
+   * @param events Is told what becomes of it.
    */
   add(connection: Identifiable, events: HeaderEvents): void {
     const fd = connection.fd.number;

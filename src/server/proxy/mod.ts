@@ -21,7 +21,9 @@ export type ProxySource = (watcher: Watcher) => Proxies;
 /**
  * Chooses who is a proxy.
  *
+ * @param peers Who.
  * @param timeout How long a header may take, in milliseconds.
+ * @returns What a server needs.
  */
 export function proxySource(peers: ProxyPeers, timeout: number): ProxySource {
   const trusts = trustOf(peers);

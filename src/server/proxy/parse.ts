@@ -10,6 +10,7 @@ import { readTextHeader } from "./text_header.ts";
 /**
  * Reads the header that a connection begins with.
  *
+ * @param bytes What has come so far.
  * @returns The header; null when it is not whole yet: then every byte so far belongs to it.
  * @throws {ProxyHeaderError} As soon as the bytes cannot become a header any more.
  */

@@ -17,7 +17,12 @@ export interface ProxyPeers {
 /** Says of a peer's `struct sockaddr` whether it is a proxy's. */
 export type Trust = (peer: Uint8Array<ArrayBuffer>) => boolean;
 
-/** Looks peers up. */
+/**
+ * Looks peers up.
+ *
+ * @param peers Who is a proxy.
+ * @returns Says of a peer whether it is one of them.
+ */
 export function trustOf({ networks, unix }: ProxyPeers): Trust {
   const table = new NetworkTable<true>();
   for (const network of networks) table.set(network, true);

@@ -21,6 +21,7 @@ const KINDS = [
 /**
  * Reads a line.
  *
+ * @param bytes What has come so far.
  * @returns The header; null when its end is yet to come.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.
  */

@@ -1,6 +1,6 @@
 // Much memory of every kind, from before the fork: each connection checks it, then writes all over it.
-const buffer = new Uint8Array(4 * 1024 * 1024).map((_, i) => (i * 31) & 255);
-const texts = Array.from({ length: 20_000 }, (_, i) => `text ${i}`);
+const buffer = new Uint8Array(1024 * 1024).map((_, i) => (i * 31) & 255);
+const texts = Array.from({ length: 5_000 }, (_, i) => `text ${i}`);
 const byText = new Map(texts.map((text, i) => [text, { i }]));
 
 function isWhole(): boolean {

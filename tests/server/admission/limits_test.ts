@@ -1,6 +1,11 @@
 /** Limits as clients meet them: who is served, who waits, who is refused, and what is told. */
 import assert from "node:assert/strict";
-import { models, startServer, type TestServer } from "../../helpers/server.ts";
+import {
+  anyModel,
+  models,
+  startServer,
+  type TestServer,
+} from "../../helpers/server.ts";
 import { test, unlessHeldUp, until } from "../../helpers/testing.ts";
 import {
   connect,
@@ -65,7 +70,7 @@ async function allServed(clients: readonly Deno.TcpConn[]): Promise<void> {
   }
 }
 
-for (const model of models()) {
+for (const model of anyModel()) {
   test(
     `--max-connections (${model}): refuses with the message, also who has sent, and recovers`,
     unlessHeldUp(1_000, async () => {
@@ -96,7 +101,9 @@ for (const model of models()) {
       assert.ok(Number(all) >= 5);
     }),
   );
+}
 
+for (const model of models()) {
   test(`--max-connections (${model}): a slot is free when its process is reaped, however it ended`, async () => {
     await using server = await startServer({
       model,
@@ -117,7 +124,9 @@ for (const model of models()) {
     const each = ["new client", "removed proc"];
     assert.deepEqual(steps, [...each, ...each, ...each, "new client"]);
   });
+}
 
+for (const model of models().filter((name) => name !== "spawn")) {
   test(`--overload wait (${model}): all who wait are served, in order, and never too many at once`, async () => {
     await using server = await startServer({
       model,
@@ -131,7 +140,9 @@ for (const model of models()) {
     assert.ok(mostAtOnce(server) <= 3);
     assert.equal(server.log.where("clients refused").length, 0);
   });
+}
 
+for (const model of anyModel("fork")) {
   test(`--overload wait (${model}): a drain serves all who wait, and never too many at once`, async () => {
     await using server = await startServer({
       model,
@@ -146,7 +157,9 @@ for (const model of models()) {
     assert.ok(mostAtOnce(server) <= 2);
     assert.deepEqual([accepted, served], [20, 20]);
   });
+}
 
+for (const model of anyModel()) {
   test(`--overload wait (${model}): who waits when time is up is sent away, and the server ends`, async () => {
     await using server = await startServer({
       model,
@@ -202,7 +215,8 @@ for (const model of models()) {
 
 test("--rate: waits for tokens, and refuses nobody", async () => {
   await using server = await startServer({
-    args: ["--model", "pool", "--rate", "20/1s:1"],
+    model: "fork",
+    args: ["--rate", "20/1s:1"],
   });
   const start = performance.now();
   await allServed(await queue(server, 10));
@@ -212,8 +226,9 @@ test("--rate: waits for tokens, and refuses nobody", async () => {
 
 test("--rate-per-source: refuses the hasty source alone, for a while", async () => {
   await using server = await startServer({
+    model: "fork",
     args: [
-      ...["--model", "pool", "--host", "::"],
+      ...["--host", "::"],
       ...["--rate-per-source", "1/1s:3", ...HASTE],
     ],
   });
@@ -236,7 +251,7 @@ test("--rate-per-source: refuses the hasty source alone, for a while", async () 
 test("--deny, --allow: the more specific counts, and who is denied hears no word", async () => {
   await using server = await startServer({
     args: [
-      ...["--model", "pool", "--host", "::", ...BUSY, ...HASTE],
+      ...["--host", "::", ...BUSY, ...HASTE],
       ...["--deny", "127.0.0.0/8,2001:db8::/32", "--allow", "127.0.0.1"],
     ],
   });
@@ -252,7 +267,7 @@ test("--exempt: no limit concerns it", async () => {
   await using server = await startServer({
     crew: "usual", // three are served at a time
     args: [
-      ...["--model", "pool", "--host", "::", ...BUSY, ...HASTE],
+      ...["--host", "::", ...BUSY, ...HASTE],
       ...["--max-connections", "1", "--exempt", "::1"],
     ],
   });

@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import type { MovingConnection } from "../../../src/cli/control/movement.ts";
 import { controlled, controlPath, json } from "../../control/helpers.ts";
-import { models, startServer, type TestServer } from "../../helpers/server.ts";
+import {
+  anyModel,
+  startServer,
+  type TestServer,
+} from "../../helpers/server.ts";
 import {
   settles,
   temporaryDirectory,
@@ -38,7 +42,7 @@ function refused({ log }: TestServer, reason: string) {
   return log.where("clients refused").filter((line) => line.reason === reason);
 }
 
-for (const model of models()) {
+for (const model of anyModel("fork")) {
   test(`--proxy-protocol (${model}): sources are the clients, not the proxy`, async () => {
     await using server = await startServer({
       model,

@@ -4,7 +4,8 @@ import { findListener } from "../../../src/posix/runtime_sockets.ts";
 import { commandEnvironment, commandLine } from "../../helpers/command.ts";
 import { countSockets, serverSockets } from "../../helpers/processes.ts";
 import { controlled, controlPath } from "../../control/helpers.ts";
-import { models, startServer, TestServer } from "../../helpers/server.ts";
+import { MODELS } from "../../helpers/models.ts";
+import { anyModel, startServer, TestServer } from "../../helpers/server.ts";
 import {
   settles,
   temporaryDirectory,
@@ -27,7 +28,7 @@ const withSystemd = {
 /** A server that `systemd-socket-activate` starts with the first connection. */
 async function activate(
   sockets: readonly string[],
-  { model = "auto", first, args = [] }: {
+  { model = "spawn", first, args = [] }: {
     model?: string;
     first: () => Promise<Deno.Conn>;
     args?: readonly string[];
@@ -44,8 +45,7 @@ async function activate(
       ...sockets,
       ...commandLine([
         "serve",
-        "--model",
-        model,
+        ...MODELS[model]!.few.args,
         "--log-format",
         "json",
         ...args,
@@ -56,7 +56,7 @@ async function activate(
     stderr: "piped",
     detached: true,
   }).spawn();
-  const server = new TestServer(process, model, { crew: "usual" });
+  const server = new TestServer(process, model);
   let conn: Deno.Conn | undefined;
   await until(
     "it listens",
@@ -65,7 +65,8 @@ async function activate(
   return { server, conn: conn! };
 }
 
-for (const model of models()) {
+// Which processes have the listener, processes_test.ts asks of each model.
+for (const model of anyModel()) {
   test(
     `socket activation (${model}): serves the first connection, which started it, and others`,
     async () => {

@@ -35,7 +35,12 @@ _mpserv_program() {
 }
 `;
 
-/** Makes the script. */
+/**
+ * Makes the script.
+ *
+ * @param programs What to complete.
+ * @returns The script.
+ */
 export function bashCompletions(programs: readonly Grammar[]): string {
   return [HEAD, ...programs.map(completeProgram)].join("\n");
 }

@@ -42,7 +42,12 @@ end
 
 const NO_PROGRAM = "not contains -- -- (commandline -opc)";
 
-/** Makes the script. */
+/**
+ * Makes the script.
+ *
+ * @param programs What to complete.
+ * @returns The script.
+ */
 export function fishCompletions(programs: readonly Grammar[]): string {
   return [HEAD, ...programs.map(completeProgram)].join("\n");
 }

@@ -6,7 +6,12 @@
 import type { Flag, Grammar, Value } from "../../grammar.ts";
 import { oneLine, quote } from "./quote.ts";
 
-/** Makes the script. */
+/**
+ * Makes the script.
+ *
+ * @param programs What to complete.
+ * @returns The script; as a file of `fpath` it is loaded when it is needed, and it can be sourced, too.
+ */
 export function zshCompletions(programs: readonly Grammar[]): string {
   const names = programs.map(({ name }) => name);
   return `#compdef ${names.join(" ")}

@@ -11,6 +11,8 @@ const PARTS =
 /**
  * Reads it.
  *
+ * @param text The text.
+ * @returns What it says.
  * @throws {SyntaxError} When it is none; the place is that of the text.
  */
 export function parseJsonc(text: string): unknown {

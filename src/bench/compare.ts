@@ -8,7 +8,7 @@ import type { Address } from "../posix/address.ts";
 import { roleCommand, runtimeEnvironment } from "../program.ts";
 import type { ClientKind, ClientWork } from "./compared_client.ts";
 import type { Link } from "./delay_line.ts";
-import type { LoadProgress } from "./load_progress.ts";
+import type { LoadProgress } from "./plan.ts";
 import type { RelayWork } from "./relay.ts";
 
 /** What is compared. Times are in milliseconds. */

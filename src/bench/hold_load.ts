@@ -5,8 +5,7 @@
  */
 import type { Share } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
-import type { Slot, SlotWork } from "./slot.ts";
-import { Slots } from "./slots.ts";
+import { type Slot, Slots, type SlotWork } from "./slots.ts";
 
 /** Requests under way at once: no more than a small backlog takes. */
 const AT_ONCE = 16;

@@ -11,7 +11,7 @@ import { ExchangeLoad } from "./exchange_load.ts";
 import { HoldLoad } from "./hold_load.ts";
 import type { Share } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
-import type { SlotWork } from "./slot.ts";
+import type { SlotWork } from "./slots.ts";
 import { StreamLoad } from "./stream_load.ts";
 
 /** Local addresses that connections to this machine come from in turn: each has 28,000 ports or so. */

@@ -3,9 +3,162 @@
  *
  * @module
  */
-import { PollSet } from "../posix/io.ts";
-import { failureKind } from "./load_failure.ts";
-import { Slot, type SlotWork } from "./slot.ts";
+import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { dial } from "../posix/dialing.ts";
+import type { Fd } from "../posix/fd.ts";
+import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
+import { setNoDelay, shutdownWrite } from "../posix/sockets.ts";
+import { failureKind, LoadFailure } from "./load_failure.ts";
+
+/** What all connections of a load have in common. */
+export interface SlotWork {
+  /** The server, `struct sockaddr`. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+  /** Local addresses to connect from in turn; none lets the system choose. */
+  readonly sources: readonly Uint8Array<ArrayBuffer>[];
+  /** Bytes of a request. */
+  readonly size: number;
+  /** Whether small requests must not wait for each other. */
+  readonly noDelay: boolean;
+  /** Whether every request has a connection of its own. */
+  readonly oneRequest: boolean;
+}
+
+type Phase = "idle" | "exchanging" | "ending";
+
+const NOTHING = new Uint8Array(1);
+let turn = 0;
+
+/** A place for a connection. Whoever owns it waits for {@linkcode wants} and calls {@linkcode advance}. */
+export class Slot {
+  /** When the request under way was due, by its owner's clock. */
+  due = 0;
+  /** When the request under way began, by the same clock. */
+  began = 0;
+  /** `performance.now()` when the last echo was whole. */
+  answeredAt = 0;
+  readonly #work: SlotWork;
+  readonly #request: Uint8Array<ArrayBuffer>;
+  readonly #reply: Uint8Array<ArrayBuffer>;
+  #socket: Fd | null = null;
+  #phase: Phase = "idle";
+  #sent = 0;
+  #received = 0;
+
+  /**
+   * Makes one, not connected.
+   *
+   * @param work What all connections have in common.
+   */
+  constructor(work: SlotWork) {
+    this.#work = work;
+    this.#request = new Uint8Array(work.size);
+    crypto.getRandomValues(this.#request.subarray(0, 65536));
+    this.#reply = new Uint8Array(work.size);
+  }
+
+  /** The connection's descriptor, borrowed; -1 without one. */
+  get fd(): number {
+    return this.#socket === null ? -1 : this.#socket.number;
+  }
+
+  /** Whether something is under way. */
+  get isBusy(): boolean {
+    return this.#phase !== "idle";
+  }
+
+  /** What to wait for: the echo also while a long request is sent, since a server may not read on. */
+  get wants(): number {
+    return this.#phase === "exchanging" && this.#sent < this.#work.size
+      ? POLLIN | POLLOUT
+      : POLLIN;
+  }
+
+  /**
+   * Begins a request, and connects first where there is no connection.
+   *
+   * @throws {PosixError} When the system or the server refuses.
+   */
+  begin(): void {
+    this.#sent = this.#received = 0;
+    this.#request[0]!++; // so that no echo of the request before passes for this one's
+    this.#phase = "exchanging";
+    if (this.#socket === null) this.#connect();
+    this.#send();
+  }
+
+  /**
+   * Goes on with what is ready.
+   *
+   * @param events `revents` of `poll(2)`.
+   * @returns Whether the request, and its connection where it has one of its own, is done.
+   * @throws {Failure} When the echo is wrong.
+   * @throws {PosixError} When the connection fails.
+   */
+  advance(events: number): boolean {
+    if (this.#sent < this.#work.size && this.#phase === "exchanging") {
+      this.#send();
+    }
+    if ((events & ~POLLOUT) === 0) return false;
+    return this.#phase === "ending" ? this.#readEnd() : this.#readEcho();
+  }
+
+  /**
+   * Ends this side of the connection; it is done when the server has ended its own.
+   *
+   * @throws {PosixError} When the connection is gone.
+   */
+  end(): void {
+    shutdownWrite(this.fd);
+    this.#phase = "ending";
+  }
+
+  /** Drops the connection. */
+  close(): void {
+    this.#socket?.close();
+    this.#socket = null;
+    this.#phase = "idle";
+  }
+
+  #connect(): void {
+    const { peer, sources, noDelay } = this.#work;
+    this.#socket = dial(peer, sources[turn++ % sources.length] ?? null);
+    if (noDelay) setNoDelay(this.fd);
+  }
+
+  #send(): void {
+    const rest = this.#sent === 0
+      ? this.#request
+      : this.#request.subarray(this.#sent);
+    this.#sent += Math.max(0, sendNow(this.fd, rest)); // nothing goes before it is connected
+  }
+
+  #readEcho(): boolean {
+    const { size, oneRequest } = this.#work;
+    const room = this.#received === 0
+      ? this.#reply
+      : this.#reply.subarray(this.#received);
+    const count = receiveNow(this.fd, room);
+    if (count === 0) throw new LoadFailure("ended early");
+    this.#received += Math.max(0, count);
+    if (this.#received < size) return false;
+    if (!sameStart(this.#request, this.#reply, size)) {
+      throw new LoadFailure("wrong bytes");
+    }
+    this.answeredAt = performance.now();
+    if (oneRequest) this.end();
+    else this.#phase = "idle";
+    return !oneRequest;
+  }
+
+  #readEnd(): boolean {
+    const count = receiveNow(this.fd, NOTHING);
+    if (count < 0) return false;
+    if (count > 0) throw new LoadFailure("extra bytes");
+    this.close();
+    return true;
+  }
+}
 
 /** What happens to them. */
 export interface SlotEvents {

@@ -7,11 +7,10 @@
 import { POLLIN } from "../posix/abi.ts";
 import { poll, read } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
-import { connect, type Target } from "./connect.ts";
-import { greet } from "./greeting.ts";
+import { reasonOf } from "../posix/reason.ts";
+import { connect, greet, type Target } from "./connect.ts";
 import { Idleness } from "./idleness.ts";
 import { Output } from "./output.ts";
-import { reasonOf } from "../posix/reason.ts";
 import { verdict } from "./verdict.ts";
 import { Writer } from "./writer_process.ts";
 

@@ -4,8 +4,9 @@
  * @module
  */
 import { formatAddress } from "../posix/address.ts";
-import { connections, findConnection } from "../posix/runtime_sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
+import { connections, findConnection } from "../posix/runtime_sockets.ts";
+import type { ClientOptions } from "./client.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
 export type Target = Deno.NetAddr | Deno.UnixAddr;
@@ -88,4 +89,26 @@ function hint(error: Error & { code?: string }, target: Target): string {
     ? "check the host name"
     : HINTS[error.code ?? ""];
   return text === undefined ? "" : `: ${text}`;
+}
+
+/**
+ * Says whom the client is connected to and how to end, if a person sits at a terminal and nothing else
+ * hears or reads along.
+ *
+ * @param options How the client talks.
+ */
+export function greet(options: ClientOptions): void {
+  const streams = [Deno.stdin, Deno.stdout, Deno.stderr];
+  if (!streams.every((stream) => stream.isTerminal())) return;
+  const name = formatAddress(options.target);
+  const line = `Connected to ${name}: ${howToEnd(options)} ends\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(line));
+}
+
+function howToEnd({ raw, noShutdown }: ClientOptions): string {
+  const ways = [
+    ...(raw ? [] : ['a line "q"']),
+    ...(noShutdown ? [] : ["Ctrl-D"]),
+  ];
+  return ways.length === 0 ? "Ctrl-C" : ways.join(" or ");
 }

@@ -6,8 +6,11 @@
 import { POLLIN } from "../posix/abi.ts";
 import { receiveFd } from "../posix/handover.ts";
 import { pollLater } from "../posix/io.ts";
-import { adoptListener } from "../server/adopted_listener.ts";
-import { type Listener, takeOverListener } from "../server/listener.ts";
+import {
+  adoptListener,
+  type Listener,
+  takeOverListener,
+} from "../server/listener.ts";
 import { ControlClient, ControlError } from "./ask.ts";
 
 /** How long the running server may take to hand its socket out, in milliseconds. */

@@ -7,9 +7,9 @@
  *
  * @module
  */
+import type { RefusalReason } from "./events.ts";
 import { maskIp, type Network, NetworkTable } from "./networks.ts";
 import { type Rate, TokenBucket, TokenBuckets } from "./rate.ts";
-import type { RefusalReason } from "./refusal.ts";
 
 /** The limits. */
 export interface AdmissionOptions {

@@ -21,8 +21,7 @@ import type { Fd } from "../posix/fd.ts";
 import type { Accepted } from "../posix/sockets.ts";
 import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
-import type { ServerEvents } from "./events.ts";
-import type { RefusalReason } from "./refusal.ts";
+import type { RefusalReason, ServerEvents } from "./events.ts";
 
 /** How long a process has after each step to its end, in milliseconds. */
 const GRACE = 2_000;

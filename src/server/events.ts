@@ -6,7 +6,27 @@
 import type { Outcome } from "../child/wire.ts";
 import type { Exit } from "../model/exit.ts";
 import type { ConnectionInfo } from "./connections.ts";
-import type { RefusalReason } from "./refusal.ts";
+
+/** Every reason, each with what it means. */
+export const REFUSAL_REASONS = [
+  /** As many connections are served as may be at a time. */
+  "max-connections",
+  /** As many connections of this source are served as may be at a time. */
+  "max-per-source",
+  /** Connections came faster than they may. */
+  "rate",
+  /** Connections of this source came faster than they may. */
+  "rate-per-source",
+  /** The source may not connect. */
+  "denied",
+  /** The connection did not begin with a PROXY protocol header that is in order. */
+  "proxy-protocol",
+  /** It was admitted, but no process could be had for it. */
+  "no-process",
+] as const;
+
+/** Why a connection was refused. */
+export type RefusalReason = typeof REFUSAL_REASONS[number];
 
 /**
  * What a server tells. Each method is called where it happens and must not throw. Of one connection

@@ -7,9 +7,9 @@ import { ipOf } from "../posix/address.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
-import { RefusalMessage } from "./refusal_message.ts";
+import type { RefusalReason } from "./events.ts";
 import type { Proxies, ProxySource } from "./proxy/mod.ts";
-import type { RefusalReason } from "./refusal.ts";
+import { RefusalMessage } from "./refusal_message.ts";
 
 /** How often the admission forgets what it need not remember, in milliseconds. */
 const SWEEP = 1_000;

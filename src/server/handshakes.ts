@@ -5,7 +5,7 @@
  */
 import { PosixError } from "../posix/errno.ts";
 import { handshakes } from "../posix/socket_diagnostics.ts";
-import { within } from "./deadline.ts";
+import { within } from "./countdown.ts";
 
 /** How often the kernel is asked whether any is left, in milliseconds. */
 const BEAT = 5;

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Reason } from "../child/wire.ts";
-import type { ProcessEntry } from "../model/process_entry.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
+import type { ProcessEntry } from "../model/process_entry.ts";
 import { Sparing } from "../model/sparing.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { refuseNewcomers } from "../posix/newcomers.ts";
@@ -14,7 +14,7 @@ import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";
 import { type ConnectionInfo, Connections } from "./connections.ts";
-import { within } from "./deadline.ts";
+import { within } from "./countdown.ts";
 import { Descendants } from "./descendants.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import { Gate, type GateOptions } from "./gate.ts";

@@ -4,9 +4,12 @@
  * @module
  */
 import { type Outcome, type Reason, REASONS } from "../child/wire.ts";
-import type { ServerReceiver } from "./events.ts";
 import type { ConnectionInfo } from "./connections.ts";
-import { REFUSAL_REASONS, type RefusalReason } from "./refusal.ts";
+import {
+  REFUSAL_REASONS,
+  type RefusalReason,
+  type ServerReceiver,
+} from "./events.ts";
 
 /**
  * Totals since the server was started. They add up exactly, at any moment: `accepted` is `active`, all

@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
+import { closedLoop, openLoop } from "../../src/bench/exchange_load.ts";
 import { encodeFrame, type Frame, readFrames } from "../../src/bench/frames.ts";
 import { Latencies } from "../../src/bench/latencies.ts";
 import { loadProcesses, type Plan, shares } from "../../src/bench/plan.ts";
-import { closedLoop, openLoop } from "../../src/bench/schedule.ts";
 import { test } from "../helpers/testing.ts";
 
 const plan: Plan = {

@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { drawPlot } from "../../src/bench/plot.ts";
+import assert from "node:assert/strict";
+import { drawPlot } from "../../src/bench/page.ts";
 import {
   linearScale,
   logScale,

@@ -1,14 +1,13 @@
-import assert from "node:assert/strict";
 import {
   type Attributes,
   type Meter,
   metrics as api,
 } from "@opentelemetry/api";
+import assert from "node:assert/strict";
 import { REASONS } from "../../src/child/wire.ts";
 import { Metrics } from "../../src/cli/serve/metrics.ts";
-import { tellAll } from "../../src/server/events.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
-import { REFUSAL_REASONS } from "../../src/server/refusal.ts";
+import { REFUSAL_REASONS, tellAll } from "../../src/server/events.ts";
 import { Totals } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 

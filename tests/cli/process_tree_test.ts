@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { processTree } from "../../src/cli/control/process_tree.ts";
+import { processTree } from "../../src/cli/control/top_view.ts";
 import type { ProcessEntry } from "../../src/model/process_entry.ts";
 import { test } from "../helpers/testing.ts";
 

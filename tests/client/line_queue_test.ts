@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { LineQueue, LONGEST_PIECE } from "../../src/client/line_queue.ts";
+import assert from "node:assert/strict";
+import { LineQueue, LONGEST_PIECE } from "../../src/client/lock_step.ts";
 import { test } from "../helpers/testing.ts";
 
 function takeAll(queue: LineQueue): string[] {

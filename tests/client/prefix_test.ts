@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Prefixer } from "../../src/client/prefix.ts";
+import assert from "node:assert/strict";
+import { Prefixer } from "../../src/client/output.ts";
 import { test } from "../helpers/testing.ts";
 
 function prefixed(prefix: string, chunks: readonly string[]): string {

@@ -1,8 +1,8 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import { REASONS } from "../../src/child/wire.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
-import { REFUSAL_REASONS } from "../../src/server/refusal.ts";
+import { REFUSAL_REASONS } from "../../src/server/events.ts";
 import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 

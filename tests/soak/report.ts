@@ -3,8 +3,12 @@
  *
  * @module
  */
-import { type Page, renderPage, type Section } from "../../src/bench/page.ts";
-import type { Plot } from "../../src/bench/plot.ts";
+import {
+  type Page,
+  type Plot,
+  renderPage,
+  type Section,
+} from "../../src/bench/page.ts";
 import { linearScale, readable } from "../../src/bench/scale.ts";
 import type { SoakResult, StageResult } from "./soak.ts";
 import type { Sample } from "./trend.ts";

@@ -3,18 +3,17 @@
  *
  * @module
  */
-import { loadProcesses, type Mode, type Plan } from "../../bench/plan.ts";
 import type { Comparison } from "../../bench/compare.ts";
-import type { LoadOutcome } from "../../bench/outcome.ts";
 import { measure } from "../../bench/measure.ts";
+import type { LoadOutcome } from "../../bench/outcome.ts";
+import { loadProcesses, type Mode, type Plan } from "../../bench/plan.ts";
 import { connect } from "../../client/connect.ts";
 import type { Address } from "../../posix/address.ts";
 import { reasonOf } from "../../posix/reason.ts";
-import type { BenchOptions } from "./bench_options.ts";
-import { comparisonText } from "./compare_text.ts";
-import { outcomeText } from "./bench_text.ts";
-import { ProgressBar } from "./progress_bar.ts";
 import { print, UserError } from "../terminal.ts";
+import type { BenchOptions } from "./bench_options.ts";
+import { comparisonText, outcomeText } from "./bench_text.ts";
+import { ProgressBar } from "./progress_bar.ts";
 
 const { lookup } = await import("node:dns/promises");
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { LoadProgress } from "../../bench/load_progress.ts";
+import type { LoadProgress } from "../../bench/plan.ts";
 
 const WIDTH = 30;
 const ERASE_TO_END = "\x1b[K";

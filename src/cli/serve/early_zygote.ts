@@ -7,9 +7,8 @@
  */
 import { startZygoteEarly } from "../../model/zygote_process.ts";
 import { closeOnExec } from "../../posix/fd.ts";
-import { asksForStanding } from "./options/process_options.ts";
+import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
-import type { ServeOptions } from "./options/serve_options.ts";
 
 const STDERR = 2;
 

@@ -9,9 +9,8 @@ import { type Attributes, metrics } from "@opentelemetry/api";
 import manifest from "../../../deno.json" with { type: "json" };
 import type { Outcome } from "../../child/wire.ts";
 import type { Exit } from "../../model/exit.ts";
-import type { ServerReceiver } from "../../server/events.ts";
 import type { ConnectionInfo } from "../../server/connections.ts";
-import type { RefusalReason } from "../../server/refusal.ts";
+import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
 
 /** Bounds of the handover's buckets, in seconds: a pool's tenths of a millisecond to a busy machine's seconds. */
 const HANDOVER_BOUNDS = [

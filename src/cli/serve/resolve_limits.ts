@@ -7,6 +7,7 @@
 import type { Standing } from "../../child/standing.ts";
 import { checkExecutable } from "../../posix/exec.ts";
 import { getLimit, type Resource } from "../../posix/limits.ts";
+import { reasonOf } from "../../posix/reason.ts";
 import {
   findGroup,
   findUser,
@@ -15,11 +16,10 @@ import {
   isRoot,
   type User,
 } from "../../posix/users.ts";
-import { reasonOf } from "../../posix/reason.ts";
 import { absolute } from "../paths.ts";
-import type { ProcessOptions } from "./options/process_options.ts";
-import type { ProgramWords } from "./options/service_options.ts";
 import { UserError } from "../terminal.ts";
+import type { ProcessOptions } from "./options/serve_options.ts";
+import type { ProgramWords } from "./options/service_options.ts";
 
 /** Descriptors that a process has before it opens any: a program three, the runtime some more. */
 const FEWEST_FILES = { program: 3, runtime: 32 };

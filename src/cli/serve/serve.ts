@@ -37,18 +37,16 @@ import {
   takeManagerVariables,
 } from "../../server/systemd/variables.ts";
 import type { ServiceChoice } from "../../service/load.ts";
-import { checkAdmission, gateOptions } from "./options/admission_options.ts";
-import { hintAtFilter } from "./filter_hint.ts";
-import { inFull } from "./options/service_options.ts";
-import type { HandlerOptions } from "./handler.ts";
-import { type Log, openLog } from "./log.ts";
-import { asksForStanding } from "./options/process_options.ts";
-import { resolveSandbox } from "./resolve_sandbox.ts";
-import type { ServeOptions } from "./options/serve_options.ts";
-import { logEvents } from "./server_log.ts";
-import { openMetrics } from "./telemetry.ts";
 import { UserError } from "../terminal.ts";
 import { formatDuration } from "../values.ts";
+import type { HandlerOptions } from "./handler.ts";
+import { type Log, openLog } from "./log.ts";
+import { checkAdmission, gateOptions } from "./options/admission_options.ts";
+import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
+import { inFull } from "./options/service_options.ts";
+import { resolveSandbox } from "./resolve_sandbox.ts";
+import { hintAtFilter, logEvents } from "./server_log.ts";
+import { openMetrics } from "./telemetry.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */

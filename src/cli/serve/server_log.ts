@@ -4,9 +4,84 @@
  * @module
  */
 import type { Logger } from "@logtape/logtape";
+import type { Sandbox } from "../../child/sandbox_level.ts";
 import { type Reason, UNFINISHED } from "../../child/wire.ts";
-import type { ServerReceiver } from "../../server/events.ts";
-import { RefusalLog } from "./refusal_log.ts";
+import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
+
+/** How long refusals are collected after one was told, in milliseconds. */
+const PAUSE = 1_000;
+
+/** One that was refused. */
+export interface Refused {
+  /** Its address. */
+  readonly peer: string;
+  /** More about the reason, where there is more to say. */
+  readonly why?: string | undefined;
+}
+
+/** Refusals of one reason that have not been told. */
+interface Untold {
+  count: number;
+  last: Refused;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+/** Tells the first refusal of a reason at once, and from then on at most once a second how many came. */
+export class RefusalLog {
+  readonly #tell: (reason: RefusalReason, count: number, last: Refused) => void;
+  readonly #untold = new Map<RefusalReason, Untold>();
+
+  /**
+   * Makes one.
+   *
+   * @param tell Is told why, how many were refused, and who was the last.
+   */
+  constructor(
+    tell: (reason: RefusalReason, count: number, last: Refused) => void,
+  ) {
+    this.#tell = tell;
+  }
+
+  /**
+   * A connection was refused.
+   *
+   * @param reason Why.
+   * @param refused Who.
+   */
+  add(reason: RefusalReason, refused: Refused): void {
+    const untold = this.#untold.get(reason);
+    if (untold) {
+      untold.count++;
+      untold.last = refused;
+      return;
+    }
+    this.#untold.set(reason, {
+      count: 0,
+      last: refused,
+      timer: this.#later(reason),
+    });
+    this.#tell(reason, 1, refused);
+  }
+
+  /** Tells what has not been told, and pauses no more. */
+  flush(): void {
+    for (const [reason, { count, last, timer }] of this.#untold) {
+      clearTimeout(timer);
+      if (count > 0) this.#tell(reason, count, last);
+    }
+    this.#untold.clear();
+  }
+
+  #later(reason: RefusalReason): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      const { count, last } = this.#untold.get(reason)!;
+      this.#untold.delete(reason);
+      if (count === 0) return;
+      this.#untold.set(reason, { count: 0, last, timer: this.#later(reason) });
+      this.#tell(reason, count, last);
+    }, PAUSE);
+  }
+}
 
 /** Hears a server's events, and writes what it held back. */
 export interface ServerLog extends ServerReceiver {
@@ -100,6 +175,34 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
     },
     ending(live) {
       logger.warn("drain time-out: ending what is left", { live });
+    },
+  };
+}
+
+/** In milliseconds: a daemon that is refused what it needs first ends long before. */
+const SOON = 5_000;
+
+/**
+ * Says once that system calls are filtered, when a program ends with an error soon after its start.
+ *
+ * @param logger Where to.
+ * @param sandbox What programs are in.
+ * @returns What to give to the server.
+ */
+export function hintAtFilter(
+  logger: Logger,
+  { hasFilters }: Sandbox,
+): ServerReceiver {
+  if (!hasFilters) return {};
+  let isSaid = false;
+  return {
+    disconnected({ takenAt }, { reason, text }) {
+      if (isSaid || reason !== "program") return;
+      if (performance.now() - takenAt > SOON) return;
+      isSaid = true;
+      logger.warn(
+        `A program ended soon after its start (${text}): its system calls are filtered, and it cannot gain privileges: if it fails for that, use --sandbox off`,
+      );
     },
   };
 }

@@ -8,8 +8,12 @@ import type { Fd } from "../../posix/fd.ts";
 import { peekNow, receiveNow } from "../../posix/io.ts";
 import type { Watcher } from "../../posix/watcher.ts";
 import { Countdown } from "../countdown.ts";
-import { MAX_HEADER, type ProxyHeader, ProxyHeaderError } from "./header.ts";
-import { readProxyHeader } from "./parse.ts";
+import {
+  MAX_HEADER,
+  type ProxyHeader,
+  ProxyHeaderError,
+  readProxyHeader,
+} from "./header.ts";
 
 /** What becomes of a connection: one of them is told, once. */
 export interface HeaderEvents {

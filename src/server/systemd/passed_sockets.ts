@@ -6,8 +6,7 @@
  */
 import { Fd } from "../../posix/fd.ts";
 import { kindOf } from "../../posix/socket_kind.ts";
-import { adoptListener } from "../adopted_listener.ts";
-import { type Listener, ListenError } from "../listener.ts";
+import { adoptListener, type Listener, ListenError } from "../listener.ts";
 import type { ManagerVariables } from "./variables.ts";
 
 /** The number of the first one, `SD_LISTEN_FDS_START`. */

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { crc32c } from "../../../src/server/proxy/crc32c.ts";
-import { MAX_HEADER } from "../../../src/server/proxy/header.ts";
-import { readProxyHeader } from "../../../src/server/proxy/parse.ts";
+import {
+  crc32c,
+  MAX_HEADER,
+  readProxyHeader,
+} from "../../../src/server/proxy/header.ts";
 import { test } from "../../helpers/testing.ts";
 import { binary, bytesOf, SIGNATURE, summed, told, vector } from "./headers.ts";
 

@@ -4,8 +4,7 @@
  * @module
  */
 import { decodeAddress, formatAddress } from "../../../src/posix/address.ts";
-import { crc32c } from "../../../src/server/proxy/crc32c.ts";
-import { readProxyHeader } from "../../../src/server/proxy/parse.ts";
+import { crc32c, readProxyHeader } from "../../../src/server/proxy/header.ts";
 
 /** The signature of version 2 (2.2). */
 export const SIGNATURE = "0d0a0d0a000d0a515549540a";

@@ -6,8 +6,10 @@ import {
   formatAddress,
 } from "../../../src/posix/address.ts";
 import { parseIpv4, parseIpv6 } from "../../../src/posix/ip.ts";
-import { ProxyHeaderError } from "../../../src/server/proxy/header.ts";
-import { readProxyHeader } from "../../../src/server/proxy/parse.ts";
+import {
+  ProxyHeaderError,
+  readProxyHeader,
+} from "../../../src/server/proxy/header.ts";
 import { runs } from "../../helpers/runs.ts";
 import { test } from "../../helpers/testing.ts";
 import { binary, bytesOf, SIGNATURE, summed, told, vector } from "./headers.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readProxyHeader } from "../../../src/server/proxy/parse.ts";
+import { readProxyHeader } from "../../../src/server/proxy/header.ts";
 import { test } from "../../helpers/testing.ts";
 import { bytesOf, told } from "./headers.ts";
 

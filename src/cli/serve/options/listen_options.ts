@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ProxyPeers } from "../../../server/proxy/mod.ts";
 import {
   count,
   durationOr,
@@ -14,7 +15,6 @@ import {
   readNetworks,
   type Values,
 } from "../../options.ts";
-import type { ProxyPeers } from "../../../server/proxy/peers.ts";
 import {
   DEFAULT_HOST,
   DEFAULT_PORT,

@@ -3,16 +3,120 @@
  *
  * @module
  */
-import { ADMISSION, checkAdmission } from "./admission_options.ts";
+import { MODEL_NAMES } from "../../../model/names.ts";
 import { command } from "../../command.ts";
-import { LISTEN, PORT } from "./listen_options.ts";
-import { MODEL } from "./model_options.ts";
-import { checkTakeOver, LOGS, OPERATION } from "./operation_options.ts";
-import type { Values } from "../../options.ts";
-import { PROCESS } from "./process_options.ts";
-import { checkService, type ProgramWords, SERVICE } from "./service_options.ts";
+import {
+  choice,
+  count,
+  duration,
+  durationOr,
+  group,
+  named,
+  option,
+  or,
+  type Values,
+} from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
-import { TIME } from "./time_options.ts";
+import { parseNice, parseSize, parseUmask } from "../../values.ts";
+import { ADMISSION, checkAdmission } from "./admission_options.ts";
+import { LISTEN, PORT } from "./listen_options.ts";
+import { checkTakeOver, LOGS, OPERATION } from "./operation_options.ts";
+import { checkService, type ProgramWords, SERVICE } from "./service_options.ts";
+
+/** The table. */
+export const PROCESS = group("Limits of processes", {
+  user: named(
+    "<name[:group]>",
+    "become this user once the port is bound (root only)",
+    "--user",
+    "user",
+  ),
+  chdir: named("<dir>", "change to this directory", "--chdir", "directory"),
+  umask: option(
+    "<octal>",
+    "permissions that new files do not get, such as 027",
+    parseUmask,
+  ),
+  nice: option("<n>", "priority: -20 goes first, 19 last", parseNice),
+  limitCpu: duration("processor time of each process, in whole seconds"),
+  limitMemory: option(
+    "<size>",
+    "memory of each process (handlers: on top of the runtime's)",
+    parseSize,
+  ),
+  limitFiles: count("open descriptors of each process", "limit of files", 1),
+  limitProcesses: count(
+    "processes and threads of the user, of all connections together",
+    "limit of processes",
+    1,
+  ),
+});
+
+/** What was typed of it. */
+export type ProcessOptions = Values<typeof PROCESS>;
+
+/**
+ * Whether any of it was typed.
+ *
+ * @param options What was typed, and other things.
+ * @returns Whether there is something to look up.
+ */
+export function asksForStanding(options: ProcessOptions): boolean {
+  const { user, chdir, umask, nice } = options;
+  const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
+  return [user, chdir, umask, nice, limitCpu, limitMemory, limitFiles]
+    .some((one) => one !== undefined) || limitProcesses !== undefined;
+}
+
+const CORES = navigator.hardwareConcurrency;
+
+/** The table. */
+export const MODEL = group("Process model", {
+  model: or(
+    choice("<name>", "where connection processes come from", MODEL_NAMES),
+    "auto",
+  ),
+  spares: or(
+    count("spawn: processes started ahead of connections", "spares"),
+    2,
+  ),
+  zygotes: or(
+    count("fork: processes that fork others", "zygotes", 1),
+    CORES,
+    "one per core",
+  ),
+  workers: or(
+    count("pool: processes that take turns", "workers", 1),
+    4 * CORES,
+    "four per core",
+  ),
+  recycle: or(
+    count(
+      "pool: replace a process after this many connections; 0: never",
+      "recycle",
+    ),
+    1000,
+  ),
+});
+
+/** What was typed of it. */
+export type ModelChoice = Values<typeof MODEL>;
+
+/** The table. */
+export const TIME = group("Limits of time", {
+  idleTimeout: duration("end a connection after this long without a byte"),
+  firstByteTimeout: duration(
+    "end a connection if its client's first byte takes longer",
+  ),
+  maxLifetime: duration("end a connection after this long, busy or not"),
+  drainTimeout: durationOr(
+    "when told to end, let connections finish for this long",
+    30_000,
+  ),
+});
+
+/** What was typed of it, in milliseconds; undefined for no limit. */
+export type TimeOptions = Values<typeof TIME>;
 
 const OPTIONS = {
   ...LISTEN,

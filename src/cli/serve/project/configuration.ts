@@ -4,14 +4,13 @@
  *
  * @module
  */
+import { UserError } from "../../terminal.ts";
 import {
   absoluteMap,
   confinedMap,
   type ImportMap,
   mergeMaps,
 } from "./import_map.ts";
-import { parseJsonc } from "./jsonc.ts";
-import { UserError } from "../../terminal.ts";
 
 const { dirname, join, resolve } = await import("node:path");
 const { pathToFileURL } = await import("node:url");
@@ -223,4 +222,23 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A text in quotes, a comment, or a comma with nothing but comments between it and the end of its list. */
+const PARTS =
+  /("(?:\\.|[^"\\\n])*")|\/\/[^\n]*|\/\*[^]*?\*\/|,(?=(?:\s|\/\/[^\n]*\n|\/\*[^]*?\*\/)*[}\]])/g;
+
+/**
+ * Reads it.
+ *
+ * @param text The text.
+ * @returns What it says.
+ * @throws {SyntaxError} When it is none; the place is that of the text.
+ */
+export function parseJsonc(text: string): unknown {
+  const plain = text.replace(/^\ufeff/, " ").replaceAll(
+    PARTS,
+    (part, quoted?: string) => quoted ?? part.replaceAll(/[^\n]/g, " "),
+  );
+  return JSON.parse(plain);
 }

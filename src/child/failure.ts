@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { RestlessError } from "../posix/threads.ts";
 import type { Failure } from "./wire.ts";
 
 /** The module cannot be used, in any process. */
@@ -17,6 +18,12 @@ export class SandboxError extends Error {
   override name = "SandboxError";
 }
 
+/** The machine is too busy at this moment. */
+export class SlowError extends Error {
+  /** What it is called. */
+  override name = "SlowError";
+}
+
 /**
  * What kind of failure an error is, where a process starts.
  *
@@ -25,5 +32,8 @@ export class SandboxError extends Error {
  */
 export function failureOf(error: unknown): Failure {
   if (error instanceof HandlerError) return "handler";
+  if (error instanceof SlowError || error instanceof RestlessError) {
+    return "slow";
+  }
   return error instanceof SandboxError ? "sandbox" : "system";
 }

@@ -15,11 +15,13 @@ import {
 import { pollLater, read, write } from "../posix/io.ts";
 import { changeDirectory } from "../posix/process.ts";
 import { socketPair } from "../posix/sockets.ts";
+import { SlowError } from "./failure.ts";
 import type { ChildOptions } from "./options.ts";
 import { beReborn, type Rebirth } from "./rebirth.ts";
 
 /** Seconds that the test child has. */
 const PATIENCE = 3;
+const SIGALRM = 14;
 const SHELL = "/bin/sh";
 
 /** Exit codes of the test child, each naming what did not work. */
@@ -36,6 +38,7 @@ export interface Probe {
    * Waits until it has ended.
    *
    * @throws {TypeError} When something did not work; the message says what.
+   * @throws {SlowError} When it took too long.
    */
   wait(): void;
 }
@@ -65,6 +68,11 @@ export function forkProbe(
 function judge(status: number): void {
   if (status === 0) return;
   const { code, signal } = decodeStatus(status);
+  if (signal === SIGALRM) {
+    throw new SlowError(
+      `Cannot fork: a forked test process was not done after ${PATIENCE} s`,
+    );
+  }
   const what = signal
     ? `it was ended by ${signalName(signal)}`
     : FAILURES[code] ?? "it threw";

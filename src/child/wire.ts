@@ -82,6 +82,8 @@ export const FAILURES = [
   "handler",
   /** The sandbox that was asked for cannot be had. */
   "sandbox",
+  /** The machine was too slow at this moment: later it may do. */
+  "slow",
 ] as const;
 
 /** One of {@linkcode FAILURES}. */

@@ -8,6 +8,7 @@ import {
   type ProcessEntry,
   type ProcessState,
 } from "../model/process_entry.ts";
+import type { ChosenModel } from "../model/choose.ts";
 import { formatAddress } from "../posix/address.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
@@ -21,8 +22,8 @@ export interface AnswerOptions {
   readonly server: Server;
   /** Its socket, which may be handed out. */
   readonly listener: Listener;
-  /** The name of its model, and why that is not a better one. */
-  readonly model: { readonly name: string; readonly why: string | undefined };
+  /** What serves at any moment, and why that is not better. */
+  readonly chosen: ChosenModel;
   /** The program's version. */
   readonly version: string;
   /** Begins the drain; `why` is for the log. */
@@ -91,7 +92,7 @@ export class ServerAnswers {
   }
 
   #status(): Answers["status"] {
-    const { server, listener, model, version } = this.#options;
+    const { server, listener, chosen, version } = this.#options;
     const children = Object.fromEntries(
       PROCESS_STATES.map((state) => [state, 0]),
     ) as Record<ProcessState, number>;
@@ -107,8 +108,8 @@ export class ServerAnswers {
       address: formatAddress(listener.address),
       listener: listener.address,
       uptime: Math.round(performance.now() - this.#started),
-      model: model.name,
-      why: model.why ?? null,
+      model: chosen.model.name,
+      why: chosen.why ?? null,
       totals: server.totals(),
       waiting: server.waiting,
       zygotes,

@@ -10,6 +10,7 @@ import { ForkSource } from "./fork_source.ts";
 import type { ModelEvents, ProcessModel } from "./model.ts";
 import type { ModelName } from "./names.ts";
 import { SpawnSource, type WorkerSource } from "./source.ts";
+import { SecondTry } from "./second_try.ts";
 import { StartError } from "./start_error.ts";
 import { WorkerModel } from "./workers.ts";
 
@@ -33,8 +34,8 @@ export interface ModelOptions {
 export interface ChosenModel {
   /** The model. */
   readonly model: ProcessModel;
-  /** Why it is not the one that would be better; undefined when it is. */
-  readonly why?: string;
+  /** Why it is not the one that would be better, at this moment; undefined when it is. */
+  readonly why?: string | undefined;
 }
 
 /**
@@ -56,23 +57,29 @@ export async function startModel(
     return { model: await startSpawn(options, watcher, events) };
   }
   if (model === "pool") return await startPool(options, watcher, events);
-  // What goes wrong before `auto` has decided is told as the reason for its choice.
-  let decided = model === "fork";
-  const patient: ModelEvents = {
-    ...events,
-    trouble: (what) => {
-      if (decided) events.trouble(what);
-    },
-  };
-  const fork = new ForkModel({ child, zygotes }, watcher, patient);
-  try {
+  const startFork = async (): Promise<ProcessModel> => {
+    // What goes wrong before `auto` has decided is told as the reason for its choice.
+    let decided = model === "fork";
+    const patient: ModelEvents = {
+      ...events,
+      trouble: (what) => {
+        if (decided) events.trouble(what);
+      },
+    };
+    const fork = new ForkModel({ child, zygotes }, watcher, patient);
     await fork.start();
     decided = true;
-    return { model: fork };
+    return fork;
+  };
+  try {
+    return { model: await startFork() };
   } catch (error) {
     if (model === "fork" || !isOfSystem(error)) throw error;
     const why = (error as Error).message;
-    return { model: await startSpawn(options, watcher, events), why };
+    const spawn = await startSpawn(options, watcher, events);
+    return isSlow(error)
+      ? new SecondTry(spawn, why, startFork, events)
+      : { model: spawn, why };
   }
 }
 
@@ -137,5 +144,11 @@ async function startPool(
 
 /** Whether another model may do; else it would be refused the same. */
 function isOfSystem(error: unknown): boolean {
-  return !(error instanceof StartError) || error.failure === "system";
+  return !(error instanceof StartError) || error.failure === "system" ||
+    isSlow(error);
+}
+
+/** Whether the same may do when the machine is less busy. */
+function isSlow(error: unknown): boolean {
+  return error instanceof StartError && error.failure === "slow";
 }

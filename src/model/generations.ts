@@ -15,6 +15,7 @@ export class Generations implements ProcessModel {
   #starting: Promise<unknown> = Promise.resolve();
   #stopping = false;
   #retired = false;
+  readonly #stopped = Promise.withResolvers<void>();
 
   /**
    * Makes one.
@@ -93,13 +94,20 @@ export class Generations implements ProcessModel {
     });
   }
 
+  /** Resolves when nothing new is to be started any more. */
+  get stopping(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
   askToStop(): void {
     this.#stopping = true;
+    this.#stopped.resolve();
     for (const model of this.#all) model.askToStop();
   }
 
   retire(): void {
     this.#retired = true;
+    this.#stopped.resolve();
     for (const model of this.#all) model.retire();
   }
 

@@ -32,6 +32,8 @@ export interface ModelEvents {
   reaped(pid: number, exit: Exit): void;
   /** Something that a person should know went wrong; the model goes on. */
   trouble(what: string): void;
+  /** Connections are served in another way from here on, which a person should know. */
+  changed(what: string): void;
 }
 
 /** What ends the process of one connection: `stop` is what a handler's `signal` shows. */

@@ -13,6 +13,7 @@ const GRACE = 2_000;
 
 /** Waits for the first process that is ready to serve. */
 export class Progress {
+  readonly #most: number;
   readonly #proven = Promise.withResolvers<void>();
   /** Whether a process was ready, or could not serve. */
   isOver = false;
@@ -21,8 +22,13 @@ export class Progress {
   #step = "starting";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Makes one; nobody needs to look at it. */
-  constructor() {
+  /**
+   * Makes one; nobody needs to look at it.
+   *
+   * @param most How long one step may take, in milliseconds.
+   */
+  constructor(most = MOST + GRACE) {
+    this.#most = most;
     this.#proven.promise.catch(() => {});
   }
 
@@ -71,12 +77,15 @@ export class Progress {
   #wind(): void {
     clearTimeout(this.#timer);
     const late = () => {
-      const seconds = (MOST + GRACE) / 1000;
+      const seconds = this.#most / 1000;
       const error = this.#step === LOADING
         ? new StartError(`it is still loading after ${seconds} s`, "handler")
-        : new StartError(`a process is still ${this.#step} after ${seconds} s`);
+        : new StartError(
+          `a process is still ${this.#step} after ${seconds} s`,
+          "slow",
+        );
       this.failed(error);
     };
-    this.#timer = setTimeout(late, MOST + GRACE);
+    this.#timer = setTimeout(late, this.#most);
   }
 }

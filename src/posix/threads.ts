@@ -45,11 +45,17 @@ export function threadsLeft(): number {
   return MOST_THREADS - otherThreads().filter(isPooled).length;
 }
 
+/** Threads are at work for too long. */
+export class RestlessError extends Error {
+  /** What it is called. */
+  override name = "RestlessError";
+}
+
 /**
  * Parks every thread of the runtime's pool, without returning to the event loop.
  *
  * @returns Whether other threads exist, such as the one that Deno runs signal listeners on.
- * @throws {TypeError} When the pool does not come to rest.
+ * @throws {RestlessError} When the pool does not come to rest.
  * @throws {PosixError} When /proc cannot be read.
  */
 export function parkThreadPool(): boolean {
@@ -69,7 +75,9 @@ export function parkThreadPool(): boolean {
     }
     libc.poll(nothing, 0, 1);
   }
-  throw new TypeError("Cannot fork: the runtime's threads do not come to rest");
+  throw new RestlessError(
+    "Cannot fork: the runtime's threads do not come to rest",
+  );
 }
 
 function isPooled({ name }: Thread): boolean {

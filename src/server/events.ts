@@ -55,6 +55,8 @@ export interface ServerEvents {
   refused(live: ConnectionInfo, why: string): void;
   /** The system had no room for a connection, or another trouble; the server goes on. */
   trouble(what: string): void;
+  /** Connections are served in another way from here on. */
+  changed(what: string): void;
   /** No more connections are accepted; `live` of them are still served. */
   draining(live: number): void;
   /** Time is up for what is still served. */
@@ -79,6 +81,7 @@ export function tellAll(receivers: readonly ServerReceiver[]): ServerEvents {
     removed: fanOut(receivers, "removed"),
     refused: fanOut(receivers, "refused"),
     trouble: fanOut(receivers, "trouble"),
+    changed: fanOut(receivers, "changed"),
     draining: fanOut(receivers, "draining"),
     ending: fanOut(receivers, "ending"),
   };

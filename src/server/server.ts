@@ -124,6 +124,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       connections.reaped(pid);
     },
     trouble: (what) => events.trouble(what),
+    changed: (what) => events.changed(what),
   }).catch((error) => {
     watcher.stop();
     throw error;

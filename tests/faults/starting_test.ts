@@ -47,6 +47,7 @@ test("starting: processes that end before they are ready are started less and le
       refused: () => {},
       reaped: () => {},
       trouble: (what) => said.push(what),
+      changed: () => {},
     },
   );
   await model.start();

@@ -98,6 +98,7 @@ export class Stage implements Disposable {
         refused: (id, why) => say("refused", id, why),
         reaped: (pid, { code, signal }) => say("reaped", pid, signal ?? code),
         trouble: (what) => say("trouble", what),
+        changed: (what) => say("changed", what),
       },
     );
   }

@@ -151,7 +151,7 @@ for (const level of ["default", "strict", "off"] as const) {
         zygote.listen();
         return zygote.isWarm;
       });
-      assert.equal(opened(), before);
+      assert.ok(opened() <= before, `${opened()} > ${before}`); // it may have begun by then
       zygote.handOver();
       await until("it forks", () => zygote.children === 1);
     },

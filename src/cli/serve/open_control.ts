@@ -46,7 +46,7 @@ export async function openControl(
   const answers = new ServerAnswers({
     server,
     listener,
-    model: { name: chosen.model.name, why: chosen.why },
+    chosen,
     version: manifest.version,
     drain: (why) => {
       logger.info("asked to drain", { why });

@@ -168,7 +168,10 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
       refusals.flush();
     },
     trouble(what) {
-      logger.warn(what.replaceAll("{", "{{").replaceAll("}", "}}"));
+      logger.warn(asTemplate(what));
+    },
+    changed(what) {
+      logger.info(asTemplate(what));
     },
     draining(live) {
       logger.info("draining: no more connections are accepted", { live });
@@ -205,4 +208,9 @@ export function hintAtFilter(
       );
     },
   };
+}
+
+/** Braces stand for themselves. */
+function asTemplate(line: string): string {
+  return line.replaceAll("{", "{{").replaceAll("}", "}}");
 }

@@ -81,21 +81,107 @@ for (const [which, text, told] of UNUSABLE) {
   });
 }
 
-test(
-  "handler: in TypeScript is refused by a compiled server, which says how to make it fit",
-  async () => {
-    await using directory = temporaryDirectory();
-    const file = `${directory.path}/shout.ts`;
-    Deno.writeTextFileSync(file, "export default (_: Deno.Conn): void => {};");
-    const result = await runCommand(["serve", "0", "--handler", file]);
-    assert.equal(
-      result.stderr,
-      `error: Cannot use handler "${file}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${file}\`\n`,
-    );
-    assert.equal(result.code, 2);
-  },
-  { ignore: !isCompiled },
-);
+/** What an executable cannot take: which, files, further words, its answer and its exit code. */
+const BUNDLE =
+  "a compiled server takes JavaScript that imports files alone: put all into one with `deno bundle -o bundle.js FILE`";
+const TO_BE_BUNDLED: [
+  string,
+  Record<string, string>,
+  string[],
+  string,
+  number,
+][] = [
+  ...["ts", "mts", "cts", "tsx", "jsx"].map((
+    extension,
+  ): typeof TO_BE_BUNDLED[number] => [
+    `in .${extension}`,
+    { [`handler.${extension}`]: "export default () => {};" },
+    [],
+    'Cannot use handler "FILE": a compiled server takes JavaScript: make it with `deno bundle -o handler.js FILE`',
+    2,
+  ]),
+  ...["json", "wasm"].map((extension): typeof TO_BE_BUNDLED[number] => [
+    `in .${extension}`,
+    { [`handler.${extension}`]: "{}" },
+    [],
+    'Cannot use handler "FILE": a compiled server takes JavaScript: write a handler that imports it',
+    2,
+  ]),
+  ...[
+    "npm:chalk@5",
+    "jsr:@std/assert",
+    "https://127.0.0.1:1/x.js",
+    "@lib/x",
+    "chalk",
+    "./none.js",
+  ].map((name): typeof TO_BE_BUNDLED[number] => [
+    `that imports "${name}"`,
+    {
+      "handler.js": `import "${name}"; export default () => {};`,
+      "deno.json": '{ "imports": { "@lib/": "./" } }',
+    },
+    [],
+    BUNDLE,
+    1,
+  ]),
+  [
+    "that imports TypeScript",
+    {
+      "handler.js": 'import "./x.ts"; export default () => {};',
+      "x.ts": "export const x: number = 1;",
+    },
+    [],
+    BUNDLE,
+    1,
+  ],
+  [
+    "in CommonJS",
+    { "handler.cjs": "module.exports = () => {};" },
+    [],
+    BUNDLE,
+    1,
+  ],
+  ...[
+    ["--config", "deno.json"],
+    ["--unstable-kv"],
+    ["--config", "none", "--unstable-raw-imports"],
+  ].map((words): typeof TO_BE_BUNDLED[number] => [
+    `with ${words.join(" ")}`,
+    { "handler.js": "export default () => {};" },
+    words,
+    "a compiled server knows no projects: say it to `deno bundle`, or run from source",
+    2,
+  ]),
+  ...["import", "import=example.org"].map((
+    grant,
+  ): typeof TO_BE_BUNDLED[number] => [
+    `with --grant ${grant}`,
+    { "handler.js": "export default () => {};" },
+    ["--grant", grant],
+    `Cannot grant "${grant}": a compiled server imports nothing over the network: put it into the handler with \`deno bundle\``,
+    2,
+  ]),
+];
+
+for (const [which, files, words, answer, exitCode] of TO_BE_BUNDLED) {
+  test(
+    `handler: one ${which} is refused by a compiled server in one line, which says what to do`,
+    async () => {
+      await using directory = temporaryDirectory();
+      for (const [name, text] of Object.entries(files)) {
+        Deno.writeTextFileSync(`${directory.path}/${name}`, text);
+      }
+      const file = `${directory.path}/${Object.keys(files)[0]}`;
+      const line = ["serve", "0", "--handler", file, ...words];
+      const { code, stderr } = await runCommand(line);
+      assert.match(stderr, /^error: [^\n]+\n$/);
+      const told = answer.replaceAll("FILE", file);
+      assert.ok(stderr.endsWith(`${told}\n`), stderr);
+      assert.equal(code, exitCode);
+    },
+    { ignore: !isCompiled },
+  );
+}
 
 test(
   "handler: a path is relative to where `deno task` was typed, and told as it was tried",

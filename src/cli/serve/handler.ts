@@ -4,6 +4,7 @@
  * @module
  */
 import type { ChildOptions } from "../../child/options.ts";
+import { grantKind } from "../../permissions.ts";
 import { reasonOf } from "../../posix/reason.ts";
 import { absolute } from "../paths.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
@@ -44,15 +45,20 @@ function obstacle(info: Deno.FileInfo | Error, tried: string): string {
 }
 
 function refuseForCompiled(path: string, grants: readonly string[]): void {
-  if (/\.([cm]?tsx?|jsx|json|wasm)$/.test(path)) {
+  const isData = /\.(json|wasm)$/.test(path);
+  if (isData || /\.([cm]?tsx?|jsx)$/.test(path)) {
+    const advice = isData
+      ? "write a handler that imports it"
+      : `make it with \`deno bundle -o handler.js ${path}\``;
     throw new UserError(
-      `Cannot use handler "${path}": a compiled server takes JavaScript: make it with \`deno bundle -o handler.js ${path}\``,
+      `Cannot use handler "${path}": a compiled server takes JavaScript: ${advice}`,
       EXIT_USAGE,
     );
   }
-  if (grants.includes("import")) {
+  const network = grants.find((grant) => grantKind(grant) === "import");
+  if (network !== undefined) {
     throw new UserError(
-      'Cannot grant "import": a compiled server imports nothing over the network: put it into the handler with `deno bundle`',
+      `Cannot grant "${network}": a compiled server imports nothing over the network: put it into the handler with \`deno bundle\``,
       EXIT_USAGE,
     );
   }

@@ -270,19 +270,21 @@ async function start(
     const { message } = error as Error;
     throw new UserError(
       error instanceof StartError && error.failure === "handler"
-        ? `Cannot use handler "${handler}": ${message}${hintAtBundle(message)}`
+        ? `Cannot use handler "${handler}": ${message}${
+          hintAtBundle(handler!, message)
+        }`
         : `Cannot serve with --model ${model}: ${message}`,
     );
   }
 }
 
-/** What a compiled server cannot load is known by Deno's words for it. */
-function hintAtBundle(message: string): string {
-  const isOfImport = /import|module|specifier|\b(npm|jsr|https?):/i.test(
-    message,
-  );
+/** What a compiled server cannot load is known by Deno's words for it, or by its place. */
+function hintAtBundle(handler: string, message: string): string {
+  const isOfImport =
+    /import|module|specifier|packages|\b(npm|jsr|https?):|\.([cm]?tsx?|jsx):\d/i
+      .test(message);
   return Deno.build.standalone && isOfImport
-    ? ": a compiled server takes JavaScript that imports files alone: put all into one with `deno bundle -o handler.js`"
+    ? `: a compiled server takes JavaScript that imports files alone: put all into one with \`deno bundle -o bundle.js ${handler}\``
     : "";
 }
 

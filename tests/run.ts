@@ -12,7 +12,7 @@ const SLOWEST = 10;
 /** How many files are tested at once: most of a test is waiting. */
 const JOBS = "4";
 /** What a test that starts processes has in its files. */
-const STARTS = /\bDeno\.Command\b|\bstart\w*Process|\bfork\(/;
+const STARTS = /\bDeno\.Command\b|\bstart(\w*Process|Model\b)|\bfork\(/;
 
 /** A file and all of ours below tests/ that it imports. */
 function closure(file: URL, seen = new Map<string, string>()) {

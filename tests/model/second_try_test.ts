@@ -7,7 +7,7 @@ import { Progress } from "../../src/model/progress.ts";
 import { SecondTry } from "../../src/model/second_try.ts";
 import { StartError } from "../../src/model/start_error.ts";
 import { Fd } from "../../src/posix/fd.ts";
-import { read, write } from "../../src/posix/io.ts";
+import { receiveNow, write } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { test, until } from "../helpers/testing.ts";
@@ -159,10 +159,10 @@ test(
       await until(`${id} is served`, () => pids.has(id));
       return client;
     };
-    const echo = (client: Fd) => {
+    const echo = async (client: Fd) => {
       write(client.number, new Uint8Array([7]));
       const byte = new Uint8Array(1);
-      assert.equal(read(client.number, byte), 1);
+      await until("it comes back", () => receiveNow(client.number, byte) === 1);
       assert.equal(byte[0], 7);
     };
     using first = await serve(1);
@@ -175,7 +175,7 @@ test(
     );
     assert.equal(parents.get(pids.get(1)!), Deno.pid);
     assert.notEqual(parents.get(pids.get(2)!), Deno.pid);
-    for (const client of [first, second]) echo(client);
+    for (const client of [first, second]) await echo(client);
     for (const client of [first, second]) client.close();
     await until("both have ended", () => done.length === 2);
     model.retire();

@@ -24,7 +24,7 @@ async function startRemoved(
   Deno.mkdirSync(path);
   const server = await startServer({
     model,
-    crew: "usual", // processes must wait, to be started anew
+    crew: model === "spawn" ? "usual" : "few", // processes must wait, to be started anew
     args,
     through: ["/bin/sh", "-c", `cd '${path}' && exec "$@"`, "sh"],
   });

@@ -57,12 +57,11 @@ for (const model of models()) {
   });
 
   test(`orphans (${model}): a parent that is killed gives its port back at once`, async () => {
-    await using first = await startServer({ model, crew: "usual" });
+    await using first = await startServer({ model });
     using held = await hold(first.port);
     await first.stop("SIGKILL");
     await using second = await startServer({
       model,
-      crew: "usual",
       port: String(first.port),
     });
     using next = await hold(second.port);

@@ -51,12 +51,12 @@ for (const end of ["SIGKILL", "nobody"] as const) {
 }
 
 test("zygote: what ended while it was stopped is reaped when it goes on", async () => {
-  await using server = await startServer({ model: "pool", crew: "usual" });
+  await using server = await startServer({ model: "pool" });
   const pids = (zygote: boolean) =>
     server.children().filter(({ comm, state }) =>
       (comm === "mpserv:zygote") === zygote && state !== "Z"
     ).map(({ pid }) => pid);
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 2; round++) {
     (await hold(server.port)).close(); // somebody is there to be killed
     const [stopped] = pids(true);
     Deno.kill(stopped!, "SIGSTOP");

@@ -38,7 +38,7 @@ async function nothingIsLeft(
 
 /** How many connections: each of `spawn` costs a runtime. */
 const COUNTS = (model: Model) =>
-  model === "spawn" ? { inTurn: 8, atOnce: 12 } : { inTurn: 100, atOnce: 60 };
+  model === "spawn" ? { inTurn: 4, atOnce: 6 } : { inTurn: 100, atOnce: 60 };
 
 for (const model of models()) {
   const { inTurn, atOnce } = COUNTS(model);

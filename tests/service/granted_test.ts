@@ -30,7 +30,8 @@ async function use(
 
 for (const model of models()) {
   // Whole kinds, and parts of them: that each opens nothing else, `grants_test.ts` knows.
-  for (const whole of isCompiled ? [true] : [true, false]) {
+  const both = isCompiled ? [true] : [true, false];
+  for (const whole of model === "pool" ? [true] : both) {
     const kinds = whole ? "whole kinds" : "parts of kinds";
     test(`granted (${model}): ${kinds}: files are used, programs run, connections made and listened for`, async () => {
       await using directory = temporaryDirectory();

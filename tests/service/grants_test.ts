@@ -57,7 +57,7 @@ for (const model of models()) {
   test(`grants (${model}): several are opened together`, async () => {
     const sets = [["net", "env", "sys"]];
     // What is in none of them was granted above, one kind at a time.
-    if (model !== "spawn") sets.push(["read", "write"], ["run", "ffi"]);
+    if (model === "fork") sets.push(["read", "write"], ["run", "ffi"]);
     for (const [first, ...more] of sets) {
       const found = await capabilities(model, [first!, more.join()]);
       assert.deepEqual(found, expected([first!, ...more]));

@@ -41,8 +41,8 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
     /the module has not finished loading after 10 s: /,
   ],
   [
-    "that spins while it loads",
-    "for (;;);",
+    "that hears nothing while it loads",
+    "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);",
     /it is still loading after 12 s/,
   ],
   [

@@ -140,7 +140,9 @@ for (const model of models()) {
     for (const conn of conns) {
       assert.equal((await receiveAll(conn)).length, 0);
       const { reason } = await endOf(server, conn);
-      assert.match(String(reason), /^killed: SIG(TERM|KILL)$/);
+      // SIGSEGV: the runtime's thread for signals raises SIGTERM again, then aborts, and the filter lets it do
+      // neither (tgkill).
+      assert.match(String(reason), /^killed: SIG(TERM|KILL|SEGV)$/);
       conn.close();
     }
     await server.log.ended;

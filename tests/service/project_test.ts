@@ -235,11 +235,10 @@ if (!isCompiled) {
         PROJECTS,
       ).entries()
     ) {
-      // How a module is loaded, and what a copy of it lacks, are the same in all; a zygote meets each
-      // project one way, and a pool has the same zygotes.
+      // How a module is loaded, and what a copy of it lacks, are the same in all; a pool has the zygotes of
+      // `fork`.
       if (model === "pool" && at % 4 > 0) continue;
-      const both = [[], ["--watch"]];
-      for (const watch of model === "spawn" ? both : [both[at % 2]!]) {
+      for (const watch of model === "fork" ? [[]] : [["--watch"]]) {
         test(`project (${[model, ...watch]}): ${name}`, async () => {
           await using directory = project(files);
           const file = `${directory.path}/${handler}`;
@@ -277,8 +276,7 @@ if (!isCompiled) {
             `import it from "${name}" with { type: "json" };`,
           ),
         });
-        const both = [[], ["--watch"]];
-        for (const watch of model === "spawn" ? both : both.slice(1)) {
+        for (const watch of model === "fork" ? [[]] : [["--watch"]]) {
           const { stderr, code } = await runCommand([
             ...["serve", "0", "--model", model, "--handler"],
             ...[`${path}/app/handler.js`, ...watch],

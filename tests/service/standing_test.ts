@@ -194,7 +194,7 @@ for (const model of models()) {
     assert.equal(await ask(server, "files 10"), "ok");
     assert.match(await ask(server, "files 100"), /too many open files/i);
     assert.notEqual(await ask(server, "memory 400"), "ok");
-    if (model !== "spawn") { // seconds of a processor: a zygote's children are enough
+    if (model === "fork") { // seconds of a processor: one model is enough
       assert.notEqual(await ask(server, "heap 400"), "ok");
       assert.equal(await ask(server, "spin"), "");
       await server.log.waitFor(({ reason }) =>

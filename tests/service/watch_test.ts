@@ -4,7 +4,12 @@ import { runCommand } from "../helpers/command.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { project, telling, write } from "../helpers/project_files.ts";
 import { killNow } from "../helpers/processes.ts";
-import { type Model, models, startServer } from "../helpers/server.ts";
+import {
+  anyModel,
+  type Model,
+  models,
+  startServer,
+} from "../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import {
   connect,
@@ -87,7 +92,10 @@ for (const model of models()) {
     held.close();
     await server.isQuiet(); // no process of the old code is left
   });
+}
 
+// What a pool loads, its zygotes do.
+for (const model of models().filter((name) => name !== "pool")) {
   test(`--watch (${model}): code that does not load is told with its place, and the old serves on`, async () => {
     await using watched = await watching(model);
     const { server, handler, library } = watched;
@@ -177,7 +185,7 @@ test("--watch: without a handler is wrong usage", async () => {
   assert.equal(code, 2);
 });
 
-for (const model of models()) {
+for (const model of anyModel()) {
   test(
     `--watch (${model}): the configuration is watched, and grants hold for what lies beside the code`,
     async () => {

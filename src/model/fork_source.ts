@@ -6,12 +6,14 @@
 import type { ChildOptions } from "../child/options.ts";
 import { type Report, SECRET_SIZE } from "../child/wire.ts";
 import { SIGNALS } from "../posix/abi.ts";
+import { askCredentials } from "../posix/credentials.ts";
+import { socketPair } from "../posix/sockets.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import { type Exit, exitOf } from "./exit.ts";
 import { Nursery } from "./nursery.ts";
-import type { WorkerProcess, WorkerSource } from "./source.ts";
+import type { Launched, WorkerProcess, WorkerSource } from "./source.ts";
 import type { Zygote } from "./zygote.ts";
 
 /** What a worker is told of a client, of whom it has none. */
@@ -91,11 +93,21 @@ export class ForkSource implements WorkerSource {
     return this.#nursery.start();
   }
 
-  launch(channel: Fd, ended: (exit: Exit) => void): WorkerProcess | null {
+  launch(ended: (exit: Exit) => void): Launched | null {
     const id = ++this.#launched;
     const handover = { kind: "worker", id, ...NOBODY } as const;
-    const zygote = this.#nursery.send(handover, channel.number);
-    return zygote && new ForkedWorker(id, zygote, this.#nursery, ended);
+    const [channel, theirs] = socketPair();
+    let zygote: Zygote | null = null;
+    try {
+      askCredentials(channel.number);
+      zygote = this.#nursery.send(handover, theirs.number);
+    } finally {
+      theirs.close();
+      if (zygote === null) channel.close();
+    }
+    if (zygote === null) return null;
+    const process = new ForkedWorker(id, zygote, this.#nursery, ended);
+    return { process, channel };
   }
 
   ready(worker: WorkerProcess, pid: number): boolean {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import type { ChildOptions } from "../child/options.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { type Fd, setInherit } from "../posix/fd.ts";
+import type { Fd } from "../posix/fd.ts";
 import type { ProcessEntry } from "./process_entry.ts";
-import { childCommand } from "./flags.ts";
 import type { Exit } from "./exit.ts";
 import { Orphans } from "./orphans.ts";
-import { type RuntimeProcess, startRuntime } from "./runtime.ts";
+import type { RuntimeProcess } from "./runtime.ts";
+import { earlySpawned } from "./spawned_process.ts";
 import { guard } from "./strict_guard.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
@@ -34,6 +34,14 @@ export interface WorkerProcess {
   signal(signal: number): void;
 }
 
+/** A worker that was just started. */
+export interface Launched {
+  /** Its process. */
+  readonly process: WorkerProcess;
+  /** The parent's end of its channel, which brings credentials; the caller's to close. */
+  readonly channel: Fd;
+}
+
 /** Starts workers. */
 export interface WorkerSource {
   /**
@@ -46,12 +54,11 @@ export interface WorkerSource {
   /**
    * Starts a worker.
    *
-   * @param channel The worker's end of its channel, borrowed.
    * @param ended Is told when the process was reaped.
    * @returns The worker; null when none can be started at this moment.
    * @throws {Error} When the system refuses.
    */
-  launch(channel: Fd, ended: (exit: Exit) => void): WorkerProcess | null;
+  launch(ended: (exit: Exit) => void): Launched | null;
   /**
    * A worker said that it is ready.
    *
@@ -123,12 +130,8 @@ export class SpawnSource implements WorkerSource {
     return Promise.resolve();
   }
 
-  launch(channel: Fd, ended: (exit: Exit) => void): WorkerProcess {
-    const args = [String(channel.number), encodeOptions(this.#options)];
-    const line = childCommand(args, this.#options);
-    // Only this child inherits the end: nothing else can be started before the caller closes it.
-    setInherit(channel.number, true);
-    const process = startRuntime(line, this.#options);
+  launch(ended: (exit: Exit) => void): Launched {
+    const { process, channel } = earlySpawned.take(this.#options);
     this.#running.add(process);
     void process.status.then(({ code, signal }) => {
       this.#running.delete(process);
@@ -148,7 +151,7 @@ export class SpawnSource implements WorkerSource {
       this.#unguarded.add(worker);
       this.#loading.add(worker);
     }
-    return worker;
+    return { process: worker, channel };
   }
 
   ready(worker: WorkerProcess): boolean {

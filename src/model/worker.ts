@@ -4,12 +4,10 @@
  * @module
  */
 import { encodeHandover } from "../child/wire.ts";
-import { askCredentials } from "../posix/credentials.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/handover.ts";
-import { socketPair } from "../posix/sockets.ts";
 import type { ProcessEntry, ProcessState } from "./process_entry.ts";
 import { newSecret } from "./secret.ts";
 import type { Exit } from "./exit.ts";
@@ -64,19 +62,10 @@ export function launchWorker(
   source: WorkerSource,
   exited: (worker: Worker, exit: Exit) => void,
 ): Worker | null {
-  const [ours, theirs] = socketPair();
-  let process: WorkerProcess | null = null;
-  try {
-    askCredentials(ours.number);
-    process = source.launch(theirs, (exit) => exited(worker, exit));
-  } finally {
-    theirs.close();
-    if (!process) ours.close();
-  }
-  if (!process) return null;
+  const launched = source.launch((exit) => exited(worker, exit));
+  if (launched === null) return null;
   const worker: Worker = {
-    process,
-    channel: ours,
+    ...launched,
     state: "starting",
     handoff: null,
     secret: null,

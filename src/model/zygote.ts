@@ -12,7 +12,7 @@ import {
 } from "../child/wire.ts";
 import { guard } from "./strict_guard.ts";
 import type { RuntimeProcess } from "./runtime.ts";
-import { startZygote } from "./zygote_process.ts";
+import { earlyZygote } from "./zygote_process.ts";
 import { POLLIN, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
@@ -73,7 +73,7 @@ export class Zygote {
   constructor(options: ChildOptions, watcher: Watcher, events: ZygoteEvents) {
     this.#watcher = watcher;
     this.#events = events;
-    const { process, channel, reports, end } = startZygote(options);
+    const { process, channel, reports, end } = earlyZygote.take(options);
     this.#process = process;
     this.end = end;
     this.#channel = channel;

@@ -1,6 +1,5 @@
 /**
- * Starting the process of a zygote, perhaps before anybody needs it: a server's code takes as long to load
- * as a zygote takes to start, and the two go on at the same time.
+ * Starting the process of a zygote.
  *
  * @module
  */
@@ -12,6 +11,7 @@ import { openDenseLibrary } from "../posix/dense.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { descriptorTarget } from "../posix/proc.ts";
 import { socketPair } from "../posix/sockets.ts";
+import { Early } from "./early.ts";
 import { zygoteCommand } from "./flags.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";
 
@@ -33,45 +33,14 @@ let dense: Fd | null | undefined;
 /** Those that have not ended. */
 const running = new Set<RuntimeProcess>();
 
-let early:
-  | { readonly options: string; readonly started: ZygoteProcess }
-  | null = null;
-
-/**
- * Starts the process of a zygote, or takes the one that was started early for the same options.
- *
- * @param options How its children serve.
- * @returns The process, which may have started long ago.
- * @throws {Error} When descriptors or processes run out.
- */
-export function startZygote(options: ChildOptions): ZygoteProcess {
-  if (early?.options !== encodeOptions(options)) return start(options);
-  const { started } = early;
-  early = null;
-  return started;
-}
-
-/**
- * Starts a zygote that is likely to be wanted.
- *
- * @param options How its children will serve, as far as can be guessed: whoever wants others gets another.
- */
-export function startZygoteEarly(options: ChildOptions): void {
-  try {
-    early = { options: encodeOptions(options), started: start(options) };
-  } catch {
-    // Whoever needs one says why there is none.
-  }
-}
-
-/** Ends the zygote that was started early, if nobody has wanted it. */
-export function endEarlyZygote(): void {
-  if (early === null) return;
-  const { process, channel, reports } = early.started;
-  early = null;
-  for (const fd of [channel, reports]) fd.close();
-  process.handle.signal(SIGNALS.SIGKILL);
-}
+/** The first one, perhaps. */
+export const earlyZygote: Early<ZygoteProcess> = new Early(
+  start,
+  ({ process, channel, reports }) => {
+    for (const fd of [channel, reports]) fd.close();
+    process.handle.signal(SIGNALS.SIGKILL);
+  },
+);
 
 function start(options: ChildOptions): ZygoteProcess {
   const [channel, theirChannel] = socketPair();

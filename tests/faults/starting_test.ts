@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import type { WorkerSource } from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
+import { askCredentials } from "../../src/posix/credentials.ts";
+import { socketPair } from "../../src/posix/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { test, until } from "../helpers/testing.ts";
 
@@ -13,10 +15,16 @@ test("starting: processes that end before they are ready are started less and le
   const ends: Promise<unknown>[] = [];
   const source: WorkerSource = {
     start: () => Promise.resolve(),
-    launch(_, ended) { // nobody keeps its end of the channel
+    launch(ended) {
       launched.push(performance.now());
       ends.push(pause(5).then(() => ended({ code: 1, signal: null })));
-      return { pid: 1 << 30, parent: 1, kill: () => {}, signal: () => {} };
+      const [channel, theirs] = socketPair();
+      askCredentials(channel.number);
+      theirs.close(); // nobody has it
+      return {
+        process: { pid: 1 << 30, parent: 1, kill: () => {}, signal: () => {} },
+        channel,
+      };
     },
     ready: () => true,
     punish: () => {},

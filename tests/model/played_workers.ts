@@ -14,10 +14,15 @@ import {
 } from "../../src/child/wire.ts";
 import type { Exit } from "../../src/model/exit.ts";
 import type { Handoff } from "../../src/model/model.ts";
-import type { WorkerProcess, WorkerSource } from "../../src/model/source.ts";
+import type {
+  Launched,
+  WorkerProcess,
+  WorkerSource,
+} from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { POLLIN } from "../../src/posix/abi.ts";
-import { type Fd, putOver } from "../../src/posix/fd.ts";
+import { askCredentials } from "../../src/posix/credentials.ts";
+import type { Fd } from "../../src/posix/fd.ts";
 import { receiveFd, sendFd } from "../../src/posix/handover.ts";
 import { socketPair } from "../../src/posix/sockets.ts";
 import type { Ready } from "../../src/posix/watcher.ts";
@@ -58,7 +63,7 @@ export class Stage implements Disposable {
     const say = (...words: unknown[]) => void this.#seen.push(words.join(" "));
     const source: WorkerSource = {
       start: () => Promise.resolve(),
-      launch: (channel, exit) => this.#launch(channel, exit, say),
+      launch: (exit) => this.#launch(exit, say),
       ready: (worker, pid) => {
         assert.equal(pid, Deno.pid);
         (worker as Played).pid = 100 + this.processes.indexOf(worker as Played);
@@ -104,24 +109,22 @@ export class Stage implements Disposable {
   }
 
   #launch(
-    channel: Fd,
     exit: (exit: Exit) => void,
     say: (...words: unknown[]) => void,
-  ): Played | null {
+  ): Launched | null {
     if (!this.canLaunch) return null;
-    const [copy, rest] = socketPair();
-    putOver(channel.number, copy.number);
-    rest.close();
+    const [ours, theirs] = socketPair();
+    askCredentials(ours.number);
     const process: Played = {
       pid: 0,
       parent: 1,
-      channel: copy,
+      channel: theirs,
       exit,
       kill: (signal) => say("kill", process.pid, signal),
       signal: () => say("stop", process.pid),
     };
     this.processes.push(process);
-    return process;
+    return { process, channel: ours };
   }
 
   /** A client has come. */

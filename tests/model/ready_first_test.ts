@@ -7,7 +7,7 @@ import {
   SECRET_SIZE,
   WARM,
 } from "../../src/child/wire.ts";
-import { startZygote } from "../../src/model/zygote_process.ts";
+import { earlyZygote } from "../../src/model/zygote_process.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { receiveUntrusted, sendFd } from "../../src/posix/handover.ts";
 import { childrenOf } from "../../src/posix/proc.ts";
@@ -28,7 +28,7 @@ class Played implements AsyncDisposable {
   isWarm = false;
 
   constructor(sandbox: ChildOptions["sandbox"]) {
-    this.#started = startZygote({
+    this.#started = earlyZygote.take({
       service: { name: "echo" },
       idleTimeout: 0,
       firstByteTimeout: 0,

@@ -10,7 +10,8 @@ import { type ChosenModel, startModel } from "../../model/choose.ts";
 import type { ModelEvents } from "../../model/model.ts";
 import { endRuntimes } from "../../model/runtime.ts";
 import { StartError } from "../../model/start_error.ts";
-import { endEarlyZygote } from "../../model/zygote_process.ts";
+import { earlySpawned } from "../../model/spawned_process.ts";
+import { earlyZygote } from "../../model/zygote_process.ts";
 import { grantKind } from "../../permissions.ts";
 import { formatAddress } from "../../posix/address.ts";
 import { closeOnExec, openDescriptors } from "../../posix/fd.ts";
@@ -121,7 +122,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   const { chosen } = server;
   active = () => server.totals().active;
   using _keeper = keepTime?.(server);
-  endEarlyZygote(); // a model without zygotes was chosen, or others were wanted
+  for (const early of [earlyZygote, earlySpawned]) early.end(); // another model was chosen, or others were wanted
   metrics?.begin(chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {

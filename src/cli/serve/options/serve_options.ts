@@ -178,7 +178,7 @@ export const serve = command({
     const typedHost = typed.has("host") ? host : undefined;
     const all = { ...options, port, program, typedPort, typedHost };
     return async () => {
-      (await import("../early_zygote.ts")).startEarly(all);
+      (await import("../start_early.ts")).startEarly(all);
       return await (await import("../serve.ts")).serve(all);
     };
   },

@@ -36,10 +36,10 @@ const PEER = new Uint8Array(16); // of a struct sockaddr_in
 const SECRET = new Uint8Array(SECRET_SIZE);
 
 /**
- * Rounds after which a zygote that is at work looks whether somebody has come: some milliseconds. Slices of
- * births are few, or TurboFan would take them for what is called often, and not what they call.
+ * Rounds after which a zygote that is at work looks whether somebody has come: some milliseconds. They are not
+ * more slices than that, or TurboFan would take them for what is called often, and not what they call.
  */
-const SLICES = { service: 5, birth: 50 };
+const SLICES = { service: ENOUGH / 40, birth: ENOUGH / 8 };
 
 /** What a zygote serves to itself. */
 export type Rehearsed = readonly AnyService[];
@@ -108,7 +108,8 @@ export function* rehearseBirth(
   const rounds = roundsOf(rebirth.reactor !== null).birth;
   for (let done = 0; done < rounds; done += SLICES.birth) {
     const wasArmed = fence?.disarm();
-    for (let i = done; i < done + SLICES.birth; i++) {
+    const end = Math.min(done + SLICES.birth, rounds);
+    for (let i = done; i < end; i++) {
       const [parent, reports] = socketPair();
       const [channel, children] = socketPair();
       const { handover, fd } = comeOver(i, parent);

@@ -20,6 +20,7 @@ const libc = cLibrary(
 const location = libc.__errno_location
   ? libc.__errno_location()
   : libc.__error?.() ?? null;
+const { memcpy } = libc; // opened here, not after a call that failed: that could alter its errno
 const valueBytes = scratch(4);
 const value = viewOf(valueBytes);
 
@@ -33,7 +34,7 @@ const names = new Map(
  * @returns The number, as in `errno(3)`.
  */
 export function errno(): number {
-  libc.memcpy(valueBytes, location, 4);
+  memcpy(valueBytes, location, 4);
   return value.getInt32(0, true);
 }
 

@@ -261,10 +261,19 @@ export const prototypes = {
 export type CLibrary = Deno.DynamicLibrary<typeof prototypes>["symbols"];
 
 const opened: Partial<CLibrary> = {};
+let isLazy = false;
+
+/**
+ * Has functions opened at their first call from here on. It is for processes that may load libraries all their
+ * life, and load modules of which they call a part.
+ */
+export function openWhenCalled(): void {
+  isLazy = true;
+}
 
 /**
  * Some functions of the C library: those that a module calls, once for each process. The runtime compiles
- * machine code for each, a tenth of a millisecond each time, and no process calls more than half of them.
+ * machine code for each, a quarter of a millisecond each time, and no process calls more than half of them.
  *
  * @param names Which.
  * @returns These alone, by name.
@@ -272,6 +281,24 @@ const opened: Partial<CLibrary> = {};
  */
 export function cLibrary<Name extends keyof CLibrary>(
   ...names: readonly Name[]
+): Pick<CLibrary, Name> {
+  if (!isLazy) return open(names);
+  const functions = {};
+  for (const name of names) {
+    Object.defineProperty(functions, name, {
+      configurable: true,
+      get: () => {
+        const value = open([name])[name];
+        Object.defineProperty(functions, name, { value });
+        return value;
+      },
+    });
+  }
+  return functions as Pick<CLibrary, Name>;
+}
+
+function open<Name extends keyof CLibrary>(
+  names: readonly Name[],
 ): Pick<CLibrary, Name> {
   const missing = names.filter((name) => !(name in opened));
   if (missing.length > 0) {

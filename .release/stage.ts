@@ -95,18 +95,24 @@ function filesBelow(directory: string, name: string): string[] {
   }).sort();
 }
 
-/** Collects the licenses of packages. */
+/** Collects the licenses of packages: their texts, and what a package says of it that has none. */
 function collectLicenses(
   directory: string,
   licenses: Map<string, Uint8Array>,
 ): void {
+  const owner = /\/node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(directory)?.[1];
   for (const { name, isDirectory, isFile } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
     if (isDirectory) collectLicenses(path, licenses);
-    else if (isFile && /^licen[cs]e/i.test(name)) {
-      const owner = /\/node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(directory)
-        ?.[1];
-      if (owner) licenses.set(owner, Deno.readFileSync(path));
+    if (!isFile || owner === undefined) continue;
+    if (/^licen[cs]e/i.test(name)) {
+      licenses.set(owner, Deno.readFileSync(path));
+    } else if (name === "package.json" && !licenses.has(owner)) {
+      const { version, license, author, repository } = JSON.parse(
+        Deno.readTextFileSync(path),
+      );
+      const said = JSON.stringify({ version, license, author, repository });
+      licenses.set(owner, new TextEncoder().encode(`${said}\n`));
     }
   }
 }

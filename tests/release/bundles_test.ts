@@ -10,13 +10,25 @@ const ROOT = new URL("../../", import.meta.url);
 const ROLE_NAMES = Object.keys(ROLES).map((role) => role.slice(1));
 const STARTED_OFTEN = ["serve", "client"];
 
-/** What stands in a stage, by file. */
-async function staged(): Promise<Map<string, string>> {
+/** What a stage is. */
+interface Made {
+  /** What stands in it, by file. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly licenses: ReadonlyMap<string, Uint8Array>;
+}
+
+async function make(): Promise<Made> {
   await using stage = await makeStage(new Date(0));
   const files = filesBelow(stage.path).map((name) =>
     [name, Deno.readTextFileSync(`${stage.path}/${name}`)] as const
   );
-  return new Map(files);
+  return { files: new Map(files), licenses: stage.licenses };
+}
+
+let made: Promise<Made> | undefined;
+/** One, the same for all tests. */
+function staged(): Promise<Made> {
+  return made ??= make();
 }
 
 /** The files that a bundle is made of, as its map names them. */
@@ -31,7 +43,7 @@ function sourcesOf(bundle: string): { sources: string[]; lines?: unknown } {
 }
 
 test("bundles: one for each role and what is started often, which load nothing and give nothing to who imports them", async () => {
-  const files = await staged();
+  const { files } = await staged();
   const roles = [...ROLE_NAMES, ...STARTED_OFTEN, "commands"]
     .map((name) => `roles/${name}.js`);
   const scripts = ["main.js", ...roles];
@@ -56,7 +68,8 @@ test("bundles: one for each role and what is started often, which load nothing a
 });
 
 test("bundles: their maps name files of ours, and have none of their lines", async () => {
-  for (const [name, text] of await staged()) {
+  const { files } = await staged();
+  for (const [name, text] of files) {
     if (!name.endsWith(".js")) continue;
     const { sources, lines } = sourcesOf(text);
     assert.equal(lines, undefined, name);
@@ -70,8 +83,22 @@ test("bundles: their maps name files of ours, and have none of their lines", asy
   }
 });
 
+test("bundles: the license of every package in them stands beside them", async () => {
+  const { files, licenses } = await staged();
+  const packages = [...files].filter(([name]) => name.endsWith(".js"))
+    .flatMap(([, text]) => sourcesOf(text).sources)
+    .flatMap((source) =>
+      /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1] ?? []
+    );
+  assert.ok(packages.includes("@logtape/logtape"));
+  for (const name of packages) {
+    const text = new TextDecoder().decode(licenses.get(name));
+    assert.match(text, /MIT|ISC|BSD|Apache/, name);
+  }
+});
+
 test("bundles: the same sources give the same bytes, whatever the directory", async () => {
-  assert.deepEqual(await staged(), await staged());
+  assert.deepEqual(await make(), await staged());
 });
 
 test("bundles: where the bundler cannot be got, Deno says why, and one line of ours follows", async () => {

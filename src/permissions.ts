@@ -4,6 +4,8 @@
  * @module
  */
 
+import { startsWith, uncurry } from "./posix/intrinsics.ts";
+
 /** The kinds of permission, by Deno's names. */
 export const PERMISSION_KINDS = [
   "net",
@@ -25,8 +27,11 @@ export type PermissionKind = typeof PERMISSION_KINDS[number];
  * @returns `net`, `read`; undefined when it is no permission of Deno's.
  */
 export function grantKind(grant: string): PermissionKind | undefined {
-  const [name] = grant.split("=", 1);
-  return PERMISSION_KINDS.find((kind) => kind === name);
+  for (let i = 0; i < PERMISSION_KINDS.length; i++) {
+    const kind = PERMISSION_KINDS[i]!;
+    if (grant === kind || startsWith(grant, `${kind}=`)) return kind;
+  }
+  return undefined;
 }
 
 /**
@@ -52,8 +57,20 @@ export function permissionFlags(grants: readonly string[]): string[] {
  * @param grants What is kept; nothing unless said otherwise.
  */
 export function revokePermissions(grants: readonly string[] = []): void {
-  for (const name of PERMISSION_KINDS) {
-    if (grants.some((grant) => grantKind(grant) === name)) continue;
-    Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
+  for (let i = 0; i < PERMISSION_KINDS.length; i++) {
+    const name = PERMISSION_KINDS[i]!;
+    if (isGranted(grants, name)) continue;
+    // A module may have been loaded that would answer in the runtime's place.
+    revoke(permissions, { __proto__: null, name } as never);
   }
+}
+
+const { permissions } = Deno;
+const revoke = uncurry(Deno.Permissions.prototype, "revokeSync");
+
+function isGranted(grants: readonly string[], name: PermissionKind): boolean {
+  for (let i = 0; i < grants.length; i++) {
+    if (grantKind(grants[i]!) === name) return true;
+  }
+  return false;
 }

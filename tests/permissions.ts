@@ -6,6 +6,7 @@
  */
 import { revokePermissions } from "../src/permissions.ts";
 import { serveOne } from "../src/child/serve_one.ts";
+import type { Outcome } from "../src/child/wire.ts";
 import { errno } from "../src/posix/errno.ts";
 import { receiveFd, sendFd } from "../src/posix/handover.ts";
 import { read, write } from "../src/posix/io.ts";
@@ -51,11 +52,13 @@ sendFd(a.number, new Uint8Array(8), server.number);
 server.close();
 const received = receiveFd(b.number, { wait: true });
 if (received === null || received === "end") throw new TypeError("Lost");
-const outcome = await serveOne(
+let outcome: Outcome | undefined;
+await serveOne(
   echo,
   received.fd!,
   { id: 1, peer: new Uint8Array(2) },
   { idleTimeout: 1000, firstByteTimeout: 0 },
+  (end) => outcome = end,
 );
 const echoed = read(client.number, new Uint8Array(8));
 libc.close(-1);

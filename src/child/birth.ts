@@ -7,7 +7,7 @@ import { POLLHUP } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Fence } from "../posix/fence.ts";
 import { exitNow } from "../posix/forking.ts";
-import { poll } from "../posix/io.ts";
+import { pollOne } from "../posix/io.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "./options.ts";
@@ -98,18 +98,18 @@ export function live(
     reports.close();
     return work(fd, service, options);
   }
-  const served = endedIfDue(
+  return endedIfDue(
     service,
-    serveOne(service.serve, fd, handover, options),
+    serveOne(
+      service.serve,
+      fd,
+      handover,
+      options,
+      (outcome) => tell(reports.number, done(handover, outcome)),
+    ),
   );
-  if (served instanceof Promise) {
-    return served.then((outcome) => {
-      tell(reports.number, done(handover, outcome));
-    });
-  }
-  tell(reports.number, done(handover, served));
 }
 
 function hasHungUp(fd: number): boolean {
-  return (poll([{ fd, events: 0 }], 0)[0]! & POLLHUP) !== 0;
+  return (pollOne(fd, 0, 0) & POLLHUP) !== 0;
 }

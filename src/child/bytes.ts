@@ -5,31 +5,38 @@
  * @module
  */
 
+import {
+  ArrayBuffer,
+  bufferOf,
+  getterOf,
+  includes,
+  kindOf as classOf,
+  lengthOf,
+  max,
+  offsetOf,
+  slice,
+  TypeError,
+  Uint8Array,
+} from "../posix/intrinsics.ts";
+
 /** Bytes that are what they seem. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const { prototype } = Uint8Array;
 const View = Object.getPrototypeOf(prototype);
 /** The runtime's own getters, whatever a handler puts in their place. */
-const kindOf = getter(View, Symbol.toStringTag);
-const bufferOf = getter(View, "buffer");
-const offsetOf = getter(View, "byteOffset");
-const sizeOf = getter(View, "byteLength");
+const kindOf = getterOf<string | undefined>(View, Symbol.toStringTag);
 const ofDataView = {
-  buffer: getter(DataView.prototype, "buffer"),
-  offset: getter(DataView.prototype, "byteOffset"),
-  size: getter(DataView.prototype, "byteLength"),
+  buffer: getterOf<ArrayBuffer>(DataView.prototype, "buffer"),
+  offset: getterOf<number>(DataView.prototype, "byteOffset"),
+  size: getterOf<number>(DataView.prototype, "byteLength"),
 };
 const { isView } = ArrayBuffer;
-const Plain = Uint8Array;
-
-/**
- * How many bytes there are at this moment.
- *
- * @param bytes The bytes; none are left where their buffer was transferred or has shrunk.
- * @returns The number.
- */
-export const lengthOf = sizeOf as (bytes: Bytes) => number;
+const sizeOfBuffer = getterOf<number>(ArrayBuffer.prototype, "byteLength");
+const sizeOfShared = getterOf<number>(
+  SharedArrayBuffer.prototype,
+  "byteLength",
+);
 
 /**
  * What a method of a connection was given, where `Deno.Conn` takes a `Uint8Array` and nothing else.
@@ -40,7 +47,7 @@ export const lengthOf = sizeOf as (bytes: Bytes) => number;
  * @throws {TypeError} When it is something else.
  */
 export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
-  if (kindOf(value) === "Uint8Array") return plain(value);
+  if (kindOf(value) === "Uint8Array") return plain(value as Uint8Array);
   throw new TypeError(
     `Cannot ${verb} ${nameOf(value)}: give the connection a Uint8Array`,
   );
@@ -54,17 +61,17 @@ export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
  * @throws {TypeError} When it has none.
  */
 export function bytesOfAny(value: unknown): Bytes {
-  if (kindOf(value) !== undefined) return plain(value);
+  if (kindOf(value) !== undefined) return plain(value as Uint8Array);
   if (isView(value)) {
-    return new Plain(
-      ofDataView.buffer(value) as ArrayBuffer,
-      ofDataView.offset(value) as number,
-      ofDataView.size(value) as number,
+    return new Uint8Array(
+      ofDataView.buffer(value),
+      ofDataView.offset(value),
+      ofDataView.size(value),
     );
   }
-  const isBuffer = value instanceof ArrayBuffer ||
-    value instanceof SharedArrayBuffer;
-  if (isBuffer) return new Plain(value as ArrayBuffer);
+  if (answers(sizeOfBuffer, value) || answers(sizeOfShared, value)) {
+    return new Uint8Array(value as ArrayBuffer);
+  }
   throw new TypeError(
     `Cannot write ${
       nameOf(value)
@@ -80,40 +87,33 @@ export function bytesOfAny(value: unknown): Bytes {
  * @returns The others; none where there are no more as many.
  */
 export function bytesAfter(bytes: Bytes, count: number): Bytes {
-  const left = Math.max(0, lengthOf(bytes) - count);
+  const left = max(0, lengthOf(bytes) - count);
   if (left === 0) return NONE;
-  return new Plain(
-    bufferOf(bytes) as ArrayBuffer,
-    (offsetOf(bytes) as number) + count,
-    left,
-  );
+  return new Uint8Array(bufferOf(bytes), offsetOf(bytes) + count, left);
 }
 
 const NONE = new Uint8Array(0);
 
 /** A view of the same memory that is of no class but the runtime's. */
-function plain(view: unknown): Bytes {
-  const size = sizeOf(view) as number;
+function plain(view: Uint8Array): Bytes {
+  const size = lengthOf(view);
   if (size === 0) return NONE; // its buffer may be gone
-  return new Plain(
-    bufferOf(view) as ArrayBuffer,
-    offsetOf(view) as number,
-    size,
-  );
+  return new Uint8Array(bufferOf(view), offsetOf(view), size);
 }
 
 function nameOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
+  if (value === null || value === undefined) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;
-  const name = kindOf(value) ??
-    Object.prototype.toString.call(value).slice(8, -1);
-  return /^[AEIO]/.test(String(name)) ? `an ${name}` : `a ${name}`;
+  const name = kindOf(value) ?? slice(classOf(value), 8, -1);
+  return includes("AEIO", name[0] ?? "-") ? `an ${name}` : `a ${name}`;
 }
 
-function getter(
-  of: object,
-  name: string | symbol,
-): (value: unknown) => unknown {
-  const { get } = Object.getOwnPropertyDescriptor(of, name)!;
-  return Function.prototype.call.bind(get!);
+/** Whether something is of the class that a getter is for, whatever it calls itself. */
+function answers(getter: (value: unknown) => unknown, value: unknown): boolean {
+  try {
+    getter(value);
+    return true;
+  } catch {
+    return false;
+  }
 }

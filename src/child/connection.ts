@@ -5,11 +5,11 @@
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { type Address, decodeAddress } from "../posix/address.ts";
-import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
+import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
-  poll,
   pollLater,
+  pollOne,
   read,
   receiveNow,
   sendNow,
@@ -26,22 +26,26 @@ import {
   shutdownWrite,
 } from "../posix/sockets.ts";
 import type { TellingConnection } from "../service/service.ts";
-import { type Bytes, bytesAfter, bytesOf, lengthOf } from "./bytes.ts";
+import { attempt } from "./attempt.ts";
+import { type Bytes, bytesAfter, bytesOf } from "./bytes.ts";
+import { linger, unwanted } from "./linger.ts";
 import { type Limits, Patience } from "./patience.ts";
-import { readableOf, writableOf } from "./streams.ts";
+import {
+  type Duplex,
+  isRead,
+  isWritten,
+  readableOf,
+  writableOf,
+} from "./streams.ts";
 import type { Handover } from "./wire.ts";
 
 /** How long it waits itself before a thread does, in milliseconds. */
 const QUICK = 1;
-/** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
-const LINGER = { pause: 1_000, all: 30_000 };
 /**
  * How many turns of the microtask queue a stream gets to ask for more, once the handler is done: a pipe takes
  * some of them between one chunk and the next.
  */
 const TURNS = 100;
-/** Where bytes go that nobody wants. */
-const unwanted = new Uint8Array(64 * 1024);
 
 /** What became of a connection, which its handler cannot alter. */
 export interface Traffic {
@@ -141,7 +145,7 @@ export class FdConnection implements TellingConnection {
   }
 
   get localAddr(): Address {
-    return this.#local ??= localAddress(this.#number, this.#peer);
+    return this.#ownAddress();
   }
 
   get signal(): AbortSignal {
@@ -149,11 +153,11 @@ export class FdConnection implements TellingConnection {
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= readableOf(this);
+    return this.#readable ??= readableOf(this.#duplex);
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= writableOf(this);
+    return this.#writable ??= writableOf(this.#duplex);
   }
 
   readSync(buffer: Uint8Array): number | null {
@@ -180,7 +184,15 @@ export class FdConnection implements TellingConnection {
     );
   }
 
-  async read(buffer: Uint8Array): Promise<number | null> {
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#read(buffer);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#write(bytes);
+  }
+
+  async #read(buffer: Uint8Array): Promise<number | null> {
     const bytes = bytesOf(buffer, "read into");
     this.#begun++;
     for (;;) {
@@ -188,18 +200,18 @@ export class FdConnection implements TellingConnection {
       if (lengthOf(bytes) === 0) return 0;
       const count = this.#came(attempt(() => receiveNow(this.#number, bytes)));
       if (count !== undefined) return count;
-      await this.#ready(POLLIN, this.#patience.toReceive);
+      await own(this.#ready(POLLIN, this.#patience.toReceive));
     }
   }
 
-  async write(bytes: Uint8Array): Promise<number> {
+  async #write(bytes: Uint8Array): Promise<number> {
     const all = bytesOf(bytes, "write");
     this.#begun++;
     void this.#number; // throws where it is closed
     let sent = 0;
     for (let rest = all; lengthOf(rest) > 0;) {
       const count = attempt(() => sendNow(this.#number, rest));
-      if (count < 0) await this.#ready(POLLOUT, this.#patience.toSend);
+      if (count < 0) await own(this.#ready(POLLOUT, this.#patience.toSend));
       else {
         this.#bytesOut += count;
         sent += count;
@@ -210,6 +222,10 @@ export class FdConnection implements TellingConnection {
   }
 
   closeWrite(): Promise<void> {
+    return this.#closeWrite();
+  }
+
+  #closeWrite(): Promise<void> {
     return new Promise((resolve) => {
       attempt(() => shutdownWrite(this.#number));
       this.#ended = true;
@@ -234,30 +250,36 @@ export class FdConnection implements TellingConnection {
   }
 
   close(): void {
-    if (!this.#closed) void this.localAddr; // it can still be asked for later
-    this.#close();
+    this.#closeForHandler();
   }
 
   /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
-    this.close();
+    this.#closeForHandler();
+  }
+
+  #closeForHandler(): void {
+    if (!this.#closed) this.#ownAddress(); // it can still be asked for later
+    this.#close();
+  }
+
+  #ownAddress(): Address {
+    return this.#local ??= localAddress(this.#number, this.#peer);
+  }
+
+  /** What streams do with it, of which a handler gets nothing. */
+  get #duplex(): Duplex {
+    return {
+      read: (bytes) => this.#read(bytes),
+      write: (bytes) => this.#write(bytes),
+      closeWrite: () => this.#closeWrite(),
+      close: () => this.#closeForHandler(),
+    };
   }
 
   #finish(): void {
     if (this.#closed || this.#clientEnded || this.#waits > 0) return;
-    const fd = this.#fd.number;
-    endWriting(fd);
-    try {
-      const end = performance.now() + LINGER.all;
-      for (let count; (count = receiveNow(fd, unwanted)) !== 0;) {
-        if (count > 0) this.#bytesIn += count;
-        const [ready] = poll([{ fd, events: POLLIN }], LINGER.pause);
-        if (!ready || performance.now() > end) return;
-      }
-    } catch (error) {
-      if (!(error instanceof PosixError)) throw error;
-      // The client is gone: nobody is left to spare.
-    }
+    this.#bytesIn += linger(this.#fd.number);
   }
 
   #close(): void {
@@ -272,8 +294,8 @@ export class FdConnection implements TellingConnection {
   #isInUse(): boolean | Promise<boolean> {
     if (this.#closed || !this.#referenced) return false;
     if (this.#waits > 0) return true;
-    const mayRead = this.#readable?.locked && !this.#clientEnded;
-    const mayWrite = this.#writable?.locked && !this.#ended;
+    const mayRead = isRead(this.#readable) && !this.#clientEnded;
+    const mayWrite = isWritten(this.#writable) && !this.#ended;
     return mayRead || mayWrite ? this.#goesOn() : false;
   }
 
@@ -289,7 +311,7 @@ export class FdConnection implements TellingConnection {
 
   #setOption(set: (fd: number) => void): void {
     const fd = this.#number;
-    if ("path" in this.remoteAddr) return; // Unix domain sockets have no such thing
+    if (decodeAddress(this.#peer).transport === "unix") return; // Unix domain sockets have no such thing
     attempt(() => set(fd));
   }
 
@@ -310,7 +332,7 @@ export class FdConnection implements TellingConnection {
 
   get #number(): number {
     if (this.#closed) {
-      throw new Deno.errors.BadResource(
+      throw new errors.BadResource(
         "Cannot use the connection: it is closed",
       );
     }
@@ -323,7 +345,7 @@ export class FdConnection implements TellingConnection {
     const { toSend } = this.#patience;
     for (;;) {
       const events = this.#clientEnded ? POLLOUT : POLLIN | POLLOUT;
-      const [ready] = poll([{ fd, events }], toSend === 0 ? -1 : toSend);
+      const ready = pollOne(fd, events, toSend === 0 ? -1 : toSend);
       if (!ready) throw this.#patience.lose();
       if (ready & ~POLLIN) return; // room, or an error that the next write tells
       this.#came(attempt(() => receiveNow(fd, unwanted)));
@@ -351,35 +373,17 @@ export class FdConnection implements TellingConnection {
 
   async #ready(events: number, patience: number): Promise<void> {
     // Most answers are quick, and a thread that waits must be started first.
-    if (poll([{ fd: this.#number, events }], QUICK)[0]) return;
+    if (pollOne(this.#number, events, QUICK)) return;
     this.#waits++;
     const timeout = patience === 0 ? -1 : patience;
-    const ready = await pollLater(this.#number, events, timeout);
+    const ready = await own(pollLater(this.#number, events, timeout));
     this.#waits--;
     if (this.#closed && this.#waits === 0) this.#fd.close();
     if (this.#closed) {
-      throw new Deno.errors.Interrupted(
+      throw new errors.Interrupted(
         "Connection was closed while it was waited for",
       );
     }
     if (ready === 0) throw this.#patience.lose();
   }
 }
-
-/** Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it. */
-function attempt<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    if (!(error instanceof PosixError)) throw error;
-    const DenoError = DENO_ERRORS[error.code];
-    throw DenoError ? new DenoError(error.message) : error;
-  }
-}
-
-const DENO_ERRORS: Readonly<Record<string, new (message: string) => Error>> = {
-  ECONNRESET: Deno.errors.ConnectionReset,
-  EPIPE: Deno.errors.BrokenPipe,
-  ENOTCONN: Deno.errors.NotConnected,
-  ETIMEDOUT: Deno.errors.TimedOut,
-};

@@ -4,9 +4,26 @@
  * @module
  */
 
+import {
+  encode,
+  encodeInto,
+  Error,
+  exec,
+  isA,
+  lengthOf,
+  replace,
+  SafePattern,
+  slice,
+  startsWith,
+  trim,
+  Uint8Array,
+} from "../posix/intrinsics.ts";
+
+const { inspect } = Deno;
 /** Where our own modules are: a place in them is no help to whoever wrote the handler. */
 const OURS_PATH = new URL("../", import.meta.url).pathname;
-const PLACE = /((?:file|data|blob|https?):[^\s()]+:\d+:\d+)/g;
+const PLACE = new SafePattern(/(?:file|data|blob|https?):[^\s()]+:\d+:\d+/g);
+const SPACES = new SafePattern(/\s+/g);
 /** Bytes that travel in a report. */
 const MOST = 200;
 /** Of a long path its end is kept, so that something of the message is, too. */
@@ -21,23 +38,23 @@ const MOST_PLACE = 120;
  */
 export function describeError(error: unknown, most = MOST): string {
   try {
-    if (!(error instanceof Error)) return clip(oneLine(show(error)), most);
+    if (!isA(error, Error)) return clip(oneLine(show(error)), most);
     const text = oneLine(`${error.name}: ${error.message}`);
     const place = placeOf(error);
     if (place === undefined) return clip(text, most);
-    const end = ` at ${place.slice(-MOST_PLACE)}`;
-    return clip(text, most - new TextEncoder().encode(end).length) + end;
+    const end = ` at ${slice(place, -MOST_PLACE)}`;
+    return clip(text, most - lengthOf(encode(end))) + end;
   } catch {
     return "an error that cannot be shown"; // its own code threw
   }
 }
 
 function show(thrown: unknown): string {
-  return typeof thrown === "string" ? thrown : Deno.inspect(thrown);
+  return typeof thrown === "string" ? thrown : inspect(thrown);
 }
 
 function placeOf(error: Error): string | undefined {
-  return placeOutside(error) ?? placesOf(error)[0];
+  return placeOutside(error) ?? firstPlace(error, () => true);
 }
 
 /**
@@ -47,22 +64,35 @@ function placeOf(error: Error): string | undefined {
  * @returns `file:line:column`; undefined when only our own modules are known to have been running.
  */
 export function placeOutside(error: Error): string | undefined {
-  return placesOf(error).find((place) => !place.startsWith(OURS_PATH));
+  return firstPlace(error, (place) => !startsWith(place, OURS_PATH));
 }
 
-function placesOf({ stack }: Error): string[] {
-  return [...(stack ?? "").matchAll(PLACE)].map(([place]) =>
-    place.replace("file://", "")
-  );
+function firstPlace(
+  { stack }: Error,
+  isWanted: (place: string) => boolean,
+): string | undefined {
+  const text = `${stack ?? ""}`;
+  PLACE.lastIndex = 0;
+  for (let found; (found = exec(PLACE, text)) !== null;) {
+    const place = replace(found[0], "file://", "");
+    if (isWanted(place)) return place;
+  }
+  return undefined;
 }
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ").trim();
+/**
+ * A text without the ends of its lines.
+ *
+ * @param text The text.
+ * @returns It on one line.
+ */
+export function oneLine(text: string): string {
+  return trim(replace(text, SPACES, " "));
 }
 
 /** As much of a text as fits, whole characters. */
 function clip(text: string, bytes: number): string {
   const room = new Uint8Array(bytes);
-  const { read } = new TextEncoder().encodeInto(text, room);
-  return text.slice(0, read);
+  const { read } = encodeInto(text, room);
+  return slice(text, 0, read);
 }

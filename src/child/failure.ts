@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Error, isA } from "../posix/intrinsics.ts";
 import { RestlessError } from "../posix/threads.ts";
 import type { Failure } from "./wire.ts";
 
@@ -31,9 +32,7 @@ export class SlowError extends Error {
  * @returns The kind.
  */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof HandlerError) return "handler";
-  if (error instanceof SlowError || error instanceof RestlessError) {
-    return "slow";
-  }
-  return error instanceof SandboxError ? "sandbox" : "system";
+  if (isA(error, HandlerError)) return "handler";
+  if (isA(error, SlowError) || isA(error, RestlessError)) return "slow";
+  return isA(error, SandboxError) ? "sandbox" : "system";
 }

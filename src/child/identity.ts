@@ -64,8 +64,19 @@ export function useUpRandomness(
   useUp([
     () => String(getRandomValues(word)[0]),
     () => randomUUID(),
-    ...generators,
+    ...generators.map(orOwn),
   ]);
+}
+
+/** Where a module has replaced what a generator is made of, what comes of it is the module's affair. */
+function orOwn(draw: () => string): () => string {
+  return () => {
+    try {
+      return `${draw()}`;
+    } catch {
+      return `${getpid()}`; // differs from child to child
+    }
+  };
 }
 
 /**

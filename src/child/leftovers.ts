@@ -15,6 +15,7 @@ import {
 } from "../posix/proc.ts";
 import { isListening, ownAddress, peerAddress } from "../posix/sockets.ts";
 import { internals } from "./internals.ts";
+import type { Replaced } from "./replaced.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */
 const PATIENCE = 500;
@@ -54,9 +55,15 @@ export class Leftovers {
   readonly #resources: Record<string, string>;
   readonly #threads: ReadonlySet<string>;
   readonly #shared: ReadonlySet<string>;
+  readonly #replaced: Replaced;
 
-  /** Notes what there is; to be made before the module is loaded. */
-  constructor() {
+  /**
+   * Notes what there is; to be made before the module is loaded.
+   *
+   * @param replaced What it replaces of the runtime, which is not to be used here.
+   */
+  constructor(replaced: Replaced) {
+    this.#replaced = replaced;
     this.#runtime = internals.core;
     this.#descriptors = descriptors();
     this.#threads = new Set(listProcDirectory("/proc/self/task"));
@@ -72,6 +79,7 @@ export class Leftovers {
    *   handler`; undefined when nothing does.
    */
   async find(): Promise<string | undefined> {
+    this.#replaced.undo();
     const end = performance.now() + PATIENCE;
     let before: string | undefined;
     let left = this.#find();
@@ -79,6 +87,7 @@ export class Leftovers {
     while (left !== undefined && (left !== before || performance.now() < end)) {
       before = left;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
+      this.#replaced.undo();
       left = this.#find();
     }
     this.#runtime.setLeakTracingEnabled(false);

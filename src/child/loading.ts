@@ -6,18 +6,27 @@
  */
 import { dataUrl } from "../program.ts";
 import { type LoadedService, loadHandler } from "../service/load.ts";
-import type { AnyService } from "../service/service.ts";
+import {
+  Error,
+  includes,
+  isA,
+  replace,
+  SafePattern,
+  slice,
+} from "../posix/intrinsics.ts";
 import { revokePermissions } from "../permissions.ts";
-import { describeError, placeOutside } from "./describe_error.ts";
+import { describeError, oneLine, placeOutside } from "./describe_error.ts";
 import { type ChildOptions, rootsOf, ungranted } from "./options.ts";
 import { HandlerError } from "./failure.ts";
-import { hideInternals } from "./internals.ts";
 import { catchUncaught, stopWaiting, untilUncaught } from "./uncaught.ts";
 
 /** How long a module may take, in seconds. */
 const MOST_SECONDS = 10;
 /** Bytes of a reason that travel in a report. */
 const MOST_BYTES = 420;
+// deno-lint-ignore no-control-regex
+const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
+const AGAIN = new SafePattern(/, run again with the --allow-(\w+) flag/);
 
 /**
  * Loads a handler.
@@ -30,6 +39,7 @@ export async function loadModule(
   options: ChildOptions,
 ): Promise<LoadedService> {
   catchUncaught();
+  const { clearTimeout } = globalThis;
   const late = Promise.withResolvers<never>();
   // It also keeps the event loop alive for a module that waits for what never comes.
   const timer = setTimeout(
@@ -42,14 +52,9 @@ export async function loadModule(
     1_000 * MOST_SECONDS,
   );
   try {
-    const serve = await untilUncaught(
-      Promise.race([load(options), late.promise]),
-    );
-    return { serve, asynchronous: true };
+    return await untilUncaught(Promise.race([load(options), late.promise]));
   } catch (error) {
-    throw error instanceof HandlerError
-      ? error
-      : new HandlerError(explain(error));
+    throw isA(error, HandlerError) ? error : new HandlerError(explain(error));
   } finally {
     clearTimeout(timer);
     stopWaiting();
@@ -57,19 +62,16 @@ export async function loadModule(
   }
 }
 
-async function load({ service, grants }: ChildOptions): Promise<AnyService> {
+async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
   const { module } = service as { readonly module: string };
-  if (Deno.build.standalone) {
-    hideInternals();
-    return await loadHandler(() => import(module)); // read as it runs: whole kinds alone are granted
-  }
+  // Read as it runs: whole kinds alone are granted.
+  if (Deno.build.standalone) return await loadHandler(() => import(module));
   // The runtime reads all that a literal path leads to before it runs any of it.
   const read = dataUrl(
     "javascript",
     `export const run=()=>import(${JSON.stringify(module)})`,
   );
   const { run } = await import(read);
-  hideInternals();
   for (const path of ungranted(rootsOf(service), grants)) {
     Deno.permissions.revokeSync({ name: "read", path });
   }
@@ -78,17 +80,11 @@ async function load({ service, grants }: ChildOptions): Promise<AnyService> {
 
 /** What a module throws says where; what the runtime finds wrong with it has the place in its words. */
 function explain(error: unknown): string {
-  if (!(error instanceof Error)) return describeError(error, MOST_BYTES);
-  const words = String(error.message)
-    // deno-lint-ignore no-control-regex
-    .replaceAll(/\x1b\[[\d;]*m/g, "")
-    .replaceAll(/\s+/g, " ")
-    .replace(
-      /, run again with the --allow-(\w+) flag/,
-      ", which nobody granted (--grant $1)",
-    );
+  if (!isA(error, Error)) return describeError(error, MOST_BYTES);
+  const text = oneLine(replace(`${error.message}`, COLOURS, ""));
+  const words = replace(text, AGAIN, ", which nobody granted (--grant $1)");
   const place = placeOutside(error);
-  return place === undefined || words.includes(place)
-    ? words.slice(0, MOST_BYTES)
-    : `${words.slice(0, MOST_BYTES - place.length)} at ${place}`;
+  return place === undefined || includes(words, place)
+    ? slice(words, 0, MOST_BYTES)
+    : `${slice(words, 0, MOST_BYTES - place.length)} at ${place}`;
 }

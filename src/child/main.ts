@@ -8,6 +8,7 @@ import { letGoOfCaches } from "../posix/caches.ts";
 import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
+import { own } from "../posix/intrinsics.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { failureOf } from "./failure.ts";
@@ -20,6 +21,8 @@ import { failed, step, tell } from "./tell.ts";
 import { giveUp } from "./uncaught.ts";
 import { LOADING } from "./wire.ts";
 import { work } from "./worker.ts";
+
+const { exit } = Deno;
 
 /**
  * Runs the process to its end.
@@ -39,15 +42,15 @@ export async function run(args: readonly string[]): Promise<never> {
   prepareStopSignal({ isZygote: false });
   let service: LoadedService;
   try {
-    const own = "module" in options.service
+    const ours = "module" in options.service
       ? null
       : await loadService(options.service);
     letGoOfCaches();
     const sandbox = enterSandbox(options, { isZygote: false });
     const { listener } = sandbox;
-    tell(channel.number, step(own ? "starting" : LOADING), listener?.number);
+    tell(channel.number, step(ours ? "starting" : LOADING), listener?.number);
     listener?.close();
-    service = own ?? await loadModule(options);
+    service = ours ?? await loadModule(options);
     noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready
     sandbox.narrow();
   } catch (error) {
@@ -56,11 +59,11 @@ export async function run(args: readonly string[]): Promise<never> {
     return exitNow(1);
   }
   try {
-    await work(channel, service, options);
+    await own(work(channel, service, options));
   } catch (error) {
     giveUp(error);
   }
-  Deno.exit();
+  return exit();
 }
 
 function enter(channel: Fd, directory: string | undefined): void {

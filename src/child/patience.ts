@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ceil, errors, max, min, now } from "../posix/intrinsics.ts";
+
 /** The limits, in milliseconds; 0 for none. */
 export interface Limits {
   /** How long one wait may last. */
@@ -27,9 +29,7 @@ export class Patience {
   constructor(limits: Limits) {
     this.#limits = limits;
     const { firstByteTimeout } = limits;
-    this.#due = firstByteTimeout === 0
-      ? Infinity
-      : performance.now() + firstByteTimeout;
+    this.#due = firstByteTimeout === 0 ? Infinity : now() + firstByteTimeout;
   }
 
   /** Whether the first byte has not come and may be late. */
@@ -46,8 +46,8 @@ export class Patience {
   get toReceive(): number {
     const { idleTimeout } = this.#limits;
     if (this.#due === Infinity) return idleTimeout;
-    const left = Math.max(1, Math.ceil(this.#due - performance.now()));
-    return idleTimeout === 0 ? left : Math.min(left, idleTimeout);
+    const left = max(1, ceil(this.#due - now()));
+    return idleTimeout === 0 ? left : min(left, idleTimeout);
   }
 
   /** Which limit was met; undefined when none was. */
@@ -67,9 +67,9 @@ export class Patience {
    */
   lose(): Error {
     const { idleTimeout, firstByteTimeout } = this.#limits;
-    const late = performance.now() + 1 >= this.#due; // the wait was whole milliseconds
+    const late = now() + 1 >= this.#due; // the wait was whole milliseconds
     this.#exceeded = late ? "first-byte" : "idle";
-    return new Deno.errors.TimedOut(
+    return new errors.TimedOut(
       late
         ? `Connection had no byte for ${firstByteTimeout} ms`
         : `Connection was idle for ${idleTimeout} ms`,

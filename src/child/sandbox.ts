@@ -44,6 +44,7 @@ import {
 import { defaultPolicy } from "./default_policy.ts";
 import { SandboxError } from "./failure.ts";
 import { type ChildOptions, grantsToLoad, rootsOf } from "./options.ts";
+import { hideInternals } from "./internals.ts";
 import { findPlaces, type Places, reachOf } from "./reach.ts";
 import { takeIdentity } from "./standing.ts";
 import { takeStorage } from "./storage.ts";
@@ -115,7 +116,10 @@ export function enterSandbox(
   // From here until the parent has the listener, no call is made that it would be asked about.
   const listener = enterFilters(options, role);
   revokePermissions(grantsToLoad(options));
-  if ("module" in service) takeStorage(options.grants);
+  if ("module" in service) {
+    takeStorage(options.grants);
+    hideInternals();
+  }
   followParent(options); // the kernel forgets it when the user changes
   return {
     listener,

@@ -4,6 +4,14 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
+import {
+  errors,
+  isA,
+  isPromise,
+  kindOf,
+  own,
+  TypeError,
+} from "../posix/intrinsics.ts";
 import { markAs } from "../posix/mark.ts";
 import type { Program } from "../service/program.ts";
 import type { LoadedService } from "../service/load.ts";
@@ -42,11 +50,11 @@ import {
  * @returns The same.
  * @throws {TypeError} When the service has not ended.
  */
-export function endedIfDue<Served extends Outcome | Promise<Outcome>>(
+export function endedIfDue(
   { asynchronous }: LoadedService,
-  served: Served,
-): Served {
-  if (asynchronous || !(served instanceof Promise)) return served;
+  served: void | Promise<void>,
+): void | Promise<void> {
+  if (asynchronous || !served) return served;
   throw new TypeError(
     "a service that is to be synchronous waits for something",
   );
@@ -60,8 +68,9 @@ export function endedIfDue<Served extends Outcome | Promise<Outcome>>(
  * @param fd The connection; closed when this returns.
  * @param handover What came with it.
  * @param options How to serve.
- * @returns How it ended; at once where the service is synchronous, so that nothing waits for an
- *   event loop.
+ * @param tellEnd Told how it ended: before this returns where the service is synchronous, so that nothing
+ *   waits for an event loop.
+ * @returns Resolves when that has been told; undefined where it has been.
  */
 export function serveOne(
   service: AnyService | Program,
@@ -71,11 +80,12 @@ export function serveOne(
     ChildOptions,
     "idleTimeout" | "firstByteTimeout" | "standing" | "isMarked"
   >,
-): Outcome | Promise<Outcome> {
+  tellEnd: (outcome: Outcome) => void,
+): void | Promise<void> {
   const { idleTimeout, firstByteTimeout, standing } = options;
   if (options.isMarked) markAs(handover.id);
   if (typeof service !== "function") {
-    return become(service, fd, handover, standing);
+    return void tellEnd(become(service, fd, handover, standing));
   }
   const connection = new FdConnection(fd, handover, {
     idleTimeout,
@@ -86,34 +96,51 @@ export function serveOne(
     if (standing) takeLimits(standing, false);
   } catch (error) {
     close(connection);
-    return refusal(error as Error);
+    return void tellEnd(refusal(error as Error));
   }
+  let served: ReturnType<AnyService>;
   try {
-    const served = service(connection);
-    if (!isThenable(served)) {
-      refuseGenerator(served);
-      return end(connection);
+    served = service(connection);
+    if (isThenable(served)) {
+      return awaitEnd(connection, untilUncaught(served), tellEnd);
     }
-    return untilUncaught(served).then(
-      () => end(connection),
-      (error) => fail(connection, error),
-    );
+    refuseGenerator(served);
   } catch (error) {
-    return fail(connection, error);
+    return void tellEnd(fail(connection, error));
   }
+  return isInUse(connection) === false
+    ? void tellEnd(endWell(connection, false))
+    : awaitEnd(connection, undefined, tellEnd);
+}
+
+async function awaitEnd(
+  connection: FdConnection,
+  served: Promise<unknown> | undefined,
+  tellEnd: (outcome: Outcome) => void,
+): Promise<void> {
+  try {
+    if (served) await own(served);
+  } catch (error) {
+    return void tellEnd(fail(connection, error));
+  }
+  const inUse = isInUse(connection);
+  const isLeft = typeof inUse === "boolean" ? inUse : await own(inUse);
+  tellEnd(endWell(connection, isLeft));
 }
 
 /** Whatever `await` waits for: a promise of any library's. */
 function isThenable(served: unknown): served is PromiseLike<unknown> {
-  return served !== null && served !== undefined &&
-    typeof (served as PromiseLike<unknown>).then === "function";
+  return isPromise(served) || served !== null && served !== undefined &&
+      typeof (served as PromiseLike<unknown>).then === "function";
 }
 
 /** A generator that a handler returned is one of whose code nothing has run. */
 function refuseGenerator(served: unknown): void {
   if (typeof served !== "object" || served === null) return;
-  const kind = Object.prototype.toString.call(served);
-  if (!/^\[object (Async)?Generator\]$/.test(kind)) return;
+  const kind = kindOf(served);
+  const isOne = kind === "[object Generator]" ||
+    kind === "[object AsyncGenerator]";
+  if (!isOne) return;
   throw new TypeError(
     "the handler returned a generator, which nobody runs: make it an async function",
   );
@@ -145,13 +172,6 @@ function refusal({ message }: Error): Outcome {
 }
 
 /** The service is done, and its connection is in nobody's hands any more, or should be. */
-function end(connection: FdConnection): Outcome | Promise<Outcome> {
-  const inUse = isInUse(connection);
-  return typeof inUse === "boolean"
-    ? endWell(connection, inUse)
-    : inUse.then((inUse) => endWell(connection, inUse));
-}
-
 function endWell(connection: FdConnection, inUse: boolean): Outcome {
   finish(connection);
   close(connection);
@@ -173,9 +193,8 @@ function fail(connection: FdConnection, error: unknown): Outcome {
 }
 
 function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
-  if (error instanceof Deno.errors.TimedOut) return exceeded ?? "idle";
-  const gone = error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.NotConnected;
+  if (isA(error, errors.TimedOut)) return exceeded ?? "idle";
+  const gone = isA(error, errors.ConnectionReset) ||
+    isA(error, errors.BrokenPipe) || isA(error, errors.NotConnected);
   return gone ? "reset" : "error";
 }

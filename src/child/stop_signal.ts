@@ -10,7 +10,13 @@ import {
   releaseStopSignal,
   watchStopSignal,
 } from "../posix/forking.ts";
+import { begin, getterOf, own, uncurry } from "../posix/intrinsics.ts";
 import { pollLater } from "../posix/io.ts";
+
+const { AbortController, DOMException } = globalThis;
+const signalOf = getterOf<AbortSignal>(AbortController.prototype, "signal");
+const abort = uncurry(AbortController.prototype, "abort");
+const { addSignalListener } = Deno;
 
 let controller: AbortController | undefined;
 
@@ -37,17 +43,22 @@ export function stopSignal(): AbortSignal {
     const made = new AbortController();
     controller = made;
     onStop(() =>
-      made.abort(new DOMException("The server is draining", "AbortError"))
+      abort(made, new DOMException("The server is draining", "AbortError"))
     );
   }
-  return controller.signal;
+  return signalOf(controller);
 }
 
 function onStop(stop: () => void): void {
   if (isForked) {
     const fd = watchStopSignal(); // open until this process ends
-    return void pollLater(fd.number, POLLIN, -1).then(stop);
+    return void waitFor(fd.number, stop);
   }
-  Deno.addSignalListener("SIGUSR2", stop);
+  begin(() => addSignalListener("SIGUSR2", stop));
   releaseStopSignal();
+}
+
+async function waitFor(fd: number, stop: () => void): Promise<void> {
+  await own(pollLater(fd, POLLIN, -1));
+  stop();
 }

@@ -6,7 +6,8 @@
 import { POLLOUT } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { sendFd } from "../posix/handover.ts";
-import { PollSet } from "../posix/io.ts";
+import { indexOf } from "../posix/intrinsics.ts";
+import { pollOne } from "../posix/io.ts";
 import {
   encodeReport,
   type Failure,
@@ -34,11 +35,10 @@ export function tell(
   try {
     const record = encodeReport(report);
     if (sendFd(channel, record, fd)) return true;
-    const set = new PollSet([{ fd: channel, events: POLLOUT }]);
-    do set.wait(); while (!sendFd(channel, record, fd));
+    do pollOne(channel, POLLOUT, -1); while (!sendFd(channel, record, fd));
     return true;
   } catch (error) {
-    if (error instanceof PosixError) return false;
+    if (PosixError.is(error)) return false;
     throw error;
   }
 }
@@ -97,7 +97,7 @@ export function failed(
   text: string,
   failure: Failure = "system",
 ): Report {
-  const status = FAILURES.indexOf(failure);
+  const status = indexOf(FAILURES, failure);
   return own({ kind: "failed", id, pid: 0, outcome: saying(text), status });
 }
 

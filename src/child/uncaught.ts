@@ -6,11 +6,27 @@
  */
 
 import { exitNow } from "../posix/forking.ts";
+import {
+  as,
+  encode,
+  getterOf,
+  hasOwn,
+  isIntact,
+  isPromise,
+  Promise,
+  put,
+  uncurry,
+} from "../posix/intrinsics.ts";
 import { write } from "../posix/io.ts";
+import { cLibrary } from "../posix/libc.ts";
 import { describeError } from "./describe_error.ts";
 import { mayHaveLoadedNode } from "./identity.ts";
 
+const { getpid } = cLibrary("getpid");
+
 const STDERR = 2;
+/** What a listener on `process` is told of both. */
+const UNCAUGHT = "uncaughtException";
 
 /** Ends the wait for the connection that is served at this moment; undefined while none has been. */
 let interrupt: ((error: unknown) => void) | undefined;
@@ -28,7 +44,7 @@ export function untilUncaught<T>(served: PromiseLike<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     interrupt = reject;
     if (struck) reject(struck.error);
-    served.then(resolve, reject);
+    follow(served, resolve, reject);
   });
 }
 
@@ -53,9 +69,9 @@ export function sawUncaught(): boolean {
  * @param error What was thrown.
  */
 export function giveUp(error: unknown): never {
-  const line = `error: Process ${Deno.pid} ended: ${describeError(error)}\n`;
+  const line = `error: Process ${getpid()} ended: ${describeError(error)}\n`;
   try {
-    write(STDERR, new TextEncoder().encode(line));
+    write(STDERR, encode(line));
   } catch {
     // Nobody reads it.
   }
@@ -68,39 +84,70 @@ export function giveUp(error: unknown): never {
  * a listener of the handler's own says that it has been seen to (`preventDefault()`, or one on `process`).
  */
 export function catchUncaught(): void {
-  const { PromiseRejectionEvent, ErrorEvent, dispatchEvent } = globalThis;
+  const { PromiseRejectionEvent, ErrorEvent } = globalThis;
+  const dispatch = globalThis.dispatchEvent.bind(globalThis);
+  const { prototype } = Event;
+  const isPrevented = getterOf<boolean>(prototype, "defaultPrevented");
+  const typeOf = getterOf<string>(prototype, "type");
+  const prevent = uncurry(prototype, "preventDefault");
+  const stop = uncurry(prototype, "stopImmediatePropagation");
+  const ofRejection = {
+    promise: getterOf<Promise<unknown>>(
+      PromiseRejectionEvent.prototype,
+      "promise",
+    ),
+    reason: getterOf<unknown>(PromiseRejectionEvent.prototype, "reason"),
+  };
+  const ofError = {
+    message: getterOf<string>(ErrorEvent.prototype, "message"),
+    filename: getterOf<string>(ErrorEvent.prototype, "filename"),
+    lineno: getterOf<number>(ErrorEvent.prototype, "lineno"),
+    colno: getterOf<number>(ErrorEvent.prototype, "colno"),
+    error: getterOf<unknown>(ErrorEvent.prototype, "error"),
+  };
   /** What the handler's own listeners are shown in the place of the runtime's event. */
   let shown: Event | undefined;
-  const listen = <Kind extends PromiseRejectionEvent | ErrorEvent>(
+  const listen = (
     kind: string,
-    nodeKinds: readonly string[],
-    errorOf: (event: Kind) => unknown,
-    copyOf: (event: Kind) => Kind,
+    nodeKind: string,
+    errorOf: (event: Event) => unknown,
+    copyOf: (event: Event) => Event,
   ) =>
     addEventListener(kind, (event) => {
-      if (event === shown || event.defaultPrevented || !interrupt) return;
-      if (nodeKinds.some(hasNodeListener)) return; // they are called when the event is over
-      event.stopImmediatePropagation();
-      event.preventDefault();
-      const copy = shown = copyOf(event as Kind);
-      if (dispatchEvent(copy)) strike(errorOf(event as Kind));
+      if (event === shown || isPrevented(event) || !interrupt) return;
+      // They are called when the event is over.
+      if (hasNodeListener(nodeKind) || hasNodeListener(UNCAUGHT)) return;
+      stop(event);
+      prevent(event);
+      const copy = shown = copyOf(event);
+      if (dispatch(copy)) strike(errorOf(event));
     });
-  listen<PromiseRejectionEvent>(
+  listen(
     "unhandledrejection",
-    ["unhandledRejection", "uncaughtException"],
-    ({ reason }) => reason,
-    ({ type, promise, reason }) =>
-      new PromiseRejectionEvent(type, { promise, reason, cancelable: true }),
-  );
-  listen<ErrorEvent>(
-    "error",
-    ["uncaughtException"],
-    ({ error }) => error,
-    ({ type, message, filename, lineno, colno, error }) =>
-      new ErrorEvent(type, {
-        ...{ message, filename, lineno, colno, error },
+    "unhandledRejection",
+    ofRejection.reason,
+    (event) =>
+      new PromiseRejectionEvent(typeOf(event), {
+        __proto__: null,
+        promise: ofRejection.promise(event),
+        reason: ofRejection.reason(event),
         cancelable: true,
-      }),
+      } as PromiseRejectionEventInit),
+  );
+  listen(
+    "error",
+    UNCAUGHT,
+    ofError.error,
+    (event) =>
+      new ErrorEvent(typeOf(event), {
+        __proto__: null,
+        message: ofError.message(event),
+        filename: ofError.filename(event),
+        lineno: ofError.lineno(event),
+        colno: ofError.colno(event),
+        error: ofError.error(event),
+        cancelable: true,
+      } as ErrorEventInit),
   );
 }
 
@@ -116,4 +163,36 @@ function hasNodeListener(kind: string): boolean {
     process: { listenerCount(kind: string): number };
   };
   return process.listenerCount(kind) > 0;
+}
+
+/**
+ * Waits for what a handler returned, whatever has become of the methods of promises. It stands here, and not
+ * beside the intrinsics: it is in the stack of each error, whose places the runtime looks up in modules that
+ * this process alone has loaded.
+ */
+function follow<T>(
+  promise: PromiseLike<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): void {
+  // `await` asks for it once, now.
+  const isBent = isPromise(promise) && !hasOwn(promise, "constructor") &&
+    !isIntact(Promise.prototype, "constructor", Promise) &&
+    put(promise, "constructor", as(Promise));
+  void waitFor(promise, resolve, reject);
+  if (isBent) put(promise, "constructor", undefined);
+}
+
+async function waitFor<T>(
+  promise: PromiseLike<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): Promise<void> {
+  let value: T;
+  try {
+    value = await promise;
+  } catch (error) {
+    return reject(error);
+  }
+  resolve(value);
 }

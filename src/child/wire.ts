@@ -31,6 +31,12 @@
  *
  * @module
  */
+import {
+  encodeInto,
+  indexOf,
+  TypeError,
+  Uint8Array,
+} from "../posix/intrinsics.ts";
 import { scratch, viewOf } from "../posix/scratch.ts";
 
 /** Bytes of a record from parent to child. */
@@ -162,7 +168,6 @@ const handoverRecord = viewOf(handoverBytes);
 const reportBytes = scratch(REPORT_SIZE);
 const reportRecord = viewOf(reportBytes);
 const reportText = reportBytes.subarray(TEXT_AT);
-const encoder = new TextEncoder();
 
 /**
  * Writes the record that goes with a connection.
@@ -172,7 +177,7 @@ const encoder = new TextEncoder();
  */
 export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
   handoverRecord.setUint32(0, TAG, true);
-  handoverRecord.setUint32(4, HANDOVER_KINDS.indexOf(handover.kind), true);
+  handoverRecord.setUint32(4, indexOf(HANDOVER_KINDS, handover.kind), true);
   handoverRecord.setFloat64(8, handover.id, true);
   handoverRecord.setUint32(16, handover.peer.length, true);
   handoverBytes.set(handover.peer, PEER_AT);
@@ -212,17 +217,17 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   const { kind, id, pid, outcome, status, secret } = report;
   reportRecord.setUint32(0, TAG, true);
-  reportRecord.setUint32(4, KINDS.indexOf(kind), true);
+  reportRecord.setUint32(4, indexOf(KINDS, kind), true);
   reportRecord.setFloat64(8, id, true);
   reportRecord.setFloat64(16, outcome?.bytesIn ?? 0, true);
   reportRecord.setFloat64(24, outcome?.bytesOut ?? 0, true);
   reportRecord.setUint32(
     32,
-    outcome ? REASONS.indexOf(outcome.reason) : 0,
+    outcome ? indexOf(REASONS, outcome.reason) : 0,
     true,
   );
   const { written } = outcome?.text
-    ? encoder.encodeInto(outcome.text, reportText)
+    ? encodeInto(outcome.text, reportText)
     : { written: 0 };
   reportRecord.setUint32(36, written, true);
   reportRecord.setInt32(40, status, true);

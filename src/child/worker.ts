@@ -6,6 +6,7 @@
  */
 import type { Fd } from "../posix/fd.ts";
 import { receiveFd } from "../posix/handover.ts";
+import { own, TypeError, Uint8Array } from "../posix/intrinsics.ts";
 import type { LoadedService } from "../service/load.ts";
 import { outliveParent } from "../posix/process.ts";
 import type { ChildOptions } from "./options.ts";
@@ -40,17 +41,27 @@ export async function work(
     }
     outliveParent();
     tell(channel.number, took(handover));
-    const served = endedIfDue(
+    const serving = endedIfDue(
       service,
-      serveOne(service.serve, received.fd, handover, options),
+      serveOne(
+        service.serve,
+        received.fd,
+        handover,
+        options,
+        (outcome) => tell(channel.number, done(handover, outcome)),
+      ),
     );
-    const outcome = served instanceof Promise ? await served : served;
-    tell(channel.number, done(handover, outcome));
+    if (serving) await own(serving);
     if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
 }
 
 /** A handler may still ask a connection for its peer when the next one has been received. */
 function keep({ kind, id, peer, secret }: Handover): Handover {
-  return { kind, id, peer: peer.slice(), secret: secret.slice() };
+  return {
+    kind,
+    id,
+    peer: new Uint8Array(peer),
+    secret: new Uint8Array(secret),
+  };
 }

@@ -19,6 +19,7 @@ import {
   watchChildren,
 } from "../posix/forking.ts";
 import { receiveFd, sendFd } from "../posix/handover.ts";
+import { own } from "../posix/intrinsics.ts";
 import { PollSet } from "../posix/io.ts";
 import { scratch } from "../posix/scratch.ts";
 import { prepareSettling } from "../posix/settle.ts";
@@ -45,6 +46,7 @@ import {
   rehearseBirth,
   rehearseService,
 } from "./rehearsal.ts";
+import { Replaced } from "./replaced.ts";
 import { QUIET, SpareTime } from "./spare_time.ts";
 import { noteMemory } from "./standing.ts";
 import { startAgainIfCrowded } from "./second_start.ts";
@@ -82,13 +84,14 @@ export async function run(args: readonly string[]): Promise<never> {
   let service: LoadedService;
   let settle: (() => void) | null;
   let spare: SpareTime;
+  let redo: (() => void) | null = null;
   try {
     // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
     const asynchronous = "module" in options.service;
     const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);
     settle = prepareSettling();
-    const own = "module" in options.service
+    const ours = "module" in options.service
       ? null
       : await loadService(options.service);
     const rehearsed = await loadRehearsed(asynchronous);
@@ -97,12 +100,17 @@ export async function run(args: readonly string[]): Promise<never> {
     if (!isLate) { for await (const _ of services); }
     // Around a person's code before its first line; around our own at last, unless threads must follow to
     // another user, which do not when they are parked.
-    const isEarly = own === null || options.standing !== undefined;
+    const isEarly = ours === null || options.standing !== undefined;
     let sandbox = isEarly ? enclose(options, channel) : null;
-    service = own ?? await loadWithoutLeftovers(options, channel);
+    const replaced = ours ? null : new Replaced();
+    const { serve } = ours ??
+      await loadWithoutLeftovers(options, channel, replaced!);
+    service = { serve, asynchronous };
     tell(channel.number, step("preparing to fork"));
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
+    replaced?.undo(); // again: the module's code may have run in between
+    redo = replaced?.redo() ?? null;
     const rebirth = preparation.finish(generators);
     letGoOfCaches(); // not before, of what is left: the runtime's threads use them no more
     const test = forkProbe(rebirth, options);
@@ -137,8 +145,9 @@ export async function run(args: readonly string[]): Promise<never> {
       if (spare.isOver) nursery.isWarm();
       birth = nursery.forkForEach();
     }
+    redo?.();
     const living = live(birth, reports, service, options);
-    if (living) await living;
+    if (living) await own(living);
   } catch (error) {
     giveUp(error);
   }
@@ -174,9 +183,10 @@ function enclose(
 async function loadWithoutLeftovers(
   options: ChildOptions,
   channel: Fd,
+  replaced: Replaced,
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module is to write what a later start runs
-  const leftovers = new Leftovers();
+  const leftovers = new Leftovers(replaced);
   tell(channel.number, step(LOADING));
   const service = await loadModule(options);
   const left = await leftovers.find();

@@ -4,6 +4,15 @@
  * @module
  */
 import { type Abi, abi, AF_INET, AF_UNIX } from "./abi.ts";
+import {
+  decode,
+  encode,
+  getterOf,
+  lengthOf,
+  part,
+  slice,
+  Uint8Array,
+} from "./intrinsics.ts";
 import { parseIpv4, parseIpv6 } from "./ip.ts";
 
 /** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
@@ -11,6 +20,10 @@ export const MAX_ADDRESS = 128;
 
 /** `struct sockaddr_in6`: its size, and where its `sin6_scope_id` is. */
 const IN6_SIZE = 28, SCOPE_AT = 24;
+
+const DIGITS = "0123456789abcdef";
+const { URL } = globalThis;
+const hostnameOf = getterOf<string>(URL.prototype, "hostname");
 
 /** `sizeof(sun_path)` without its end: 108 on Linux, 104 on macOS. */
 export const MAX_UNIX_PATH = 103;
@@ -28,25 +41,21 @@ export type Address = Deno.NetAddr | Deno.UnixAddr;
  *   empty path, an abstract one starts with `@`.
  */
 export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < 2) return { transport: "unix", path: "" };
-  const family = layout.sockaddrHasLength ? bytes[1]! : view.getUint16(0, true);
+  const size = lengthOf(bytes);
+  if (size < 2) return { transport: "unix", path: "" };
+  const family = layout.sockaddrHasLength
+    ? bytes[1]!
+    : bytes[0]! | bytes[1]! << 8;
   if (family === AF_UNIX) {
-    return { transport: "unix", path: unixPath(bytes.subarray(2)) };
+    return { transport: "unix", path: unixPath(part(bytes, 2)) };
   }
-  if (family === AF_INET && bytes.length >= 8) {
-    return {
-      transport: "tcp",
-      hostname: `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`,
-      port: view.getUint16(2),
-    };
+  const port = bytes[2]! << 8 | bytes[3]!;
+  if (family === AF_INET && size >= 8) {
+    return { transport: "tcp", hostname: ipv4(bytes, 4), port };
   }
-  if (family === layout.AF_INET6 && bytes.length >= 24) {
-    return {
-      transport: "tcp",
-      hostname: ipv6(bytes.subarray(8, 24)) + zoneOf(bytes, layout),
-      port: view.getUint16(2),
-    };
+  if (family === layout.AF_INET6 && size >= 24) {
+    const hostname = ipv6(part(bytes, 8, 24)) + zoneOf(bytes, layout);
+    return { transport: "tcp", hostname, port };
   }
   return { transport: "unix", path: "" };
 }
@@ -59,12 +68,14 @@ export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
  * @returns The interface's number; 0 when it is no such address.
  */
 export function zoneIndex(bytes: Uint8Array, layout: Abi = abi): number {
-  if (bytes.length < IN6_SIZE) return 0;
+  if (lengthOf(bytes) < IN6_SIZE) return 0;
   const family = layout.sockaddrHasLength ? bytes[1]! : bytes[0]!;
   const isLinkLocal = family === layout.AF_INET6 && bytes[8] === 0xfe &&
     (bytes[9]! & 0xc0) === 0x80; // fe80::/10
   if (!isLinkLocal) return 0;
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(SCOPE_AT, true);
+  let index = 0;
+  for (let i = 3; i >= 0; i--) index = 256 * index + bytes[SCOPE_AT + i]!;
+  return index;
 }
 
 /**
@@ -79,7 +90,11 @@ export function nameZone(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
 ): Uint8Array<ArrayBuffer> {
-  return new Uint8Array([...bytes, ...new TextEncoder().encode(name)]);
+  const encoded = encode(name), start = lengthOf(bytes);
+  const named = new Uint8Array(start + lengthOf(encoded));
+  for (let i = 0; i < start; i++) named[i] = bytes[i]!;
+  for (let i = start; i < lengthOf(named); i++) named[i] = encoded[i - start]!;
+  return named;
 }
 
 /** Its zone, with the sign that goes before it; empty where it has none. */
@@ -95,7 +110,7 @@ function zoneOf(bytes: Uint8Array, layout: Abi): string {
  * @returns The name; empty when there is none.
  */
 export function zoneName(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes.subarray(IN6_SIZE));
+  return decode(part(bytes, IN6_SIZE));
 }
 
 /**
@@ -209,25 +224,33 @@ function sockaddr(
 }
 
 function unixPath(bytes: Uint8Array): string {
-  if (bytes.length > 1 && bytes[0] === 0) {
-    return "@" + new TextDecoder().decode(bytes.subarray(1));
-  }
-  const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  const size = lengthOf(bytes);
+  if (size > 1 && bytes[0] === 0) return "@" + decode(part(bytes, 1));
+  let end = 0;
+  while (end < size && bytes[end] !== 0) end++;
+  return decode(part(bytes, 0, end));
+}
+
+function ipv4(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
+function hex(byte: number): string {
+  return DIGITS[byte >> 4]! + DIGITS[byte & 15]!;
 }
 
 /** RFC 5952 text of 16 bytes, with IPv4-mapped addresses (RFC 4291, 2.5.5.2) as IPv4. */
 function ipv6(bytes: Uint8Array): string {
-  if (isMapped(bytes)) return bytes.subarray(12).join(".");
-  const groups: string[] = [];
+  if (isMapped(bytes)) return ipv4(bytes, 12);
+  let groups = "";
   for (let i = 0; i < 16; i += 2) {
-    groups.push((bytes[i]! << 8 | bytes[i + 1]!).toString(16));
+    groups += `${i === 0 ? "" : ":"}${hex(bytes[i]!)}${hex(bytes[i + 1]!)}`;
   }
   // The URL standard's host serializer writes the shortest form, as RFC 5952 asks.
-  return new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
+  return slice(hostnameOf(new URL(`http://[${groups}]/`)), 1, -1);
 }
 
 function isMapped(ip: Uint8Array): boolean {
-  return ip[10] === 0xff && ip[11] === 0xff &&
-    ip.subarray(0, 10).every((byte) => byte === 0);
+  for (let i = 0; i < 10; i++) if (ip[i] !== 0) return false;
+  return ip[10] === 0xff && ip[11] === 0xff;
 }

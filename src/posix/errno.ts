@@ -5,6 +5,14 @@
  */
 import { abi } from "./abi.ts";
 import { cLibrary } from "./libc.ts";
+import {
+  decode,
+  Error,
+  SafeBytes,
+  SafeMap,
+  slice,
+  toLowerCase,
+} from "./intrinsics.ts";
 import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
@@ -24,9 +32,8 @@ const { memcpy } = libc; // opened here, not after a call that failed: that coul
 const valueBytes = scratch(4);
 const value = viewOf(valueBytes);
 
-const names = new Map(
-  Object.entries(abi.errno).map(([name, number]) => [number, name]),
-);
+const names = new SafeMap<number, string>();
+for (const [name, number] of Object.entries(abi.errno)) names.set(number, name);
 
 /**
  * The error number of the last failed synchronous call. Read it before any other call.
@@ -55,15 +62,18 @@ export function errorName(number: number): string {
  * @returns Such as `address already in use`.
  */
 export function errorText(number: number): string {
-  const text = new Uint8Array(128);
+  const text = new SafeBytes(128);
   const describe = libc.__xpg_strerror_r ?? libc.strerror_r;
   describe(number, text, text.length);
-  const words = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
-  return words.slice(0, 1).toLowerCase() + words.slice(1);
+  const words = decode(text.subarray(0, text.indexOf(0)));
+  return toLowerCase(slice(words, 0, 1)) + slice(words, 1);
 }
 
 /** A system call that the system refused. */
 export class PosixError extends Error {
+  /** What it is called. */
+  override name = "PosixError";
+  readonly #isOurs = true;
   /** The error's name, such as `EMFILE`. */
   readonly code: string;
   /** The call that failed, such as `accept4`. */
@@ -77,9 +87,18 @@ export class PosixError extends Error {
    */
   constructor(syscall: string, number: number) {
     super(`${syscall}: ${errorText(number)} (${errorName(number)})`);
-    this.name = "PosixError";
     this.code = errorName(number);
     this.syscall = syscall;
+  }
+
+  /**
+   * As `instanceof`, which a handler can change the meaning of.
+   *
+   * @param error Whatever was thrown.
+   * @returns Whether it is such an error.
+   */
+  static is(error: unknown): error is PosixError {
+    return typeof error === "object" && error !== null && #isOurs in error;
   }
 }
 

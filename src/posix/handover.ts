@@ -8,6 +8,7 @@
 import { abi } from "./abi.ts";
 import { errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit } from "./fd.ts";
+import { ceil, lengthOf, RangeError, SafeView } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
 import {
   controlSizes,
@@ -62,13 +63,14 @@ export function sendFd(
   data: Uint8Array,
   fd: number | null,
 ): boolean {
-  if (data.length < 1 || data.length > MAX_DATA) {
+  const length = lengthOf(data);
+  if (length < 1 || length > MAX_DATA) {
     throw new RangeError(
-      `Cannot send ${data.length} bytes with a descriptor: 1 to ${MAX_DATA}`,
+      `Cannot send ${length} bytes with a descriptor: 1 to ${MAX_DATA}`,
     );
   }
   outgoing.data.set(data);
-  outgoing.prepare(data.length, fd === null ? 0 : one.space);
+  outgoing.prepare(length, fd === null ? 0 : one.space);
   if (fd !== null) {
     const head = {
       length: one.length,
@@ -157,9 +159,9 @@ function receive(
   const { buffer, byteOffset } = message.data;
   if (isGarbage || isCut || count === 0) {
     fd?.close();
-    return { data: new DataView(buffer, byteOffset, 0), fd: null, pid };
+    return { data: new SafeView(buffer, byteOffset, 0), fd: null, pid };
   }
-  return { data: new DataView(buffer, byteOffset, count), fd, pid };
+  return { data: new SafeView(buffer, byteOffset, count), fd, pid };
 }
 
 /** What came beside the data. */
@@ -187,7 +189,7 @@ function takeControl(
     } else if (level === abi.SOL_SOCKET && type === abi.SCM_CREDENTIALS) {
       pid = message.control.getInt32(at + cmsgData, true);
     } else isGarbage = true;
-    at += Math.ceil(length / cmsgAlign) * cmsgAlign;
+    at += ceil(length / cmsgAlign) * cmsgAlign;
   }
   if (abi.MSG_CMSG_CLOEXEC === 0 && fd) setInherit(fd.number, false);
   return { fd, pid, isGarbage };

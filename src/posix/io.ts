@@ -5,8 +5,17 @@
  */
 import { abi, MSG_PEEK } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
+import {
+  ArrayBuffer,
+  begin,
+  Int32Array,
+  lengthOf,
+  own,
+  SafeBytes,
+  Uint8Array,
+} from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
-import { viewOf } from "./scratch.ts";
+import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "memcmp",
@@ -34,7 +43,7 @@ const timespecBytes = new Uint8Array(timespec.buffer);
  */
 export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   for (;;) {
-    const count = libc.read(fd, buffer, buffer.length);
+    const count = libc.read(fd, buffer, lengthOf(buffer));
     if (count >= 0) return count;
     const error = errno();
     if (error === EAGAIN) return -1;
@@ -53,7 +62,7 @@ export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
  */
 export function write(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   for (;;) {
-    const count = libc.write(fd, buffer, buffer.length);
+    const count = libc.write(fd, buffer, lengthOf(buffer));
     if (count >= 0) return count;
     const error = errno();
     if (error === EAGAIN) return -1;
@@ -95,7 +104,7 @@ function receive(
   flags: number,
 ): number {
   for (;;) {
-    const count = libc.recv(fd, buffer, buffer.length, flags);
+    const count = libc.recv(fd, buffer, lengthOf(buffer), flags);
     if (count >= 0) return count;
     const error = errno();
     if (error === EAGAIN) return -1;
@@ -116,7 +125,7 @@ export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
     const count = libc.send(
       fd,
       buffer,
-      buffer.length,
+      lengthOf(buffer),
       abi.MSG_DONTWAIT | abi.MSG_NOSIGNAL,
     );
     if (count >= 0) return count;
@@ -139,9 +148,14 @@ export async function pollLater(
   events: number,
   timeout: number,
 ): Promise<number> {
-  const entry = new Int32Array([fd, events]); // struct pollfd {int fd; short events; short revents}
+  const room = new ArrayBuffer(8);
+  const entry = new Int32Array(room); // struct pollfd {int fd; short events; short revents}
+  const bytes = new Uint8Array(room);
+  entry[0] = fd;
+  entry[1] = events;
   // Its errno cannot be read from here: the one that can happen is EINTR, and that is tried again.
-  while (await libc.pollAsync(new Uint8Array(entry.buffer), 1, timeout) < 0);
+  const wait = () => libc.pollAsync(bytes, 1, timeout);
+  while (await own(begin(wait)) < 0);
   return entry[1]! >> 16;
 }
 
@@ -167,12 +181,12 @@ export class PollSet {
    */
   constructor(
     entries: readonly PollEntry[],
-    room: Uint8Array<ArrayBuffer> = new Uint8Array(8 * entries.length),
+    room: Uint8Array<ArrayBuffer> = new SafeBytes(8 * entries.length),
   ) {
     this.#count = entries.length;
     this.#bytes = room;
     this.#table = viewOf(this.#bytes);
-    entries.forEach((entry, i) => this.set(i, entry));
+    for (let i = 0; i < entries.length; i++) this.set(i, entries[i]!);
   }
 
   /**
@@ -250,6 +264,23 @@ export function poll(
   const set = new PollSet(entries);
   set.wait(timeout);
   return entries.map((_, i) => set.ready(i));
+}
+
+const single = new PollSet([{ fd: -1, events: 0 }], scratch(8));
+
+/**
+ * Waits once until a descriptor is ready.
+ *
+ * @param fd The descriptor.
+ * @param events What to wait for: POLLIN, POLLOUT.
+ * @param timeout In milliseconds; -1 waits for ever.
+ * @returns What is ready (`revents`); 0 after the time-out.
+ * @throws {PosixError} When the system refuses.
+ */
+export function pollOne(fd: number, events: number, timeout: number): number {
+  single.set(0, { fd, events });
+  single.wait(timeout);
+  return single.ready(0);
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
+import { BigInt, exec, SafePattern } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
 
@@ -37,6 +38,7 @@ export interface Limit {
   readonly hard: number;
 }
 
+const VM_DATA = new SafePattern(/^VmData:\s+(\d+) kB$/m);
 const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
 const pairBytes = new Uint8Array(pair.buffer);
 
@@ -90,7 +92,7 @@ export function lowerSoftLimit(resource: Resource, most: number): void {
  */
 export function memoryInUse(): number {
   const status = readProcFile("/proc/self/status");
-  return 1024 * Number(/^VmData:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+  return 1024 * +(exec(VM_DATA, status)?.[1] ?? 0);
 }
 
 /**

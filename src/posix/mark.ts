@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { BigInt } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
 
@@ -12,6 +13,7 @@ const libc = cLibrary("getrlimit", "setrlimit");
 
 const RLIMIT_LOCKS = 10; // asm-generic/resource.h
 const ID_BITS = 32;
+const isLinux = Deno.build.os === "linux";
 
 const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
 const pairBytes = new Uint8Array(pair.buffer);
@@ -33,7 +35,7 @@ export interface Mark {
  * @param id The connection.
  */
 export function markAs(id: number): void {
-  if (Deno.build.os !== "linux") return;
+  if (!isLinux) return;
   if (libc.getrlimit(RLIMIT_LOCKS, pairBytes) !== 0) return;
   pair[0] = BigInt(server) << BigInt(ID_BITS) | BigInt(keptOf(id));
   libc.setrlimit(RLIMIT_LOCKS, pairBytes);

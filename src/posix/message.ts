@@ -7,6 +7,7 @@
  * @module
  */
 import { type Abi, abi } from "./abi.ts";
+import { ceil } from "./intrinsics.ts";
 import { scratch, viewOf } from "./scratch.ts";
 
 /** A reusable message, which lasts as long as the process: its memory is never given back. */
@@ -90,7 +91,7 @@ export function controlSizes(
 ): { length: number; space: number } {
   const { cmsgData, cmsgAlign } = layout.message;
   const length = cmsgData + payload;
-  return { length, space: Math.ceil(length / cmsgAlign) * cmsgAlign };
+  return { length, space: ceil(length / cmsgAlign) * cmsgAlign };
 }
 
 /**

@@ -7,14 +7,13 @@
 import { decodeBytes } from "./byte_text.ts";
 import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import { decode, encode, SafeBytes } from "./intrinsics.ts";
 import { read } from "./io.ts";
 import { cLibrary } from "./libc.ts";
 
 const libc = cLibrary("getdents64", "open", "readlink");
 
 const O_RDONLY_CLOEXEC = 0o2000000;
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 
 /**
  * The text of a file under /proc.
@@ -24,7 +23,7 @@ const encoder = new TextEncoder();
  * @throws {PosixError} When it cannot be read.
  */
 export function readProcFile(path: string): string {
-  return decoder.decode(readProcBytes(path));
+  return decode(readProcBytes(path));
 }
 
 /**
@@ -45,12 +44,12 @@ export function readProcStrings(path: string): string[] {
 
 function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
   using file = openPath(path);
-  let bytes = new Uint8Array(4 * 1024);
+  let bytes = new SafeBytes(4 * 1024);
   let length = 0;
   for (let count; (count = read(file.number, bytes.subarray(length))) > 0;) {
     length += count;
     if (length < bytes.length) continue;
-    const longer = new Uint8Array(2 * length);
+    const longer = new SafeBytes(2 * length);
     longer.set(bytes);
     bytes = longer;
   }
@@ -86,7 +85,7 @@ export function listProcDirectory(path: string): string[] {
     }
     for (let at = 0; at < count; at += view.getUint16(at + lengthAt, true)) {
       const end = entries.indexOf(0, at + nameAt);
-      names.push(decoder.decode(entries.subarray(at + nameAt, end)));
+      names.push(decode(entries.subarray(at + nameAt, end)));
     }
   }
 }
@@ -184,11 +183,11 @@ export function descriptorTarget(
 export function readProcLink(path: string): string | null {
   const target = new Uint8Array(4096);
   const length = libc.readlink(
-    encoder.encode(path + "\0"),
+    encode(path + "\0"),
     target,
     target.length,
   );
-  return length < 0 ? null : decoder.decode(target.subarray(0, length));
+  return length < 0 ? null : decode(target.subarray(0, length));
 }
 
 /**
@@ -210,6 +209,6 @@ export function hasDescriptor(pid: number, target: string): boolean {
 
 function openPath(path: string): Fd {
   return new Fd(
-    check(libc.open(encoder.encode(path + "\0"), O_RDONLY_CLOEXEC), "open"),
+    check(libc.open(encode(path + "\0"), O_RDONLY_CLOEXEC), "open"),
   );
 }

@@ -6,10 +6,12 @@
  * @module
  */
 
+import { ceil, RangeError, SafeBytes, SafeView } from "./intrinsics.ts";
+
 const PAGE = 4096;
 const ALIGNMENT = 8; // of the widest number in any structure of ours
 
-let page = new Uint8Array(0);
+let page = new SafeBytes(0);
 let used = 0;
 
 /**
@@ -28,7 +30,7 @@ export function scratch(size: number): Uint8Array<ArrayBuffer> {
     used = 0;
   }
   const start = used;
-  used += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  used += ceil(size / ALIGNMENT) * ALIGNMENT;
   return page.subarray(start, start + size);
 }
 
@@ -39,11 +41,11 @@ export function scratch(size: number): Uint8Array<ArrayBuffer> {
  * @returns A view of it.
  */
 export function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return new SafeView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function alignedPage(): Uint8Array<ArrayBuffer> {
-  const room = new Uint8Array(2 * PAGE);
+  const room = new SafeBytes(2 * PAGE);
   const past = Number(addressOf(room) % BigInt(PAGE));
   const start = past === 0 ? 0 : PAGE - past;
   return room.subarray(start, start + PAGE);

@@ -15,6 +15,15 @@ import {
 } from "./address.ts";
 import { check, errno, errorName, PosixError } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
+import {
+  BigInt,
+  decode,
+  floor,
+  lengthOf,
+  min,
+  SafeBytes,
+  SafeView,
+} from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
 
 const libc = cLibrary(
@@ -34,12 +43,12 @@ const IPPROTO_TCP = 6; // netinet/in.h
 const TCP_NODELAY = 1; // netinet/tcp.h
 
 const IF_NAMESIZE = 16; // net/if.h
-const addressBytes = new Uint8Array(MAX_ADDRESS);
+const addressBytes = new SafeBytes(MAX_ADDRESS);
 const length = new Uint32Array(1);
 const lengthBytes = new Uint8Array(length.buffer);
 const value = new Int32Array(1);
 const valueBytes = new Uint8Array(value.buffer);
-const timeval = new DataView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
+const timeval = new SafeView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
 const timevalBytes = new Uint8Array(timeval.buffer);
 
 /**
@@ -107,7 +116,7 @@ export function accept(listener: number): Accepted | null {
   if (abi.SO_NOSIGPIPE) setOption(fd, abi.SO_NOSIGPIPE, 1);
   return {
     fd: owned,
-    peer: withZone(addressBytes.slice(0, Math.min(length[0]!, MAX_ADDRESS))),
+    peer: withZone(addressBytes.slice(0, min(length[0]!, MAX_ADDRESS))),
   };
 }
 
@@ -157,9 +166,9 @@ export function withZone(
 
 /** An interface's name by its number, if_indextoname(3); empty when there is none. */
 function interfaceName(index: number): string {
-  const name = new Uint8Array(IF_NAMESIZE);
+  const name = new SafeBytes(IF_NAMESIZE);
   if (libc.if_indextoname(index, name) === null) return "";
-  return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+  return decode(name.subarray(0, name.indexOf(0)));
 }
 
 /**
@@ -245,11 +254,11 @@ export function setReceiveTimeout(fd: number, milliseconds: number): void {
 }
 
 function setTimeOption(fd: number, name: number, milliseconds: number): void {
-  timeval.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);
+  timeval.setBigInt64(0, BigInt(floor(milliseconds / 1000)), true);
   timeval.setInt32(8, (milliseconds % 1000) * 1000, true);
-  const { length } = timevalBytes;
+  const size = lengthOf(timevalBytes);
   check(
-    libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, length),
+    libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, size),
     "setsockopt",
   );
 }
@@ -322,5 +331,5 @@ function addressBytesBy(
 ): Uint8Array<ArrayBuffer> | null {
   length[0] = MAX_ADDRESS;
   if (call(fd, addressBytes, lengthBytes) < 0) return null;
-  return addressBytes.subarray(0, Math.min(length[0]!, MAX_ADDRESS));
+  return addressBytes.subarray(0, min(length[0]!, MAX_ADDRESS));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Project } from "../project.ts";
+import { kindOf } from "../posix/intrinsics.ts";
 import type { Program, ProgramChoice } from "./program.ts";
 import type { AnyService } from "./service.ts";
 
@@ -86,13 +87,18 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
  * @returns The handler.
  * @throws {TypeError} When it has no default export to call; and whatever the module throws.
  */
-export async function loadHandler(load: LoadModule): Promise<AnyService> {
+export async function loadHandler(load: LoadModule): Promise<LoadedService> {
   const { default: handler } = await load();
   const why = unfit(handler);
-  if (why === undefined) return handler as AnyService;
+  if (why === undefined) return loaded(handler as AnyService);
   throw new TypeError(
     `it has ${why}: export a function that takes the connection, as in \`export default async function handler(conn) { … }\``,
   );
+}
+
+/** It has no prototype, of which a promise would ask whether it is one, too. */
+function loaded(serve: AnyService): LoadedService {
+  return { __proto__: null, serve, asynchronous: true } as LoadedService;
 }
 
 /** What a module has in the place of a handler; undefined when it has one. */
@@ -100,13 +106,21 @@ function unfit(handler: unknown): string | undefined {
   if (typeof handler !== "function") {
     return "no default export that is a function";
   }
-  const kind = Object.prototype.toString.call(handler);
-  if (/^\[object (Async)?GeneratorFunction\]$/.test(kind)) {
+  const kind = kindOf(handler);
+  const isGenerator = kind === "[object GeneratorFunction]" ||
+    kind === "[object AsyncGeneratorFunction]";
+  if (isGenerator) {
     return "a generator as its default export, which nobody would run";
   }
   // Alone among functions, classes cannot have another prototype.
-  const prototype = Object.getOwnPropertyDescriptor(handler, "prototype");
-  return prototype?.writable === false
+  return isClass(handler)
     ? "a class as its default export, which cannot be called"
     : undefined;
+}
+
+const { getOwnPropertyDescriptor } = Object;
+
+function isClass(handler: object): boolean {
+  const prototype = getOwnPropertyDescriptor(handler, "prototype");
+  return prototype !== undefined && prototype.writable === false;
 }

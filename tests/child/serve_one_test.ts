@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { serveOne } from "../../src/child/serve_one.ts";
-import { UNFINISHED } from "../../src/child/wire.ts";
+import { type Outcome, UNFINISHED } from "../../src/child/wire.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
@@ -21,13 +21,23 @@ function connection(): {
     service: Service,
     idle?: number,
     firstByte?: number,
-  ) => ReturnType<typeof serveOne>;
+  ) => Outcome | Promise<Outcome>;
 } {
   const [client, server] = socketPair(1);
   return {
     client,
-    serve: (service, idleTimeout = 0, firstByteTimeout = 0) =>
-      serveOne(service, server, HANDOVER, { idleTimeout, firstByteTimeout }),
+    serve: (service, idleTimeout = 0, firstByteTimeout = 0) => {
+      let outcome: Outcome | undefined;
+      const options = { idleTimeout, firstByteTimeout };
+      const serving = serveOne(
+        service,
+        server,
+        HANDOVER,
+        options,
+        (end) => outcome = end,
+      );
+      return serving ? serving.then(() => outcome!) : outcome!;
+    },
   };
 }
 

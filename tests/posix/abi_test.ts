@@ -114,7 +114,7 @@ for (const [name, layout] of Object.entries({ linux, darwin })) {
 
   test(`${name} message: without control data has no control pointer`, () => {
     const { header } = new Message(64, 0, layout);
-    assert.deepEqual(header.slice(32, 40), new Uint8Array(8));
+    assert.deepEqual([...header.slice(32, 40)], Array(8).fill(0));
   });
 
   test(`${name} message: prepare forgets what the last receive left`, () => {

@@ -1,0 +1,379 @@
+/**
+ * The runtime's own functions as they were before a person's module ran, for all that runs beside it. Such a
+ * module may replace every method and accessor, and put properties on every prototype; ours then calls none of
+ * them. So code that runs in a process with a handler:
+ *
+ * - takes classes and functions from here, and calls methods of plain objects as functions;
+ * - makes buffers and maps whose methods nobody can replace ({@linkcode SafeBytes}, {@linkcode SafeView},
+ *   {@linkcode SafeMap});
+ * - goes over arrays by index, and not by `for … of`, spread or destructuring, and adds to none;
+ * - reads no property of an object that may lack it, or gives the object no prototype;
+ * - awaits promises of its own through {@linkcode own}, and resolves them with no object that may lack `then`;
+ * - recognizes its own errors by a private name, and others by {@linkcode isA}, not by `instanceof`.
+ *
+ * @module
+ */
+
+/** A method as a function whose first argument is the object. */
+export type Uncurried<Self, Method> = Method extends
+  (...args: infer Args) => infer Result ? (self: Self, ...args: Args) => Result
+  : never;
+
+const { bind, call } = Function.prototype;
+const {
+  defineProperty,
+  deleteProperty,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  ownKeys,
+  setPrototypeOf,
+} = Reflect;
+const { freeze } = Object;
+
+/**
+ * Makes a function of a method.
+ *
+ * @param prototype Where the method is.
+ * @param name Its name.
+ * @returns What takes the object first.
+ */
+export function uncurry<Self extends object, Name extends keyof Self>(
+  prototype: Self,
+  name: Name,
+): Uncurried<Self, Self[Name]> {
+  return bind.call(call, prototype[name]) as Uncurried<Self, Self[Name]>;
+}
+
+/**
+ * Makes a function of an accessor.
+ *
+ * @param prototype Where the accessor is.
+ * @param name Its name.
+ * @returns What reads the property of an object.
+ */
+export function getterOf<Result>(
+  prototype: object,
+  name: string | symbol,
+): (self: unknown) => Result {
+  return bind.call(call, getOwnPropertyDescriptor(prototype, name)!.get!);
+}
+
+/** `ArrayBuffer`. */
+export const ArrayBuffer: ArrayBufferConstructor = globalThis.ArrayBuffer;
+/** `BigInt`. */
+export const BigInt: BigIntConstructor = globalThis.BigInt;
+/** `Error`. */
+export const Error: ErrorConstructor = globalThis.Error;
+/** `Int32Array`. */
+export const Int32Array: Int32ArrayConstructor = globalThis.Int32Array;
+/** `Promise`. */
+export const Promise: PromiseConstructor = globalThis.Promise;
+/** `ReadableStream`. */
+export const ReadableStream: typeof globalThis.ReadableStream =
+  globalThis.ReadableStream;
+/** `WritableStream`. */
+export const WritableStream: typeof globalThis.WritableStream =
+  globalThis.WritableStream;
+/** `RangeError`. */
+export const RangeError: RangeErrorConstructor = globalThis.RangeError;
+/** `TypeError`. */
+export const TypeError: TypeErrorConstructor = globalThis.TypeError;
+/** `Uint8Array`. */
+export const Uint8Array: Uint8ArrayConstructor = globalThis.Uint8Array;
+
+/** Gives a class of ours all that its parents' objects have, so that it needs them no more. */
+function makeSafe<Class extends { readonly prototype: object }>(
+  safe: Class,
+): Class {
+  const { prototype } = safe;
+  let parent = getPrototypeOf(prototype);
+  for (
+    ;
+    parent && parent !== Object.prototype;
+    parent = getPrototypeOf(parent)
+  ) {
+    for (const key of ownKeys(parent)) {
+      if (getOwnPropertyDescriptor(prototype, key)) continue;
+      defineProperty(
+        prototype,
+        key,
+        getOwnPropertyDescriptor(parent, key)!,
+      );
+    }
+  }
+  setPrototypeOf(prototype, null);
+  freeze(prototype);
+  freeze(safe);
+  return safe;
+}
+
+/** Bytes whose methods nobody can replace. */
+export const SafeBytes: Uint8ArrayConstructor = makeSafe(
+  class extends Uint8Array {
+    static get [Symbol.species]() {
+      return SafeBytes;
+    }
+  },
+) as Uint8ArrayConstructor;
+
+/** A view whose methods nobody can replace. */
+export const SafeView: DataViewConstructor = makeSafe(
+  class extends DataView<ArrayBuffer> {},
+) as DataViewConstructor;
+
+/** A map whose methods nobody can replace. It is made empty, and not gone over. */
+export const SafeMap: new <Key, Value>() => Map<Key, Value> = makeSafe(
+  class extends Map {},
+);
+
+/** A pattern whose methods nobody can replace. */
+export const SafePattern: new (pattern: RegExp) => RegExp = makeSafe(
+  class extends RegExp {
+    static override get [Symbol.species]() {
+      return SafePattern as RegExpConstructor;
+    }
+  },
+);
+
+/** `Deno.errors`, whose classes a module may replace. */
+export const errors: Readonly<typeof Deno.errors> = freeze(
+  {
+    __proto__: null,
+    ...Deno.errors,
+  } as unknown as typeof Deno.errors,
+);
+
+/** `Math.ceil`. */
+export const ceil: (number: number) => number = Math.ceil;
+/** `Math.floor`. */
+export const floor: (number: number) => number = Math.floor;
+/** `Math.max`. */
+export const max: (a: number, b: number) => number = Math.max;
+/** `Math.min`. */
+export const min: (a: number, b: number) => number = Math.min;
+/** `performance.now()`. */
+export const now: () => number = performance.now.bind(performance);
+/** `JSON.stringify`, of a text. */
+export const quote: (text: string) => string = JSON.stringify;
+
+/** `TextEncoder.prototype.encode`. */
+export const encode: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder
+  .prototype.encode.bind(new TextEncoder());
+/** `TextEncoder.prototype.encodeInto`. */
+export const encodeInto: TextEncoder["encodeInto"] = TextEncoder.prototype
+  .encodeInto.bind(new TextEncoder());
+const decodeWith = uncurry(TextDecoder.prototype, "decode");
+/**
+ * `TextDecoder.prototype.decode`.
+ *
+ * @param bytes UTF-8.
+ * @returns The text.
+ */
+export const decode = (bytes: Uint8Array): string =>
+  decodeWith(new OwnDecoder(), bytes);
+const OwnDecoder = TextDecoder;
+
+/** How many bytes a `Uint8Array` has at this moment, whatever its class. */
+export const lengthOf: (bytes: Uint8Array) => number = getterOf(
+  getPrototypeOf(Uint8Array.prototype)!,
+  "byteLength",
+);
+
+/** The memory of a `Uint8Array`, whatever its class. */
+export const bufferOf: (bytes: Uint8Array) => ArrayBuffer = getterOf(
+  getPrototypeOf(Uint8Array.prototype)!,
+  "buffer",
+);
+/** Where in its memory a `Uint8Array` begins, whatever its class. */
+export const offsetOf: (bytes: Uint8Array) => number = getterOf(
+  getPrototypeOf(Uint8Array.prototype)!,
+  "byteOffset",
+);
+
+/**
+ * `Uint8Array.prototype.subarray`, of no class but the runtime's.
+ *
+ * @param bytes The bytes.
+ * @param start The first.
+ * @param end Where the part ends; with all of them unless it is said.
+ * @returns A view of the same memory.
+ */
+export function part(
+  bytes: Uint8Array,
+  start: number,
+  end: number = lengthOf(bytes),
+): Uint8Array<ArrayBuffer> {
+  const size = max(0, end - start);
+  return new Uint8Array(bufferOf(bytes), offsetOf(bytes) + start, size);
+}
+
+/** `Object.prototype.toString`. */
+export const kindOf: (value: unknown) => string = uncurry(
+  Object.prototype,
+  "toString",
+) as never;
+/** `Object.prototype.hasOwnProperty`. */
+export const hasOwn: (value: object, name: PropertyKey) => boolean = uncurry(
+  Object.prototype,
+  "hasOwnProperty",
+);
+/** `String.prototype.slice`. */
+export const slice: (text: string, start: number, end?: number) => string =
+  uncurry(String.prototype, "slice");
+/** `String.prototype.startsWith`. */
+export const startsWith: (text: string, start: string) => boolean = uncurry(
+  String.prototype,
+  "startsWith",
+);
+/** `String.prototype.includes`. */
+export const includes: (text: string, part: string) => boolean = uncurry(
+  String.prototype,
+  "includes",
+);
+/** `String.prototype.trim`. */
+export const trim: (text: string) => string = uncurry(String.prototype, "trim");
+/** `String.prototype.toLowerCase`. */
+export const toLowerCase: (text: string) => string = uncurry(
+  String.prototype,
+  "toLowerCase",
+);
+/** `String.prototype.replace`; all, where the pattern is a global one. */
+export const replace: (
+  text: string,
+  pattern: RegExp | string,
+  by: string,
+) => string = uncurry(String.prototype, "replace") as never;
+/** `RegExp.prototype.exec`, which goes on from match to match where the pattern is a global one. */
+export const exec: (
+  pattern: RegExp,
+  text: string,
+) => RegExpExecArray | null = uncurry(RegExp.prototype, "exec");
+/** `Array.prototype.indexOf`. */
+export const indexOf: <T>(array: readonly T[], item: T) => number = uncurry(
+  Array.prototype,
+  "indexOf",
+) as never;
+
+const isPrototypeOf = uncurry(Object.prototype, "isPrototypeOf");
+
+/**
+ * As `instanceof`, which a class can answer as it likes.
+ *
+ * @param value Anything.
+ * @param of A class.
+ * @returns Whether it is of this class.
+ */
+export function isA<Class extends abstract new (...args: never) => object>(
+  value: unknown,
+  of: Class,
+): value is InstanceType<Class> {
+  return isPrototypeOf(of.prototype, value as object);
+}
+
+/** What `await` asks of a promise: whether it is one of the runtime's. */
+const awaitable = freeze({ __proto__: null, constructor: Promise });
+/** What others ask of it: how to wait for it, and of which class what comes of that is to be. */
+const followed = freeze({
+  __proto__: null,
+  constructor: undefined,
+  then: Promise.prototype.then,
+});
+
+/**
+ * A promise of ours as the runtime's streams get it.
+ *
+ * @param promise The promise, which no handler gets.
+ * @returns The same.
+ */
+export function given<T>(promise: Promise<T>): Promise<T> {
+  setPrototypeOf(promise, followed);
+  return promise;
+}
+
+/**
+ * A promise of ours as it is awaited: else `await` asks the prototype of all promises for its constructor.
+ *
+ * @param promise The promise, which no handler gets.
+ * @returns The same.
+ */
+export function own<T>(promise: Promise<T>): Promise<T> {
+  setPrototypeOf(promise, awaitable);
+  return promise;
+}
+
+/**
+ * Whether something is a promise of the runtime's, such as every async function returns.
+ *
+ * @param value Anything.
+ * @returns Whether it is; false for one of a class of its own.
+ */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null &&
+    getPrototypeOf(value) === Promise.prototype;
+}
+
+/**
+ * Has the runtime begin what it tells the end of later. Any such beginning goes through
+ * `Function.prototype.call`.
+ *
+ * @param start Begins it.
+ * @returns What that returns.
+ */
+export function begin<T>(start: () => T): T {
+  if (isIntact(Functions, "call", call)) return start();
+  const bent = getOwnPropertyDescriptor(Functions, "call");
+  defineProperty(Functions, "call", as(call));
+  try {
+    return start();
+  } finally {
+    put(Functions, "call", bent);
+  }
+}
+
+const Functions = Function.prototype;
+
+/**
+ * Makes a property, or takes it away.
+ *
+ * @param object Whose it is.
+ * @param key What it is called.
+ * @param property What becomes of it; undefined for nothing.
+ * @returns Whether it could.
+ */
+export function put(
+  object: object,
+  key: PropertyKey,
+  property: PropertyDescriptor | undefined,
+): boolean {
+  if (property === undefined) return deleteProperty(object, key);
+  setPrototypeOf(property, null); // or it would have what all objects inherit
+  return defineProperty(object, key, property);
+}
+
+/**
+ * A property as the runtime makes those of its classes.
+ *
+ * @param value What it is.
+ * @returns What makes it so.
+ */
+export function as(value: unknown): PropertyDescriptor {
+  const made = { value, writable: true, configurable: true };
+  return { __proto__: null, ...made } as PropertyDescriptor;
+}
+
+/**
+ * Whether a property is what it was.
+ *
+ * @param object Whose it is.
+ * @param key What it is called.
+ * @param value What it was.
+ * @returns Whether it is.
+ */
+export function isIntact(
+  object: object,
+  key: string,
+  value: unknown,
+): boolean {
+  const found = getOwnPropertyDescriptor(object, key);
+  return found !== undefined && hasOwn(found, "value") && found.value === value;
+}

@@ -10,7 +10,7 @@
 
 /**
  * Roles that a process of ours starts itself in. From source it starts on a file of its own for each
- * (`src/program.ts`).
+ * (`src/runtime/roles.ts`).
  */
 const ROLES = ["@child", "@zygote", "@writer", "@bench"];
 const COMMANDS = "./src/cli/mod.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import { PLACES } from "../src/cli/programs.ts";
-import { ROLES } from "../src/program.ts";
+import { ROLES } from "../src/runtime/roles.ts";
 import { runDeno } from "./run_deno.ts";
 
 /** Where `main.ts` finds those of roles and commands. */
@@ -68,7 +68,7 @@ function entryPoints(): Record<string, string> {
     const words = `Deno.args.slice(Deno.args.indexOf("${role}") + 1)`;
     return [
       role.slice(1),
-      `import { run } from "../src/${path}";\nawait run(${words});\n`,
+      `import { run } from "../src/runtime/${path}";\nawait run(${words});\n`,
     ];
   });
   return {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ROLES } from "../src/program.ts";
+import { ROLES } from "../src/runtime/roles.ts";
 import { test } from "./helpers/testing.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -55,7 +55,7 @@ function resolve(from: string, to: string): string {
   return new URL(to, new URL(from, ROOT)).href.slice(ROOT.href.length);
 }
 
-/** The folder of a source file: `posix`, `child`, …; `main.ts` and `program.ts` stand for themselves. */
+/** The folder of a source file: `posix`, `child`, …; `main.ts` and `runtime/roles.ts` stand for themselves. */
 function partOf(path: string): string {
   return /^src\/(\w+)\//.exec(path)?.[1] ?? path;
 }
@@ -63,23 +63,17 @@ function partOf(path: string): string {
 /** Which folders each folder may import from, beside itself. */
 const MAY: Readonly<Record<string, readonly string[]>> = {
   posix: [],
-  service: ["posix", "src/project.ts"],
-  child: [
-    ...["service", "posix", "src/program.ts", "src/permissions.ts"],
-    "src/project.ts",
-  ],
-  model: [
-    "child",
-    "service",
-    "posix",
-    "src/program.ts",
-    "src/permissions.ts",
-    "src/project.ts",
-  ],
-  server: ["model", "child", "posix"],
+  runtime: ["posix"],
+  wire: ["runtime", "posix"],
+  service: ["wire", "runtime", "posix"],
+  sandbox: ["wire", "runtime", "posix"],
+  child: ["sandbox", "service", "wire", "runtime", "posix"],
+  zygote: ["child", "sandbox", "service", "wire", "runtime", "posix"],
+  model: ["zygote", "wire", "runtime", "posix"],
+  server: ["model", "wire", "posix"],
   control: ["server", "model", "posix"],
-  client: ["posix", "src/program.ts", "src/permissions.ts"],
-  bench: ["client", "posix", "src/program.ts"],
+  client: ["runtime", "posix"],
+  bench: ["client", "runtime", "posix"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {
@@ -91,7 +85,7 @@ for (const [part, allowed] of Object.entries(MAY)) {
         if (!to.startsWith("src/") && !to.endsWith(".ts")) continue; // packages: below
         const target = partOf(to);
         assert.ok(
-          target === part || allowed.includes(target) || allowed.includes(to),
+          target === part || allowed.includes(target),
           `${file} imports ${to}`,
         );
       }
@@ -99,21 +93,9 @@ for (const [part, allowed] of Object.entries(MAY)) {
   });
 }
 
-test("architecture: the server's parts see of child, model and service no more than types and the wire", () => {
-  for (const file of files("src/server/")) {
-    for (const { to, typeOnly } of importsOf(file)) {
-      const far = ["child", "service"].includes(partOf(to));
-      assert.ok(
-        !far || typeOnly || to === "src/child/wire.ts",
-        `${file} imports ${to}`,
-      );
-    }
-  }
-});
-
-test("architecture: only src/posix reaches for foreign code and pointers", () => {
+test("architecture: only src/posix, and what forks the runtime, reach for foreign code and pointers", () => {
   for (const file of ["main.ts", ...files("src/")]) {
-    if (partOf(file) === "posix") continue;
+    if (["posix", "zygote"].includes(partOf(file))) continue;
     assert.doesNotMatch(
       codeOf(file),
       /dlopen|Unsafe(Pointer|Callback|Fn)/,
@@ -126,12 +108,16 @@ test("architecture: one file alone opens the C library, and one our own page of 
   const openers = files("src/").filter((file) =>
     /Deno\.dlopen\(/.test(codeOf(file))
   );
-  assert.deepEqual(openers, ["src/posix/libc.ts", "src/posix/settle.ts"]);
+  assert.deepEqual(openers.sort(), [
+    "src/posix/libc.ts",
+    "src/zygote/settle.ts",
+  ]);
 });
 
 test("architecture: what a child, the writer or a load process runs reaches no package", () => {
   const roots = [
-    ...["child", "service", "posix"].flatMap((part) => files(`src/${part}/`)),
+    ...["child", "zygote", "sandbox", "service", "wire", "runtime", "posix"]
+      .flatMap((part) => files(`src/${part}/`)),
     "src/client/writer.ts",
     "src/bench/role.ts", // and all that it loads: nothing but us stands between a clock and a socket
   ];
@@ -150,7 +136,7 @@ test("architecture: what a child, the writer or a load process runs reaches no p
 test("architecture: a role starts on a file of its own, from which none of the server's is reached", () => {
   const roles = Object.entries(ROLES);
   for (const [role, path] of roles) {
-    const file = resolve("src/program.ts", path);
+    const file = resolve("src/runtime/roles.ts", path);
     assert.match(
       codeOf(file),
       /^if \(import\.meta\.main\) await run\(Deno\.args\);$/m,

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { revokePermissions } from "../src/permissions.ts";
+import { revokePermissions } from "../src/runtime/permissions.ts";
 import { serveOne } from "../src/child/serve_one.ts";
-import type { Outcome } from "../src/child/wire.ts";
+import type { Outcome } from "../src/wire/records.ts";
 import { errno } from "../src/posix/errno.ts";
-import { receiveFd, sendFd } from "../src/posix/handover.ts";
+import { receiveFd, sendFd } from "../src/posix/net/handover.ts";
 import { read, write } from "../src/posix/io.ts";
 import { cLibrary } from "../src/posix/libc.ts";
-import { shutdownWrite, socketPair } from "../src/posix/sockets.ts";
+import { shutdownWrite, socketPair } from "../src/posix/net/sockets.ts";
 import { echo } from "../src/service/echo.ts";
 
 const libc = cLibrary("close");

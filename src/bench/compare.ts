@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Address } from "../posix/address.ts";
-import { roleCommand, runtimeEnvironment } from "../program.ts";
+import type { Address } from "../posix/net/address.ts";
+import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
 import type { ClientKind, ClientWork } from "./compared_client.ts";
 import type { Link } from "./delay_line.ts";
 import type { LoadProgress } from "./plan.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodeAddress } from "../posix/address.ts";
+import { encodeAddress } from "../posix/net/address.ts";
 import { setInherit } from "../posix/fd.ts";
 import { getLimit, setLimit } from "../posix/limits.ts";
 import { setProcessName } from "../posix/process.ts";

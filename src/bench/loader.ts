@@ -4,7 +4,7 @@
  * @module
  */
 import { setInherit } from "../posix/fd.ts";
-import { roleCommand, runtimeEnvironment } from "../program.ts";
+import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
 import { type Frame, readFrames } from "./frames.ts";
 import type { Share } from "./plan.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { POLLOUT } from "../posix/abi.ts";
-import { encodeAddress } from "../posix/address.ts";
-import { dial, isLocal } from "../posix/dialing.ts";
+import { encodeAddress } from "../posix/net/address.ts";
+import { dial, isLocal } from "../posix/net/dialing.ts";
 import type { Fd } from "../posix/fd.ts";
 import { poll } from "../posix/io.ts";
 import { Latencies } from "./latencies.ts";

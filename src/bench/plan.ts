@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Address } from "../posix/address.ts";
+import type { Address } from "../posix/net/address.ts";
 
 /** The kinds of load. */
 export const MODES = ["connect", "ping", "stream", "hold"] as const;

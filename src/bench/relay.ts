@@ -5,14 +5,14 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { type Address, encodeAddress } from "../posix/address.ts";
-import { dial } from "../posix/dialing.ts";
+import { type Address, encodeAddress } from "../posix/net/address.ts";
+import { dial } from "../posix/net/dialing.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
-import { findListener } from "../posix/runtime_sockets.ts";
-import { accept, endWriting, setNoDelay } from "../posix/sockets.ts";
+import { findListener } from "../posix/net/runtime_sockets.ts";
+import { accept, endWriting, setNoDelay } from "../posix/net/sockets.ts";
 import { DelayLine, type Link } from "./delay_line.ts";
 
 /** What a relay gets as JSON. */

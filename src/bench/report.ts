@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { formatAddress } from "../posix/address.ts";
+import { formatAddress } from "../posix/net/address.ts";
 import type { Comparison, Run } from "./compare.ts";
 import type { Held, LoadOutcome } from "./outcome.ts";
 import { type Figure, type Page, renderPage, type Section } from "./page.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Address } from "../posix/address.ts";
+import type { Address } from "../posix/net/address.ts";
 import {
   descriptorTarget,
   listProcDirectory,

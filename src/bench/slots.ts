@@ -4,10 +4,10 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { dial } from "../posix/dialing.ts";
+import { dial } from "../posix/net/dialing.ts";
 import type { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
-import { setNoDelay, shutdownWrite } from "../posix/sockets.ts";
+import { setNoDelay, shutdownWrite } from "../posix/net/sockets.ts";
 import { failureKind, LoadFailure } from "./load_failure.ts";
 
 /** What all connections of a load have in common. */

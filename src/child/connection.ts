@@ -4,7 +4,7 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { type Address, decodeAddress } from "../posix/address.ts";
+import { type Address, decodeAddress } from "../posix/net/address.ts";
 import type { Fd } from "../posix/fd.ts";
 import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
@@ -24,7 +24,7 @@ import {
   setTimeouts,
   shutdownBoth,
   shutdownWrite,
-} from "../posix/sockets.ts";
+} from "../posix/net/sockets.ts";
 import type { TellingConnection } from "../service/service.ts";
 import { attempt } from "./attempt.ts";
 import { type Bytes, bytesAfter, bytesOf } from "./bytes.ts";
@@ -37,7 +37,7 @@ import {
   readableOf,
   writableOf,
 } from "./streams.ts";
-import type { Handover } from "./wire.ts";
+import type { Handover } from "../wire/records.ts";
 
 /** How long it waits itself before a thread does, in milliseconds. */
 const QUICK = 1;

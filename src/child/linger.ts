@@ -7,7 +7,7 @@ import { POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { now } from "../posix/intrinsics.ts";
 import { pollOne, receiveNow } from "../posix/io.ts";
-import { endWriting } from "../posix/sockets.ts";
+import { endWriting } from "../posix/net/sockets.ts";
 
 /** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
 const LINGER = { pause: 1_000, all: 30_000 };

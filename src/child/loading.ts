@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { dataUrl } from "../program.ts";
+import { dataUrl } from "../runtime/roles.ts";
 import { type LoadedService, loadHandler } from "../service/load.ts";
 import {
   Error,
@@ -14,10 +14,14 @@ import {
   SafePattern,
   slice,
 } from "../posix/intrinsics.ts";
-import { revokePermissions } from "../permissions.ts";
+import { revokePermissions } from "../runtime/permissions.ts";
 import { describeError, oneLine, placeOutside } from "./describe_error.ts";
-import { type ChildOptions, rootsOf, ungranted } from "./options.ts";
-import { HandlerError } from "./failure.ts";
+import {
+  type ChildOptions,
+  rootsOf,
+  ungranted,
+} from "../wire/child_options.ts";
+import { HandlerError } from "../wire/failure.ts";
 import { catchUncaught, stopWaiting, untilUncaught } from "./uncaught.ts";
 
 /** How long a module may take, in seconds. */

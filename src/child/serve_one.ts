@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Standing } from "../wire/standing.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
   errors,
@@ -25,13 +26,12 @@ import {
   trafficOf,
 } from "./connection.ts";
 import { describeError } from "./describe_error.ts";
-import type { ChildOptions } from "./options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import {
   programMemory,
-  type Standing,
   takeIdentity,
   takeLimits,
-} from "./standing.ts";
+} from "../sandbox/process_limits.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { untilUncaught } from "./uncaught.ts";
 import {
@@ -39,7 +39,7 @@ import {
   type Outcome,
   type Reason,
   UNFINISHED,
-} from "./wire.ts";
+} from "../wire/records.ts";
 
 /**
  * Has a service of ours, which is to be synchronous, fail if it waits for something: forked, it would wait at an

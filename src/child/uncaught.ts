@@ -5,6 +5,7 @@
  * @module
  */
 
+import { mayHaveLoadedNode } from "../runtime/internals.ts";
 import { exitNow } from "../posix/forking.ts";
 import {
   as,
@@ -20,7 +21,6 @@ import {
 import { write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { describeError } from "./describe_error.ts";
-import { mayHaveLoadedNode } from "./identity.ts";
 
 const { getpid } = cLibrary("getpid");
 

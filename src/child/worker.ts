@@ -5,15 +5,19 @@
  * @module
  */
 import type { Fd } from "../posix/fd.ts";
-import { receiveFd } from "../posix/handover.ts";
+import { receiveFd } from "../posix/net/handover.ts";
 import { own, TypeError, Uint8Array } from "../posix/intrinsics.ts";
 import type { LoadedService } from "../service/load.ts";
 import { outliveParent } from "../posix/process.ts";
-import type { ChildOptions } from "./options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import { endedIfDue, serveOne } from "./serve_one.ts";
-import { done, ready, tell, took } from "./tell.ts";
+import { done, ready, tell, took } from "../wire/tell.ts";
 import { sawUncaught } from "./uncaught.ts";
-import { decodeHandover, type Handover, HANDOVER_SIZE } from "./wire.ts";
+import {
+  decodeHandover,
+  type Handover,
+  HANDOVER_SIZE,
+} from "../wire/records.ts";
 
 /**
  * Serves until the parent wants no more.

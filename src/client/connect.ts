@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { formatAddress } from "../posix/address.ts";
+import { formatAddress } from "../posix/net/address.ts";
 import { reasonOf } from "../posix/reason.ts";
-import { connections, findConnection } from "../posix/runtime_sockets.ts";
+import { connections, findConnection } from "../posix/net/runtime_sockets.ts";
 import type { ClientOptions } from "./client.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */

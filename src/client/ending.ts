@@ -4,7 +4,7 @@
  * @module
  */
 import { PosixError } from "../posix/errno.ts";
-import { shutdownWrite } from "../posix/sockets.ts";
+import { shutdownWrite } from "../posix/net/sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
 import type { WriterReportKind } from "./writer_reports.ts";
 

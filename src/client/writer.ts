@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { revokePermissions } from "../permissions.ts";
+import { revokePermissions } from "../runtime/permissions.ts";
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/handover.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { type Ending, endOfInput, halfClose, socketFailure } from "./ending.ts";

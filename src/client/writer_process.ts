@@ -6,9 +6,9 @@
  */
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/handover.ts";
-import { shutdownWrite, socketPair } from "../posix/sockets.ts";
-import { roleCommand, runtimeEnvironment } from "../program.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
+import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
+import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
 import {
   decodeReport,
   encodeSocket,

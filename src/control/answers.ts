@@ -9,7 +9,7 @@ import {
   type ProcessState,
 } from "../model/process_entry.ts";
 import type { ChosenModel } from "../model/choose.ts";
-import { formatAddress } from "../posix/address.ts";
+import { formatAddress } from "../posix/net/address.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { peerUser } from "../posix/credentials.ts";
+import { peerUser } from "../posix/net/credentials.ts";
 import { reasonOf } from "../posix/reason.ts";
-import { connections, findConnection } from "../posix/runtime_sockets.ts";
+import { connections, findConnection } from "../posix/net/runtime_sockets.ts";
 import { effectiveUser } from "../posix/users.ts";
 import type { Answers, Request } from "./protocol.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { peerOf, peerUser } from "../posix/credentials.ts";
+import { peerOf, peerUser } from "../posix/net/credentials.ts";
 import { mayDescend } from "../posix/descent.ts";
-import type { Accepted } from "../posix/sockets.ts";
+import type { Accepted } from "../posix/net/sockets.ts";
 import { effectiveUser } from "../posix/users.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "../server/acceptor.ts";

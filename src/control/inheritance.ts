@@ -4,7 +4,7 @@
  * @module
  */
 import { POLLIN } from "../posix/abi.ts";
-import { receiveFd } from "../posix/handover.ts";
+import { receiveFd } from "../posix/net/handover.ts";
 import { pollLater } from "../posix/io.ts";
 import {
   adoptListener,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { MAX_UNIX_PATH } from "../posix/address.ts";
+import { MAX_UNIX_PATH } from "../posix/net/address.ts";
 import { effectiveUser } from "../posix/users.ts";
 
 /** Permission bits of everybody but the owner; of writing by them; and the one that guards `/tmp`. */

@@ -5,7 +5,7 @@
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
-import { sendFd } from "../posix/handover.ts";
+import { sendFd } from "../posix/net/handover.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import {

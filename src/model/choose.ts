@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
 
 /** Keeps one process for whoever wants its options. */
 export class Early<Started> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../child/wire.ts";
+import type { Outcome } from "../wire/records.ts";
 import { decodeStatus, signalName } from "../posix/forking.ts";
 
 /** How a process ended. */

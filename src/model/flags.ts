@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { type ChildOptions, grantsToLoad } from "../child/options.ts";
-import { permissionFlags } from "../permissions.ts";
-import { type CommandLine, roleCommand } from "../program.ts";
-import type { Project } from "../project.ts";
+import { type ChildOptions, grantsToLoad } from "../wire/child_options.ts";
+import { permissionFlags } from "../runtime/permissions.ts";
+import { type CommandLine, roleCommand } from "../runtime/roles.ts";
+import type { Project } from "../runtime/project.ts";
 import {
   EAGER_V8_FLAGS,
   LIMITED_V8_FLAGS,
   ZYGOTE_V8_FLAGS,
-} from "./v8_flags.ts";
+} from "../runtime/v8_flags.ts";
 
 /**
  * The command line of a process that serves.

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
-import { type Report, sameSecret } from "../child/wire.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { type Report, sameSecret } from "../wire/records.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";

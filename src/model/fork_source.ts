@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
-import { type Report, SECRET_SIZE } from "../child/wire.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { type Report, SECRET_SIZE } from "../wire/records.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { askCredentials } from "../posix/credentials.ts";
-import { socketPair } from "../posix/sockets.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
+import { socketPair } from "../posix/net/sockets.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ProcessEntry } from "./process_entry.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../child/wire.ts";
+import type { Outcome } from "../wire/records.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import type { Exit } from "./exit.ts";

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
-import { exited } from "../child/tell.ts";
-import type { Handover, Report } from "../child/wire.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { exited } from "../wire/tell.ts";
+import type { Handover, Report } from "../wire/records.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Backoff } from "./backoff.ts";
 import { Children } from "./children.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { LOADING } from "../child/wire.ts";
+import { LOADING } from "../wire/records.ts";
 import { StartError } from "./start_error.ts";
 
 /** How long one step may take, in milliseconds. */

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type ChildOptions, encodeProgram } from "../child/options.ts";
+import { type ChildOptions, encodeProgram } from "../wire/child_options.ts";
 import { startSomewhere } from "../posix/directory.ts";
 import { hasChild } from "../posix/forking.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
-import { type CommandLine, runtimeEnvironment } from "../program.ts";
+import { type CommandLine, runtimeEnvironment } from "../runtime/roles.ts";
 
 /** Processes that the runtime started and will reap itself. */
 const running = new Map<number, Deno.ChildProcess>();

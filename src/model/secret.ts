@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SECRET_SIZE } from "../child/wire.ts";
+import { SECRET_SIZE } from "../wire/records.ts";
 
 /** So many are drawn at a time. */
 const POOL = 256;

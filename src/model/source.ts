@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import type { ProcessEntry } from "./process_entry.ts";

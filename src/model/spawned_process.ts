@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../child/options.ts";
+import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { askCredentials } from "../posix/credentials.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import { socketPair } from "../posix/sockets.ts";
+import { socketPair } from "../posix/net/sockets.ts";
 import { Early } from "./early.ts";
 import { childCommand } from "./flags.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Failure, FAILURES, type Report } from "../child/wire.ts";
+import { type Failure, FAILURES, type Report } from "../wire/records.ts";
 
 /** Thrown where a model does not start. */
 export class StartError extends Error {

@@ -11,9 +11,12 @@ import {
   answerCall,
   nextWaitingCall,
   type WaitingCall,
-} from "../posix/notifications.ts";
+} from "../posix/seccomp/notifications.ts";
 import { descriptorTarget } from "../posix/proc.ts";
-import { isOwnArchitecture, nameSystemCall } from "../posix/syscalls.ts";
+import {
+  isOwnArchitecture,
+  nameSystemCall,
+} from "../posix/seccomp/system_call_numbers.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 const EACCES = 13; // asm-generic/errno-base.h

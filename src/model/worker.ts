@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { encodeHandover } from "../child/wire.ts";
+import { encodeHandover } from "../wire/records.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
-import { sendFd } from "../posix/handover.ts";
+import { sendFd } from "../posix/net/handover.ts";
 import type { ProcessEntry, ProcessState } from "./process_entry.ts";
 import { newSecret } from "./secret.ts";
 import type { Exit } from "./exit.ts";

@@ -14,10 +14,10 @@ import {
   type Report,
   REPORT_SIZE,
   sameSecret,
-} from "../child/wire.ts";
+} from "../wire/records.ts";
 import { POLLIN } from "../posix/abi.ts";
-import { MOST_QUEUED, receiveUntrusted } from "../posix/handover.ts";
-import { shutdownBoth } from "../posix/sockets.ts";
+import { MOST_QUEUED, receiveUntrusted } from "../posix/net/handover.ts";
+import { shutdownBoth } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ProcessEntry } from "./process_entry.ts";
 import { type Exit, exitOutcome } from "./exit.ts";

@@ -3,21 +3,25 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import {
   decodeReport,
   encodeHandover,
   type Handover,
   type Report,
-} from "../child/wire.ts";
+} from "../wire/records.ts";
 import { guard } from "./strict_guard.ts";
 import type { RuntimeProcess } from "./runtime.ts";
 import { earlyZygote } from "./zygote_process.ts";
 import { POLLIN, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
-import { MOST_QUEUED, receiveUntrusted, sendFd } from "../posix/handover.ts";
-import { endWriting } from "../posix/sockets.ts";
+import {
+  MOST_QUEUED,
+  receiveUntrusted,
+  sendFd,
+} from "../posix/net/handover.ts";
+import { endWriting } from "../posix/net/sockets.ts";
 import { processStat } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
 

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../child/options.ts";
-import { runtimeEnvironment } from "../program.ts";
+import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
+import { runtimeEnvironment } from "../runtime/roles.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { askCredentials } from "../posix/credentials.ts";
-import { openDenseLibrary } from "../posix/dense.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
+import { openDenseLibrary } from "../zygote/heap_layout.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { descriptorTarget } from "../posix/proc.ts";
-import { socketPair } from "../posix/sockets.ts";
+import { socketPair } from "../posix/net/sockets.ts";
 import { Early } from "./early.ts";
 import { zygoteCommand } from "./flags.ts";
 import { type RuntimeProcess, startRuntime } from "./runtime.ts";

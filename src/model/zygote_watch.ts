@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ChildOptions } from "../child/options.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import { childrenOf, hasDescriptor, processStat } from "../posix/proc.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { addressOf } from "./bpf.ts";
+import { addressOf } from "./seccomp/bpf.ts";
 import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { cLibrary } from "./libc.ts";
 import { hasCapability } from "./users.ts";

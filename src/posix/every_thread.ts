@@ -9,13 +9,13 @@
  *
  * @module
  */
-import { addressOf } from "./bpf.ts";
+import { addressOf } from "./seccomp/bpf.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { write } from "./io.ts";
 import { cLibrary } from "./libc.ts";
 import { listProcDirectory, readProcFile } from "./proc.ts";
-import { type Processor, systemCalls } from "./syscalls.ts";
+import { type Processor, systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary(
   "getpid",

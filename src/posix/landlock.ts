@@ -8,14 +8,14 @@
  *
  * @module
  */
-import { addressOf } from "./bpf.ts";
+import { addressOf } from "./seccomp/bpf.ts";
 import { check, errno, errorName } from "./errno.ts";
 import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { Fd } from "./fd.ts";
-import type { Fence } from "./fence.ts";
+import type { Fence } from "./seccomp/fence.ts";
 import { LANDLOCK, landlockVersion } from "./landlock_abi.ts";
 import { cLibrary } from "./libc.ts";
-import { systemCalls } from "./syscalls.ts";
+import { systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary("open", "systemCall");
 

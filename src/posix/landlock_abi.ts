@@ -4,7 +4,7 @@
  * @module
  */
 import { cLibrary } from "./libc.ts";
-import { systemCalls } from "./syscalls.ts";
+import { systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary("systemCall");
 

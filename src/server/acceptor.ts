@@ -5,7 +5,7 @@
  */
 import { POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
-import { accept, type Accepted } from "../posix/sockets.ts";
+import { accept, type Accepted } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 
 /** How long to leave connections in the backlog when the system has no room, in milliseconds. */

@@ -14,11 +14,11 @@
  *
  * @module
  */
-import type { Outcome, Reason } from "../child/wire.ts";
+import type { Outcome, Reason } from "../wire/records.ts";
 import type { EndSignal, Handoff } from "../model/model.ts";
-import { decodeAddress, formatAddress } from "../posix/address.ts";
+import { decodeAddress, formatAddress } from "../posix/net/address.ts";
 import type { Fd } from "../posix/fd.ts";
-import type { Accepted } from "../posix/sockets.ts";
+import type { Accepted } from "../posix/net/sockets.ts";
 import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
 import type { RefusalReason, ServerEvents } from "./events.ts";

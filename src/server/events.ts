@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../child/wire.ts";
+import type { Outcome } from "../wire/records.ts";
 import type { Exit } from "../model/exit.ts";
 import type { ConnectionInfo } from "./connections.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ipOf } from "../posix/address.ts";
+import { ipOf } from "../posix/net/address.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { PosixError } from "../posix/errno.ts";
-import { handshakes } from "../posix/socket_diagnostics.ts";
+import { handshakes } from "../posix/net/socket_diagnostics.ts";
 import { within } from "./countdown.ts";
 
 /** How often the kernel is asked whether any is left, in milliseconds. */

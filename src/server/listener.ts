@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { formatAddress } from "../posix/address.ts";
+import { formatAddress } from "../posix/net/address.ts";
 import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
-import { findListener } from "../posix/runtime_sockets.ts";
-import { kindOf, type SocketKind } from "../posix/socket_kind.ts";
+import { findListener } from "../posix/net/runtime_sockets.ts";
+import { kindOf, type SocketKind } from "../posix/net/socket_kind.ts";
 import {
   localAddress,
   setBacklog,
   shutdownBoth,
   socketPair,
-} from "../posix/sockets.ts";
+} from "../posix/net/sockets.ts";
 
 /** Where to listen. */
 export interface ListenOptions {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseIpv4, parseIpv6 } from "../posix/ip.ts";
+import { parseIpv4, parseIpv6 } from "../posix/net/ip.ts";
 
 /** A network. */
 export interface Network {

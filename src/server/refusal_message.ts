@@ -7,7 +7,7 @@ import { POLLIN } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
-import { endWriting } from "../posix/sockets.ts";
+import { endWriting } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { Countdown } from "./countdown.ts";
 

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { Reason } from "../child/wire.ts";
+import type { Reason } from "../wire/records.ts";
 import type { ChosenModel } from "../model/choose.ts";
 import type { ModelEvents } from "../model/model.ts";
 import type { ProcessEntry } from "../model/process_entry.ts";
 import { Sparing } from "../model/sparing.ts";
 import type { PosixError } from "../posix/errno.ts";
-import { refuseNewcomers } from "../posix/newcomers.ts";
+import { refuseNewcomers } from "../posix/net/newcomers.ts";
 import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
 import { Acceptor } from "./acceptor.ts";

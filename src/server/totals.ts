@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Outcome, type Reason, REASONS } from "../child/wire.ts";
+import { type Outcome, type Reason, REASONS } from "../wire/records.ts";
 import type { ConnectionInfo } from "./connections.ts";
 import {
   REFUSAL_REASONS,

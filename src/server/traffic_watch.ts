@@ -4,12 +4,12 @@
  *
  * @module
  */
-import type { Reason } from "../child/wire.ts";
+import type { Reason } from "../wire/records.ts";
 import { PosixError } from "../posix/errno.ts";
 import {
   type TcpConnection,
   tcpConnections,
-} from "../posix/socket_diagnostics.ts";
+} from "../posix/net/socket_diagnostics.ts";
 import type { ConnectionInfo } from "./connections.ts";
 
 /** How often to ask at least and at most, in milliseconds; in between, four times a limit. */

@@ -3,39 +3,14 @@
  *
  * @module
  */
-import type { Project } from "../project.ts";
 import { kindOf } from "../posix/intrinsics.ts";
-import type { Program, ProgramChoice } from "./program.ts";
+import type {
+  ModuleChoice,
+  ServiceChoice,
+  ServiceName,
+} from "../wire/service_choice.ts";
+import type { Program } from "./program.ts";
 import type { AnyService } from "./service.ts";
-
-/** The names of the built-in services. */
-export const SERVICE_NAMES = [
-  "echo",
-  "discard",
-  "daytime",
-  "chargen",
-  "time",
-] as const;
-/** One of {@linkcode SERVICE_NAMES}. */
-export type ServiceName = typeof SERVICE_NAMES[number];
-
-/** Where a program's standard error goes. */
-export const STDERR_CHOICES = ["server", "client"] as const;
-/** One of {@linkcode STDERR_CHOICES}. */
-export type StderrChoice = typeof STDERR_CHOICES[number];
-/** A handler's module, by its URL. */
-export interface ModuleChoice {
-  /** The URL. */
-  readonly module: string;
-  /** The project that it belongs to; none in a compiled program. */
-  readonly project?: Project | undefined;
-}
-
-/** Which service to run: a built-in one, the default export of a module, or a program. */
-export type ServiceChoice =
-  | { readonly name: ServiceName }
-  | ModuleChoice
-  | { readonly program: ProgramChoice };
 
 /** A service that has been loaded. */
 export interface LoadedService {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { decodeAddress } from "../posix/address.ts";
-import { peerOf } from "../posix/credentials.ts";
+import { decodeAddress } from "../posix/net/address.ts";
+import { peerOf } from "../posix/net/credentials.ts";
 import { PosixError } from "../posix/errno.ts";
 import { ProgramImage } from "../posix/exec.ts";
 import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
@@ -13,8 +13,8 @@ import { Launch } from "../posix/launch.ts";
 import { lowerSoftLimit } from "../posix/limits.ts";
 import { markAs } from "../posix/mark.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
-import { localAddress, shutdownBoth } from "../posix/sockets.ts";
-import type { StderrChoice } from "./load.ts";
+import { localAddress, shutdownBoth } from "../posix/net/sockets.ts";
+import type { ProgramChoice } from "../wire/service_choice.ts";
 import {
   connectionVariables,
   inheritedVariables,
@@ -39,18 +39,6 @@ export interface Served {
   readonly id: number;
   /** The client's `struct sockaddr`. */
   readonly peer: Uint8Array<ArrayBuffer>;
-}
-
-/** A program, as a person chose it. */
-export interface ProgramChoice {
-  /** The file, absolute; written so, too. */
-  readonly path: string;
-  /** All arguments, the name first, as typed; whatever its bytes, as `posix/byte_text.ts` writes them. */
-  readonly args: readonly string[];
-  /** Its environment, written so, too. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Where its standard error goes. */
-  readonly stderr: StderrChoice;
 }
 
 /** A program that is ready to be become. */

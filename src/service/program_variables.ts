@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Address } from "../posix/address.ts";
-import type { Peer } from "../posix/credentials.ts";
+import type { Address } from "../posix/net/address.ts";
+import type { Peer } from "../posix/net/credentials.ts";
 
 /** Names that mean a connection, and must not reach a program from the server's own environment. */
 const NAMES =

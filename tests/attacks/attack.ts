@@ -8,7 +8,7 @@ import {
   encodeReport,
   type Report,
   SECRET_SIZE,
-} from "../../src/child/wire.ts";
+} from "../../src/wire/records.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { type Model, startServer, type TestServer } from "../helpers/server.ts";
 import { connect, hasEnded, send } from "../helpers/wire_client.ts";

@@ -4,9 +4,9 @@
  */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { HANDOVER_SIZE, REPORT_SIZE } from "../../src/child/wire.ts";
-import { sendFd } from "../../src/posix/handover.ts";
-import { findConnection } from "../../src/posix/runtime_sockets.ts";
+import { HANDOVER_SIZE, REPORT_SIZE } from "../../src/wire/records.ts";
+import { sendFd } from "../../src/posix/net/handover.ts";
+import { findConnection } from "../../src/posix/net/runtime_sockets.ts";
 import { exists, test, until } from "../helpers/testing.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { connect, hold, roundTrip, send } from "../helpers/wire_client.ts";

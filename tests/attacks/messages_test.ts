@@ -1,6 +1,6 @@
 /** Whatever a connection process sends to the parent ends that process, and nothing else. */
 import assert from "node:assert/strict";
-import { REPORT_SIZE } from "../../src/child/wire.ts";
+import { REPORT_SIZE } from "../../src/wire/records.ts";
 import { models } from "../helpers/server.ts";
 import { randomBytes, test } from "../helpers/testing.ts";
 import { hold, roundTrip } from "../helpers/wire_client.ts";

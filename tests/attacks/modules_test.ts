@@ -1,7 +1,7 @@
 /** Nothing of ours can be imported from a handler, and no global of its process leads to a function of ours. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { ROLES } from "../../src/program.ts";
+import { ROLES } from "../../src/runtime/roles.ts";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";

@@ -5,7 +5,7 @@
  */
 import { handlerFile } from "../helpers/handler_file.ts";
 import { linux } from "../../src/posix/abi.ts";
-import { systemCalls } from "../../src/posix/syscalls.ts";
+import { systemCalls } from "../../src/posix/seccomp/system_call_numbers.ts";
 import { type Model, startServer, type TestServer } from "../helpers/server.ts";
 
 /** The handler that obeys {@linkcode Intruder}. */

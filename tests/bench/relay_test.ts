@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RelayWork } from "../../src/bench/relay.ts";
-import { roleCommand } from "../../src/program.ts";
+import { roleCommand } from "../../src/runtime/roles.ts";
 import { echo, Gate, TestServer } from "../client/test_server.ts";
 import { commandLine } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChildOptions, encodeOptions } from "../../src/child/options.ts";
+import {
+  type ChildOptions,
+  encodeOptions,
+} from "../../src/wire/child_options.ts";
 import { test } from "../helpers/testing.ts";
 
 const OPTIONS: ChildOptions = {

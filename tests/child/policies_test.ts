@@ -4,15 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { defaultPolicy } from "../../src/child/default_policy.ts";
-import { strictPolicy } from "../../src/child/strict_policy.ts";
-import { CALL_GROUPS } from "../../src/child/system_calls.ts";
-import { assemblePolicy, VERDICTS } from "../../src/posix/syscall_filter.ts";
+import { defaultPolicy } from "../../src/sandbox/default_policy.ts";
+import { strictPolicy } from "../../src/sandbox/strict_policy.ts";
+import { CALL_GROUPS } from "../../src/sandbox/system_calls.ts";
+import { assemblePolicy, VERDICTS } from "../../src/posix/seccomp/filter.ts";
 import {
   AUDIT_ARCH,
   type Processor,
   systemCalls,
-} from "../../src/posix/syscalls.ts";
+} from "../../src/posix/seccomp/system_call_numbers.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -230,7 +230,7 @@ test("policies: each call stands in one place of the list, with a reason", () =>
   assert.deepEqual(listed.filter((call) => !known.has(call)), []);
   const elsewhere = [...known].filter((call) => !listed.includes(call));
   const commands = Deno.readTextFileSync(
-    new URL("../../src/child/command_rules.ts", import.meta.url),
+    new URL("../../src/sandbox/command_rules.ts", import.meta.url),
   );
   for (const call of elsewhere) {
     const isNamed = commands.includes(`"${call}"`) ||

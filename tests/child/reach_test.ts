@@ -1,6 +1,6 @@
 /** Grants as rules of the kernel. */
 import assert from "node:assert/strict";
-import { type Places, reachOf } from "../../src/child/reach.ts";
+import { type Places, reachOf } from "../../src/sandbox/reach.ts";
 import { test } from "../helpers/testing.ts";
 
 const PLACES: Places = {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { serveOne } from "../../src/child/serve_one.ts";
-import { type Outcome, UNFINISHED } from "../../src/child/wire.ts";
+import { type Outcome, UNFINISHED } from "../../src/wire/records.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
-import { shutdownWrite, socketPair } from "../../src/posix/sockets.ts";
+import { shutdownWrite, socketPair } from "../../src/posix/net/sockets.ts";
 import { echo } from "../../src/service/echo.ts";
 import type { AnyService as Service } from "../../src/service/service.ts";
 import { test } from "../helpers/testing.ts";

@@ -14,9 +14,9 @@ import {
   REPORT_SIZE,
   sameSecret,
   SECRET_SIZE,
-} from "../../src/child/wire.ts";
-import { MAX_ADDRESS } from "../../src/posix/address.ts";
-import { MAX_DATA } from "../../src/posix/handover.ts";
+} from "../../src/wire/records.ts";
+import { MAX_ADDRESS } from "../../src/posix/net/address.ts";
+import { MAX_DATA } from "../../src/posix/net/handover.ts";
 import { test } from "../helpers/testing.ts";
 
 const PLAIN = { noNullPrototype: true } as const;

@@ -4,7 +4,7 @@ import {
   metrics as api,
 } from "@opentelemetry/api";
 import assert from "node:assert/strict";
-import { REASONS } from "../../src/child/wire.ts";
+import { REASONS } from "../../src/wire/records.ts";
 import { Metrics } from "../../src/cli/serve/metrics.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
 import { REFUSAL_REASONS, tellAll } from "../../src/server/events.ts";

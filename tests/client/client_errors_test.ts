@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { POLLIN } from "../../src/posix/abi.ts";
 import { poll } from "../../src/posix/io.ts";
-import { findListener } from "../../src/posix/runtime_sockets.ts";
-import { accept, setBacklog } from "../../src/posix/sockets.ts";
+import { findListener } from "../../src/posix/net/runtime_sockets.ts";
+import { accept, setBacklog } from "../../src/posix/net/sockets.ts";
 import { test, within } from "../helpers/testing.ts";
 import { deafPort } from "../helpers/wire_client.ts";
 import { Client, runClient, runRedirected } from "./test_client.ts";

@@ -149,7 +149,10 @@ test(
     const text = new TextDecoder().decode(stderr);
     const [, name, file, line] =
       /^ +at (\w+) \(file:.*\/(src\/.*\.ts):(\d+):\d+\)$/m.exec(text) ?? [];
-    assert.deepEqual([name, file], ["decodeOptions", "src/child/options.ts"]);
+    assert.deepEqual([name, file], [
+      "decodeOptions",
+      "src/wire/child_options.ts",
+    ]);
     const source = new URL(`../../${file}`, import.meta.url);
     const lines = Deno.readTextFileSync(source).split("\n");
     assert.match(lines[Number(line) - 1]!, /"program" in options\.service/);

@@ -1,8 +1,8 @@
 /** Clients that mean harm, or behave as if: each costs the server its own connection at most. */
 import assert from "node:assert/strict";
-import { encodeAddress } from "../../src/posix/address.ts";
-import { dial } from "../../src/posix/dialing.ts";
-import { setNoDelay } from "../../src/posix/sockets.ts";
+import { encodeAddress } from "../../src/posix/net/address.ts";
+import { dial } from "../../src/posix/net/dialing.ts";
+import { setNoDelay } from "../../src/posix/net/sockets.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { receiveNow, sendNow } from "../../src/posix/io.ts";
 import { withDescriptors } from "../helpers/command.ts";

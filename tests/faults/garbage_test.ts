@@ -4,7 +4,7 @@ import {
   encodeReport,
   REPORT_SIZE,
   SECRET_SIZE,
-} from "../../src/child/wire.ts";
+} from "../../src/wire/records.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { signalNow } from "../helpers/processes.ts";
 import { models, startServer } from "../helpers/server.ts";

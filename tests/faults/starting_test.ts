@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { WorkerSource } from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
-import { askCredentials } from "../../src/posix/credentials.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
+import { askCredentials } from "../../src/posix/net/credentials.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { test, until } from "../helpers/testing.ts";
 

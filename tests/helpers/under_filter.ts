@@ -3,14 +3,14 @@ import {
   assemblePolicy,
   type Policy,
   VERDICTS,
-} from "../../src/posix/syscall_filter.ts";
+} from "../../src/posix/seccomp/filter.ts";
 import { ProgramImage } from "../../src/posix/exec.ts";
 import { setInherit } from "../../src/posix/fd.ts";
 import {
   giveUpNewPrivileges,
   installFilter,
   prepareFilter,
-} from "../../src/posix/seccomp.ts";
+} from "../../src/posix/seccomp/seccomp.ts";
 
 const PR_SET_SECCOMP = 22; // linux/prctl.h
 const { allow, missing, notify } = VERDICTS;

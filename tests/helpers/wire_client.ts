@@ -4,12 +4,12 @@
  * @module
  */
 import { abi, AF_INET, SOCK_STREAM } from "../../src/posix/abi.ts";
-import { encodeAddress } from "../../src/posix/address.ts";
+import { encodeAddress } from "../../src/posix/net/address.ts";
 import { check } from "../../src/posix/errno.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
-import { findConnection } from "../../src/posix/runtime_sockets.ts";
-import { localAddress } from "../../src/posix/sockets.ts";
+import { findConnection } from "../../src/posix/net/runtime_sockets.ts";
+import { localAddress } from "../../src/posix/net/sockets.ts";
 import { within } from "./testing.ts";
 
 const libc = cLibrary("bind", "connect", "socket");

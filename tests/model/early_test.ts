@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ChildOptions } from "../../src/child/options.ts";
+import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { earlySpawned } from "../../src/model/spawned_process.ts";
 import { earlyZygote } from "../../src/model/zygote_process.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";

@@ -4,14 +4,14 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ready, took } from "../../src/child/tell.ts";
+import { ready, took } from "../../src/wire/tell.ts";
 import {
   decodeHandover,
   encodeReport,
   type Handover,
   HANDOVER_SIZE,
   type Report,
-} from "../../src/child/wire.ts";
+} from "../../src/wire/records.ts";
 import type { Exit } from "../../src/model/exit.ts";
 import type { Handoff } from "../../src/model/model.ts";
 import type {
@@ -21,10 +21,10 @@ import type {
 } from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { POLLIN } from "../../src/posix/abi.ts";
-import { askCredentials } from "../../src/posix/credentials.ts";
+import { askCredentials } from "../../src/posix/net/credentials.ts";
 import type { Fd } from "../../src/posix/fd.ts";
-import { receiveFd, sendFd } from "../../src/posix/handover.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
+import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
 import type { Ready } from "../../src/posix/watcher.ts";
 
 /** How a process ends that is killed. */

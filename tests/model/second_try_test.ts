@@ -1,6 +1,6 @@
 /** What serves on a machine that was too busy to fork when the server started. */
 import assert from "node:assert/strict";
-import type { ChildOptions } from "../../src/child/options.ts";
+import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { type ModelOptions, startModel } from "../../src/model/choose.ts";
 import type { ProcessModel } from "../../src/model/model.ts";
 import { Progress } from "../../src/model/progress.ts";
@@ -8,7 +8,7 @@ import { SecondTry } from "../../src/model/second_try.ts";
 import { StartError } from "../../src/model/start_error.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { receiveNow, write } from "../../src/posix/io.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { test, until } from "../helpers/testing.ts";
 

@@ -7,15 +7,15 @@ import {
   ready,
   step,
   took,
-} from "../../src/child/tell.ts";
+} from "../../src/wire/tell.ts";
 import {
   encodeReport,
   type Handover,
   type Report,
-} from "../../src/child/wire.ts";
+} from "../../src/wire/records.ts";
 import type { Exit } from "../../src/model/exit.ts";
 import { StartError } from "../../src/model/start_error.ts";
-import { receiveFd, sendFd } from "../../src/posix/handover.ts";
+import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
 import { test } from "../helpers/testing.ts";
 import { KILLED, type Played, Stage } from "./played_workers.ts";
 

@@ -10,7 +10,7 @@ import {
   Message,
   readControlHead,
   writeControlHead,
-} from "../../src/posix/message.ts";
+} from "../../src/posix/net/message.ts";
 import { test } from "../helpers/testing.ts";
 import { viewOf } from "../../src/posix/scratch.ts";
 

@@ -7,7 +7,7 @@ import {
   formatAddress,
   nameZone,
   zoneIndex,
-} from "../../src/posix/address.ts";
+} from "../../src/posix/net/address.ts";
 import { test } from "../helpers/testing.ts";
 
 /** `struct sockaddr_in6` on Linux, port 9190, from the address's 16 bytes. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { F_GETFD, F_GETFL, FD_CLOEXEC, POLLOUT } from "../../src/posix/abi.ts";
 import { abi } from "../../src/posix/abi.ts";
-import { encodeAddress } from "../../src/posix/address.ts";
-import { dial, isLocal } from "../../src/posix/dialing.ts";
-import { setNoDelay } from "../../src/posix/sockets.ts";
+import { encodeAddress } from "../../src/posix/net/address.ts";
+import { dial, isLocal } from "../../src/posix/net/dialing.ts";
+import { setNoDelay } from "../../src/posix/net/sockets.ts";
 import { poll, receiveNow, sendNow } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";

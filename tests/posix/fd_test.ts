@@ -10,7 +10,7 @@ import {
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { getLimit } from "../../src/posix/limits.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
 import { test } from "../helpers/testing.ts";
 
 const libc = cLibrary("fcntl");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { askCredentials } from "../../src/posix/credentials.ts";
+import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { getLimit, setLimit } from "../../src/posix/limits.ts";
 import { abi, F_GETFD, FD_CLOEXEC } from "../../src/posix/abi.ts";
 import { check, PosixError } from "../../src/posix/errno.ts";
@@ -10,15 +10,15 @@ import {
   receiveFd,
   receiveUntrusted,
   sendFd,
-} from "../../src/posix/handover.ts";
+} from "../../src/posix/net/handover.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import {
   controlSizes,
   Message,
   writeControlHead,
-} from "../../src/posix/message.ts";
-import { socketPair } from "../../src/posix/sockets.ts";
+} from "../../src/posix/net/message.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";
 

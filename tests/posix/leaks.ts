@@ -6,13 +6,13 @@
  */
 import { POLLIN } from "../../src/posix/abi.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
-import { receiveFd, sendFd } from "../../src/posix/handover.ts";
-import { findListener } from "../../src/posix/runtime_sockets.ts";
-import { accept, socketPair } from "../../src/posix/sockets.ts";
+import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
+import { findListener } from "../../src/posix/net/runtime_sockets.ts";
+import { accept, socketPair } from "../../src/posix/net/sockets.ts";
 import {
   hasSocketDiagnostics,
   tcpConnections,
-} from "../../src/posix/socket_diagnostics.ts";
+} from "../../src/posix/net/socket_diagnostics.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 
 const data = new Uint8Array(8);

@@ -4,8 +4,8 @@ import {
   connections,
   findConnection,
   findListener,
-} from "../../src/posix/runtime_sockets.ts";
-import { localAddress } from "../../src/posix/sockets.ts";
+} from "../../src/posix/net/runtime_sockets.ts";
+import { localAddress } from "../../src/posix/net/sockets.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 
 test("findListener: tells listeners of one port by their host", () => {

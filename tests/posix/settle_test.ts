@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { regionsOf } from "../../src/posix/settle.ts";
+import { regionsOf } from "../../src/zygote/settle.ts";
 import { test } from "../helpers/testing.ts";
 
 /** A region as `/proc/self/smaps` shows it: `anonymous` in KiB. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { formatAddress } from "../../src/posix/address.ts";
+import { formatAddress } from "../../src/posix/net/address.ts";
 import {
   hasSocketDiagnostics,
   type TcpConnection,
   tcpConnections,
-} from "../../src/posix/socket_diagnostics.ts";
+} from "../../src/posix/net/socket_diagnostics.ts";
 import { test, until } from "../helpers/testing.ts";
 
 const ignore = !hasSocketDiagnostics;

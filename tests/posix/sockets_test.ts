@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
-import { decodeAddress } from "../../src/posix/address.ts";
+import { decodeAddress } from "../../src/posix/net/address.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
@@ -8,7 +8,7 @@ import { descriptorTarget } from "../../src/posix/proc.ts";
 import {
   findConnection,
   findListener,
-} from "../../src/posix/runtime_sockets.ts";
+} from "../../src/posix/net/runtime_sockets.ts";
 import {
   accept,
   type Accepted,
@@ -18,7 +18,7 @@ import {
   setTimeouts,
   shutdownWrite,
   socketPair,
-} from "../../src/posix/sockets.ts";
+} from "../../src/posix/net/sockets.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { reset } from "../helpers/wire_client.ts";
 

@@ -4,7 +4,7 @@ import {
   nameSystemCall,
   type Processor,
   systemCalls,
-} from "../../src/posix/syscalls.ts";
+} from "../../src/posix/seccomp/system_call_numbers.ts";
 import { test } from "../helpers/testing.ts";
 
 /** Where each processor's numbers stand; some of arm64's have a name in between. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { makeStage } from "../../.release/stage.ts";
-import { ROLES } from "../../src/program.ts";
+import { ROLES } from "../../src/runtime/roles.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { filesBelow } from "./installing.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findListener } from "../../src/posix/runtime_sockets.ts";
+import { findListener } from "../../src/posix/net/runtime_sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { Acceptor } from "../../src/server/acceptor.ts";
 import { test, until } from "../helpers/testing.ts";

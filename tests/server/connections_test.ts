@@ -1,6 +1,6 @@
 /** The table of connections by itself: every transition, without a process and without a clock. */
 import assert from "node:assert/strict";
-import type { Outcome } from "../../src/child/wire.ts";
+import type { Outcome } from "../../src/wire/records.ts";
 import type { EndSignal } from "../../src/model/model.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import type { Ticket } from "../../src/server/admission.ts";

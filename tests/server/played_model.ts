@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../../src/child/wire.ts";
+import type { Outcome } from "../../src/wire/records.ts";
 import type {
   EndSignal,
   Handoff,

@@ -12,7 +12,7 @@ import {
   type TestServer,
 } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
-import { systemCalls } from "../../src/posix/syscalls.ts";
+import { systemCalls } from "../../src/posix/seccomp/system_call_numbers.ts";
 import {
   connect,
   exchange,

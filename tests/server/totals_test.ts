@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { REASONS } from "../../src/child/wire.ts";
+import { REASONS } from "../../src/wire/records.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
 import { REFUSAL_REASONS } from "../../src/server/events.ts";
 import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";

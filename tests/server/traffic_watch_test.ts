@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TcpConnection } from "../../src/posix/socket_diagnostics.ts";
+import type { TcpConnection } from "../../src/posix/net/socket_diagnostics.ts";
 import { exceeded } from "../../src/server/traffic_watch.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -1,6 +1,6 @@
 /** A handler may do nothing but serve, and with `--grant` exactly what was granted. */
 import assert from "node:assert/strict";
-import { PERMISSION_KINDS } from "../../src/permissions.ts";
+import { PERMISSION_KINDS } from "../../src/runtime/permissions.ts";
 import { runCommand } from "../helpers/command.ts";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";

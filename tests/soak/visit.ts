@@ -4,11 +4,11 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../../src/posix/abi.ts";
-import { formatAddress } from "../../src/posix/address.ts";
-import { dial } from "../../src/posix/dialing.ts";
+import { formatAddress } from "../../src/posix/net/address.ts";
+import { dial } from "../../src/posix/net/dialing.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { receiveNow, sendNow } from "../../src/posix/io.ts";
-import { localAddress, shutdownWrite } from "../../src/posix/sockets.ts";
+import { localAddress, shutdownWrite } from "../../src/posix/net/sockets.ts";
 import type { Watcher } from "../../src/posix/watcher.ts";
 import { resetSocket } from "../helpers/wire_client.ts";
 import { LONGEST_PART } from "./cycle.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodeAddress } from "../../src/posix/address.ts";
+import { encodeAddress } from "../../src/posix/net/address.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { nextPlan } from "./plans.ts";
 import { pickWeighted, type Random, randomFrom } from "./random.ts";

@@ -8,7 +8,7 @@ import { measure } from "../../bench/measure.ts";
 import type { LoadOutcome } from "../../bench/outcome.ts";
 import { loadProcesses, type Mode, type Plan } from "../../bench/plan.ts";
 import { connect } from "../../client/connect.ts";
-import type { Address } from "../../posix/address.ts";
+import type { Address } from "../../posix/net/address.ts";
 import { reasonOf } from "../../posix/reason.ts";
 import { print, UserError } from "../terminal.ts";
 import type { BenchOptions } from "./bench_options.ts";

@@ -6,7 +6,7 @@
 import type { Comparison, Run } from "../../bench/compare.ts";
 import type { LatencySummary } from "../../bench/latencies.ts";
 import type { Held, LoadOutcome, ServerMemory } from "../../bench/outcome.ts";
-import { formatAddress } from "../../posix/address.ts";
+import { formatAddress } from "../../posix/net/address.ts";
 import { formatDuration } from "../values.ts";
 
 /** The busiest load process is named from this share of a processor on. */

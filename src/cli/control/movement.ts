@@ -9,7 +9,7 @@ import type { ConnectionRow } from "../../control/protocol.ts";
 import {
   hasSocketDiagnostics,
   tcpConnections,
-} from "../../posix/socket_diagnostics.ts";
+} from "../../posix/net/socket_diagnostics.ts";
 
 /** A connection, and what moves through it: null where the system does not say. */
 export interface MovingConnection extends ConnectionRow {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ChildOptions } from "../../child/options.ts";
-import { grantKind } from "../../permissions.ts";
+import type { ChildOptions } from "../../wire/child_options.ts";
+import { grantKind } from "../../runtime/permissions.ts";
 import { reasonOf } from "../../posix/reason.ts";
 import { absolute } from "../paths.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";

@@ -7,7 +7,7 @@
  */
 import { type Attributes, metrics } from "@opentelemetry/api";
 import manifest from "../../../deno.json" with { type: "json" };
-import type { Outcome } from "../../child/wire.ts";
+import type { Outcome } from "../../wire/records.ts";
 import type { Exit } from "../../model/exit.ts";
 import type { ConnectionInfo } from "../../server/connections.ts";
 import type { RefusalReason, ServerReceiver } from "../../server/events.ts";

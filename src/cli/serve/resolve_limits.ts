@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Standing } from "../../child/standing.ts";
+import type { Standing } from "../../wire/standing.ts";
 import { checkExecutable } from "../../posix/exec.ts";
 import { getLimit, type Resource } from "../../posix/limits.ts";
 import { reasonOf } from "../../posix/reason.ts";

@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { PROGRAM_VARIABLES, selectEnvironment } from "../../environment.ts";
+import type { ProgramChoice } from "../../wire/service_choice.ts";
+import {
+  PROGRAM_VARIABLES,
+  selectEnvironment,
+} from "../../runtime/environment.ts";
 import { PosixError } from "../../posix/errno.ts";
 import { checkExecutable, isDirectory } from "../../posix/exec.ts";
-import type { ProgramChoice } from "../../service/program.ts";
 import { givenEnvironment } from "../given.ts";
 import { absolute } from "../paths.ts";
 import { userVariables } from "./resolve_limits.ts";

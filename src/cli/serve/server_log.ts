@@ -4,8 +4,8 @@
  * @module
  */
 import type { Logger } from "@logtape/logtape";
-import type { Sandbox } from "../../child/sandbox_level.ts";
-import { type Reason, UNFINISHED } from "../../child/wire.ts";
+import type { Sandbox } from "../../wire/sandbox_level.ts";
+import { type Reason, UNFINISHED } from "../../wire/records.ts";
 import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
 
 /** How long refusals are collected after one was told, in milliseconds. */

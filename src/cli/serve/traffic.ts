@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Address } from "../../posix/address.ts";
+import type { Address } from "../../posix/net/address.ts";
 import {
   hasSocketDiagnostics,
   tcpConnections,
-} from "../../posix/socket_diagnostics.ts";
+} from "../../posix/net/socket_diagnostics.ts";
 import {
   type TrafficLimits,
   TrafficWatch,

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { encodeIpAddress, encodeUnixAddress } from "../../posix/address.ts";
-import { parseIpv4, parseIpv6 } from "../../posix/ip.ts";
+import { encodeIpAddress, encodeUnixAddress } from "../../posix/net/address.ts";
+import { parseIpv4, parseIpv6 } from "../../posix/net/ip.ts";
 
 /**
  * Bytes of the longest header that is read. The specification wants headers to fit into 536 bytes

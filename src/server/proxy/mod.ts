@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ipOf } from "../../posix/address.ts";
+import { ipOf } from "../../posix/net/address.ts";
 import type { Watcher } from "../../posix/watcher.ts";
 import { type Network, NetworkTable } from "../networks.ts";
 import { HeaderReader } from "./header_reader.ts";

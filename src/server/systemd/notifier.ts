@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { formatAddress } from "../../posix/address.ts";
-import { DatagramSender } from "../../posix/datagram.ts";
+import { formatAddress } from "../../posix/net/address.ts";
+import { DatagramSender } from "../../posix/net/datagram.ts";
 import { PosixError } from "../../posix/errno.ts";
 import type { ServerReceiver } from "../events.ts";
 import type { Listener } from "../listener.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { Fd } from "../../posix/fd.ts";
-import { kindOf } from "../../posix/socket_kind.ts";
+import { kindOf } from "../../posix/net/socket_kind.ts";
 import { adoptListener, type Listener, ListenError } from "../listener.ts";
 import type { ManagerVariables } from "./variables.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Fd } from "../../../src/posix/fd.ts";
-import { findListener } from "../../../src/posix/runtime_sockets.ts";
-import { accept } from "../../../src/posix/sockets.ts";
+import { findListener } from "../../../src/posix/net/runtime_sockets.ts";
+import { accept } from "../../../src/posix/net/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
 import { RefusalMessage } from "../../../src/server/refusal_message.ts";
 import { test, unlessHeldUp, until } from "../../helpers/testing.ts";

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { decodeAddress, formatAddress } from "../../../src/posix/address.ts";
+import {
+  decodeAddress,
+  formatAddress,
+} from "../../../src/posix/net/address.ts";
 import { type Fd, setNonblocking } from "../../../src/posix/fd.ts";
 import { receiveNow, write } from "../../../src/posix/io.ts";
-import { shutdownWrite, socketPair } from "../../../src/posix/sockets.ts";
+import { shutdownWrite, socketPair } from "../../../src/posix/net/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
 import {
   HeaderReader,

@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { decodeAddress, formatAddress } from "../../../src/posix/address.ts";
+import {
+  decodeAddress,
+  formatAddress,
+} from "../../../src/posix/net/address.ts";
 import { crc32c, readProxyHeader } from "../../../src/server/proxy/header.ts";
 
 /** The signature of version 2 (2.2). */

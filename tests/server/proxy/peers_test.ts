@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   encodeAddress,
   encodeUnixAddress,
-} from "../../../src/posix/address.ts";
+} from "../../../src/posix/net/address.ts";
 import { parseNetwork } from "../../../src/server/networks.ts";
 import { trustOf } from "../../../src/server/proxy/mod.ts";
 import { test } from "../../helpers/testing.ts";

@@ -4,8 +4,8 @@ import {
   decodeAddress,
   encodeIpAddress,
   formatAddress,
-} from "../../../src/posix/address.ts";
-import { parseIpv4, parseIpv6 } from "../../../src/posix/ip.ts";
+} from "../../../src/posix/net/address.ts";
+import { parseIpv4, parseIpv6 } from "../../../src/posix/net/ip.ts";
 import {
   ProxyHeaderError,
   readProxyHeader,

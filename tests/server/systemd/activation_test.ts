@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setInherit } from "../../../src/posix/fd.ts";
-import { findListener } from "../../../src/posix/runtime_sockets.ts";
+import { findListener } from "../../../src/posix/net/runtime_sockets.ts";
 import { commandEnvironment, commandLine } from "../../helpers/command.ts";
 import { countSockets, serverSockets } from "../../helpers/processes.ts";
 import { controlled, controlPath } from "../../control/helpers.ts";

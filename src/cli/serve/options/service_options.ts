@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { SANDBOX_LEVELS } from "../../../child/sandbox_level.ts";
+import { SERVICE_NAMES, STDERR_CHOICES } from "../../../wire/service_choice.ts";
+import { SANDBOX_LEVELS } from "../../../wire/sandbox_level.ts";
 import {
   grantKind,
   PERMISSION_KINDS,
   type PermissionKind,
-} from "../../../permissions.ts";
-import { SERVICE_NAMES, STDERR_CHOICES } from "../../../service/load.ts";
+} from "../../../runtime/permissions.ts";
 import {
   choice,
   flag,

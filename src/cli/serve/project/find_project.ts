@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { isWithin } from "../../../child/options.ts";
+import { isWithin } from "../../../wire/child_options.ts";
 import { keepForRuntime } from "../../../model/runtime.ts";
-import { grantKind, permissionFlags } from "../../../permissions.ts";
-import type { Project } from "../../../project.ts";
+import { grantKind, permissionFlags } from "../../../runtime/permissions.ts";
+import type { Project } from "../../../runtime/project.ts";
 import {
   type Configuration,
   findConfiguration,

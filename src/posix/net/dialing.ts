@@ -1,0 +1,85 @@
+/**
+ * Connecting by descriptor, without waiting: what `Deno.connect` gives has no public descriptor, and
+ * lives in the event loop.
+ *
+ * @module
+ */
+import { abi, SOCK_STREAM } from "../abi.ts";
+import { type Address, encodeAddress } from "./address.ts";
+import { check, errno, errorName, PosixError } from "../errno.ts";
+import { Fd, setInherit, setNonblocking } from "../fd.ts";
+import { cLibrary } from "../libc.ts";
+import { setOption } from "./sockets.ts";
+
+const libc = cLibrary("bind", "connect", "socket");
+
+const IPPROTO_IP = 0; // netinet/in.h
+const IP_BIND_ADDRESS_NO_PORT = 24; // linux/in.h
+
+/**
+ * Starts to connect: `socket(2)`, `connect(2)`. Writing returns -1 until the connection stands, and
+ * throws what stood in its way.
+ *
+ * @param to Where to: `struct sockaddr`, as `encodeAddress` gives it.
+ * @param from The address of this end, with port 0 for any; null lets the system choose. Connections
+ *   from several addresses of this machine have more ports among them than from one (Linux).
+ * @returns The socket, non-blocking and close-on-exec, the caller's to close.
+ * @throws {PosixError} EMFILE, ECONNREFUSED, EADDRNOTAVAIL and others.
+ */
+export function dial(
+  to: Uint8Array<ArrayBuffer>,
+  from: Uint8Array<ArrayBuffer> | null = null,
+): Fd {
+  const family = abi.sockaddrHasLength ? to[1]! : to[0]!;
+  const socket = new Fd(check(libc.socket(family, socketType(), 0), "socket"));
+  try {
+    if (abi.SOCK_CLOEXEC === 0) prepare(socket.number);
+    if (from !== null) bindTo(socket.number, from);
+    if (libc.connect(socket.number, to, to.length) < 0) {
+      const error = errno();
+      // After EINTR the connection goes on to be made, as after EINPROGRESS: connect(2).
+      if (!["EINPROGRESS", "EINTR"].includes(errorName(error))) {
+        throw new PosixError("connect", error);
+      }
+    }
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/**
+ * Whether an address is one of this machine: whether `bind(2)` takes it.
+ *
+ * @param address The address; its port does not matter.
+ * @returns Whether it is; always for a Unix domain socket.
+ */
+export function isLocal(address: Address): boolean {
+  if ("path" in address) return true;
+  const bytes = encodeAddress({ ...address, port: 0 });
+  const family = abi.sockaddrHasLength ? bytes[1]! : bytes[0]!;
+  using socket = new Fd(check(libc.socket(family, SOCK_STREAM, 0), "socket"));
+  return libc.bind(socket.number, bytes, bytes.length) === 0;
+}
+
+/** On Linux the flags of a new socket have the values of the flags of files: bits/socket_type.h. */
+function socketType(): number {
+  return abi.SOCK_CLOEXEC === 0
+    ? SOCK_STREAM
+    : SOCK_STREAM | abi.SOCK_CLOEXEC | abi.O_NONBLOCK;
+}
+
+function prepare(socket: number): void {
+  setInherit(socket, false);
+  setNonblocking(socket, true);
+  if (abi.SO_NOSIGPIPE) setOption(socket, abi.SO_NOSIGPIPE, 1);
+}
+
+/** The port is chosen by connect(2), which may use one again that is taken for another destination. */
+function bindTo(socket: number, from: Uint8Array<ArrayBuffer>): void {
+  if (Deno.build.os === "linux") {
+    setOption(socket, IP_BIND_ADDRESS_NO_PORT, 1, IPPROTO_IP);
+  }
+  check(libc.bind(socket, from, from.length), "bind");
+}

@@ -1,0 +1,196 @@
+/**
+ * The handover: a descriptor travels to another process as ancillary data of a message on a Unix
+ * domain socket (`SCM_RIGHTS`, unix(7)). The receiver gets a descriptor of its own for the same
+ * open file; the sender's stays open until the sender closes it.
+ *
+ * @module
+ */
+import { abi } from "../abi.ts";
+import { errno, errorName, PosixError } from "../errno.ts";
+import { Fd, setInherit } from "../fd.ts";
+import { ceil, lengthOf, RangeError, SafeView } from "../intrinsics.ts";
+import { cLibrary } from "../libc.ts";
+import {
+  controlSizes,
+  Message,
+  readControlHead,
+  writeControlHead,
+} from "./message.ts";
+
+const libc = cLibrary("recvmsg", "sendmsg");
+
+/** Bytes of data that may travel beside the descriptor. */
+export const MAX_DATA = 512;
+
+/** More messages than a Unix domain socket holds: who reads so many has read all that was there at first. */
+export const MOST_QUEUED = 512;
+/** Descriptors in one message at most: `SCM_MAX_FD` of net/scm.h. */
+const MOST_DESCRIPTORS = 253;
+/** `struct ucred` {pid_t pid; uid_t uid; gid_t gid}. */
+const UCRED_SIZE = 12;
+const one = controlSizes(abi, 4);
+// Room for more descriptors than the one that we expect: each must arrive here to be closed.
+const few = controlSizes(abi, 4 * 8);
+const outgoing = new Message(MAX_DATA, one.space);
+const incoming = new Message(MAX_DATA, few.space);
+/** With room for all that can come; only a process that reads what strangers send needs it. */
+let spacious: { readonly message: Message; readonly room: number } | undefined;
+const { EINTR, EAGAIN } = abi.errno;
+
+/** What came over a channel. Garbage, a message that none of ours sends, comes with no data and nothing else. */
+export interface Received {
+  /** The data, valid until the next receive; empty for garbage. */
+  readonly data: DataView<ArrayBuffer>;
+  /** The descriptor that came along, the receiver's to close; null when none did. */
+  readonly fd: Fd | null;
+  /** Who sent it, by the kernel's word, where `askCredentials` asked for that; 0 elsewhere. */
+  readonly pid: number;
+}
+
+/**
+ * Sends data, and a descriptor with it, without blocking: `sendmsg(2)`.
+ *
+ * @param channel A Unix domain socket.
+ * @param data At least one byte, at most {@linkcode MAX_DATA}.
+ * @param fd The descriptor to send, borrowed; null sends the data alone.
+ * @returns Whether it went; false when the channel is full.
+ * @throws {RangeError} When the data has the wrong size.
+ * @throws {PosixError} EPIPE or ECONNRESET when the other end is gone; ETOOMANYREFS when too many
+ *   descriptors of this user are in flight.
+ */
+export function sendFd(
+  channel: number,
+  data: Uint8Array,
+  fd: number | null,
+): boolean {
+  const length = lengthOf(data);
+  if (length < 1 || length > MAX_DATA) {
+    throw new RangeError(
+      `Cannot send ${length} bytes with a descriptor: 1 to ${MAX_DATA}`,
+    );
+  }
+  outgoing.data.set(data);
+  outgoing.prepare(length, fd === null ? 0 : one.space);
+  if (fd !== null) {
+    const head = {
+      length: one.length,
+      level: abi.SOL_SOCKET,
+      type: abi.SCM_RIGHTS,
+    };
+    writeControlHead(outgoing.control, abi, head);
+    outgoing.control.setInt32(abi.message.cmsgData, fd, true);
+  }
+  while (
+    libc.sendmsg(
+      channel,
+      outgoing.header,
+      abi.MSG_NOSIGNAL | abi.MSG_DONTWAIT,
+    ) < 0
+  ) {
+    const error = errno();
+    if (error === EAGAIN) return false;
+    if (error !== EINTR) throw new PosixError("sendmsg", error);
+  }
+  return true;
+}
+
+/**
+ * Receives one message, and the descriptor that came with it: `recvmsg(2)`. The descriptor is
+ * close-on-exec. Level, type, length and truncation are checked; of garbage nothing stays open.
+ *
+ * @param channel A Unix domain socket whose other end is trusted.
+ * @param options `wait`: whether to block until something comes; `size`: at most so many bytes,
+ *   which a stream channel needs to keep records apart.
+ * @returns What came; "end" when the other end is gone; null when nothing is there (without `wait`).
+ *   Garbage is what was cut, or has more than one descriptor or other control data.
+ * @throws {PosixError} When the system refuses.
+ */
+export function receiveFd(
+  channel: number,
+  options: { wait: boolean; size?: number },
+): Received | "end" | null {
+  return receive(channel, options, incoming, few.space);
+}
+
+/**
+ * As {@linkcode receiveFd}, without waiting, from whoever may have been broken into: whatever comes, with
+ * as many descriptors as one message can have, is looked at and closed.
+ *
+ * @param channel A Unix domain socket.
+ * @param size At most so many bytes.
+ * @returns As {@linkcode receiveFd}.
+ * @throws {PosixError} When the system refuses, never because of what came.
+ */
+export function receiveUntrusted(
+  channel: number,
+  size: number = MAX_DATA,
+): Received | "end" | null {
+  if (!spacious) {
+    const room = controlSizes(abi, UCRED_SIZE).space +
+      controlSizes(abi, 4 * MOST_DESCRIPTORS).space;
+    spacious = { message: new Message(MAX_DATA, room), room };
+  }
+  const { message, room } = spacious;
+  return receive(channel, { wait: false, size }, message, room);
+}
+
+function receive(
+  channel: number,
+  { wait, size = MAX_DATA }: { wait: boolean; size?: number },
+  message: Message,
+  room: number,
+): Received | "end" | null {
+  message.prepare(size, room);
+  const flags = abi.MSG_CMSG_CLOEXEC | (wait ? 0 : abi.MSG_DONTWAIT);
+  let count: number, isReset = false;
+  while ((count = libc.recvmsg(channel, message.header, flags)) < 0) {
+    const error = errno();
+    if (error === EAGAIN) return null;
+    if (errorName(error) === "ECONNRESET") {
+      // The other end went away without having read all. What it said itself comes after this error.
+      if (isReset) return "end";
+      isReset = true;
+    } else if (error !== EINTR) throw new PosixError("recvmsg", error);
+  }
+  const { fd, pid, isGarbage } = takeControl(message);
+  // An empty message looks like the end, but for what the kernel says beside it.
+  if (count === 0 && message.receivedControl === 0) return "end";
+  const isCut = message.receivedFlags & (abi.MSG_CTRUNC | abi.MSG_TRUNC);
+  const { buffer, byteOffset } = message.data;
+  if (isGarbage || isCut || count === 0) {
+    fd?.close();
+    return { data: new SafeView(buffer, byteOffset, 0), fd: null, pid };
+  }
+  return { data: new SafeView(buffer, byteOffset, count), fd, pid };
+}
+
+/** What came beside the data. */
+function takeControl(
+  message: Message,
+): { fd: Fd | null; pid: number; isGarbage: boolean } {
+  const total = message.receivedControl;
+  const { cmsgData, cmsgAlign } = abi.message;
+  let fd: Fd | null = null, pid = 0, isGarbage = false;
+  for (let at = 0; at + cmsgData <= total;) {
+    const { length, level, type } = readControlHead(message.control, abi, at);
+    if (length < cmsgData || at + length > total) {
+      isGarbage = true;
+      break;
+    }
+    if (level === abi.SOL_SOCKET && type === abi.SCM_RIGHTS) {
+      for (let from = cmsgData; from + 4 <= length; from += 4) {
+        const next = new Fd(message.control.getInt32(at + from, true));
+        if (fd === null) fd = next;
+        else {
+          isGarbage = true;
+          next.close();
+        }
+      }
+    } else if (level === abi.SOL_SOCKET && type === abi.SCM_CREDENTIALS) {
+      pid = message.control.getInt32(at + cmsgData, true);
+    } else isGarbage = true;
+    at += ceil(length / cmsgAlign) * cmsgAlign;
+  }
+  if (abi.MSG_CMSG_CLOEXEC === 0 && fd) setInherit(fd.number, false);
+  return { fd, pid, isGarbage };
+}

@@ -1,0 +1,232 @@
+/**
+ * What the kernel knows of TCP connections that other processes have, without touching them: socket
+ * diagnostics over netlink (sock_diag(7)), as `ss -ti` asks for them. It needs no privilege. Linux only.
+ *
+ * @module
+ */
+import { abi, AF_INET } from "../abi.ts";
+import { decodeAddress, formatAddress } from "./address.ts";
+import { check, PosixError } from "../errno.ts";
+import { Fd } from "../fd.ts";
+import { read, write } from "../io.ts";
+import { cLibrary } from "../libc.ts";
+import {
+  AF_NETLINK,
+  ANSWER,
+  ATTRIBUTE,
+  HEAD,
+  INET_DIAG_INFO,
+  IPPROTO_TCP,
+  NETLINK_SOCK_DIAG,
+  NLM_F_REQUEST_DUMP,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  REQUEST,
+  SOCK_DIAG_BY_FAMILY,
+  SOCK_RAW,
+  SOCKET_ID,
+  TCP_INFO,
+  TCP_STATE,
+} from "./netlink_abi.ts";
+import { setTimeouts, withZone } from "./sockets.ts";
+
+const libc = cLibrary("socket");
+
+/** One TCP connection, as the kernel sees this end of it. */
+export interface TcpConnection {
+  /** Milliseconds since data last came from the peer, or since the connection began. */
+  readonly sinceReceived: number;
+  /** Milliseconds since data last went to the peer, or since the connection began. */
+  readonly sinceSent: number;
+  /** Bytes that came from the peer, read or not. */
+  readonly bytesIn: number;
+  /** Bytes that went to the peer, and that it has acknowledged. */
+  readonly bytesOut: number;
+  /** Whether the peer has ended its side: no more bytes will come. */
+  readonly peerEnded: boolean;
+}
+
+/** The kernel answers at once; a system that does not must not hang us. In milliseconds. */
+const PATIENCE = 1_000;
+
+/** All but handshakes, as bits. */
+const STATES = Object.values(TCP_STATE).reduce((bits, n) => bits | 1 << n, 0) &
+  ~(1 << TCP_STATE.SYN_RECV);
+/** States in which the peer's FIN has come: the kernel counts it as a byte received. */
+const PEER_ENDED: readonly number[] = [
+  TCP_STATE.CLOSE_WAIT,
+  TCP_STATE.LAST_ACK,
+  TCP_STATE.CLOSING,
+];
+const WILDCARDS = ["0.0.0.0", "::"];
+
+/** Whether this system has socket diagnostics. */
+export const hasSocketDiagnostics: boolean = Deno.build.os === "linux";
+
+/**
+ * Every established TCP connection of a listener, also those that wait in its backlog, by peer.
+ *
+ * @param listener Where it listens.
+ * @returns The connections, by the peer's address as {@linkcode formatAddress} writes it.
+ * @throws {PosixError} When the system refuses, or has no socket diagnostics.
+ */
+export function tcpConnections(
+  listener: Deno.NetAddr,
+): Map<string, TcpConnection> {
+  const found = new Map<string, TcpConnection>();
+  for (const answer of ask(listener, STATES)) {
+    collect(found, answer);
+  }
+  return found;
+}
+
+/**
+ * How many clients have begun to connect and have not finished: their SYN has been answered, and their
+ * answer to that has not come (RFC 9293, 3.5). The kernel keeps no note of those that it answers with a SYN
+ * cookie, which it does when they are too many.
+ *
+ * @param listener Where it listens.
+ * @returns The number.
+ * @throws {PosixError} As {@linkcode tcpConnections}.
+ */
+export function handshakes(listener: Deno.NetAddr): number {
+  return [...ask(listener, 1 << TCP_STATE.SYN_RECV)].length;
+}
+
+/** What the kernel says of a listener's connections in some states, each until the next is asked for. */
+function* ask(
+  { hostname, port }: Deno.NetAddr,
+  states: number,
+): Generator<DataView<ArrayBuffer>> {
+  using socket = new Fd(
+    check(
+      libc.socket(AF_NETLINK, SOCK_RAW | abi.SOCK_CLOEXEC, NETLINK_SOCK_DIAG),
+      "socket",
+    ),
+  );
+  setTimeouts(socket.number, PATIENCE);
+  // A listener on `::` has IPv4 clients, too, and they are of its family; one on IPv4 has no other.
+  for (const family of [AF_INET, abi.AF_INET6]) {
+    write(socket.number, request(family, port, states));
+    for (const answer of answers(socket)) {
+      const local = addressAt(
+        answer,
+        SOCKET_ID.localPort,
+        SOCKET_ID.localAddress,
+      );
+      const isOurs = WILDCARDS.includes(hostname) ||
+        local.hostname === hostname;
+      if (isOurs) yield answer;
+    }
+  }
+}
+
+function request(
+  family: number,
+  port: number,
+  states: number,
+): Uint8Array<ArrayBuffer> {
+  const message = new DataView(new ArrayBuffer(HEAD.size + REQUEST.size));
+  message.setUint32(0, message.byteLength, true);
+  message.setUint16(HEAD.type, SOCK_DIAG_BY_FAMILY, true);
+  message.setUint16(HEAD.flags, NLM_F_REQUEST_DUMP, true);
+  const body = HEAD.size;
+  message.setUint8(body + REQUEST.family, family);
+  message.setUint8(body + REQUEST.protocol, IPPROTO_TCP);
+  message.setUint8(body + REQUEST.extensions, 1 << (INET_DIAG_INFO - 1));
+  message.setUint32(body + REQUEST.states, states, true);
+  message.setUint16(body + REQUEST.id + SOCKET_ID.localPort, port);
+  return new Uint8Array(message.buffer);
+}
+
+/** The bodies of the messages up to the last. */
+function* answers({ number }: Fd): Generator<DataView<ArrayBuffer>> {
+  const buffer = new Uint8Array(64 * 1024);
+  for (;;) {
+    const count = read(number, buffer);
+    if (count < 0) throw new PosixError("recv", abi.errno.ETIMEDOUT!);
+    const messages = new DataView(buffer.buffer, 0, count);
+    for (let at = 0; at + HEAD.size <= count;) {
+      const length = messages.getUint32(at, true);
+      const type = messages.getUint16(at + HEAD.type, true);
+      const body = new DataView(
+        buffer.buffer,
+        at + HEAD.size,
+        length - HEAD.size,
+      );
+      if (type === NLMSG_DONE) return;
+      if (type === NLMSG_ERROR) {
+        throw new PosixError("sock_diag", -body.getInt32(0, true));
+      }
+      if (type === SOCK_DIAG_BY_FAMILY) yield body;
+      at += align(length);
+    }
+  }
+}
+
+function collect(
+  found: Map<string, TcpConnection>,
+  answer: DataView<ArrayBuffer>,
+): void {
+  const info = attribute(answer, INET_DIAG_INFO);
+  if (!info || info.byteLength < TCP_INFO.bytesReceived + 8) return;
+  const state = answer.getUint8(ANSWER.state);
+  const peer = addressAt(
+    answer,
+    SOCKET_ID.remotePort,
+    SOCKET_ID.remoteAddress,
+  );
+  const peerEnded = PEER_ENDED.includes(state);
+  // A FIN has a number of its own in the sequence, and the kernel counts by these.
+  const ourFin = state === TCP_STATE.FIN_WAIT2 ? 1 : 0;
+  found.set(formatAddress(peer), {
+    sinceReceived: info.getUint32(TCP_INFO.lastDataReceived, true),
+    sinceSent: info.getUint32(TCP_INFO.lastDataSent, true),
+    bytesIn: count(info, TCP_INFO.bytesReceived, peerEnded ? 1 : 0),
+    bytesOut: count(info, TCP_INFO.bytesAcked, ourFin),
+    peerEnded,
+  });
+}
+
+function addressAt(
+  answer: DataView<ArrayBuffer>,
+  portAt: number,
+  addressAt: number,
+): Deno.NetAddr {
+  const family = answer.getUint8(ANSWER.family);
+  const [size, start] = family === AF_INET ? [4, 4] : [16, 8];
+  // struct sockaddr_in {u16 family; be16 port; be32 addr; …}, sockaddr_in6 {…; u32 flow; u8 addr[16]; u32 scope}
+  const sockaddr = new DataView(new ArrayBuffer(28));
+  sockaddr.setUint16(0, family, true);
+  sockaddr.setUint16(2, answer.getUint16(ANSWER.id + portAt));
+  const from = answer.byteOffset + ANSWER.id + addressAt;
+  const bytes = new Uint8Array(sockaddr.buffer);
+  bytes.set(new Uint8Array(answer.buffer, from, size), start);
+  const scope = answer.getUint32(ANSWER.id + SOCKET_ID.interface, true);
+  if (size === 16) sockaddr.setUint32(24, scope, true);
+  return decodeAddress(withZone(bytes)) as Deno.NetAddr;
+}
+
+function attribute(
+  answer: DataView<ArrayBuffer>,
+  wanted: number,
+): DataView<ArrayBuffer> | undefined {
+  for (let at = ANSWER.size; at + ATTRIBUTE.size <= answer.byteLength;) {
+    const length = answer.getUint16(at, true);
+    if (length < ATTRIBUTE.size) return undefined;
+    if (answer.getUint16(at + ATTRIBUTE.type, true) === wanted) {
+      const start = answer.byteOffset + at + ATTRIBUTE.size;
+      return new DataView(answer.buffer, start, length - ATTRIBUTE.size);
+    }
+    at += align(length);
+  }
+  return undefined;
+}
+
+function count(info: DataView, at: number, fin: number): number {
+  return Math.max(0, Number(info.getBigUint64(at, true)) - fin);
+}
+
+function align(length: number): number {
+  return Math.ceil(length / ATTRIBUTE.align) * ATTRIBUTE.align;
+}

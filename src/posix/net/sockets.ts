@@ -1,0 +1,335 @@
+/**
+ * Sockets by descriptor: what `Deno.listen` and `Deno.connect` cannot do, since their connections
+ * have no public descriptor and closing one shuts the socket down for every process that has it.
+ *
+ * @module
+ */
+import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "../abi.ts";
+import {
+  type Address,
+  decodeAddress,
+  MAX_ADDRESS,
+  nameZone,
+  zoneIndex,
+  zoneName,
+} from "./address.ts";
+import { check, errno, errorName, PosixError } from "../errno.ts";
+import { Fd, setInherit, setNonblocking } from "../fd.ts";
+import {
+  BigInt,
+  decode,
+  floor,
+  lengthOf,
+  min,
+  SafeBytes,
+  SafeView,
+} from "../intrinsics.ts";
+import { cLibrary } from "../libc.ts";
+
+const libc = cLibrary(
+  "accept",
+  "accept4",
+  "getpeername",
+  "getsockname",
+  "getsockopt",
+  "if_indextoname",
+  "listen",
+  "setsockopt",
+  "shutdown",
+  "socketpair",
+);
+
+const IPPROTO_TCP = 6; // netinet/in.h
+const TCP_NODELAY = 1; // netinet/tcp.h
+
+const IF_NAMESIZE = 16; // net/if.h
+const addressBytes = new SafeBytes(MAX_ADDRESS);
+const length = new Uint32Array(1);
+const lengthBytes = new Uint8Array(length.buffer);
+const value = new Int32Array(1);
+const valueBytes = new Uint8Array(value.buffer);
+const timeval = new SafeView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_t tv_usec}
+const timevalBytes = new Uint8Array(timeval.buffer);
+
+/**
+ * A pair of connected Unix domain sockets that keeps message boundaries where the system can
+ * (`SOCK_SEQPACKET` on Linux), both ends close-on-exec: `socketpair(2)`.
+ *
+ * @param type The socket type; the one for channels unless said otherwise.
+ * @returns Both ends, the caller's to close.
+ * @throws {PosixError} EMFILE or ENFILE when descriptors run out.
+ */
+export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
+  const ends = new Int32Array(2);
+  check(
+    libc.socketpair(
+      AF_UNIX,
+      type | abi.SOCK_CLOEXEC,
+      0,
+      new Uint8Array(ends.buffer),
+    ),
+    "socketpair",
+  );
+  const pair: [Fd, Fd] = [new Fd(ends[0]!), new Fd(ends[1]!)];
+  for (const { number } of pair) {
+    if (abi.SOCK_CLOEXEC === 0) setInherit(number, false);
+    if (abi.SO_NOSIGPIPE) setOption(number, abi.SO_NOSIGPIPE, 1);
+  }
+  return pair;
+}
+
+/** A connection as the listener gives it. */
+export interface Accepted {
+  /** The connection, close-on-exec and blocking; the caller's to close. */
+  readonly fd: Fd;
+  /** The peer's `struct sockaddr`, with its zone named if it has one, for {@linkcode decodeAddress}. */
+  readonly peer: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Takes one connection off the backlog: `accept4(2)`.
+ *
+ * @param listener A listening, non-blocking socket.
+ * @returns The connection; null when the backlog is empty.
+ * @throws {PosixError} EMFILE, ENFILE, ENOBUFS, ENOMEM when the system has no room; ECONNABORTED
+ *   when the peer gave up while it waited.
+ */
+export function accept(listener: number): Accepted | null {
+  let fd: number;
+  for (;;) {
+    length[0] = MAX_ADDRESS;
+    fd = libc.accept4
+      ? libc.accept4(listener, addressBytes, lengthBytes, abi.SOCK_CLOEXEC)
+      : libc.accept(listener, addressBytes, lengthBytes);
+    if (fd >= 0) break;
+    const name = errorName(errno());
+    if (name === "EAGAIN") return null;
+    if (name !== "EINTR") {
+      throw new PosixError("accept4", abi.errno[name] ?? errno());
+    }
+  }
+  const owned = new Fd(fd);
+  if (!libc.accept4) { // 4.4BSD: the connection inherits O_NONBLOCK, but not close-on-exec
+    setInherit(fd, false);
+    setNonblocking(fd, false);
+  }
+  if (abi.SO_NOSIGPIPE) setOption(fd, abi.SO_NOSIGPIPE, 1);
+  return {
+    fd: owned,
+    peer: withZone(addressBytes.slice(0, min(length[0]!, MAX_ADDRESS))),
+  };
+}
+
+/**
+ * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)).
+ *
+ * @param fd The descriptor.
+ * @param layout The system's table; the running one's unless a test asks for another.
+ * @returns Whether it is. Where the system does not tell, a socket without a peer counts as one.
+ */
+export function isListening(fd: number, layout: Abi = abi): boolean {
+  if (layout.SO_ACCEPTCONN) return option(fd, layout.SO_ACCEPTCONN) === 1;
+  return ownAddress(fd) !== null && peerAddress(fd) === null;
+}
+
+/**
+ * The address of this end, `getsockname(2)`.
+ *
+ * @param fd A socket.
+ * @param peer The peer's `struct sockaddr`, whose zone a process goes by that may not ask for names; undefined
+ *   to ask the system.
+ * @returns The address.
+ * @throws {PosixError} When it is no socket.
+ */
+export function localAddress(fd: number, peer?: Uint8Array): Address {
+  const bytes = addressBytesBy(libc.getsockname, fd);
+  if (bytes === null) throw new PosixError("getsockname", errno());
+  return decodeAddress(withZone(bytes, peer));
+}
+
+/**
+ * Names the zone of a link-local address.
+ *
+ * @param bytes `struct sockaddr`.
+ * @param known An address whose name of the same zone is taken; undefined to ask the system.
+ * @returns It with the name behind it; as it is when it has no zone, or nobody knows the name.
+ */
+export function withZone(
+  bytes: Uint8Array<ArrayBuffer>,
+  known?: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const index = zoneIndex(bytes);
+  if (index === 0) return bytes;
+  if (known === undefined) return nameZone(bytes, interfaceName(index));
+  return zoneIndex(known) === index ? nameZone(bytes, zoneName(known)) : bytes;
+}
+
+/** An interface's name by its number, if_indextoname(3); empty when there is none. */
+function interfaceName(index: number): string {
+  const name = new SafeBytes(IF_NAMESIZE);
+  if (libc.if_indextoname(index, name) === null) return "";
+  return decode(name.subarray(0, name.indexOf(0)));
+}
+
+/**
+ * The address of this end, `getsockname(2)`, of what may be no socket.
+ *
+ * @param fd A descriptor.
+ * @returns The address; null when the descriptor is no socket.
+ */
+export function ownAddress(fd: number): Address | null {
+  return addressBy(libc.getsockname, fd);
+}
+
+/**
+ * The address of the other end, `getpeername(2)`.
+ *
+ * @param fd A descriptor.
+ * @returns The address; null when the descriptor is no connected socket.
+ */
+export function peerAddress(fd: number): Address | null {
+  return addressBy(libc.getpeername, fd);
+}
+
+/**
+ * Changes how many connections may wait in a listener's backlog: `listen(2)` again.
+ *
+ * @param listener A listening socket.
+ * @param backlog How many; the kernel caps it (`net.core.somaxconn`).
+ * @throws {PosixError} When the system refuses.
+ */
+export function setBacklog(listener: number, backlog: number): void {
+  check(libc.listen(listener, backlog), "listen");
+}
+
+/**
+ * Ends this side of a connection: the peer reads to its end of file. `shutdown(2)` SHUT_WR.
+ *
+ * @param fd A connected socket.
+ * @throws {PosixError} ENOTCONN when the connection is gone.
+ */
+export function shutdownWrite(fd: number): void {
+  check(libc.shutdown(fd, SHUT_WR), "shutdown");
+}
+
+/**
+ * As {@linkcode shutdownWrite}, where the connection may be gone already.
+ *
+ * @param fd A socket.
+ */
+export function endWriting(fd: number): void {
+  libc.shutdown(fd, SHUT_WR);
+}
+
+/**
+ * Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR.
+ *
+ * @param fd A connected socket; one whose connection is gone is left alone.
+ */
+export function shutdownBoth(fd: number): void {
+  libc.shutdown(fd, SHUT_RDWR);
+}
+
+/**
+ * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
+ *
+ * @param fd A socket.
+ * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setTimeouts(fd: number, milliseconds: number): void {
+  setReceiveTimeout(fd, milliseconds);
+  setTimeOption(fd, abi.SO_SNDTIMEO, milliseconds);
+}
+
+/**
+ * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)).
+ *
+ * @param fd A socket.
+ * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setReceiveTimeout(fd: number, milliseconds: number): void {
+  setTimeOption(fd, abi.SO_RCVTIMEO, milliseconds);
+}
+
+function setTimeOption(fd: number, name: number, milliseconds: number): void {
+  timeval.setBigInt64(0, BigInt(floor(milliseconds / 1000)), true);
+  timeval.setInt32(8, (milliseconds % 1000) * 1000, true);
+  const size = lengthOf(timevalBytes);
+  check(
+    libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, size),
+    "setsockopt",
+  );
+}
+
+/**
+ * Sets a socket option that is an `int`, `setsockopt(2)`.
+ *
+ * @param fd A socket.
+ * @param name The option.
+ * @param wanted Its value.
+ * @param level Whose option it is; the socket's own unless said otherwise.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setOption(
+  fd: number,
+  name: number,
+  wanted: number,
+  level: number = abi.SOL_SOCKET,
+): void {
+  value[0] = wanted;
+  check(libc.setsockopt(fd, level, name, valueBytes, 4), "setsockopt");
+}
+
+/**
+ * Whether small messages are sent at once, even if the last one is not acknowledged yet: TCP_NODELAY,
+ * tcp(7). What a listener is set to, its connections have from the start.
+ *
+ * @param socket A TCP socket.
+ * @param wanted Whether they are.
+ * @throws {PosixError} When it is none.
+ */
+export function setNoDelay(socket: number, wanted: boolean = true): void {
+  setOption(socket, TCP_NODELAY, wanted ? 1 : 0, IPPROTO_TCP);
+}
+
+/**
+ * Whether a silent peer is asked now and then if it is still there: SO_KEEPALIVE, socket(7).
+ *
+ * @param socket A TCP socket.
+ * @param wanted Whether it is.
+ * @throws {PosixError} When the system refuses.
+ */
+export function setKeepAlive(socket: number, wanted: boolean): void {
+  setOption(socket, abi.SO_KEEPALIVE, wanted ? 1 : 0);
+}
+
+/**
+ * Reads a socket option that is an `int`, `getsockopt(2)` SOL_SOCKET.
+ *
+ * @param fd A descriptor.
+ * @param name The option.
+ * @returns Its value; -1 when the descriptor is no socket.
+ */
+export function option(fd: number, name: number): number {
+  length[0] = 4;
+  return libc.getsockopt(fd, abi.SOL_SOCKET, name, valueBytes, lengthBytes) < 0
+    ? -1
+    : value[0]!;
+}
+
+function addressBy(call: typeof libc.getsockname, fd: number): Address | null {
+  const bytes = addressBytesBy(call, fd);
+  return bytes === null ? null : decodeAddress(bytes);
+}
+
+/** Valid until the next call. */
+function addressBytesBy(
+  call: typeof libc.getsockname,
+  fd: number,
+): Uint8Array<ArrayBuffer> | null {
+  length[0] = MAX_ADDRESS;
+  if (call(fd, addressBytes, lengthBytes) < 0) return null;
+  return addressBytes.subarray(0, min(length[0]!, MAX_ADDRESS));
+}

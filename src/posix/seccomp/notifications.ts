@@ -1,0 +1,100 @@
+/**
+ * System calls that wait for a decision, as whoever listens to a filter sees them
+ * (seccomp_unotify(2), Linux 5.8 or later).
+ *
+ * @module
+ */
+import { POLLIN } from "../abi.ts";
+import { poll } from "../io.ts";
+import { cLibrary } from "../libc.ts";
+import { ProcessHandle } from "../pidfd.ts";
+import { readProcFile } from "../proc.ts";
+
+const libc = cLibrary("ioctl");
+
+// linux/seccomp.h: _IOWR('!', 0, struct seccomp_notif), _IOWR('!', 1, struct seccomp_notif_resp),
+// _IOW('!', 2, __u64)
+const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100n;
+const SECCOMP_IOCTL_NOTIF_SEND = 0xc0182101n;
+const SECCOMP_IOCTL_NOTIF_ID_VALID = 0x40082102n;
+/** `struct seccomp_notif` {u64 id; u32 pid, flags; struct seccomp_data {int nr; u32 arch; …}}. */
+const NOTIFICATION = { size: 80, id: 0, thread: 8, number: 16, arch: 20 };
+
+/** `struct seccomp_notif_resp` {u64 id; s64 val; s32 error; u32 flags}. */
+const RESPONSE = { size: 24, error: 16, flags: 20 };
+const FLAG_CONTINUE = 1;
+
+/** A call that waits; whoever takes it closes its process. */
+export interface WaitingCall {
+  /** What to answer to. */
+  readonly id: Uint8Array<ArrayBuffer>;
+  /** The process that made it. */
+  readonly process: ProcessHandle;
+  /** Whether its first thread did. */
+  readonly isFirstThread: boolean;
+  /** The call's number. */
+  readonly number: number;
+  /** The processor's kind, `AUDIT_ARCH_*` of linux/audit.h: numbers differ between them. */
+  readonly arch: number;
+}
+
+/**
+ * Takes the next call that waits.
+ *
+ * @param listener From `installFilter` of `seccomp.ts`, or received from who did that.
+ * @returns The call; null when none waits any more.
+ */
+export function nextWaitingCall(listener: number): WaitingCall | null {
+  const [ready] = poll([{ fd: listener, events: POLLIN }], 0); // or reading could block
+  if (!ready || !(ready & POLLIN)) return null;
+  const bytes = new Uint8Array(NOTIFICATION.size); // the kernel wants zeros
+  if (libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, bytes) < 0) return null;
+  const view = new DataView(bytes.buffer);
+  const thread = view.getUint32(NOTIFICATION.thread, true);
+  const pid = processOf(thread);
+  const process = new ProcessHandle(pid, () => true);
+  // Whoever waits is still there: the number meant no other process when it was looked at.
+  const id = bytes.subarray(NOTIFICATION.id, NOTIFICATION.id + 8);
+  if (libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, id) < 0) {
+    process.close();
+    return null;
+  }
+  return {
+    id,
+    process,
+    isFirstThread: pid === thread,
+    number: view.getInt32(NOTIFICATION.number, true),
+    arch: view.getUint32(NOTIFICATION.arch, true),
+  };
+}
+
+/**
+ * Answers: the call is made after all, or fails. To let a call through is right only for a process that
+ * no stranger has reached: its arguments may change until it is made.
+ *
+ * @param listener Where it waits.
+ * @param call The call.
+ * @param error What it fails with, an error number; 0 lets it through.
+ */
+export function answerCall(
+  listener: number,
+  { id }: WaitingCall,
+  error: number,
+): void {
+  const response = new Uint8Array(RESPONSE.size);
+  const view = new DataView(response.buffer);
+  response.set(id);
+  view.setInt32(RESPONSE.error, -error, true);
+  view.setUint32(RESPONSE.flags, error === 0 ? FLAG_CONTINUE : 0, true);
+  libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, response); // fails when it has ended
+}
+
+/** A thread's process. */
+function processOf(thread: number): number {
+  try {
+    const status = readProcFile(`/proc/${thread}/status`);
+    return Number(/^Tgid:\s*(\d+)$/m.exec(status)?.[1] ?? thread);
+  } catch {
+    return thread; // it has ended, and so does whoever asks find
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What a process that talks to strangers may do: nothing, unless the person granted it.
+ *
+ * @module
+ */
+
+import { startsWith, uncurry } from "../posix/intrinsics.ts";
+
+/** The kinds of permission, by Deno's names. */
+export const PERMISSION_KINDS = [
+  "net",
+  "read",
+  "write",
+  "env",
+  "run",
+  "sys",
+  "ffi",
+  "import",
+] as const;
+/** One of {@linkcode PERMISSION_KINDS}. */
+export type PermissionKind = typeof PERMISSION_KINDS[number];
+
+/**
+ * The kind of a grant.
+ *
+ * @param grant Such as `net` or `read=/srv/data`.
+ * @returns `net`, `read`; undefined when it is no permission of Deno's.
+ */
+export function grantKind(grant: string): PermissionKind | undefined {
+  for (let i = 0; i < PERMISSION_KINDS.length; i++) {
+    const kind = PERMISSION_KINDS[i]!;
+    if (grant === kind || startsWith(grant, `${kind}=`)) return kind;
+  }
+  return undefined;
+}
+
+/**
+ * Grants as Deno's flags: `net=db.example:5432` as `--allow-net=db.example:5432`. Several of one kind
+ * become one flag, since Deno 2.7 takes some flags only once.
+ *
+ * @param grants What is granted; `ffi` needs no flag, since every process of ours has it at first.
+ * @returns The flags.
+ */
+export function permissionFlags(grants: readonly string[]): string[] {
+  return PERMISSION_KINDS.filter((kind) => kind !== "ffi").flatMap((kind) => {
+    if (grants.includes(kind)) return [`--allow-${kind}`];
+    const parts = grants.filter((grant) => grant.startsWith(`${kind}=`))
+      .map((grant) => grant.slice(kind.length + 1));
+    return parts.length === 0 ? [] : [`--allow-${kind}=${parts.join()}`];
+  });
+}
+
+/**
+ * Gives up every Deno permission of this process that was not granted, for good. Symbols that were
+ * opened before go on working; whatever needs a pointer must have been built before.
+ *
+ * @param grants What is kept; nothing unless said otherwise.
+ */
+export function revokePermissions(grants: readonly string[] = []): void {
+  for (let i = 0; i < PERMISSION_KINDS.length; i++) {
+    const name = PERMISSION_KINDS[i]!;
+    if (isGranted(grants, name)) continue;
+    // A module may have been loaded that would answer in the runtime's place.
+    revoke(permissions, { __proto__: null, name } as never);
+  }
+}
+
+const { permissions } = Deno;
+const revoke = uncurry(Deno.Permissions.prototype, "revokeSync");
+
+function isGranted(grants: readonly string[], name: PermissionKind): boolean {
+  for (let i = 0; i < grants.length; i++) {
+    if (grantKind(grants[i]!) === name) return true;
+  }
+  return false;
+}

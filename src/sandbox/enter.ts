@@ -1,0 +1,229 @@
+/**
+ * The sandbox around a process that serves: what the system itself lets it do, whatever its code wants.
+ * A process enters it when it has loaded our code, and before it runs any of a person's; the children of a
+ * zygote have it from their first instruction.
+ *
+ * 1. It ends when the process dies that it waits for (`prctl(2)` PR_SET_PDEATHSIG): a zygote always, a
+ *    spawned process until it takes a connection, which it then serves to the end.
+ * 2. It is whom a person asked for (`standing.ts`), and leaves no core file, in which a stranger's bytes
+ *    would lie about.
+ * 3. Programs that it runs get no privileges that it has not (PR_SET_NO_NEW_PRIVS).
+ * 4. A handler or a built-in service of a root server has none of root's capabilities: it is a user who
+ *    owns root's files.
+ * 5. A handler or a built-in service reaches the files, ports and processes that were granted (Landlock,
+ *    `reach.ts`); what it runs is locked in with it. A program that serves is not: it may do what its
+ *    user may.
+ * 6. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
+ *    is asked, who says in the log what it was, and ends the process.
+ * 7. It gives up Deno's permissions, but for those that were granted, and what the runtime keeps on disk
+ *    without one (`storage.ts`).
+ *
+ * @module
+ */
+import {
+  giveUpBoundingSet,
+  giveUpCapabilities,
+} from "../posix/capabilities.ts";
+import { assemblePolicy, type Policy } from "../posix/seccomp/filter.ts";
+import { PosixError } from "../posix/errno.ts";
+import { type Fd, openDescriptors } from "../posix/fd.ts";
+import type { Fence } from "../posix/seccomp/fence.ts";
+import { setLimit } from "../posix/limits.ts";
+import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
+import { landlockVersion } from "../posix/landlock_abi.ts";
+import { cLibrary } from "../posix/libc.ts";
+import { dieWithParent, setDumpable } from "../posix/process.ts";
+import { grantKind, revokePermissions } from "../runtime/permissions.ts";
+import { descriptorTarget } from "../posix/proc.ts";
+import {
+  FilterFence,
+  giveUpNewPrivileges,
+  installFilter,
+  prepareFilter,
+} from "../posix/seccomp/seccomp.ts";
+import { defaultPolicy } from "./default_policy.ts";
+import { SandboxError } from "../wire/failure.ts";
+import {
+  type ChildOptions,
+  grantsToLoad,
+  rootsOf,
+} from "../wire/child_options.ts";
+import { hideInternals } from "../runtime/internals.ts";
+import { findPlaces, type Places, reachOf } from "./reach.ts";
+import { takeIdentity } from "./process_limits.ts";
+import { takeStorage } from "./storage.ts";
+import { fencePolicy, strictPolicy } from "./strict_policy.ts";
+
+const libc = cLibrary("getpid");
+
+/**
+ * Has this process end with its parent, from here on.
+ *
+ * @param options How it serves.
+ */
+export function followParent({ sandbox }: ChildOptions): void {
+  if (sandbox.level !== "off") dieWithParent();
+}
+
+/**
+ * What each child of a zygote puts up when it is born.
+ *
+ * @param options How they serve.
+ * @returns The fence, not armed; null where none is needed.
+ */
+export function prepareFence(
+  { sandbox, grants }: ChildOptions,
+): Fence | null {
+  if (sandbox.level === "off") return null;
+  if (sandbox.level === "default") {
+    // Else its filter lets it signal nobody.
+    const maySignal = !sandbox.hasFilters ||
+      grants.some((grant) => grantKind(grant) === "run");
+    return maySignal && landlockVersion() >= 6 ? new DomainFence() : null;
+  }
+  return new FilterFence(assemblePolicy(fencePolicy(), Deno.build.arch));
+}
+
+/**
+ * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
+ *
+ * @param options How this process, or the children of this zygote, serve.
+ * @param role What this process does.
+ * @returns The sandbox.
+ * @throws {SandboxError} When a person asked for what the system refuses.
+ * @throws {Error} When it cannot be whom a person asked for.
+ */
+export function enterSandbox(
+  options: ChildOptions,
+  role: Role,
+): Sandbox {
+  const { standing, service, sandbox } = options;
+  const isProgram = "program" in service;
+  const isEnclosed = sandbox.level !== "off" && !isProgram &&
+    landlockVersion() > 0;
+  // What it may reach is looked for as long as it may look: the user may not.
+  const domains = isEnclosed ? prepareDomains(options, role) : null;
+  // A program takes its place later, and with it what was asked for.
+  if (standing && !isProgram) {
+    const threads = !role.isParked;
+    if (sandbox.level !== "off") giveUpBoundingSet({ threads });
+    takeIdentity(standing);
+  }
+  if (sandbox.level !== "off") {
+    setLimit("core", { soft: 0, hard: 0 });
+    giveUpNewPrivileges();
+    if (!isProgram) giveUpCapabilities({ threads: !role.isParked });
+  }
+  const isOther = standing?.user !== undefined && role.isZygote;
+  if (isOther) setDumpable(true); // it looks at itself under /proc before it forks
+  domains?.enter();
+  // From here until the parent has the listener, no call is made that it would be asked about.
+  const listener = enterFilters(options, role);
+  revokePermissions(grantsToLoad(options));
+  if ("module" in service) {
+    takeStorage(options.grants);
+    hideInternals();
+  }
+  followParent(options); // the kernel forgets it when the user changes
+  return {
+    listener,
+    isComplete: sandbox.level === "default" || listener !== null,
+    narrow: () => {
+      if (isOther) setDumpable(false);
+      domains?.narrow();
+      // To name the places in it, the runtime would read files.
+      if (listener) Error.stackTraceLimit = 0;
+    },
+  };
+}
+
+/** The process that enters a sandbox. */
+export interface Role {
+  /** Whether it is a zygote. */
+  readonly isZygote: boolean;
+  /** Whether its other threads are parked. */
+  readonly isParked?: boolean;
+}
+
+/** A sandbox that was entered. */
+export interface Sandbox {
+  /** What the parent must listen to, this process's to hand over and close; null where nobody is asked. */
+  readonly listener: Fd | null;
+  /** Whether it is as strict as it was to be, so that a fence belongs to it. */
+  readonly isComplete: boolean;
+  /** Takes from this process what it needs no more, once the code of a service is loaded. */
+  narrow(): void;
+}
+
+function enterFilters(
+  options: ChildOptions,
+  { isZygote, isParked = false }: Role,
+): Fd | null {
+  const { sandbox, standing, grants, service } = options;
+  if (sandbox.level === "off" || !sandbox.hasFilters) return null;
+  const pid = isZygote ? null : libc.getpid();
+  const install = (policy: Policy, listen: boolean) =>
+    installFilter(prepareFilter(assemblePolicy(policy, Deno.build.arch)), {
+      threads: !isParked,
+      listen,
+    });
+  // Where it was not asked for, processes of one thread get it: what a runtime's other threads do, and
+  // when, is no business of the service.
+  if (sandbox.level === "strict" && (isZygote || sandbox.isWanted)) {
+    void new Date().toString(); // the time zone's file is read at the first date
+    const isHandler = "module" in service;
+    try {
+      return install(strictPolicy({ standing, isHandler, pid }), true);
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      if (sandbox.isWanted) {
+        throw new SandboxError(
+          `Cannot use --sandbox strict: ${error.message}: leave the option out`,
+        );
+      }
+    }
+  }
+  const isProgram = "program" in service;
+  const files = inheritedFiles();
+  return install(
+    defaultPolicy({ grants, isProgram, pid, standing, files }),
+    false,
+  );
+}
+
+/** The server's own files that this process has open, such as its log: what it was given to serve is none. */
+function inheritedFiles(): number[] {
+  return openDescriptors().filter((fd) => {
+    const target = descriptorTarget(fd);
+    return target?.startsWith("/") && !target.startsWith("/dev/");
+  });
+}
+
+/**
+ * What this process may reach: what was granted, and nothing else; a program may do what its user may.
+ *
+ * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
+ */
+function prepareDomains(
+  { grants, service }: ChildOptions,
+  { isZygote, isParked = false }: Role,
+): { enter(): void; narrow(): void } {
+  const places = findPlaces(rootsOf(service));
+  const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
+  const last = rulesOf(places);
+  // It looks at its own threads and its event loop before it forks.
+  const own = ["/proc/self/task", "/proc/self/fdinfo"];
+  const runtime = [...places.runtime, ...own];
+  const first = isZygote && !isParked ? rulesOf({ ...places, runtime }) : null;
+  return {
+    enter: () => {
+      enterDomain(first ?? last, { threads: !isParked });
+      (first ?? last).close();
+    },
+    narrow: () => {
+      if (first === null) return;
+      enterDomain(last);
+      last.close();
+    },
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Who a connection process is, and what it may use: what a person asked for beside the service. Who it is
+ * a process takes up before it runs any of the person's code; a zygote, for all its children. What it may
+ * use it takes up after its first connection has come and before a byte of it is read, so that no limit
+ * stands in the way of the handover. A program takes up both when it takes the place of its process.
+ *
+ * @module
+ */
+import {
+  getLimit,
+  type Limit,
+  memoryInUse,
+  type Resource,
+  setLimit,
+  setNice,
+} from "../posix/limits.ts";
+import { changeDirectory, setUmask } from "../posix/process.ts";
+import { becomeUser } from "../posix/users.ts";
+import type { Standing } from "../wire/standing.ts";
+
+/** Bytes: more than any process has. */
+const PLENTY = 2 ** 52;
+
+let isLimited = false;
+let noted: number | undefined;
+
+/**
+ * Looks how much memory this process has, and its children will have when they begin, while that can be
+ * asked for: under a strict sandbox no file can be read.
+ *
+ * @param standing What was asked for.
+ */
+export function noteMemory(standing: Standing | undefined): void {
+  if (standing?.limits.memory !== undefined) noted = memoryInUse();
+}
+
+/**
+ * Becomes who was asked for.
+ *
+ * @param standing What was asked for.
+ * @throws {Error} When the system refuses; then nothing must be served.
+ */
+export function takeIdentity(standing: Standing): void {
+  const { user, directory, umask, nice, limits } = standing;
+  // Later it may not have more than it has now.
+  for (const [resource, bound] of Object.entries(limits)) {
+    const { soft, hard } = getLimit(resource as Resource);
+    const most = resource === "cpu" ? bound + 1 : bound;
+    if (most > hard) setLimit(resource as Resource, { soft, hard: most });
+  }
+  if (nice !== undefined) setNice(nice);
+  if (umask !== undefined) setUmask(umask);
+  if (user !== undefined) becomeUser(user);
+  if (directory !== undefined) enter(directory);
+}
+
+/**
+ * Takes up the limits, once in a process.
+ *
+ * @param standing What was asked for.
+ * @param isProgram Whether a program takes this process's place: its memory is limited last, by
+ *   {@linkcode programMemory}, since the runtime has more than it may have.
+ * @throws {Error} When the system refuses; then nothing must be served.
+ */
+export function takeLimits({ limits }: Standing, isProgram: boolean): void {
+  if (isLimited) return;
+  const { cpu, memory, files, processes } = limits;
+  // SIGXCPU comes at the first, and can be caught; SIGKILL a second later.
+  if (cpu !== undefined) setLimit("cpu", { soft: cpu, hard: cpu + 1 });
+  if (files !== undefined) setLimit("files", same(files));
+  if (processes !== undefined) setLimit("processes", same(processes));
+  if (memory !== undefined && !isProgram) {
+    setLimit("memory", same((noted ?? memoryInUse()) + memory));
+  }
+  isLimited = true;
+}
+
+/** The directory was there at start; the user alone may not be let in. */
+function enter(directory: string): void {
+  try {
+    changeDirectory(directory);
+  } catch (error) {
+    throw new TypeError(
+      `Cannot change to "${directory}": ${(error as Error).message}`,
+    );
+  }
+}
+
+/**
+ * The limit of the memory of the program that this process becomes.
+ *
+ * @param standing What was asked for.
+ * @returns Sets it, right before the program is there: the runtime has more already, so that to compile a
+ *   function would end it. Undefined where no limit was asked for.
+ * @throws {PosixError} When the system refuses.
+ */
+export function programMemory(
+  { limits: { memory } }: Standing,
+): (() => void) | undefined {
+  if (memory === undefined) return undefined;
+  const limit = (bytes: number) => setLimit("memory", same(bytes));
+  limit(Math.min(getLimit("memory").hard, PLENTY)); // so that all of it is compiled
+  return () => limit(memory);
+}
+
+function same(bound: number): Limit {
+  return { soft: bound, hard: bound };
+}

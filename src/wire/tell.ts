@@ -1,0 +1,135 @@
+/**
+ * Reporting to the parent.
+ *
+ * @module
+ */
+import { POLLOUT } from "../posix/abi.ts";
+import { PosixError } from "../posix/errno.ts";
+import { sendFd } from "../posix/net/handover.ts";
+import { indexOf } from "../posix/intrinsics.ts";
+import { pollOne } from "../posix/io.ts";
+import {
+  encodeReport,
+  type Failure,
+  FAILURES,
+  type Handover,
+  NO_SECRET,
+  type Outcome,
+  type Report,
+} from "./records.ts";
+
+/**
+ * Sends a report, and waits while the parent is behind with reading. A parent that is gone takes
+ * nothing away: the connection is served to its end.
+ *
+ * @param channel The channel or report socket, borrowed.
+ * @param report What to tell.
+ * @param fd A descriptor that goes with it, borrowed.
+ * @returns Whether the parent is still there.
+ */
+export function tell(
+  channel: number,
+  report: Report,
+  fd: number | null = null,
+): boolean {
+  try {
+    const record = encodeReport(report);
+    if (sendFd(channel, record, fd)) return true;
+    do pollOne(channel, POLLOUT, -1); while (!sendFd(channel, record, fd));
+    return true;
+  } catch (error) {
+    if (PosixError.is(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * A connection is this process's.
+ *
+ * @param handover What came with it.
+ * @returns What to tell.
+ */
+export function took({ id, secret }: Handover): Report {
+  return { kind: "took", id, pid: 0, outcome: null, status: 0, secret };
+}
+
+/**
+ * A connection has ended.
+ *
+ * @param handover What came with it.
+ * @param outcome How.
+ * @returns What to tell.
+ */
+export function done({ id, secret }: Handover, outcome: Outcome): Report {
+  return { kind: "done", id, pid: 0, outcome, status: 0, secret };
+}
+
+/**
+ * A zygote started a program, which says nothing itself.
+ *
+ * @param id The connection's.
+ * @param pid The program.
+ * @returns What to tell.
+ */
+export function started(id: number, pid: number): Report {
+  return own({ kind: "took", id, pid, outcome: null, status: 0 });
+}
+
+/**
+ * This process waits for work.
+ *
+ * @returns What to tell.
+ */
+export function ready(): Report {
+  return own({ kind: "ready", id: 0, pid: 0, outcome: null, status: 0 });
+}
+
+/**
+ * This process, or a child of it, cannot serve.
+ *
+ * @param id The connection or worker that it was for; 0 for none.
+ * @param text Why.
+ * @param failure What kind of failure it is.
+ * @returns The report.
+ */
+export function failed(
+  id: number,
+  text: string,
+  failure: Failure = "system",
+): Report {
+  const status = indexOf(FAILURES, failure);
+  return own({ kind: "failed", id, pid: 0, outcome: saying(text), status });
+}
+
+/**
+ * Where this process is on its way to its work.
+ *
+ * @param text What it does next, such as `loading the module`.
+ * @returns The report.
+ */
+export function step(text: string): Report {
+  return own({ kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 });
+}
+
+function saying(text: string): Outcome {
+  return { bytesIn: 0, bytesOut: 0, reason: "error", text };
+}
+
+/**
+ * A child was reaped.
+ *
+ * @param id Its connection, or the worker's id.
+ * @param pid Its process id.
+ * @param status How it ended, in the form of `waitpid(2)`.
+ * @returns What to tell.
+ */
+export function exited(id: number, pid: number, status: number): Report {
+  return own({ kind: "exited", id, pid, outcome: null, status });
+}
+
+/** What a process says over a channel that nobody else has. */
+function own(
+  { kind, id, pid, outcome, status }: Omit<Report, "secret">,
+): Report {
+  return { kind, id, pid, outcome, status, secret: NO_SECRET };
+}

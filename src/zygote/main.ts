@@ -1,0 +1,385 @@
+/**
+ * The zygote (role `@zygote`): a warmed Deno process that forks a child for each descriptor that it
+ * receives, and reaps it. It never returns to its event loop, and it reads no byte of a connection.
+ *
+ * @module
+ */
+import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
+import { letGoOfCaches } from "../runtime/caches.ts";
+import { forgetDenseLibrary } from "./heap_layout.ts";
+import { PosixError } from "../posix/errno.ts";
+import { followInto } from "../posix/directory.ts";
+import { Fd, setInherit } from "../posix/fd.ts";
+import {
+  drainSignals,
+  exitNow,
+  fork,
+  leave,
+  reap,
+  watchChildren,
+} from "../posix/forking.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
+import { own } from "../posix/intrinsics.ts";
+import { PollSet } from "../posix/io.ts";
+import { scratch } from "../posix/scratch.ts";
+import { prepareSettling } from "./settle.ts";
+import { leaveProcessGroup } from "../posix/process.ts";
+import { type LoadedService, loadService } from "../service/load.ts";
+import type { Program } from "../service/program.ts";
+import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
+import { Leftovers } from "./leftovers.ts";
+import { failureOf } from "../wire/failure.ts";
+import { loadModule } from "../child/loading.ts";
+import { type ChildOptions, decodeOptions } from "../wire/child_options.ts";
+import {
+  enterSandbox,
+  followParent,
+  prepareFence,
+  type Sandbox,
+} from "../sandbox/enter.ts";
+import { forkProbe } from "./probe.ts";
+import { ForkPreparation } from "./rebirth.ts";
+import {
+  generatorsOf,
+  loadRehearsed,
+  rehearseAll,
+  rehearseBirth,
+  rehearseService,
+} from "./warm_up.ts";
+import { Replaced } from "../child/replaced.ts";
+import { QUIET, SpareTime } from "../child/spare_time.ts";
+import { noteMemory } from "../sandbox/process_limits.ts";
+import { startAgainIfCrowded } from "./second_start.ts";
+import { prepareStopSignal } from "../child/stop_signal.ts";
+import { exited, failed, ready, started, step, tell } from "../wire/tell.ts";
+import { giveUp } from "../child/uncaught.ts";
+import {
+  decodeHandover,
+  encodeReport,
+  HANDOVER_SIZE,
+  LOADING,
+  type Report,
+  WARM,
+} from "../wire/records.ts";
+
+/**
+ * Runs the zygote, and in each forked copy of it the child, to the end.
+ *
+ * @param args The channel and the children's report socket, both inherited from the parent, the options, and
+ *   how to get to the server's directory where that has been removed.
+ * @returns Never.
+ */
+export async function run(args: readonly string[]): Promise<never> {
+  const channel = new Fd(Number(args[0]));
+  const reports = new Fd(Number(args[1]));
+  for (const fd of [channel, reports]) setInherit(fd.number, false);
+  followInto(args[3]);
+  startAgainIfCrowded([channel, reports]); // before a program is read from standard input: that is there once
+  const options = decodeOptions(args[2] ?? "");
+  leaveProcessGroup();
+  followParent(options);
+  forgetDenseLibrary();
+  prepareStopSignal({ isZygote: true });
+  let means: Means;
+  let service: LoadedService;
+  let settle: (() => void) | null;
+  let spare: SpareTime;
+  let redo: (() => void) | null = null;
+  try {
+    // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
+    const asynchronous = "module" in options.service;
+    const preparation = new ForkPreparation(asynchronous);
+    const fence = prepareFence(options);
+    settle = prepareSettling();
+    const ours = "module" in options.service
+      ? null
+      : await loadService(options.service);
+    const rehearsed = await loadRehearsed(asynchronous);
+    const isLate = rehearsesLate(options);
+    const services = rehearseService(rehearsed, asynchronous, options);
+    if (!isLate) { for await (const _ of services); }
+    // Around a person's code before its first line; around our own at last, unless threads must follow to
+    // another user, which do not when they are parked.
+    const isEarly = ours === null || options.standing !== undefined;
+    let sandbox = isEarly ? enclose(options, channel) : null;
+    const replaced = ours ? null : new Replaced();
+    const { serve } = ours ??
+      await loadWithoutLeftovers(options, channel, replaced!);
+    service = { serve, asynchronous };
+    tell(channel.number, step("preparing to fork"));
+    const generators = await generatorsOf(service);
+    // Nothing is awaited from here to the fork, but in children.
+    replaced?.undo(); // again: the module's code may have run in between
+    redo = replaced?.redo() ?? null;
+    const rebirth = preparation.finish(generators);
+    letGoOfCaches(); // not before, of what is left: the runtime's threads use them no more
+    const test = forkProbe(rebirth, options);
+    if (test instanceof Promise) return await test; // in the test child alone, and it never returns
+    const births = rehearseBirth(rebirth, fence);
+    if (!isLate) { for (const _ of births); }
+    spare = new SpareTime(isLate ? rehearseAll(services, births) : null);
+    sandbox ??= enclose(options, channel, { isParked: true });
+    test.wait();
+    noteMemory(options.standing); // its children cannot ask: theirs is no file that was granted
+    sandbox.narrow();
+    if (sandbox.isComplete) fence?.arm();
+    const children = watchChildren();
+    const fds = { channel, reports, children };
+    means = meansOf(fds, rebirth, fence);
+  } catch (error) {
+    const { message } = error as Error;
+    tell(channel.number, failed(0, message, failureOf(error)));
+    exitNow(1);
+  }
+  const { asynchronous, serve } = service;
+  // Users, limits and the like are for a forked child to take before it becomes the program.
+  const program = typeof serve === "function" || options.standing
+    ? null
+    : serve;
+  try {
+    const nursery = new Nursery(means, { settle, program, spare });
+    const hasWork = () => nursery.hasWork();
+    let birth = nursery.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
+    while (birth === null) {
+      await spare.use(hasWork);
+      if (spare.isOver) nursery.isWarm();
+      birth = nursery.forkForEach();
+    }
+    redo?.();
+    const living = live(birth, reports, service, options);
+    if (living) await own(living);
+  } catch (error) {
+    giveUp(error);
+  }
+  leave(asynchronous ? Deno.exitCode : 0);
+  return exitNow(0); // never reached: leave has left
+}
+
+/**
+ * Whether a zygote rehearses when it is at work already: that its first children are cold is better than that the
+ * first clients wait. A handler is rehearsed with an event loop, which is there before the fork alone; what
+ * serves for long is to be warm from the start; and a limit of memory is counted from what is in use at the start.
+ */
+function rehearsesLate(
+  { service, standing, isPooled }: ChildOptions,
+): boolean {
+  return !("module" in service) && !standing && !isPooled;
+}
+
+/** Enters the sandbox, and hands over to the parent what it must listen to. */
+function enclose(
+  options: ChildOptions,
+  channel: Fd,
+  { isParked = false }: { isParked?: boolean } = {},
+): Sandbox {
+  const sandbox = enterSandbox(options, { isZygote: true, isParked });
+  const { listener } = sandbox;
+  if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
+  listener?.close();
+  return sandbox;
+}
+
+/** Loads the person's module. Children would share, or lack, what it keeps open or running. */
+async function loadWithoutLeftovers(
+  options: ChildOptions,
+  channel: Fd,
+  replaced: Replaced,
+): Promise<LoadedService> {
+  letGoOfCaches(); // no module is to write what a later start runs
+  const leftovers = new Leftovers(replaced);
+  tell(channel.number, step(LOADING));
+  const service = await loadModule(options);
+  const left = await leftovers.find();
+  if (left === undefined) return service;
+  throw new TypeError(
+    `Cannot fork: the module keeps ${left}, or use --model spawn`,
+  );
+}
+
+/**
+ * How often children are looked after that nobody told of, in milliseconds. A process that was stopped
+ * and goes on can lose a SIGCHLD: for an instant each parked thread has the signals again that it had
+ * before it was parked, and whichever takes this one throws it away.
+ */
+const LOOK_AFTER = 1_000;
+
+/** Its own code has been compiled by the first; again now and then, as the heap moves on. */
+const FIRST_SETTLING = 16;
+
+const CHANNEL = 0;
+const CHILDREN = 1;
+
+/** Forks and reaps. */
+class Nursery {
+  readonly #means: Means;
+  readonly #settle: (() => void) | null;
+  readonly #program: Program | null;
+  readonly #spare: SpareTime;
+  readonly #set: PollSet;
+  readonly #signals = scratch(128 * 4);
+  /** Reports that the parent has not read yet, oldest first. */
+  readonly #untold: Report[] = [];
+  /** Which connection each child serves, or which worker it is. */
+  readonly #living = new Map<number, number>();
+  /** The parent hands nothing over any more: what was forked is still to be reaped. */
+  #isLast = false;
+  #forks = 0;
+  #settleAt = FIRST_SETTLING;
+  #isReady = false;
+
+  constructor(
+    means: Means,
+    { settle, program, spare }: {
+      settle: (() => void) | null;
+      program: Program | null;
+      spare: SpareTime;
+    },
+  ) {
+    this.#means = means;
+    this.#settle = settle;
+    this.#program = program;
+    this.#spare = spare;
+    this.#set = new PollSet([
+      { fd: means.channel.number, events: POLLIN },
+      { fd: means.children.number, events: POLLIN },
+    ], scratch(8 * 2));
+  }
+
+  /** Forks a child for each descriptor that comes; returns in the children, and null where there is spare time. */
+  forkForEach(): Birth | null {
+    if (!this.#isReady) this.#tell(ready());
+    this.#isReady = true;
+    const spare = this.#spare.isOver ? null : this.#spare;
+    for (;;) {
+      const patience = this.#living.size > 0 ? LOOK_AFTER : -1;
+      const ready = this.#set.wait(spare ? QUIET : patience);
+      if (ready === 0 || this.#set.ready(CHILDREN)) this.#reapAll();
+      const events = this.#set.ready(CHANNEL);
+      if (events & POLLHUP) exitNow(0); // the parent is gone: children finish alone
+      if (events & POLLOUT) this.#catchUp();
+      if (events & POLLIN) {
+        const forks = this.#forks;
+        const birth = this.#receive();
+        if (birth) return birth;
+        if (spare && this.#forks > forks && spare.forked()) return null;
+      }
+      if (spare && ready === 0) return null;
+      if (
+        this.#isLast && this.#living.size === 0 && this.#untold.length === 0
+      ) {
+        exitNow(0);
+      }
+    }
+  }
+
+  /** Whether a descriptor may have come, or a child has ended. */
+  hasWork(): boolean {
+    return this.#set.wait(0) > 0;
+  }
+
+  /** All is rehearsed: what was written until now is not written again. */
+  isWarm(): void {
+    this.#settleAt = this.#forks + FIRST_SETTLING;
+    this.#tell(step(WARM));
+  }
+
+  #receive(): Birth | null {
+    const received = receiveFd(this.#means.channel.number, {
+      wait: false,
+      size: HANDOVER_SIZE,
+    });
+    if (received === null) return null;
+    if (received === "end") {
+      this.#isLast = true;
+      this.#attend();
+      return null;
+    }
+    const handover = decodeHandover(received.data);
+    if (received.fd === null) return null;
+    return this.#fork({ handover, fd: received.fd });
+  }
+
+  #fork(birth: Birth): Birth | null {
+    const { handover, fd } = birth;
+    const means = this.#means; // read here, where the zygote has read it before
+    if (this.#program && this.#start(this.#program, birth)) return null;
+    let pid: number;
+    try {
+      pid = fork();
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      this.#tell(failed(handover.id, error.message));
+      fd.close();
+      return null;
+    }
+    if (pid === 0) {
+      arrive(means, handover);
+      return birth;
+    }
+    this.#living.set(pid, handover.id);
+    if (++this.#forks === this.#settleAt) {
+      this.#settleAt *= 8;
+      this.#settleNow();
+    }
+    fd.close();
+    return null;
+  }
+
+  /** Where the system refuses, forks cost more. */
+  #settleNow(): void {
+    try {
+      this.#settle?.();
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+    }
+  }
+
+  /** A program needs no copy of this process. One that cannot be started is left to a child, which says why. */
+  #start(program: Program, { handover, fd }: Birth): boolean {
+    const pid = program.start(fd, handover);
+    if (pid === null) return false;
+    this.#living.set(pid, handover.id);
+    this.#tell(started(handover.id, pid));
+    fd.close();
+    return true;
+  }
+
+  #reapAll(): void {
+    drainSignals(this.#means.children.number, this.#signals);
+    for (let ended; (ended = reap()) !== null;) {
+      const id = this.#living.get(ended.pid) ?? 0;
+      this.#living.delete(ended.pid);
+      this.#tell(exited(id, ended.pid, ended.status));
+    }
+  }
+
+  /** Reports without waiting: a parent that is behind must not keep children from being reaped. */
+  #tell(report: Report): void {
+    this.#untold.push(report);
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    const { channel } = this.#means;
+    try {
+      while (
+        this.#untold[0] &&
+        sendFd(channel.number, encodeReport(this.#untold[0]), null)
+      ) {
+        this.#untold.shift();
+      }
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      exitNow(0); // the parent is gone
+    }
+    this.#attend();
+  }
+
+  #attend(): void {
+    const events = (this.#isLast ? 0 : POLLIN) |
+      (this.#untold.length > 0 ? POLLOUT : 0);
+    this.#set.set(CHANNEL, { fd: this.#means.channel.number, events });
+  }
+}
+
+if (import.meta.main) await run(Deno.args);

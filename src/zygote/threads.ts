@@ -1,0 +1,100 @@
+/**
+ * The runtime's threads before a fork. Only the forking thread exists in the child, so a lock that
+ * another holds, or that is handed to an idle one, is lost there.
+ *
+ * The runtime's pool for blocking work hands each job to an idle thread through such a lock: with an
+ * idle thread, the first file read of a child would hang. With none it starts a new one. So every
+ * thread of the pool is kept busy for good, in a wait that nothing ends, with all signals blocked (or
+ * it would take the zygote's SIGCHLD).
+ *
+ * @module
+ */
+import { RestlessError } from "../wire/failure.ts";
+import { PosixError } from "../posix/errno.ts";
+import { cLibrary } from "../posix/libc.ts";
+import { listProcDirectory, readProcFile } from "../posix/proc.ts";
+
+const libc = cLibrary("getpid", "parkAsync", "poll");
+
+/**
+ * Numbers, asm/unistd.h, of `ppoll` (parked), and of `futex` (idle), which is `restart_syscall` in a process
+ * that was stopped and goes on: the kernel waits for what is left of the time.
+ */
+const CALLS = Deno.build.arch === "x86_64"
+  ? { ppoll: 271, futex: 202, restart: 219 }
+  : { ppoll: 73, futex: 98, restart: 128 };
+/** The runtime starts no more for blocking work, and leaves further jobs to threads that a child lacks. */
+const MOST_THREADS = 32; // deno_runtime, tokio_util.rs
+/** Rounds of one millisecond each. */
+const PATIENCE = 2_000;
+
+const allSignals = new Uint8Array(new BigUint64Array(16).fill(~0n).buffer);
+const nothing = new Uint8Array(0);
+
+interface Thread {
+  readonly name: string;
+  readonly call: number;
+}
+
+/**
+ * How many threads for blocking work a forked child could still start.
+ *
+ * @returns The number; 0 when it could not read a file.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function threadsLeft(): number {
+  return MOST_THREADS - otherThreads().filter(isPooled).length;
+}
+
+/**
+ * Parks every thread of the runtime's pool, without returning to the event loop.
+ *
+ * @returns Whether other threads exist, such as the one that Deno runs signal listeners on.
+ * @throws {RestlessError} When the pool does not come to rest.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function parkThreadPool(): boolean {
+  let asked = 0;
+  for (let round = 0; round < PATIENCE; round++) {
+    const threads = otherThreads();
+    const pool = threads.filter(isPooled);
+    const count = (which: number) =>
+      pool.filter(({ call }) => call === which).length;
+    const parked = count(CALLS.ppoll);
+    if (parked === pool.length) return threads.length > pool.length;
+    // One more than there are idle threads would start another, whose stack every child copies a page of.
+    const idle = count(CALLS.futex) + count(CALLS.restart);
+    for (; asked - parked < idle; asked++) {
+      // Resolves never, here or in any child; nothing waits for it.
+      void libc.parkAsync?.(null, 0, null, allSignals);
+    }
+    libc.poll(nothing, 0, 1);
+  }
+  throw new RestlessError(
+    "Cannot fork: the runtime's threads do not come to rest",
+  );
+}
+
+function isPooled({ name }: Thread): boolean {
+  return name.startsWith("tokio-");
+}
+
+/** The threads beside this one: name, and the number of the system call that each is in. */
+function otherThreads(): Thread[] {
+  const own = String(libc.getpid());
+  const threads: Thread[] = [];
+  for (const id of listProcDirectory("/proc/self/task")) {
+    if (id === own) continue;
+    try {
+      const name = readProcFile(`/proc/self/task/${id}/comm`).trim();
+      threads.push({
+        name,
+        call: parseInt(readProcFile(`/proc/self/task/${id}/syscall`)),
+      });
+    } catch (error) {
+      const code = error instanceof PosixError ? error.code : "";
+      if (code !== "ENOENT" && code !== "ESRCH") throw error; // else it ended while we looked
+    }
+  }
+  return threads;
+}

@@ -1,0 +1,211 @@
+/**
+ * Running in the zygote what children will run, so that they inherit compiled code: what a child is
+ * the first to run, V8 parses and compiles in that child, and in every other one again. TurboFan is to
+ * have all of it: optimized code writes no counters and no feedback, each of which would cost every
+ * child a page, and calls C without detours.
+ *
+ * @module
+ */
+import { mayHaveLoadedNode } from "../runtime/internals.ts";
+import type { Fd } from "../posix/fd.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
+import { read, write } from "../posix/io.ts";
+import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
+import type { Fence } from "../posix/seccomp/fence.ts";
+import type { LoadedService } from "../service/load.ts";
+import type { AnyConnection, AnyService } from "../service/service.ts";
+import { leave } from "../posix/forking.ts";
+import { arrive, type Birth, live, meansOf } from "./birth.ts";
+import { type Rebirth, rehearsedRebirth } from "./rebirth.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import {
+  decodeHandover,
+  encodeHandover,
+  HANDOVER_SIZE,
+  SECRET_SIZE,
+} from "../wire/records.ts";
+
+/** TurboFan takes a function after 400 calls, and from source after 20: see `runtime/v8_flags.ts`. */
+const ENOUGH = Deno.build.standalone ? 1_000 : 200;
+const ROUNDS = {
+  synchronous: { service: ENOUGH, birth: ENOUGH },
+  asynchronous: { service: 20, birth: 100 },
+};
+const SOCK_STREAM = 1;
+const PEER = new Uint8Array(16); // of a struct sockaddr_in
+const SECRET = new Uint8Array(SECRET_SIZE);
+
+/**
+ * Rounds after which a zygote that is at work looks whether somebody has come: some milliseconds. They are not
+ * more slices than that, or TurboFan would take them for what is called often, and not what they call.
+ */
+const SLICES = { service: ENOUGH / 40, birth: ENOUGH / 8 };
+
+/** What a zygote serves to itself. */
+export type Rehearsed = readonly AnyService[];
+
+/**
+ * What is rehearsed. A person's handler is loaded, but not called without a client: what it uses of a connection
+ * is exercised in its place.
+ *
+ * @param asynchronous Whether children use their event loop.
+ * @returns It, loaded.
+ */
+export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
+  return asynchronous
+    ? [echoThroughStreams, echoThroughBuffer]
+    : [(await import("../service/echo.ts")).echo];
+}
+
+/**
+ * Serves a few connections to itself.
+ *
+ * @param services What to do with them.
+ * @param asynchronous Whether children use their event loop.
+ * @param options How to serve.
+ * @returns What is done in slices, and all done when it ends. Where children use their event loop it must not
+ *   take 500 ms: Deno then starts a thread for signals. Where they do not it never comes to it.
+ */
+export async function* rehearseService(
+  services: Rehearsed,
+  asynchronous: boolean,
+  options: ChildOptions,
+): AsyncGenerator<void> {
+  const bytes = new TextEncoder().encode("warm\n");
+  const rounds = roundsOf(asynchronous).service;
+  // This process stays what it is. The object is the one that children will get, wherever it can be:
+  // code that was optimized for another shape would be thrown away in every child.
+  const own = options.standing ? { ...options, standing: undefined } : options;
+  void Deno.exitCode; // its getter is compiled at its first use, too
+  for (let id = 1; id <= rounds; id++) {
+    const [client, server] = socketPair(SOCK_STREAM);
+    const [parent, reports] = socketPair();
+    write(client.number, bytes);
+    shutdownWrite(client.number);
+    const birth = comeOver(id, server);
+    const serve = services[id % services.length]!;
+    const service = { serve, asynchronous };
+    // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
+    await Promise.resolve().then(live.bind(null, birth, reports, service, own));
+    read(client.number, bytes);
+    for (const fd of [client, parent, reports]) fd.close();
+    if (id % SLICES.service === 0) yield;
+  }
+}
+
+/**
+ * Is born and ends a few times, without a fork and without an end.
+ *
+ * @param rebirth What makes a copy a process of its own.
+ * @param fence What children put up around themselves; armed between slices, if it was.
+ * @returns What is done in slices, and all done when it ends.
+ */
+export function* rehearseBirth(
+  rebirth: Rebirth,
+  fence: Fence | null,
+): Generator<void> {
+  const own = rehearsedRebirth(rebirth);
+  const rounds = roundsOf(rebirth.reactor !== null).birth;
+  for (let done = 0; done < rounds; done += SLICES.birth) {
+    const wasArmed = fence?.disarm();
+    const end = Math.min(done + SLICES.birth, rounds);
+    for (let i = done; i < end; i++) {
+      const [parent, reports] = socketPair();
+      const [channel, children] = socketPair();
+      const { handover, fd } = comeOver(i, parent);
+      arrive(meansOf({ channel, reports, children }, own, fence), handover);
+      leave(-1);
+      for (const owned of [fd, reports]) owned.close();
+    }
+    if (wasArmed) fence?.arm();
+    yield;
+  }
+}
+
+/**
+ * All of it, for a zygote that is at work.
+ *
+ * @param services From {@linkcode rehearseService}.
+ * @param births From {@linkcode rehearseBirth}.
+ * @returns The slices of both.
+ */
+export async function* rehearseAll(
+  services: AsyncIterable<void>,
+  births: Iterable<void>,
+): AsyncGenerator<void> {
+  yield* services;
+  yield* births;
+}
+
+function roundsOf(
+  asynchronous: boolean,
+): { service: number; birth: number } {
+  return ROUNDS[asynchronous ? "asynchronous" : "synchronous"];
+}
+
+/** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
+function comeOver(id: number, connection: Fd): Birth {
+  const [parent, channel] = socketPair();
+  const record = encodeHandover({
+    kind: "connection",
+    id,
+    peer: PEER,
+    secret: SECRET,
+  });
+  sendFd(parent.number, record, connection.number);
+  const received = receiveFd(channel.number, {
+    wait: false,
+    size: HANDOVER_SIZE,
+  });
+  for (const fd of [connection, parent, channel]) fd.close();
+  if (received === null || received === "end" || received.fd === null) {
+    throw new TypeError("Cannot rehearse: no descriptor came over");
+  }
+  return { handover: decodeHandover(received.data), fd: received.fd };
+}
+
+async function echoThroughStreams(connection: AnyConnection): Promise<void> {
+  await connection.readable.pipeTo(connection.writable);
+}
+
+async function echoThroughBuffer(connection: AnyConnection): Promise<void> {
+  const buffer = new Uint8Array(1024);
+  for (let count; (count = await connection.read(buffer)) !== null;) {
+    await connection.write(buffer.subarray(0, count));
+  }
+}
+
+/**
+ * Random generators beyond the built-in ones that a service's modules may have used before the fork,
+ * and that keep numbers ready: those of `node:crypto`.
+ *
+ * @param service What children will run.
+ * @returns What draws from them.
+ */
+export async function generatorsOf(
+  service: LoadedService,
+): Promise<(() => string)[]> {
+  // No built-in service uses them, and where nothing has loaded them nothing has drawn from them: to
+  // load them here would cost every child the renewal of `node:process`.
+  if (!service.asynchronous || !mayHaveLoadedNode()) return [];
+  await meetParser();
+  const { randomUUID, randomBytes } = await import("node:crypto");
+  return [() => randomUUID(), () => randomBytes(4).toString("hex")];
+}
+
+/**
+ * Has the runtime's parser run once on this thread. It asks for the end of the stack then, in /proc/self/maps,
+ * and gives up the process where it may not: a child may not, whose /proc/self is none that it was granted.
+ */
+async function meetParser(): Promise<void> {
+  const { createRequire } = await import("node:module");
+  try {
+    createRequire(import.meta.url)(fileOf(import.meta.url));
+  } catch {
+    // Nothing is to be loaded.
+  }
+}
+
+function fileOf(url: string): string {
+  return decodeURIComponent(new URL(url).pathname);
+}

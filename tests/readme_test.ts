@@ -1,15 +1,19 @@
-/** The examples of README.md do what they show. */
+/** The examples of what serves do what they show. */
 import assert from "node:assert/strict";
 import { commandLine } from "./helpers/command.ts";
 import { bundle, isCompiled } from "./helpers/handler_file.ts";
-import { fileName, readmeBlocks, stepsOf } from "./helpers/readme.ts";
+import { blocksOf, fileName, stepsOf } from "./helpers/readme.ts";
 import { anyModel, type Model, startServer } from "./helpers/server.ts";
 import { temporaryDirectory, test } from "./helpers/testing.ts";
 import { connect, exchange } from "./helpers/wire_client.ts";
 
-const blocks = readmeBlocks("Services and handlers");
+/** Those of README.md are run by `tests/readme/`, but for its handler. */
+const blocks = [
+  ...blocksOf("README.md").filter(({ text }) => text.includes("upper.ts")),
+  ...blocksOf("src/service/README.md"),
+];
 
-/** A directory with the files that README.md shows, and `mpserv` as a command in its `bin`. */
+/** A directory with the files that are shown, and `mpserv` as a command in its `bin`. */
 function workplace() {
   const directory = temporaryDirectory();
   const { path } = directory;
@@ -86,13 +90,13 @@ async function follow(steps: ReturnType<typeof stepsOf>, model: Model) {
 
 for (const block of blocks.filter(({ language }) => language === "console")) {
   const absent = missing(block.text);
-  // Where handlers must be JavaScript, what is shown does not work, as README.md says.
+  // Where handlers must be JavaScript, what is shown does not work, as is said there.
   const ignore = absent.length > 0 ||
     (isCompiled && block.text.includes(".ts"));
   for (const model of anyModel()) {
     if (model === "pool" && block.text.includes(" -- ")) continue;
     test(
-      `README.md, line ${block.line} (${model}): prints what it shows${
+      `${block.file}, line ${block.line} (${model}): prints what it shows${
         absent.length > 0 ? ` [SKIPPED: no ${absent}]` : ""
       }`,
       () => follow(stepsOf(block), model),
@@ -101,7 +105,7 @@ for (const block of blocks.filter(({ language }) => language === "console")) {
   }
 }
 
-test("README.md: shows a handler, a program and a grant", () => {
+test("documents: show a handler, a program and a grant", () => {
   const commands = blocks.filter(({ language }) => language === "console")
     .flatMap(stepsOf).map(({ command }) => command).join("\n");
   for (const part of ["--handler", "--grant", " -- "]) {
@@ -109,7 +113,7 @@ test("README.md: shows a handler, a program and a grant", () => {
   }
 });
 
-test("README.md: the calculator gives the same answers over a Deno.Conn", async () => {
+test("src/service/README.md: the calculator gives the same answers over a Deno.Conn", async () => {
   await using directory = workplace();
   const file = `${directory.path}/calculator.ts`;
   const { default: calculator } = await import(`file://${file}`);

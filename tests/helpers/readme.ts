@@ -1,18 +1,32 @@
 /**
- * The examples of the READMEs, taken out of them, so that tests run what is printed.
+ * The examples of the documents, taken out of them, so that tests run what is printed.
  *
  * @module
  */
 
-/** The files, in the order of how much is in them. */
-export const READMES = ["README.md", ".github/README.ko.md"] as const;
+/** Every document that a user reads; the first one leads to all others. */
+export const DOCUMENTS = [
+  "README.md",
+  ".github/README.ko.md",
+  ".github/SECURITY.md",
+  ".release/README.md",
+  "src/README.md",
+  "src/bench/README.md",
+  "src/cli/README.md",
+  "src/sandbox/README.md",
+  "src/server/README.md",
+  "src/service/README.md",
+  "src/zygote/README.md",
+  "tests/bench/README.md",
+  "tests/faults/README.md",
+] as const;
 
 /** A block of code. */
 export interface Block {
   /** What follows the fence: `ts`, `sh`, `console`. */
   readonly language: string;
-  /** The headings that it stands under, the nearest one last. */
-  readonly headings: readonly string[];
+  /** Which of {@linkcode DOCUMENTS} it stands in. */
+  readonly file: string;
   /** Its first line in the file, counted from 1. */
   readonly line: number;
   /** The code, with its last line's end. */
@@ -27,40 +41,24 @@ export interface Step {
   readonly output: string;
 }
 
-/**
- * Every block of code.
- *
- * @param heading Only those below this heading, whatever stands between.
- * @param file Which of {@linkcode READMES}.
- * @returns In their order.
- */
-export function readmeBlocks(
-  heading?: string,
-  file: string = READMES[0],
-): Block[] {
+/** Every block of code of a document, in their order. */
+export function blocksOf(file: string): Block[] {
   const text = Deno.readTextFileSync(
     new URL(`../../${file}`, import.meta.url),
   );
   const blocks: Block[] = [];
-  let headings: string[] = [];
   let open: { language: string; line: number; lines: string[] } | undefined;
   for (const [index, line] of text.split("\n").entries()) {
     const fence = /^```(\w*)/.exec(line);
     if (open && fence) {
       const code = open.lines.join("\n") + "\n";
-      blocks.push({ ...open, headings, text: code });
+      blocks.push({ ...open, file, text: code });
       open = undefined;
     } else if (fence) {
       open = { language: fence[1]!, line: index + 2, lines: [] };
-    } else if (open) open.lines.push(line);
-    else {
-      const [, level, title] = /^(#+) (.*)$/.exec(line) ?? [];
-      if (level) headings = [...headings.slice(0, level.length - 1), title!];
-    }
+    } else open?.lines.push(line);
   }
-  return blocks.filter((block) =>
-    heading === undefined || block.headings.includes(heading)
-  );
+  return blocks;
 }
 
 /**

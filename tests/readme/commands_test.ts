@@ -1,4 +1,4 @@
-/** Every command that the READMEs show is run, here or by the test that this file names. */
+/** Every command that the documents show is run, here or by the test that this file names. */
 import assert from "node:assert/strict";
 import { controlled, controlPath } from "../control/helpers.ts";
 import { runCommand } from "../helpers/command.ts";
@@ -35,6 +35,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   "mpserv bench --ping": benches,
   "mpserv bench --compare": "tests/bench/compare_test.ts",
   "mpserv serve 9192 --handler": "tests/readme_test.ts",
+  "mpserv serve 9195 --handler": "tests/readme_test.ts",
   "echo 'Make each program": "tests/readme_test.ts",
   "mkdir www": "tests/readme_test.ts",
   "OTEL_DENO=true": "tests/cli/metrics_test.ts",
@@ -45,7 +46,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   "sudo install":
     "needs a machine to install on: the units are run by tests/readme/units_test.ts",
   "docker build":
-    "needs a container engine: README.md says that it was not tried",
+    "needs a container engine: the page says that it was not tried",
 };
 
 function runOf(block: Block): Run | undefined {
@@ -161,7 +162,7 @@ for (const block of blocks) {
   );
 }
 
-test("README: every block of commands is run, here or where this file says", () => {
+test("documents: every block of commands is run, here or where this file says", () => {
   for (const block of blocks) {
     const run = runOf(block);
     assert.ok(

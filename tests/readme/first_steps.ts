@@ -111,9 +111,10 @@ export async function halfCloses(
     return /^FIN-WAIT-2 .*"mpclient",pid=/m.test(stdout) &&
       /^CLOSE-WAIT .*"sh"/m.test(stdout);
   });
-  for (const { comm, pid } of descendants(server.pid)) {
-    if (comm === "sleep") killNow(pid);
-  }
+  const sleeping = () =>
+    descendants(server.pid).filter(({ comm }) => comm === "sleep");
+  await until("the program sleeps", () => sleeping().length > 0);
+  for (const { pid } of sleeping()) killNow(pid);
   assert.equal(
     await talk.rest(),
     "Message from server: hello\nMessage from server: done\n",

@@ -1,20 +1,15 @@
 /**
- * What the READMEs show to be typed, and how a test types it.
+ * What the documents show to be typed, and how a test types it.
  *
  * @module
  */
 import { commandLine } from "../helpers/command.ts";
-import {
-  type Block,
-  readmeBlocks,
-  READMES,
-  stepsOf,
-} from "../helpers/readme.ts";
+import { type Block, blocksOf, DOCUMENTS, stepsOf } from "../helpers/readme.ts";
 
 /** Every block of commands. */
-export const blocks = READMES.flatMap((file) =>
-  readmeBlocks(undefined, file).map((block) => ({ ...block, file }))
-).filter(({ language }) => language === "sh" || language === "console");
+export const blocks = DOCUMENTS.flatMap(blocksOf).filter(({ language }) =>
+  language === "sh" || language === "console"
+);
 
 /** The commands of a block, without prompts, comments and what they printed. */
 export function commandsOf(block: Block): string[] {

@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
-import { type Block, readmeBlocks } from "../helpers/readme.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 
-/** The files that the README shows, by the path in their first line. */
-const FILES = new Map(
-  readmeBlocks().flatMap((block): [string, Block][] => {
-    const path = /^# (\S+)\n/.exec(block.text)?.[1];
-    return path === undefined ? [] : [[path, block]];
-  }),
-);
+const FOLDER = new URL("../../src/server/", import.meta.url);
+const read = (path: string) => Deno.readTextFileSync(new URL(path, FOLDER));
+const UNITS = ["mpserv.socket", "mpserv.service"];
 
 /** Runs a program to its end. */
 async function run(
@@ -29,23 +24,24 @@ async function run(
 /** Writes the units, with a program that is here in the place of the installed one. */
 async function writeUnits(directory: string): Promise<string[]> {
   const paths: string[] = [];
-  for (const [path, { text }] of FILES) {
-    const name = /^\/etc\/systemd\/system\/(.*)$/.exec(path)?.[1];
-    if (name === undefined) continue;
+  for (const name of UNITS) {
     paths.push(`${directory}/${name}`);
     await Deno.writeTextFile(
       paths.at(-1)!,
-      text.replaceAll("/usr/local/bin/mpserv", Deno.execPath()),
+      read(`systemd/${name}`).replaceAll(
+        "/usr/local/bin/mpserv",
+        Deno.execPath(),
+      ),
     );
   }
   return paths;
 }
 
 const withSystemd = {
-  ignore: missing("the README's units", "systemd-analyze"),
+  ignore: missing("the units", "systemd-analyze"),
 };
 
-test("README: systemd has nothing to say against the units", async () => {
+test("units: systemd has nothing to say against the units", async () => {
   await using directory = temporaryDirectory();
   const units = await writeUnits(directory.path);
   assert.equal(units.length, 2);
@@ -53,7 +49,7 @@ test("README: systemd has nothing to say against the units", async () => {
   assert.deepEqual({ code, text }, { code: 0, text: "" });
 }, withSystemd);
 
-test("README: the exposure of the service is what it says", async () => {
+test("units: the exposure of the service is what it says", async () => {
   await using directory = temporaryDirectory();
   const service = (await writeUnits(directory.path)).find((path) =>
     path.endsWith(".service")
@@ -66,17 +62,14 @@ test("README: the exposure of the service is what it says", async () => {
     service,
   );
   const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(text)?.[1]);
-  const readme = Deno.readTextFileSync(
-    new URL("../../README.md", import.meta.url),
-  );
-  const said = Number(/an exposure of\s+([\d.]+)/.exec(readme)?.[1]);
+  const said = Number(/an exposure of\s+([\d.]+)/.exec(read("README.md"))?.[1]);
   // Newer versions of systemd weigh a little differently.
   assert.ok(Math.abs(exposure - said) <= 0.5, `${exposure}, not ${said}`);
 }, withSystemd);
 
-test("README: the Deployment's times and ports agree with each other and with the Dockerfile", () => {
-  const yaml = FILES.get("mpserv.yaml")!.text;
-  const dockerfile = FILES.get("Dockerfile")!.text;
+test("units: the Deployment's times and ports agree with each other and with the Dockerfile", () => {
+  const yaml = read("container/mpserv.yaml");
+  const dockerfile = read("container/Dockerfile");
   const number = (pattern: RegExp) => Number(pattern.exec(yaml)?.[1]);
   const grace = number(/terminationGracePeriodSeconds: (\d+)/);
   const pause = number(/"sleep", "(\d+)"/);

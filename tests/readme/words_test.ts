@@ -1,14 +1,20 @@
-/** What the READMEs say leads somewhere, and agrees with the manual, which is made of the options themselves. */
+/** What the documents say leads somewhere, and agrees with the manual, which is made of the options themselves. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
-import { READMES } from "../helpers/readme.ts";
+import { DOCUMENTS } from "../helpers/readme.ts";
 import { test } from "../helpers/testing.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const TEXTS = new Map(
-  READMES.map((file) => [file, Deno.readTextFileSync(new URL(file, ROOT))]),
+  [...DOCUMENTS, "CONTRIBUTING.md"].map((file) => [
+    file,
+    Deno.readTextFileSync(new URL(file, ROOT)),
+  ]),
 );
 const README = TEXTS.get("README.md")!;
+/** Where every option stands. */
+const COMMANDS = TEXTS.get("src/cli/README.md")! +
+  TEXTS.get("src/bench/README.md")!;
 
 /** The anchors that GitHub gives to the headings of a text. */
 function anchors(text: string): Set<string> {
@@ -23,10 +29,9 @@ function anchors(text: string): Set<string> {
   );
 }
 
-test("README: every link within the repository leads somewhere", () => {
+test("documents: every link within the repository leads somewhere", () => {
   for (const [file, text] of TEXTS) {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
-    assert.ok(links.length > 3, file);
     for (const [link, path, anchor] of links) {
       const target = path === ""
         ? new URL(file, ROOT)
@@ -48,33 +53,44 @@ async function optionsOfManual(): Promise<Set<string>> {
   return optionsIn(stdout.replaceAll(/\\f[A-Z]/g, " ").replaceAll("\\-", "-"));
 }
 
-test("README: has every option that there is", async () => {
-  const shown = optionsIn(README);
-  for (const option of await optionsOfManual()) {
-    assert.ok(shown.has(option), `${option} is not in README.md`);
+test("documents: README.md is short, leads to all others, and no table is too wide to read", () => {
+  assert.ok(README.split("\n").length <= 251);
+  for (const [file, text] of TEXTS) {
+    if (file !== "README.md") assert.ok(README.includes(`](${file})`), file);
+    const lines = text.split("\n");
+    assert.ok(lines.length <= 301, `${file} has ${lines.length} lines`);
+    for (const line of lines) {
+      if (line.startsWith("|")) {
+        assert.ok(line.length <= 160, `${file}: ${line}`);
+      }
+    }
   }
 });
 
-test("README: the tables name no option that there is not", async () => {
+test("documents: have every option that there is", async () => {
+  const shown = optionsIn(COMMANDS);
+  for (const option of await optionsOfManual()) {
+    assert.ok(shown.has(option), `${option} is in no document`);
+  }
+});
+
+test("documents: name no option that there is not", async () => {
   const real = await optionsOfManual();
-  const rows = README.slice(
-    README.indexOf("## The client"),
-    README.indexOf("## Run it"),
-  )
-    .split("\n").filter((line) => line.startsWith("| `-"));
-  assert.ok(rows.length > 40);
-  for (
-    const option of rows.flatMap((row) => [...optionsIn(row.split("|")[1]!)])
-  ) {
+  const rows = `${COMMANDS}\n${README}`.split("\n").flatMap((line) =>
+    /^(?:- |\| )(`-[^:|]*)/.exec(line)?.[1] ?? []
+  );
+  assert.ok(rows.length > 60, `${rows.length}`);
+  for (const option of rows.flatMap((row) => [...optionsIn(row)])) {
     assert.ok(real.has(option), option);
   }
 });
 
-test("README: names every package that is used", () => {
+test("documents: name every package that is used", () => {
   const { imports } = JSON.parse(
     Deno.readTextFileSync(new URL("deno.json", ROOT)),
   );
   for (const name of Object.keys(imports)) {
-    assert.ok(README.includes(`\`${name}\``), name);
+    const text = TEXTS.get("CONTRIBUTING.md")!;
+    assert.ok(text.includes(`\`${name}\``), name);
   }
 });

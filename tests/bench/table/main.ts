@@ -21,8 +21,8 @@ import {
 } from "./results.ts";
 import { type Row, ROWS } from "./rows.ts";
 
-const README = new URL("../../../README.md", import.meta.url);
-/** The table stands between these lines of the README. */
+const README = new URL("../README.md", import.meta.url);
+/** The table stands between these lines of it. */
 const PLACE = /(<!-- bench -->\n)[^]*?(<!-- \/bench -->)/;
 
 const list = (text: string) => text.split(",");
@@ -35,7 +35,7 @@ const OPTIONS = {
   rows: option("<ids>", `only these: ${ids(ROWS)}, client`, list),
   peers: option("<ids>", "only these, such as fork,seed,tcpserver", list),
   json: option("<file>", "keep every run in this file", String, "file"),
-  readme: flag("put the table into README.md as well"),
+  readme: flag("put the table into tests/bench/README.md as well"),
 };
 type Options = Values<typeof OPTIONS>;
 
@@ -138,7 +138,9 @@ function tell({ values, busy, error }: Run): string {
 
 async function intoReadme(table: string): Promise<void> {
   const text = await Deno.readTextFile(README);
-  if (!PLACE.test(text)) throw new Error("README.md has no place for a table");
+  if (!PLACE.test(text)) {
+    throw new Error("tests/bench/README.md has no place for a table");
+  }
   await Deno.writeTextFile(
     README,
     text.replace(PLACE, (_, begin, end) => `${begin}\n${table}\n${end}`),

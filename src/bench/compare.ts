@@ -63,9 +63,6 @@ const encoder = new TextEncoder();
 /**
  * Runs both clients, one after the other.
  *
- * @param plan What to do.
- * @param progress Is told how far it is.
- * @returns What was found.
  * @throws {Error} When a client fails, stops, or brings back other bytes than were sent.
  */
 export async function compare(

@@ -21,7 +21,6 @@ const CONNECT_TIMEOUT = 10_000;
 /**
  * Talks over standard input and output, as `mpserv client` does, to the end.
  *
- * @param work Which client, and where to.
  * @throws {Error} When the conversation fails; the message is for a person.
  */
 export async function converse({ client, target }: ClientWork): Promise<void> {

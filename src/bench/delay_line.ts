@@ -39,11 +39,6 @@ export class DelayLine {
   /** When the link has sent all that it was given. */
   #linkFree = 0;
 
-  /**
-   * Makes an empty one.
-   *
-   * @param link What it is like.
-   */
   constructor(link: Link) {
     const { delay, bandwidth } = link;
     this.#link = link;
@@ -68,7 +63,6 @@ export class DelayLine {
   /**
    * Puts bytes in.
    *
-   * @param now The time.
    * @param bytes The bytes, which are copied.
    */
   push(now: number, bytes: Uint8Array): void {
@@ -80,11 +74,7 @@ export class DelayLine {
     this.#held += bytes.length + OVERHEAD;
   }
 
-  /**
-   * Puts the end of the stream in.
-   *
-   * @param now The time.
-   */
+  /** Puts the end of the stream in. */
   end(now: number): void {
     const due = Math.max(now, this.#linkFree) + this.#link.delay;
     this.#pieces.push({ due, bytes: null });
@@ -94,7 +84,6 @@ export class DelayLine {
   /**
    * What has come out.
    *
-   * @param now The time.
    * @param take Takes bytes and says how many, or -1 for none at present; gets null at the end.
    * @returns Whether all that is due was taken.
    */

@@ -12,7 +12,6 @@ export interface Schedule {
   /**
    * Takes the next request.
    *
-   * @param now The time.
    * @returns When it was due; null when none is.
    */
   take(now: number): number | null;
@@ -23,9 +22,6 @@ export interface Schedule {
 /**
  * A closed loop: a request is due as soon as somebody is free to send it. What the server does not
  * answer, nobody asks for.
- *
- * @param end When it is over.
- * @returns The schedule.
  */
 export function closedLoop(end: number): Schedule {
   return { take: (now) => now < end ? now : null, next: Infinity };
@@ -46,9 +42,6 @@ export interface LoadRate {
  * other. One that nobody was free to send is sent late, and its latency counts from when it was due:
  * otherwise a server that stops for a second would show one slow answer instead of a second's worth of
  * them ("coordinated omission").
- *
- * @param rate How.
- * @returns The schedule.
  */
 export function openLoop({ rate, offset, end }: LoadRate): Schedule {
   let count = 0;
@@ -82,13 +75,6 @@ export class ExchangeLoad {
   /** Places that rest, in the order in which they may go on. */
   readonly #resting: { slot: Slot; until: number }[] = [];
 
-  /**
-   * Makes one.
-   *
-   * @param share What to do.
-   * @param work What its connections have in common.
-   * @param recorder Who is told.
-   */
   constructor(share: Share, work: SlotWork, recorder: Recorder) {
     const { connections, rate, offset, warmup, duration } = share;
     this.#share = share;

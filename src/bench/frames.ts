@@ -42,7 +42,6 @@ const HEAD = 8;
 /**
  * Writes a frame.
  *
- * @param frame What to tell.
  * @returns Its bytes.
  */
 export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
@@ -61,7 +60,6 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
 /**
  * Reads the frames of a load process to the end of its output.
  *
- * @param stream Its output.
  * @yields Each frame.
  * @throws {TypeError} When it ends inside a frame.
  */

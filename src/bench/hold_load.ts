@@ -20,13 +20,6 @@ export class HoldLoad {
   #underWay = 0;
   #isEnding = false;
 
-  /**
-   * Makes one.
-   *
-   * @param share What to do.
-   * @param work What its connections have in common.
-   * @param recorder Who is told.
-   */
   constructor(share: Share, work: SlotWork, recorder: Recorder) {
     this.#share = share;
     this.#recorder = recorder;
@@ -41,8 +34,6 @@ export class HoldLoad {
 
   /**
    * Opens all connections with a round trip each, serves each once more, and ends them.
-   *
-   * @param mayGoOn Waits for the word to go on; it comes when the server was looked at.
    */
   run(mayGoOn: () => void): void {
     this.#each(this.#slots.all, (slot) => slot.begin());

@@ -46,11 +46,7 @@ export class Latencies {
     useWebAssembly: false,
   });
 
-  /**
-   * Adds some.
-   *
-   * @param microseconds Each of them.
-   */
+  /** Adds some. */
   add(microseconds: Float32Array): void {
     for (const latency of microseconds) {
       const nanoseconds = Math.round(1000 * latency);

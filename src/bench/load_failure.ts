@@ -7,11 +7,6 @@ import { PosixError } from "../posix/errno.ts";
 
 /** A connection that did not do what it should. */
 export class LoadFailure extends Error {
-  /**
-   * Makes one.
-   *
-   * @param kind What went wrong.
-   */
   constructor(kind: string) {
     super(kind);
     this.name = "Failure";
@@ -32,7 +27,6 @@ const WORDS: Readonly<Record<string, string>> = {
 /**
  * What went wrong, to be counted.
  *
- * @param error What was thrown.
  * @returns Such as `refused`, or the name of the system's error.
  * @throws {unknown} The error itself, when it is not of a connection but of this program.
  */

@@ -17,11 +17,7 @@ import { StreamLoad } from "./stream_load.ts";
 /** Local addresses that connections to this machine come from in turn: each has 28,000 ports or so. */
 const SOURCES = 64;
 
-/**
- * Makes the load, and tells about it on standard output.
- *
- * @param share What to do.
- */
+/** Makes the load, and tells about it on standard output. */
 export function makeLoad(share: Share): void {
   setProcessName("mpserv:bench");
   for (const { fd } of share.inherited) setInherit(fd, false);

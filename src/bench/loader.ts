@@ -51,8 +51,6 @@ export class Loader implements AsyncDisposable {
   /**
    * Hears from it.
    *
-   * @param until The kind of frame to wait for.
-   * @param hear Gets each frame.
    * @throws {Error} When it ends before.
    */
   async listen(
@@ -92,11 +90,7 @@ export class Loaders implements AsyncDisposable {
   readonly #loaders: Loader[] = [];
   readonly #heard = new Map<Loader, number>();
 
-  /**
-   * Starts them.
-   *
-   * @param shares What each does.
-   */
+  /** Starts them. */
   constructor(shares: readonly Share[]) {
     for (const share of shares) this.#loaders.push(new Loader(share));
   }
@@ -109,8 +103,6 @@ export class Loaders implements AsyncDisposable {
   /**
    * Hears from all of them.
    *
-   * @param until The kind of frame to wait for, from each.
-   * @param hear Gets each frame, and when the frame before of the same process was.
    * @throws {Error} When one ends before.
    */
   async listen(

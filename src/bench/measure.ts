@@ -29,10 +29,6 @@ const LOOKED_AT = 0.9;
  * Opens connections with a round trip each, looks at the server's memory, has another round trip on each,
  * and ends them.
  *
- * @param plan What to do.
- * @param loaders The processes that do it.
- * @param progress Is told how far it is.
- * @returns What was found.
  * @throws {Error} When a load process ends early.
  */
 export async function holdConnections(
@@ -90,9 +86,6 @@ export async function holdConnections(
 /**
  * Runs a benchmark.
  *
- * @param plan What to do.
- * @param progress Is told how far it is.
- * @returns What it found. Failures of connections are part of it.
  * @throws {Error} When the system refuses, or a load process ends early.
  */
 export async function measure(

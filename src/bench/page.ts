@@ -80,12 +80,7 @@ tr + tr > * { border-top: 1px solid var(--grid); }
 }px) { .wide { display: none; } .narrow { display: block; } section { padding: 16px 12px; } .narrow svg { margin: auto; } }
 `;
 
-/**
- * Writes a page.
- *
- * @param page What it says.
- * @returns HTML.
- */
+/** Writes a page. */
 export function renderPage(page: Page): string {
   const { title, details, figures, sections } = page;
   return `<!doctype html>
@@ -191,13 +186,7 @@ const BASE = HEIGHT - BOTTOM;
 /** Points that can be pointed at are at least this far from each other. */
 const NEAR = 6;
 
-/**
- * Draws a plot.
- *
- * @param plot What is drawn.
- * @param width In CSS pixels; letters have the page's size whatever it is.
- * @returns An `svg` element.
- */
+/** Draws a plot. */
 export function drawPlot(plot: Plot, width: number): string {
   const x = (value: number) =>
     LEFT + plot.x.scale.at(value) * (width - LEFT - RIGHT);
@@ -285,12 +274,7 @@ function n(value: number): string {
   return String(Math.round(10 * value) / 10);
 }
 
-/**
- * Text that stands in HTML as itself.
- *
- * @param text Any text.
- * @returns The same, with what HTML would take for its own written otherwise.
- */
+/** Text that stands in HTML as itself. */
 export function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");

@@ -54,14 +54,7 @@ export interface Share extends Omit<Plan, "processes"> {
   readonly inherited: readonly Inherited[];
 }
 
-/**
- * How many processes can have something to do.
- *
- * @param mode The kind of load.
- * @param processes How many there may be.
- * @param connections How many connections.
- * @returns One a connection at most; for a `stream` one that sends and one that receives.
- */
+/** How many processes can have something to do. */
 export function loadProcesses(
   mode: Mode,
   processes: number,
@@ -71,13 +64,7 @@ export function loadProcesses(
   return processes === 1 ? 1 : 2 * Math.min(connections, processes >> 1);
 }
 
-/**
- * Divides a plan among its processes.
- *
- * @param plan What was asked for.
- * @returns A share a process: connections as even as they go, rates in proportion, and requests of an
- *   open loop that come in turn.
- */
+/** Divides a plan among its processes. */
 export function shares(plan: Plan): Share[] {
   const { connections, rate, processes: count } = plan;
   return Array.from({ length: count }, (_, i) => {
@@ -95,11 +82,6 @@ export function shares(plan: Plan): Share[] {
 
 /** Says how far a benchmark is. */
 export interface LoadProgress {
-  /**
-   * Shows it.
-   *
-   * @param fraction How much is done, 0 to 1.
-   * @param text What else there is to say.
-   */
+  /** Shows it. */
   show(fraction: number, text: string): void;
 }

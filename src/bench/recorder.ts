@@ -33,11 +33,6 @@ export class Recorder {
   #nextTick = TICK;
   #processorStart = 0;
 
-  /**
-   * Makes one.
-   *
-   * @param window What is measured; all of it when there is no end to wait for.
-   */
   constructor(window: Window = { from: 0, to: Infinity }) {
     this.#window = window;
   }
@@ -56,7 +51,6 @@ export class Recorder {
   /**
    * A moment on the load's clock.
    *
-   * @param moment What `performance.now()` said then.
    * @returns Milliseconds since the start.
    */
   since(moment: number): number {
@@ -86,22 +80,14 @@ export class Recorder {
     }
   }
 
-  /**
-   * Bytes came back that belong to no request.
-   *
-   * @param bytes How many.
-   */
+  /** Bytes came back that belong to no request. */
   received(bytes: number): void {
     const { from, to } = this.#window;
     const { now } = this;
     if (from <= now && now <= to) this.#bytes += bytes;
   }
 
-  /**
-   * Something came to nothing.
-   *
-   * @param kind What, in a word or two.
-   */
+  /** Something came to nothing. */
   failed(kind: string): void {
     this.#failures[kind] = (this.#failures[kind] ?? 0) + 1;
   }
@@ -122,7 +108,6 @@ export class Recorder {
   /**
    * Tells what there is.
    *
-   * @param kind What about.
    * @throws {Error} When the coordinating process is gone.
    */
   tell(kind: Frame["kind"]): void {

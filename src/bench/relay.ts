@@ -29,8 +29,6 @@ const PIECE_TIME = 1;
 /**
  * Relays until standard input ends. Says on standard output, as JSON on one line, on which port of
  * 127.0.0.1 it listens.
- *
- * @param work Where to, and how slowly.
  */
 export function relay(work: RelayWork): void {
   setProcessName("mpserv:relay");

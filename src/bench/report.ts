@@ -9,12 +9,7 @@ import type { Held, LoadOutcome } from "./outcome.ts";
 import { type Figure, type Page, renderPage, type Section } from "./page.ts";
 import { linearScale, logScale, percentileScale, readable } from "./scale.ts";
 
-/**
- * The page of a benchmark.
- *
- * @param outcome What was found.
- * @returns HTML that needs nothing else.
- */
+/** The page of a benchmark. */
 export function outcomeReport(outcome: LoadOutcome): string {
   const { plan, date } = outcome;
   const { mode, target, connections, processes, size, rate } = plan;
@@ -39,12 +34,7 @@ export function outcomeReport(outcome: LoadOutcome): string {
   });
 }
 
-/**
- * The page of a comparison of clients.
- *
- * @param comparison What was found.
- * @returns HTML that needs nothing else.
- */
+/** The page of a comparison of clients. */
 export function comparisonReport(comparison: Comparison): string {
   const { plan, date, split, lockStep, ratio } = comparison;
   const { target, delay, bandwidth, lines } = plan;

@@ -7,7 +7,6 @@
 /**
  * Runs one of them to its end.
  *
- * @param args Which, and what it needs to know, as JSON.
  * @throws {TypeError} When there is no such process.
  */
 export async function run(args: readonly string[]): Promise<void> {

@@ -17,7 +17,6 @@ export interface Scale {
   /**
    * Where a value lies.
    *
-   * @param value The value; beyond an end it lies at the end.
    * @returns 0 at one end, 1 at the other.
    */
   at(value: number): number;
@@ -25,13 +24,7 @@ export interface Scale {
   readonly ticks: readonly Tick[];
 }
 
-/**
- * From 0 to at least a value, in steps that are easy to read.
- *
- * @param most The largest value.
- * @param steps About how many steps.
- * @returns The scale.
- */
+/** From 0 to at least a value, in steps that are easy to read. */
 export function linearScale(most: number, steps = 5): Scale {
   const rough = Math.max(most, 1e-9) / steps;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -45,13 +38,7 @@ export function linearScale(most: number, steps = 5): Scale {
   };
 }
 
-/**
- * Powers of ten from below the smallest value to above the largest.
- *
- * @param least The smallest value, above 0.
- * @param most The largest.
- * @returns The scale.
- */
+/** Powers of ten from below the smallest value to above the largest. */
 export function logScale(least: number, most: number): Scale {
   const from = Math.floor(Math.log10(least) + 1e-9);
   const to = Math.max(from + 1, Math.ceil(Math.log10(most) - 1e-9));
@@ -64,12 +51,7 @@ export function logScale(least: number, most: number): Scale {
   };
 }
 
-/**
- * Percentiles, with as much room from 90 to 99 as from 99 to 99.9.
- *
- * @param most The largest one below 100 that there is.
- * @returns The scale.
- */
+/** Percentiles, with as much room from 90 to 99 as from 99 to 99.9. */
 export function percentileScale(most: number): Scale {
   const nines = (percent: number) =>
     -Math.log10(Math.max(1e-12, 1 - percent / 100));
@@ -89,7 +71,6 @@ function tick(value: number): Tick {
 /**
  * A number as an axis or a table shows it.
  *
- * @param value The number.
  * @returns Such as `0.05`, `12.5`, `20,000`, `2.5 M`.
  */
 export function readable(value: number): string {

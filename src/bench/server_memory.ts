@@ -19,7 +19,6 @@ const BATCH = 50;
 /**
  * Finds the process that listens.
  *
- * @param address Where.
  * @returns The one that no other listener is the parent of; null when there is none that we may see.
  */
 export function findServer(address: Address): number | null {
@@ -35,13 +34,7 @@ export function findServer(address: Address): number | null {
   return first ?? null;
 }
 
-/**
- * Adds up the memory of a process and of all its descendants.
- *
- * @param pid The process.
- * @param watch Is called now and then with how many of how many were looked at.
- * @returns Their memory; those that end meanwhile, or may not be looked at, count nothing.
- */
+/** Adds up the memory of a process and of all its descendants. */
 export async function serverMemory(
   pid: number,
   watch: (looked: number, all: number) => void = () => {},

@@ -45,11 +45,7 @@ export class Slot {
   #sent = 0;
   #received = 0;
 
-  /**
-   * Makes one, not connected.
-   *
-   * @param work What all connections have in common.
-   */
+  /** Makes one, not connected. */
   constructor(work: SlotWork) {
     this.#work = work;
     this.#request = new Uint8Array(work.size);
@@ -90,7 +86,6 @@ export class Slot {
   /**
    * Goes on with what is ready.
    *
-   * @param events `revents` of `poll(2)`.
    * @returns Whether the request, and its connection where it has one of its own, is done.
    * @throws {Failure} When the echo is wrong.
    * @throws {PosixError} When the connection fails.
@@ -179,13 +174,7 @@ export class Slots {
   readonly #wanted: Int16Array;
   readonly #places = new Map<Slot, number>();
 
-  /**
-   * Makes them, none connected.
-   *
-   * @param count How many.
-   * @param work What they have in common.
-   * @param events What happens to them.
-   */
+  /** Makes them, none connected. */
   constructor(count: number, work: SlotWork, events: SlotEvents) {
     this.all = Array.from({ length: count }, () => new Slot(work));
     this.all.forEach((slot, i) => this.#places.set(slot, i));
@@ -197,9 +186,6 @@ export class Slots {
 
   /**
    * Does something with a connection that may go wrong, and waits for what it wants next.
-   *
-   * @param slot Which.
-   * @param action Begins or goes on; returns whether it is done.
    */
   attempt(slot: Slot, action: (slot: Slot) => boolean | void): void {
     let isDone: boolean | void = false;
@@ -230,11 +216,7 @@ export class Slots {
     }
   }
 
-  /**
-   * Gives up on connections that have waited for too long.
-   *
-   * @param before Those whose request began earlier than this.
-   */
+  /** Gives up on connections that have waited for too long. */
   expire(before: number): void {
     for (const slot of this.all) {
       if (!slot.isBusy || slot.began >= before) continue;

@@ -42,7 +42,6 @@ export class StreamLoad {
    * Makes one.
    *
    * @param share What to do; its connections are this process's to close.
-   * @param recorder Who is told.
    */
   constructor(share: Share, recorder: Recorder) {
     const pattern = makePattern();

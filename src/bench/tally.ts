@@ -34,7 +34,6 @@ export class Tally {
    * Starts with nothing.
    *
    * @param start Where measuring begins, in milliseconds since the start of the load.
-   * @param duration How long it goes on.
    */
   constructor(start: number, duration: number) {
     this.#start = start;
@@ -44,7 +43,6 @@ export class Tally {
   /**
    * Adds what a process told.
    *
-   * @param frame Its frame.
    * @param before When its frame before was, in milliseconds since the start.
    */
   add(frame: Frame, before: number): void {
@@ -88,10 +86,7 @@ export class Tally {
 /**
  * What every kind of load has found.
  *
- * @param plan What was asked for.
- * @param tally What was told.
  * @param duration Milliseconds in which it came.
- * @returns All but the timeline and what a `hold` has.
  */
 export function summary(
   plan: Plan,

@@ -8,9 +8,6 @@ import { Error, errors } from "../posix/intrinsics.ts";
 
 /**
  * Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it.
- *
- * @param call What the system may refuse.
- * @returns What it returns.
  */
 export function attempt<T>(call: () => T): T {
   try {

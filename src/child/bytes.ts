@@ -41,8 +41,6 @@ const sizeOfShared = getterOf<number>(
 /**
  * What a method of a connection was given, where `Deno.Conn` takes a `Uint8Array` and nothing else.
  *
- * @param value Whatever was given.
- * @param verb What was to be done with it, for the message.
  * @returns The same bytes.
  * @throws {TypeError} When it is something else.
  */
@@ -56,7 +54,6 @@ export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
 /**
  * What a writable stream was given: all that has bytes, as `Deno.Conn` takes it there.
  *
- * @param value Whatever was given.
  * @returns Its bytes.
  * @throws {TypeError} When it has none.
  */
@@ -83,8 +80,6 @@ export function bytesOfAny(value: unknown): Bytes {
  * What is left of bytes.
  *
  * @param bytes The bytes.
- * @param count How many of them are done with.
- * @returns The others; none where there are no more as many.
  */
 export function bytesAfter(bytes: Bytes, count: number): Bytes {
   const left = max(0, lengthOf(bytes) - count);

@@ -122,9 +122,6 @@ export class FdConnection implements TellingConnection {
    * Makes one.
    *
    * @param fd The connection, blocking; this object closes it.
-   * @param handover What came with it.
-   * @param options How long it waits for the client; `stop` gives the signal that is aborted when the
-   *   server drains.
    */
   constructor(
     fd: Fd,

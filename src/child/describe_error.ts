@@ -32,9 +32,7 @@ const MOST_PLACE = 120;
 /**
  * Describes whatever was thrown.
  *
- * @param error Anything.
  * @param most How many bytes it may have.
- * @returns One line, with the file and line that it came from if they are known.
  */
 export function describeError(error: unknown, most = MOST): string {
   try {
@@ -60,7 +58,6 @@ function placeOf(error: Error): string | undefined {
 /**
  * Where in a handler's code an error comes from.
  *
- * @param error The error.
  * @returns `file:line:column`; undefined when only our own modules are known to have been running.
  */
 export function placeOutside(error: Error): string | undefined {
@@ -80,12 +77,7 @@ function firstPlace(
   return undefined;
 }
 
-/**
- * A text without the ends of its lines.
- *
- * @param text The text.
- * @returns It on one line.
- */
+/** A text without the ends of its lines. */
 export function oneLine(text: string): string {
   return trim(replace(text, SPACES, " "));
 }

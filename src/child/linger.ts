@@ -17,7 +17,6 @@ export const unwanted: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
 /**
  * Ends this side, and throws away what the client still sends until it ends, too.
  *
- * @param fd The connection.
  * @returns How many bytes that was.
  */
 export function linger(fd: number): number {

@@ -35,8 +35,6 @@ const AGAIN = new SafePattern(/, run again with the --allow-(\w+) flag/);
 /**
  * Loads a handler.
  *
- * @param options How this process serves.
- * @returns The handler.
  * @throws {HandlerError} When it cannot be used; the message says why, and where if that is known.
  */
 export async function loadModule(

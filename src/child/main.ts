@@ -24,13 +24,7 @@ import { work } from "./worker.ts";
 
 const { exit } = Deno;
 
-/**
- * Runs the process to its end.
- *
- * @param args The channel's descriptor, inherited from the parent, the options, and how to get to the
- *   server's directory where that has been removed.
- * @returns Never.
- */
+/** Runs the process to its end. */
 export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const options = decodeOptions(args[1] ?? "");

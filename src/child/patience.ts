@@ -21,11 +21,7 @@ export class Patience {
   #due: number;
   #exceeded: "idle" | "first-byte" | undefined;
 
-  /**
-   * Makes one; the time for the first byte begins.
-   *
-   * @param limits The limits.
-   */
+  /** Makes one; the time for the first byte begins. */
   constructor(limits: Limits) {
     this.#limits = limits;
     const { firstByteTimeout } = limits;
@@ -60,11 +56,7 @@ export class Patience {
     this.#due = Infinity;
   }
 
-  /**
-   * A wait was in vain.
-   *
-   * @returns What to throw.
-   */
+  /** A wait was in vain. */
   lose(): Error {
     const { idleTimeout, firstByteTimeout } = this.#limits;
     const late = now() + 1 >= this.#due; // the wait was whole milliseconds

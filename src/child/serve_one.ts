@@ -45,9 +45,6 @@ import {
  * Has a service of ours, which is to be synchronous, fail if it waits for something: forked, it would wait at an
  * event loop that its zygote has, too.
  *
- * @param service What served.
- * @param served What {@linkcode serveOne} returned.
- * @returns The same.
  * @throws {TypeError} When the service has not ended.
  */
 export function endedIfDue(
@@ -63,13 +60,7 @@ export function endedIfDue(
 /**
  * Serves a connection and closes it.
  *
- * @param service What to do with it. A program takes the place of this process: then this returns
- *   only when it could not be run.
  * @param fd The connection; closed when this returns.
- * @param handover What came with it.
- * @param options How to serve.
- * @param tellEnd Told how it ended: before this returns where the service is synchronous, so that nothing
- *   waits for an event loop.
  * @returns Resolves when that has been told; undefined where it has been.
  */
 export function serveOne(

@@ -47,8 +47,6 @@ export class SpareTime {
   /**
    * Rehearses a slice, and others as long as nobody comes. Where the system refuses, forks cost more from here
    * on, and all else is the same.
-   *
-   * @param hasWork Whether somebody has come.
    */
   async use(hasWork: () => boolean): Promise<void> {
     try {

@@ -25,19 +25,13 @@ let isForked = false;
 
 /**
  * Holds the signal back from here on: it would end a process that is not prepared for it.
- *
- * @param process Whether those that serve are forked from this process.
  */
 export function prepareStopSignal(process: { isZygote: boolean }): void {
   isForked = process.isZygote;
   holdStopSignal();
 }
 
-/**
- * The signal that a drain aborts.
- *
- * @returns One for the whole process.
- */
+/** The signal that a drain aborts. */
 export function stopSignal(): AbortSignal {
   if (!controller) {
     const made = new AbortController();

@@ -61,7 +61,6 @@ export function readableOf(
  *
  * @param connection The connection. Closing the stream ends this side (half-close); aborting it
  *   closes the connection.
- * @returns The stream.
  */
 export function writableOf(
   connection: Duplex,

@@ -33,12 +33,7 @@ let interrupt: ((error: unknown) => void) | undefined;
 /** The first error that nobody caught. */
 let struck: { error: unknown } | undefined;
 
-/**
- * Waits for a handler, or for an error that it does not catch.
- *
- * @param served Resolves when the handler is done.
- * @returns Resolves with it; rejects with the error that comes first.
- */
+/** Waits for a handler, or for an error that it does not catch. */
 export function untilUncaught<T>(served: PromiseLike<T>): Promise<T> {
   // Not Promise.race: what never settles would keep every connection of a worker.
   return new Promise((resolve, reject) => {
@@ -65,8 +60,6 @@ export function sawUncaught(): boolean {
 /**
  * Ends this process for an error of our own, in one line. The runtime would say it in many, and read files
  * for them, which a sandbox takes for something else.
- *
- * @param error What was thrown.
  */
 export function giveUp(error: unknown): never {
   const line = `error: Process ${getpid()} ended: ${describeError(error)}\n`;

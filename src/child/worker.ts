@@ -23,9 +23,6 @@ import {
  * Serves until the parent wants no more.
  *
  * @param channel The process's own channel; it stays open until the process ends.
- * @param service What to do with connections.
- * @param options How to serve.
- * @returns Resolves at the end of the channel, or when a handler left an error uncaught.
  */
 export async function work(
   channel: Fd,

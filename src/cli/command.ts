@@ -22,9 +22,6 @@ export interface Command extends Description, Syntax<Specs, Specs> {
   /**
    * Reads a command line, and checks it as far as that can be done before anything is begun.
    *
-   * @param words What was typed after the command's name.
-   * @param path The command as a person calls it.
-   * @returns What to do; `help` or `version` where a person asks for that.
    * @throws {UserError} When it is wrong.
    */
   understand(
@@ -39,19 +36,12 @@ export interface CommandSpec<O extends Specs, A extends Specs>
   /**
    * Checks what was typed together, and loads nothing.
    *
-   * @param line What was typed.
-   * @returns What to do, which loads what it needs.
    * @throws {UserError} When options contradict each other.
    */
   begin(line: Line<O, A>): Action;
 }
 
-/**
- * Makes a command.
- *
- * @param spec What can be typed, and what it does.
- * @returns The command.
- */
+/** Makes a command. */
 export function command<O extends Specs, A extends Specs>(
   spec: CommandSpec<O, A>,
 ): Command {

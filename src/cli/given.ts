@@ -19,9 +19,6 @@ const SHIMS = /\/node_compat_bin$/;
 /**
  * The command line as it was typed.
  *
- * @param args What came after the program's name, as the runtime has it.
- * @returns The same, with what was altered as `posix/byte_text.ts` writes it: only a program's own
- *   command line, after `--`, has such words.
  * @throws {UserError} When nobody knows any more what was typed, or a word of our own is not UTF-8.
  */
 export function givenWords(args: readonly string[]): string[] {
@@ -58,11 +55,7 @@ function givenArguments(words: readonly string[]): string[] {
   });
 }
 
-/**
- * The environment as it was given, without what a service manager told us.
- *
- * @returns Names and values, as `posix/byte_text.ts` writes them.
- */
+/** The environment as it was given, without what a service manager told us. */
 export function givenEnvironment(): Record<string, string> {
   const variables = strings("/proc/self/environ");
   const env = variables === null

@@ -65,12 +65,7 @@ export interface Grammar {
   readonly takesProgram: boolean;
 }
 
-/**
- * Reads a program with all its commands.
- *
- * @param program Its name.
- * @returns What can be typed.
- */
+/** Reads a program with all its commands. */
 export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   if (program === "mpclient") {
     const own = grammarOf(await loadMpclient());
@@ -89,12 +84,7 @@ export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   };
 }
 
-/**
- * The command `help`, which explains another one.
- *
- * @param commands All others.
- * @returns The command; to do it is for whoever has it.
- */
+/** The command `help`, which explains another one. */
 export function helpCommand(commands: readonly Command[]): Command {
   const names = commands.map(({ name }) => name);
   return define({
@@ -114,12 +104,7 @@ export function helpCommand(commands: readonly Command[]): Command {
   });
 }
 
-/**
- * Reads a command.
- *
- * @param command The command.
- * @returns What can be typed.
- */
+/** Reads a command. */
 export function grammarOf(command: Command): Grammar {
   const { name, about, notes, takesProgram = false } = command;
   const options = Object.entries(command.options);

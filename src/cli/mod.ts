@@ -13,12 +13,7 @@ import {
 } from "./programs.ts";
 import { finish } from "./terminal.ts";
 
-/**
- * Understands the command line and runs the command; ends the process.
- *
- * @param args What the process was given: after `@mpclient` it is the client alone.
- * @returns When the process is left to end by itself.
- */
+/** Understands the command line and runs the command; ends the process. */
 export function run(args: readonly string[]): Promise<void> {
   standWhereThePersonDoes();
   const [words, name] = args[0] === "@mpclient"
@@ -44,9 +39,6 @@ function standWhereThePersonDoes(): void {
 /**
  * Understands a command line, and begins nothing.
  *
- * @param args What came after the program's name.
- * @param name The program's name.
- * @returns What to do.
  * @throws {UserError} When it is wrong.
  */
 export async function understand(
@@ -73,10 +65,6 @@ export async function understand(
 /**
  * Understands the command line of a command.
  *
- * @param command The command.
- * @param words What was typed after its name.
- * @param path The command as a person calls it.
- * @returns What to do.
  * @throws {UserError} When it is wrong.
  */
 function understandAs(
@@ -95,9 +83,6 @@ function understandAs(
 
 /**
  * Runs a tool of the project, which is no command of `mpserv`; ends the process.
- *
- * @param command What it does.
- * @param args What was typed after its name.
  */
 export function runTool(
   command: Command,

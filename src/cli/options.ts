@@ -41,9 +41,6 @@ export interface Spec<T> {
   /**
    * Reads what was typed.
    *
-   * @param text What was typed; empty for a switch.
-   * @param before Its value so far: an option can be typed again.
-   * @returns Its value from now on.
    * @throws {RangeError} When it is no such value: says the value, and what is expected.
    */
   read(text: string, before: T): T;
@@ -66,24 +63,13 @@ const PLAIN = {
   group: "Options",
 };
 
-/**
- * Gives a table its heading in the help.
- *
- * @param heading The heading.
- * @param table The table.
- * @returns The same.
- */
+/** Gives a table its heading in the help. */
 export function group<S extends Specs>(heading: string, table: S): S {
   for (const spec of Object.values(table)) spec.group = heading;
   return table;
 }
 
-/**
- * A switch.
- *
- * @param about What it does.
- * @returns Its value is whether it was typed.
- */
+/** A switch. */
 export function flag(about: string): Spec<boolean> {
   return {
     ...PLAIN,
@@ -97,10 +83,6 @@ export function flag(about: string): Spec<boolean> {
 /**
  * An option with a value and no default.
  *
- * @param value The value as the help shows it.
- * @param about What it does.
- * @param read Reads the value; is given the one before, too.
- * @param hint What a shell can complete it with.
  * @returns Its value is undefined where it is not typed.
  */
 export function option<T>(
@@ -115,9 +97,6 @@ export function option<T>(
 /**
  * The same with a default.
  *
- * @param spec The option, or operand.
- * @param initial Its default.
- * @param shown The default as the help shows it.
  * @returns Its value is never undefined.
  */
 export function or<T>(
@@ -133,12 +112,7 @@ export function or<T>(
   };
 }
 
-/**
- * An operand that must be typed.
- *
- * @param spec The operand.
- * @returns The same.
- */
+/** An operand that must be typed. */
 export function required<T>(spec: Spec<T | undefined>): Spec<T> {
   const read = (text: string, before: T) => spec.read(text, before) ?? before;
   return {
@@ -154,9 +128,6 @@ export function required<T>(spec: Spec<T | undefined>): Spec<T> {
 /**
  * An option whose values are few.
  *
- * @param value The value as the help shows it.
- * @param about What it does.
- * @param choices The values.
  * @returns Its value is one of them, or undefined where it is not typed.
  */
 export function choice<const C extends string>(
@@ -177,9 +148,6 @@ export function choice<const C extends string>(
 /**
  * The same, which may be typed again for more.
  *
- * @param value The value as the help shows it.
- * @param about What it does.
- * @param choices The values.
  * @returns Its value is all that were typed, or undefined.
  */
 export function several<const C extends string>(
@@ -195,15 +163,7 @@ export function several<const C extends string>(
   return { ...option(value, about, read), choices };
 }
 
-/**
- * A name, a path, an address of something: anything but nothing.
- *
- * @param value The value as the help shows it.
- * @param about What it does.
- * @param name What it is called in the message.
- * @param hint What a shell can complete it with.
- * @returns Its value is what was typed.
- */
+/** A name, a path, an address of something: anything but nothing. */
 export function named(
   value: string,
   about: string,
@@ -217,14 +177,7 @@ export function named(
   return option(value, about, read, hint);
 }
 
-/**
- * A whole number.
- *
- * @param about What it does.
- * @param what What it counts, for the message.
- * @param least The smallest that is allowed.
- * @returns Its value is the number.
- */
+/** A whole number. */
 export function count(
   about: string,
   what: string,
@@ -236,7 +189,6 @@ export function count(
 /**
  * A duration.
  *
- * @param about What it does.
  * @returns Its value is in milliseconds.
  */
 export function duration(about: string): Spec<number | undefined> {
@@ -246,7 +198,6 @@ export function duration(about: string): Spec<number | undefined> {
 /**
  * A duration with a default.
  *
- * @param about What it does.
  * @param initial The default, in milliseconds.
  * @returns Its value is in milliseconds.
  */
@@ -256,9 +207,6 @@ export function durationOr(about: string, initial: number): Spec<number> {
 
 /**
  * Networks, with commas between them; an option that is typed again adds to them.
- *
- * @param about What it does.
- * @returns Its value is all of them.
  */
 export function networks(about: string): Spec<Network[] | undefined> {
   return option("<cidrs>", about, readNetworks);
@@ -267,9 +215,6 @@ export function networks(about: string): Spec<Network[] | undefined> {
 /**
  * Reads networks.
  *
- * @param text What was typed.
- * @param before What was typed before.
- * @returns All of them.
  * @throws {RangeError} When one of them is none.
  */
 export function readNetworks(
@@ -280,11 +225,7 @@ export function readNetworks(
   return [...before ?? [], ...more];
 }
 
-/**
- * The operands that say which server to connect to.
- *
- * @returns A table.
- */
+/** The operands that say which server to connect to. */
 export const serverOperands = () => ({
   host: or(
     option("host", "address or name of the server", parseHost),

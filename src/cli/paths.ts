@@ -7,7 +7,6 @@
 /**
  * A path from the root, with no `.` and `..` in it.
  *
- * @param path The path, from the working directory if it is relative.
  * @returns The same file, unless a `..` follows a symbolic link.
  */
 export function absolute(path: string): string {

@@ -43,7 +43,6 @@ export const ABOUT =
 /**
  * Whether there is such a command.
  *
- * @param word What was typed.
  * @returns Whether `mpserv` has it.
  */
 export function isCommand(word: string | undefined): word is CommandName {
@@ -53,9 +52,6 @@ export function isCommand(word: string | undefined): word is CommandName {
 /**
  * Loads a command. Deno reads ahead what literal paths name: this one is none, so that it reads the one
  * command.
- *
- * @param name Which.
- * @returns The command.
  */
 export async function loadCommand(name: CommandName): Promise<Command> {
   const place: string = PLACES[name];
@@ -63,11 +59,7 @@ export async function loadCommand(name: CommandName): Promise<Command> {
   return commands[name]!;
 }
 
-/**
- * Loads the client as a program of its own.
- *
- * @returns The command, with the program's name.
- */
+/** Loads the client as a program of its own. */
 export async function loadMpclient(): Promise<Command> {
   const client = await loadCommand("client");
   const name: CommandProgram = "mpclient";
@@ -78,11 +70,7 @@ export async function loadMpclient(): Promise<Command> {
   };
 }
 
-/**
- * Loads all commands.
- *
- * @returns The commands, in the order of the help.
- */
+/** Loads all commands. */
 export async function loadCommands(): Promise<Command[]> {
   const loaded: Command[] = [];
   for (const name of Object.keys(PLACES).filter(isCommand)) {

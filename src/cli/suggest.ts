@@ -8,13 +8,7 @@
 const MOST_EDITS = 3;
 const LEAST_LIKENESS = 0.4;
 
-/**
- * The words that are nearest to one that was typed.
- *
- * @param typed What was typed.
- * @param words What there is.
- * @returns ` (Did you mean serve?)`; empty where none is near.
- */
+/** The words that are nearest to one that was typed. */
 export function suggest(typed: string, words: readonly string[]): string {
   let nearest: string[] = [];
   let fewest = MOST_EDITS + 1;

@@ -19,12 +19,6 @@ export class UserError extends Error {
   /** The exit code: {@linkcode EXIT_REFUSED}, {@linkcode EXIT_USAGE} or {@linkcode EXIT_PIPE}. */
   readonly exitCode: number;
 
-  /**
-   * Makes one.
-   *
-   * @param message What failed, with the value, and what to do; empty to say nothing.
-   * @param exitCode How the command ends.
-   */
   constructor(message: string, exitCode: number = EXIT_REFUSED) {
     super(message);
     this.name = "UserError";
@@ -34,8 +28,6 @@ export class UserError extends Error {
 
 /**
  * Writes a line to standard error, whole, unless the system refuses: then nobody can be told.
- *
- * @param line The line, without its end.
  */
 export function say(line: string): void {
   try {
@@ -48,7 +40,6 @@ export function say(line: string): void {
 /**
  * Writes to standard output, whole, unless nobody reads it any more.
  *
- * @param text The text, with its ends of lines.
  * @throws {UserError} When the system refuses.
  */
 export function print(text: string): void {
@@ -71,7 +62,6 @@ function writeAll(stream: typeof Deno.stdout, text: string): void {
  * A line without characters that could tear it, command a terminal, or show other text than there is: control
  * characters, ends of lines and paragraphs, and those that change the direction of writing.
  *
- * @param line The line.
  * @returns The same with escapes such as `\u001b` in their place, which JSON reads as well.
  */
 export function visible(line: string): string {
@@ -84,9 +74,6 @@ export function visible(line: string): string {
 
 /**
  * Runs a command and ends the process: no stack trace for what a person can cause.
- *
- * @param command What to run; resolves to the exit code.
- * @returns When the process is left to end by itself.
  */
 export async function finish(command: () => Promise<number>): Promise<void> {
   const code = await outcome(command);
@@ -96,10 +83,6 @@ export async function finish(command: () => Promise<number>): Promise<void> {
 
 /**
  * Runs a command to its exit code, and says in one line what a person can mend.
- *
- * @param command What to run; resolves to the exit code.
- * @param tell Is told the line.
- * @returns The exit code.
  */
 export async function outcome(
   command: () => Promise<number>,

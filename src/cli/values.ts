@@ -38,9 +38,6 @@ const SERVICE_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9+._-]*$/i;
 /**
  * A TCP port.
  *
- * @param text What was typed: a number, or the name of a service.
- * @param least 0 where a free one can be taken, 1 where something must be there.
- * @returns At most 65535.
  * @throws {RangeError} When it is none.
  */
 export function parsePort(text: string, least: 0 | 1 = 0): number {
@@ -78,8 +75,6 @@ function portOfService(name: string, wanted: string): number {
 /**
  * An address or a name of a machine.
  *
- * @param text What was typed; IPv6 may stand in brackets, as in front of a port.
- * @returns The same without brackets.
  * @throws {RangeError} When it is none: nothing, or a port where a host is due.
  */
 export function parseHost(text: string): string {
@@ -102,10 +97,6 @@ export function parseHost(text: string): string {
 /**
  * A whole number with a lower bound.
  *
- * @param text What was typed.
- * @param what What it counts, for the message.
- * @param least The smallest that is allowed.
- * @returns The number.
  * @throws {RangeError} When it is none or too small.
  */
 export function parseCount(text: string, what: string, least = 0): number {
@@ -119,7 +110,6 @@ export function parseCount(text: string, what: string, least = 0): number {
 /**
  * A duration such as `500ms`, `1.5s`, `5m`, `2h`.
  *
- * @param text What was typed.
  * @returns Milliseconds, whole.
  * @throws {RangeError} When it is none, has no unit, or is longer than 24 days.
  */
@@ -138,7 +128,6 @@ export function parseDuration(text: string): number {
 /**
  * A duration as a person reads it.
  *
- * @param milliseconds How long.
  * @returns Such as `500ms`, `30s`, `1.5s`.
  */
 export function formatDuration(milliseconds: number): string {
@@ -150,7 +139,6 @@ export function formatDuration(milliseconds: number): string {
 /**
  * A size such as `4096`, `64KiB`, `1MB`.
  *
- * @param text What was typed.
  * @returns Bytes, whole.
  * @throws {RangeError} When it is none.
  */
@@ -166,7 +154,6 @@ export function parseSize(text: string): number {
 /**
  * Permission bits in octal, as umask(1) takes them.
  *
- * @param text What was typed.
  * @returns 0 to 0o777.
  * @throws {RangeError} When it is none.
  */
@@ -180,7 +167,6 @@ export function parseUmask(text: string): number {
 /**
  * A nice value, as renice(1) takes it.
  *
- * @param text What was typed.
  * @returns -20 to 19.
  * @throws {RangeError} When it is none.
  */
@@ -195,7 +181,6 @@ export function parseNice(text: string): number {
 /**
  * A rate such as `100/1s`, `5/1m`, `100/1s:500`.
  *
- * @param text What was typed.
  * @returns So many in so many milliseconds, and so many at once: as many as the first number if not said.
  * @throws {RangeError} When it is none.
  */
@@ -218,8 +203,6 @@ export function parseRate(
 /**
  * How many bits of an address make its source, such as `24,56`.
  *
- * @param text What was typed.
- * @returns The bits of IPv4 and of IPv6 addresses.
  * @throws {RangeError} When it is none.
  */
 export function parseSourcePrefix(
@@ -245,7 +228,6 @@ const ESCAPES: Readonly<Record<string, number>> = {
 /**
  * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes.
  *
- * @param text What was typed.
  * @returns Its bytes, UTF-8 but for those.
  * @throws {RangeError} When another escape is in it, or it is too long.
  */

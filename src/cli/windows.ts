@@ -6,8 +6,6 @@
 
 /**
  * Says in one line that this program needs a POSIX system, and ends with exit code 1.
- *
- * @param name The program's name.
  */
 export function refuseWindows(name: string): void {
   const line =

@@ -38,10 +38,7 @@ export const STANDARD = { help: ["-h", "--help"], version: ["--version"] };
 /**
  * Reads a command line.
  *
- * @param syntax What can be typed.
- * @param words What was typed after the command's name.
  * @param path The command as a person calls it, such as `mpserv serve`.
- * @returns What was typed; `help` or `version` where a person asks for that.
  * @throws {UserError} When it is wrong.
  */
 export function readWords<O extends Specs, A extends Specs>(
@@ -127,8 +124,6 @@ export function flagOf(name: string): string {
 /**
  * An option as the help shows it.
  *
- * @param name Its name in the table.
- * @param spec What it is.
  * @returns Such as `--host <addr>`.
  */
 export function termOf(name: string, { value }: Spec<unknown>): string {
@@ -138,8 +133,6 @@ export function termOf(name: string, { value }: Spec<unknown>): string {
 /**
  * Refuses a command line.
  *
- * @param what What is wrong.
- * @param path Whose help has more.
  * @throws {UserError} Always.
  */
 export function wrong(what: string, path: string): never {

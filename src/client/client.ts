@@ -36,7 +36,6 @@ export interface ClientOptions {
  * Talks to a server until it ends its side of the connection. The writing process is gone when this
  * returns or throws.
  *
- * @param options How.
  * @throws {Error} When something went wrong; the message is for a person.
  */
 export async function runClient(options: ClientOptions): Promise<void> {

@@ -20,7 +20,6 @@ export interface Connection extends Disposable {
 /**
  * Connects to a server.
  *
- * @param target Where.
  * @param timeout Milliseconds that it may take; 0 for as long as the system tries.
  * @returns The connection, the caller's to dispose of; that also ends it for other processes.
  * @throws {Error} When the server does not answer or the system refuses; the message is for a person.
@@ -94,8 +93,6 @@ function hint(error: Error & { code?: string }, target: Target): string {
 /**
  * Says whom the client is connected to and how to end, if a person sits at a terminal and nothing else
  * hears or reads along.
- *
- * @param options How the client talks.
  */
 export function greet(options: ClientOptions): void {
   const streams = [Deno.stdin, Deno.stdout, Deno.stderr];

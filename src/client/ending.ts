@@ -17,7 +17,6 @@ export type Ending = readonly [
 /**
  * Ends this side of a connection.
  *
- * @param socket The connection.
  * @returns That it is half-closed, or why it could not be.
  */
 export function halfClose(socket: number): Ending {
@@ -29,13 +28,7 @@ export function halfClose(socket: number): Ending {
   }
 }
 
-/**
- * What the end of the input means for a connection.
- *
- * @param socket The connection.
- * @param noShutdown Whether its sending side is to stay open.
- * @returns How sending ended.
- */
+/** What the end of the input means for a connection. */
 export function endOfInput(socket: number, noShutdown: boolean): Ending {
   return noShutdown ? ["input-ended"] : halfClose(socket);
 }
@@ -43,9 +36,6 @@ export function endOfInput(socket: number, noShutdown: boolean): Ending {
 /**
  * What an error of the socket means for sending. A server that hung up is no failure by itself:
  * whoever reads the connection sees its end as well, and judges.
- *
- * @param error What sending threw.
- * @returns The ending.
  */
 export function socketFailure(error: unknown): Ending {
   const hungUp = error instanceof PosixError &&

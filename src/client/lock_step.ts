@@ -23,7 +23,6 @@ const NOTHING = new Uint8Array(0);
 /**
  * Talks to a server line by line until it ends its side of the connection.
  *
- * @param options How.
  * @throws {Error} When something went wrong; the message is for a person.
  */
 export async function runLockStep(options: ClientOptions): Promise<void> {

@@ -24,11 +24,7 @@ export class Output {
   /** Whether the last line that was printed has no end yet. */
   #isOpen = false;
 
-  /**
-   * Starts with nothing received.
-   *
-   * @param prefix What every line starts with; may be empty.
-   */
+  /** Starts with nothing received. */
   constructor(prefix: string) {
     this.#prefixer = new Prefixer(prefix);
   }
@@ -36,7 +32,6 @@ export class Output {
   /**
    * Prints bytes; returns when the system has taken all of them.
    *
-   * @param bytes What came from the server.
    * @throws {OutputClosed} When nobody reads it any more.
    * @throws {Error} When they cannot be written: the disk is full.
    */
@@ -84,11 +79,7 @@ export class Prefixer {
   readonly #prefix: Uint8Array;
   #atLineStart = true;
 
-  /**
-   * Starts at the start of a line.
-   *
-   * @param prefix What to put there; an empty one changes nothing.
-   */
+  /** Starts at the start of a line. */
   constructor(prefix: string) {
     this.#prefix = new TextEncoder().encode(prefix);
   }
@@ -97,8 +88,6 @@ export class Prefixer {
    * Takes the next bytes.
    *
    * @param chunk The bytes, any number of them.
-   * @returns The same with the prefix before each line that starts in them; the chunk itself when
-   *   none does.
    */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (this.#prefix.length === 0 || chunk.length === 0) return chunk;

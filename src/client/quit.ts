@@ -29,7 +29,6 @@ export class QuitScanner {
    * Takes the next bytes of the input.
    *
    * @param chunk The bytes, any number of them.
-   * @returns Those that may be sent, in the chunk's own memory where that can be.
    */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (this.#quit || chunk.length === 0) return NOTHING;

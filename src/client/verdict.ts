@@ -25,7 +25,6 @@ export interface Conversation {
  * before it did well when it sent back all that it got; nobody can know that of a raw copy, where
  * only bytes that were taken from the input and not sent are wrong.
  *
- * @param conversation How it ended.
  * @returns What to tell the person; null when it went well.
  */
 export function verdict(

@@ -26,7 +26,6 @@ const BUFFER_SIZE = 256 * 1024;
 /**
  * Runs the process to its end.
  *
- * @param args The channel's descriptor, inherited from the parent, and `raw` or `text`.
  * @throws {TypeError} When something else than the connection comes over the channel.
  */
 export function run(args: readonly string[]): void {

@@ -35,7 +35,6 @@ export class Writer implements AsyncDisposable {
   /**
    * Starts one. It may be started before there is a connection.
    *
-   * @param mode Whether it looks for the quit line (`text`) or not (`raw`).
    * @returns The writer, the caller's to dispose of.
    * @throws {PosixError} When descriptors run out.
    * @throws {Error} When the system starts no process.
@@ -79,8 +78,6 @@ export class Writer implements AsyncDisposable {
   /**
    * Hands the connection over: from here on the writer sends.
    *
-   * @param socket The connection's descriptor; it stays the caller's.
-   * @param order What the writer is told with it.
    * @throws {PosixError} When the system lets no descriptor through.
    */
   hand(socket: number, order: Order): void {
@@ -115,7 +112,6 @@ export class Writer implements AsyncDisposable {
   /**
    * Ends the writer, if it has not ended, and reaps it.
    *
-   * @returns Its last report.
    * @throws {Error} When it ended by itself without one: it was killed, or failed.
    */
   async stop(): Promise<WriterReport> {

@@ -73,7 +73,6 @@ export interface Order {
 /**
  * Writes the record that goes with the socket.
  *
- * @param order What the writer is told.
  * @returns {@linkcode SOCKET_SIZE} bytes.
  */
 export function encodeSocket({ noShutdown }: Order): Uint8Array<ArrayBuffer> {
@@ -87,7 +86,6 @@ export function encodeSocket({ noShutdown }: Order): Uint8Array<ArrayBuffer> {
 /**
  * Reads the record that goes with the socket.
  *
- * @param record What was received.
  * @returns What the writer is told; null when it is not ours, or not whole.
  */
 export function decodeSocket(record: DataView): Order | null {
@@ -100,7 +98,6 @@ export function decodeSocket(record: DataView): Order | null {
 /**
  * Writes a report.
  *
- * @param report What to tell.
  * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
  */
 export function encodeReport(report: WriterReport): Uint8Array<ArrayBuffer> {
@@ -120,8 +117,6 @@ export function encodeReport(report: WriterReport): Uint8Array<ArrayBuffer> {
 /**
  * Reads a report.
  *
- * @param record What was received.
- * @returns The report.
  * @throws {TypeError} When it is not one of ours.
  */
 export function decodeReport(record: DataView<ArrayBuffer>): WriterReport {

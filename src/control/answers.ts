@@ -41,11 +41,6 @@ export class ServerAnswers {
   /** Whom the listening socket was handed to, until it takes over or hangs up. */
   #successor: Session | null = null;
 
-  /**
-   * Makes one.
-   *
-   * @param options What it needs.
-   */
   constructor(options: AnswerOptions) {
     this.#options = options;
   }
@@ -53,9 +48,6 @@ export class ServerAnswers {
   /**
    * Answers a request.
    *
-   * @param request What is asked.
-   * @param session Who asks.
-   * @returns The reply.
    * @throws {TypeError} When it cannot be done; the message is for the person.
    */
   answer(request: Request, session: Session): Reply {
@@ -80,8 +72,6 @@ export class ServerAnswers {
 
   /**
    * A client has gone. If it has the listening socket and did not take over, all is as before.
-   *
-   * @param session Which.
    */
   ended(session: Session): void {
     if (session !== this.#successor) return;

@@ -16,11 +16,6 @@ const PATIENCE = 10_000;
 
 /** The server refused, or did not answer; the message is for a person. */
 export class ControlError extends Error {
-  /**
-   * Makes one.
-   *
-   * @param message The line.
-   */
   constructor(message: string) {
     super(message);
     this.name = "ControlError";
@@ -49,7 +44,6 @@ export class ControlClient implements Disposable {
   /**
    * Connects.
    *
-   * @param path The control socket.
    * @returns The client, the caller's to dispose of.
    * @throws {NobodyThere} When no server lives there.
    * @throws {ControlError} When the system refuses, or the server may be another user's.
@@ -77,8 +71,6 @@ export class ControlClient implements Disposable {
   /**
    * Asks, and waits for the answer.
    *
-   * @param request What.
-   * @returns The answer.
    * @throws {ControlError} When the server refuses, hangs up, or is stuck.
    */
   async ask<Asked extends Request>(
@@ -91,7 +83,6 @@ export class ControlClient implements Disposable {
   /**
    * Asks without waiting.
    *
-   * @param request What.
    * @throws {ControlError} When the server has hung up.
    */
   async send(request: Request): Promise<void> {
@@ -108,8 +99,6 @@ export class ControlClient implements Disposable {
   /**
    * What an answer says.
    *
-   * @param line The answer's line.
-   * @returns The answer.
    * @throws {ControlError} When it is a refusal, or none of ours.
    */
   read<Command extends keyof Answers>(line: string): Answers[Command] {

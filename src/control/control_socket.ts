@@ -54,11 +54,6 @@ export class Control implements Disposable {
   #door: OpenDoor | null = null;
   #closed = false;
 
-  /**
-   * Makes one.
-   *
-   * @param options What it needs.
-   */
   constructor(options: ControlOptions) {
     this.#options = options;
   }
@@ -72,8 +67,6 @@ export class Control implements Disposable {
    * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open
    * at another, it moves: clients that it hears stay.
    *
-   * @param path Where.
-   * @param replace Whether it may also take a live server's place.
    * @throws {ListenError} When the system refuses, or something else is at the path.
    */
   async open(path: string, replace = false): Promise<void> {

@@ -40,8 +40,6 @@ export class Inheritance implements Disposable {
   /**
    * Asks a running server for its listening socket; it goes on serving.
    *
-   * @param path Its control socket.
-   * @param backlog How many connections may wait to be accepted.
    * @returns What it gave; disposing of it without {@linkcode takePlace} leaves all as it was, once the
    *   listener is closed without {@linkcode Listener.isShared} being cleared.
    * @throws {ControlError} When no server is there, or it refuses.
@@ -82,8 +80,6 @@ export class Inheritance implements Disposable {
   /**
    * Tells the other server to drain, since this one accepts, and hangs up. One that has gone meanwhile
    * needs no telling: it hangs up only then.
-   *
-   * @returns How many connections the other one lets finish.
    */
   async takePlace(): Promise<number> {
     this.listener.isShared = this.listener.isManaged;

@@ -14,11 +14,6 @@ const LONGEST_NAME = `unix-${"0".repeat(16)}-4194304${SUFFIX}`;
 
 /** There is no directory that nobody else could tamper with; the message says why. */
 export class PlaceError extends Error {
-  /**
-   * Makes one.
-   *
-   * @param message The line for the person.
-   */
   constructor(message: string) {
     super(message);
     this.name = "PlaceError";
@@ -30,7 +25,6 @@ export class PlaceError extends Error {
  * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing;
  * one whose path leaves no room for a socket's name is not used.
  *
- * @returns The directory.
  * @throws {PlaceError} When none can be used.
  */
 export function controlDirectory(): string {
@@ -49,19 +43,12 @@ export function controlDirectory(): string {
 
 /**
  * The directories in which this user's servers may have control sockets, the likeliest first.
- *
- * @returns Those that are there and safe to use.
  */
 export function controlDirectories(): string[] {
   return candidates().filter((directory) => obstacle(directory) === null);
 }
 
-/**
- * The name of a server's control socket.
- *
- * @param address Where the server listens.
- * @returns `PORT.sock`, or for a Unix domain socket a name that its path decides.
- */
+/** The name of a server's control socket. */
 export async function controlName(
   address: { readonly port: number } | { readonly path: string },
 ): Promise<string> {
@@ -76,12 +63,7 @@ export async function controlName(
   return `unix-${head}${SUFFIX}`;
 }
 
-/**
- * The control sockets in a directory, of servers that may be alive or dead.
- *
- * @param directory One of {@linkcode controlDirectories}.
- * @returns Their paths, sorted.
- */
+/** The control sockets in a directory, of servers that may be alive or dead. */
 export function controlSockets(directory: string): string[] {
   return [...Deno.readDirSync(directory)]
     .filter(({ name }) => name.endsWith(SUFFIX))

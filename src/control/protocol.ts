@@ -120,8 +120,6 @@ const COMMANDS: readonly string[] = [
 /**
  * Reads a request.
  *
- * @param line The line, without its end.
- * @returns The request.
  * @throws {TypeError} When it is none; the message says what is wrong with it.
  */
 export function parseRequest(line: string): Request {

@@ -54,11 +54,7 @@ export class Session {
   /** Whether the listening socket was sent to this client. */
   #hasListener = false;
 
-  /**
-   * Begins to hear a client.
-   *
-   * @param options What it needs.
-   */
+  /** Begins to hear a client. */
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#listen();
@@ -160,9 +156,7 @@ export class Session {
 /**
  * A reply in one piece.
  *
- * @param answer What is said.
  * @param fd A descriptor that goes with it, borrowed.
- * @returns The reply.
  */
 export function wholeReply(answer: unknown, fd?: number): Reply {
   const pieces = [JSON.stringify(answer) + "\n"].values();
@@ -175,10 +169,7 @@ const ROWS = 100;
 /**
  * A reply whose only field is a list, which is made as the client reads it.
  *
- * @param name The field.
  * @param rows The list; a row that has become null in the meantime is left out.
- * @param show Makes a row.
- * @returns The reply.
  */
 export function listReply<Row>(
   name: string,

@@ -14,11 +14,6 @@ export class Backoff {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #delay = 0;
 
-  /**
-   * Makes one.
-   *
-   * @param retry Called after each pause.
-   */
   constructor(retry: () => void) {
     this.#retry = retry;
   }

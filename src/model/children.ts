@@ -41,9 +41,7 @@ export class Children {
   /**
    * Adds one that has just said who it is.
    *
-   * @param id What it was forked for.
    * @param pid Its process, by the kernel's word.
-   * @param zygote Where it came from.
    */
   add(id: number, pid: number, zygote: Zygote): void {
     const process = new ProcessHandle(pid, (pid) => isOf(pid, zygote));
@@ -55,7 +53,6 @@ export class Children {
   /**
    * Finds one.
    *
-   * @param pid Its process.
    * @returns The child; undefined when there is none.
    */
   of(pid: number): Child | undefined {
@@ -65,7 +62,6 @@ export class Children {
   /**
    * One has been reaped.
    *
-   * @param id What it was forked for.
    * @returns What it was; undefined when it never said who it is.
    */
   remove(id: number): Child | undefined {
@@ -94,8 +90,6 @@ export class Children {
 /**
  * Whether a process is a zygote's child, or one that we adopted from it.
  *
- * @param pid The process.
- * @param zygote The zygote.
  * @returns Whether it is.
  */
 export function isOf(pid: number, zygote: Zygote): boolean {
@@ -107,7 +101,6 @@ export function isOf(pid: number, zygote: Zygote): boolean {
  * Whether a process is a child of ours that we have not started ourselves: its zygote has gone, or whatever
  * else it came from.
  *
- * @param pid The process.
  * @returns Whether we reap it.
  */
 export function isAdopted(pid: number): boolean {
@@ -117,7 +110,6 @@ export function isAdopted(pid: number): boolean {
 /**
  * Whether a process is none of ours in another role, but was started by one of them, or by what that started.
  *
- * @param pid The process.
  * @returns Whether it is.
  */
 export function descendsFromUs(pid: number): boolean {

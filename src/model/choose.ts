@@ -41,10 +41,6 @@ export interface ChosenModel {
 /**
  * Starts the model that was asked for, or the best that works here.
  *
- * @param options What to start.
- * @param watcher Watches its sockets; must be running.
- * @param events Is told what happens.
- * @returns The model, started.
  * @throws {Error} When the model that was asked for cannot run here; the message says why.
  */
 export async function startModel(

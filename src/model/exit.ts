@@ -14,24 +14,13 @@ export interface Exit {
   readonly signal: string | null;
 }
 
-/**
- * Reads a wait status.
- *
- * @param status The status, in the form of `waitpid(2)`.
- * @returns How the process ended.
- */
+/** Reads a wait status. */
 export function exitOf(status: number): Exit {
   const { code, signal } = decodeStatus(status);
   return { code, signal: signal === 0 ? null : signalName(signal) };
 }
 
-/**
- * The outcome of a connection whose process ended without saying one.
- *
- * @param exit How the process ended.
- * @param isProgram Whether the process became a program, which says nothing else.
- * @returns The outcome.
- */
+/** The outcome of a connection whose process ended without saying one. */
 export function exitOutcome(
   { code, signal }: Exit,
   isProgram: boolean,

@@ -13,13 +13,7 @@ import {
   ZYGOTE_V8_FLAGS,
 } from "../runtime/v8_flags.ts";
 
-/**
- * The command line of a process that serves.
- *
- * @param args The role's arguments.
- * @param options How it serves.
- * @returns What to start.
- */
+/** The command line of a process that serves. */
 export function childCommand(
   args: readonly string[],
   options: ChildOptions,
@@ -35,13 +29,7 @@ export function childCommand(
   });
 }
 
-/**
- * The command line of a zygote.
- *
- * @param args The role's arguments.
- * @param options How its children serve.
- * @returns What to start.
- */
+/** The command line of a zygote. */
 export function zygoteCommand(
   args: readonly string[],
   options: ChildOptions,

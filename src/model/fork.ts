@@ -68,13 +68,6 @@ export class ForkModel implements ProcessModel {
   #stopping = false;
   #retired = false;
 
-  /**
-   * Makes one.
-   *
-   * @param options What to start.
-   * @param watcher Watches the zygotes' sockets.
-   * @param events Is told what happens.
-   */
   constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
     this.#events = events;
     this.#queue = new Queue(

@@ -62,13 +62,6 @@ export class ForkSource implements WorkerSource {
   readonly #trouble: (what: string) => void;
   #launched = 0;
 
-  /**
-   * Makes one.
-   *
-   * @param child How workers serve.
-   * @param watcher Watches the zygote's sockets.
-   * @param events `available`: workers can be launched (again); `trouble`: something went wrong.
-   */
   constructor(
     child: ChildOptions,
     watcher: Watcher,

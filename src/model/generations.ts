@@ -17,11 +17,6 @@ export class Generations implements ProcessModel {
   #retired = false;
   readonly #stopped = Promise.withResolvers<void>();
 
-  /**
-   * Makes one.
-   *
-   * @param first The first model, started.
-   */
   constructor(first: ProcessModel) {
     this.#newest = first;
     this.#all.add(first);
@@ -70,8 +65,6 @@ export class Generations implements ProcessModel {
    * Starts another model, and gives it the connections that come from then on. The one before lets go
    * of its processes as their connections end. Call it again only when this has resolved.
    *
-   * @param start Starts it.
-   * @param ended Called when no process of the model before is left.
    * @returns Resolves when the new one serves.
    * @throws {Error} What `start` throws: then everything stays as it was.
    */

@@ -60,18 +60,11 @@ export interface ProcessModel {
    * @param handoff The connection, from here on the model's.
    */
   serve(handoff: Handoff): void;
-  /**
-   * Refuses a connection that no process has been handed yet.
-   *
-   * @param id Which; one that a process has is left alone.
-   * @param why For the log.
-   */
+  /** Refuses a connection that no process has been handed yet. */
   withdraw(id: number, why: string): void;
   /**
    * Asks or makes the process of one connection end; it serves no other one afterwards.
    *
-   * @param pid The process, which took a connection that is not done.
-   * @param signal How.
    * @returns Whether that means anything to it: only a handler hears `stop`.
    */
   end(pid: number, signal: EndSignal): boolean;
@@ -81,11 +74,7 @@ export interface ProcessModel {
   askToStop(): void;
   /** Lets go of the processes that wait; connections that came before are still served. */
   retire(): void;
-  /**
-   * Ends the processes that serve.
-   *
-   * @param signal With which signal.
-   */
+  /** Ends the processes that serve. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Resolves when every process has been reaped; call after {@linkcode retire}. */
   ended(): Promise<void>;

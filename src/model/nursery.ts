@@ -63,13 +63,6 @@ export class Nursery {
   /** No descriptor is handed over any more. */
   #draining = false;
 
-  /**
-   * Makes one.
-   *
-   * @param options How children serve, and how many zygotes share the work.
-   * @param watcher Watches their sockets.
-   * @param events Is told what happens.
-   */
   constructor(
     options: { child: ChildOptions; zygotes: number },
     watcher: Watcher,
@@ -113,7 +106,6 @@ export class Nursery {
   /**
    * Hands a descriptor to the zygote that has least to do.
    *
-   * @param handover What it is.
    * @param fd The descriptor, borrowed.
    * @returns The zygote that has it; null when none can take it at this moment.
    * @throws {PosixError} When the system refuses.
@@ -129,9 +121,7 @@ export class Nursery {
   /**
    * A child took what was handed over.
    *
-   * @param id What was handed over.
    * @param pid The child, by the kernel's word.
-   * @param zygote Where it came from.
    */
   born(id: number, pid: number, zygote: Zygote): void {
     zygote.untaken--;
@@ -148,12 +138,7 @@ export class Nursery {
     }
   }
 
-  /**
-   * Which process a living child belongs to.
-   *
-   * @param pid The child.
-   * @returns The zygote's process id; this process's, which adopts it, when the zygote has gone.
-   */
+  /** Which process a living child belongs to. */
   parentOf(pid: number): number {
     const zygote = this.#children.of(pid)?.zygote;
     return zygote && this.#zygotes.has(zygote) ? zygote.pid : Deno.pid;
@@ -162,20 +147,13 @@ export class Nursery {
   /**
    * Whether a process is one of the children.
    *
-   * @param pid The process.
    * @returns True from {@linkcode born} until it was reaped.
    */
   has(pid: number): boolean {
     return this.#children.of(pid) !== undefined;
   }
 
-  /**
-   * Sends a child a signal, and no other process.
-   *
-   * @param pid The child.
-   * @param signal Its number.
-   * @param group Whether what it started is to get it, too.
-   */
+  /** Sends a child a signal, and no other process. */
   signal(pid: number, signal: number, group = false): void {
     const process = this.#children.of(pid)?.process;
     if (group) process?.signalGroup(signal);
@@ -194,18 +172,13 @@ export class Nursery {
   /**
    * As {@linkcode punish}, without a word.
    *
-   * @param pid Who.
    * @returns Whether it was there.
    */
   end(pid: number): boolean {
     return this.#children.punish(pid);
   }
 
-  /**
-   * Ends the zygote that should have reaped a child.
-   *
-   * @param pid The child; we reap it ourselves then.
-   */
+  /** Ends the zygote that should have reaped a child. */
   endZygoteOf(pid: number): void {
     this.#children.of(pid)?.zygote.kill("SIGKILL");
   }

@@ -22,11 +22,7 @@ export class Orphans {
   readonly #isOurs: (pid: number) => boolean;
   readonly #sweep = () => this.sweep();
 
-  /**
-   * Starts to watch for the end of adopted processes.
-   *
-   * @param isOurs Says of a pid whether it is, or will be, one of the adopted.
-   */
+  /** Starts to watch for the end of adopted processes. */
   constructor(isOurs: (pid: number) => boolean) {
     this.#isOurs = isOurs;
     watching.add(this);
@@ -39,12 +35,7 @@ export class Orphans {
     return this.#adopted.size;
   }
 
-  /**
-   * Takes a process over from a zygote that has gone.
-   *
-   * @param pid The process.
-   * @param ended Is told its wait status when it was reaped.
-   */
+  /** Takes a process over from a zygote that has gone. */
   adopt(pid: number, ended: (status: number) => void): void {
     this.#adopted.set(pid, ended);
   }
@@ -67,9 +58,6 @@ export class Orphans {
   /**
    * Settles those that were reaped already: a zygote that is killed between reaping a child and saying so
    * takes the status with it.
-   *
-   * @param isReady Says of a pid whether the zygote that it came from has itself been reaped; before that its
-   *   children may not be ours yet.
    */
   settleLost(isReady: (pid: number) => boolean): void {
     for (const [pid, ended] of this.#adopted) {

@@ -63,11 +63,7 @@ export class Progress {
     this.#proven.resolve();
   }
 
-  /**
-   * A process cannot serve.
-   *
-   * @param error Why.
-   */
+  /** A process cannot serve. */
   failed(error: StartError): void {
     if (this.isOver) return;
     this.isOver = this.hasFailed = true;

@@ -21,13 +21,6 @@ export class Queue {
   /** Why everybody is refused; null while nobody is for that. */
   #closed: string | null = null;
 
-  /**
-   * Makes one.
-   *
-   * @param events Are told of each connection that was refused, and of each pause.
-   * @param dispatch Called after each pause: connections can be handed over again.
-   * @param cannot Why a connection is refused that waited too long.
-   */
   constructor(
     events: Pick<ModelEvents, "refused" | "trouble">,
     dispatch: () => void,
@@ -45,8 +38,6 @@ export class Queue {
 
   /**
    * The system refuses: nothing is tried for a while, and connections that have waited too long are refused.
-   *
-   * @param why For the log.
    */
   pause(why: string): void {
     if (this.#closed !== null) return;
@@ -79,11 +70,7 @@ export class Queue {
     this.#line.push({ handoff, since: performance.now() });
   }
 
-  /**
-   * A connection that could not be handed over: it is next.
-   *
-   * @param handoff The connection.
-   */
+  /** A connection that could not be handed over: it is next. */
   putBack(handoff: Handoff): void {
     if (this.#closed !== null) return this.#refuse(handoff, this.#closed);
     this.#line.unshift({ handoff, since: performance.now() });
@@ -91,8 +78,6 @@ export class Queue {
 
   /**
    * A connection whose process went away before it took it: it is next, unless that happened too often.
-   *
-   * @param handoff The connection.
    */
   lost(handoff: Handoff): void {
     if (++handoff.lost <= MOST_LOST) return this.putBack(handoff);
@@ -109,22 +94,13 @@ export class Queue {
     return this.#line.shift()?.handoff;
   }
 
-  /**
-   * Refuses one connection.
-   *
-   * @param id Which; one that is not in the line is ignored.
-   * @param why For the log.
-   */
+  /** Refuses one connection. */
   withdraw(id: number, why: string): void {
     const at = this.#line.findIndex(({ handoff }) => handoff.id === id);
     if (at >= 0) this.#refuse(this.#line.splice(at, 1)[0]!.handoff, why);
   }
 
-  /**
-   * Refuses everybody, and from then on whoever comes, or comes back.
-   *
-   * @param why For the log.
-   */
+  /** Refuses everybody, and from then on whoever comes, or comes back. */
   close(why: string): void {
     this.#closed = why;
     this.goOn();

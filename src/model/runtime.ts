@@ -15,9 +15,6 @@ const running = new Map<number, Deno.ChildProcess>();
 /**
  * Notes a process of `Deno.Command`: where this process inherits others' children (`orphans.ts`), nobody
  * but the runtime may reap it, or the runtime would wait for its status for ever.
- *
- * @param process The process, just started.
- * @returns The same.
  */
 export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
   running.set(process.pid, process);
@@ -46,7 +43,6 @@ export async function endRuntimes(): Promise<void> {
 /**
  * Whether the runtime reaps a process.
  *
- * @param pid The process.
  * @returns True for those of {@linkcode keepForRuntime} that have not ended.
  */
 export function isKeptForRuntime(pid: number): boolean {
@@ -66,10 +62,6 @@ export interface RuntimeProcess {
 /**
  * Starts a process. What it is to inherit must be inheritable.
  *
- * @param line What to start; where our directory has been removed, its last argument says how to get there.
- * @param options How it serves.
- * @param env Its environment.
- * @returns The process.
  * @throws {Error} When descriptors or processes run out.
  */
 export function startRuntime(

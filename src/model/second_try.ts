@@ -21,9 +21,6 @@ export class SecondTry implements ChosenModel {
    * Waits.
    *
    * @param model What serves until then, started.
-   * @param why Why not what is tried.
-   * @param start What is tried.
-   * @param events Is told what comes of it.
    * @param later When: milliseconds from now.
    */
   constructor(

@@ -20,17 +20,9 @@ export interface WorkerProcess {
   readonly pid: number;
   /** The process that it came from, or that adopted it. */
   readonly parent: number;
-  /**
-   * Sends it a signal; does nothing when it has ended.
-   *
-   * @param signal Which.
-   */
+  /** Sends it a signal; does nothing when it has ended. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
-  /**
-   * Sends a signal to it alone; does nothing when it has ended.
-   *
-   * @param signal Its number.
-   */
+  /** Sends a signal to it alone; does nothing when it has ended. */
   signal(signal: number): void;
 }
 
@@ -54,7 +46,6 @@ export interface WorkerSource {
   /**
    * Starts a worker.
    *
-   * @param ended Is told when the process was reaped.
    * @returns The worker; null when none can be started at this moment.
    * @throws {Error} When the system refuses.
    */
@@ -62,7 +53,6 @@ export interface WorkerSource {
   /**
    * A worker said that it is ready.
    *
-   * @param worker Which.
    * @param pid Its process id, by the kernel's word.
    * @returns Whether it is one that can be believed.
    */
@@ -70,14 +60,12 @@ export interface WorkerSource {
   /**
    * A worker sent what it must not: it is ended.
    *
-   * @param worker Which.
    * @param pid Who sent it, by the kernel's word: it may be something that the worker started.
    */
   punish(worker: WorkerProcess, pid: number): void;
   /**
    * A worker handed its sandbox over, to be listened to.
    *
-   * @param worker Which.
    * @param listener What came; the source's to close.
    */
   guard(worker: WorkerProcess, listener: Fd): void;
@@ -105,13 +93,6 @@ export class SpawnSource implements WorkerSource {
   #orphans: Orphans | undefined;
   #draining = false;
 
-  /**
-   * Makes one.
-   *
-   * @param options How workers serve.
-   * @param watcher Watches their sandboxes.
-   * @param trouble Is told what goes wrong in them.
-   */
   constructor(
     options: ChildOptions,
     watcher: Watcher,

@@ -14,22 +14,12 @@ export class Sparing {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #untold = 0;
 
-  /**
-   * Makes one.
-   *
-   * @param say Is told the lines.
-   * @param kind What they are about, for the line that says how many were left out.
-   */
   constructor(say: (what: string) => void, kind: string) {
     this.#say = say;
     this.#kind = kind;
   }
 
-  /**
-   * Says it, unless something was said within the last second.
-   *
-   * @param what The line.
-   */
+  /** Says it, unless something was said within the last second. */
   say(what: string): void {
     if (this.#timer !== undefined) this.#untold++;
     else {
@@ -65,11 +55,6 @@ export class Sparing {
 export class OutOfTurn {
   readonly #sparing: Sparing;
 
-  /**
-   * Makes one.
-   *
-   * @param say Is told the lines.
-   */
   constructor(say: (what: string) => void) {
     this.#sparing = new Sparing(say, "Reports out of turn");
   }
@@ -78,7 +63,6 @@ export class OutOfTurn {
    * A process did so.
    *
    * @param pid Which, by the kernel's word.
-   * @param isOurs Whether it was one of ours, and so is ended.
    */
   say(pid: number, isOurs = true): void {
     this.#sparing.say(

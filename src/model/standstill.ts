@@ -19,7 +19,6 @@ export class Standstill<Key> {
   /**
    * Looks once.
    *
-   * @param things Those that should move, each with what it is doing.
    * @returns Since how many looks each has been doing that; 0 for one that was not seen so before.
    */
   look(things: Iterable<readonly [Key, unknown]>): ReadonlyMap<Key, number> {
@@ -38,7 +37,6 @@ export class Standstill<Key> {
 /**
  * Looks once a second, until it is closed. It keeps no process alive.
  *
- * @param look What to do.
  * @returns Closes it.
  */
 export function everySecond(look: () => void): () => void {
@@ -63,7 +61,6 @@ export type PassingState = keyof typeof MOST_SECONDS;
 /**
  * Whether a state should pass.
  *
- * @param state A process's.
  * @returns Whether it should.
  */
 export function isPassing(state: ProcessState): state is PassingState {
@@ -74,8 +71,6 @@ export function isPassing(state: ProcessState): state is PassingState {
  * Says of a process that it is stuck.
  *
  * @param pid The process; 0 where nobody knows yet which one it is.
- * @param state In which state.
- * @returns A line for the log.
  */
 export function stuckIn(pid: number, state: PassingState): string {
   const seconds = MOST_SECONDS[state];

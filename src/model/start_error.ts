@@ -12,23 +12,12 @@ export class StartError extends Error {
   /** Whose fault it is: another model may do where it is the system's. */
   readonly failure: Failure;
 
-  /**
-   * Makes one.
-   *
-   * @param message Why; a sentence, or for a handler what follows its name.
-   * @param failure Whose fault it is.
-   */
   constructor(message: string, failure: Failure = "system") {
     super(message);
     this.failure = failure;
   }
 
-  /**
-   * What a process said that cannot serve.
-   *
-   * @param report Its report, `failed`.
-   * @returns The error.
-   */
+  /** What a process said that cannot serve. */
   static of({ outcome, status }: Report): StartError {
     return new StartError(outcome?.text ?? "", FAILURES[status]);
   }

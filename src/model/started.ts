@@ -12,9 +12,6 @@ import {
 /**
  * Looks for the program that serves a connection.
  *
- * @param fd The parent's copy of the connection.
- * @param parents Whose child it may be: the zygote's, which may not have ended altogether, or ours,
- *   which adopt what it leaves.
  * @returns Its pid; null when no program has the connection, so that another may get it.
  */
 export function findStarted(

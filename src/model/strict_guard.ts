@@ -50,9 +50,6 @@ export interface Loading {
  * Listens to a sandbox until the last process in it has ended.
  *
  * @param listener Where calls wait; closed at the end, or at once if it is anything else.
- * @param watcher Watches it.
- * @param trouble Is told what happened.
- * @param loading Says of the process that loads code in it how far it is.
  */
 export function guard(
   listener: Fd,

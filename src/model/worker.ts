@@ -53,8 +53,6 @@ export interface Worker {
 /**
  * Starts a worker.
  *
- * @param source Where it comes from.
- * @param exited Is told when its process was reaped.
  * @returns The worker, `starting`; null when none can be started at this moment.
  * @throws {Error} When the system refuses.
  */
@@ -78,8 +76,6 @@ export function launchWorker(
 /**
  * Hands a connection to a ready worker.
  *
- * @param worker The worker; it becomes `handed`.
- * @param handoff The connection.
  * @returns Whether it is on its way. That includes a worker which has just gone: its end of file, which
  *   gives the connection to another, is on its way, too.
  * @throws {PosixError} When the system refuses, such as ETOOMANYREFS.
@@ -102,9 +98,6 @@ export function handTo(worker: Worker, handoff: Handoff): boolean {
 
 /**
  * Lets a handler see that it is to stop. Nothing else is prepared for the signal: it would end a program.
- *
- * @param worker The worker; one that serves nobody is left alone.
- * @param options Whether a handler serves.
  */
 export function tellToStop(
   { state, process }: Worker,
@@ -113,13 +106,7 @@ export function tellToStop(
   if (isHandler && state === "serving") process.signal(STOP_SIGNAL);
 }
 
-/**
- * Asks or makes a worker that serves end; one that does not is left alone.
- *
- * @param worker The worker; it serves no other connection afterwards, which must not meet the signal.
- * @param signal How.
- * @param options Whether a handler serves.
- */
+/** Asks or makes a worker that serves end; one that does not is left alone. */
 export function endWorker(
   worker: Worker,
   signal: EndSignal,
@@ -131,12 +118,7 @@ export function endWorker(
   else worker.process.kill(signal);
 }
 
-/**
- * A worker as a line of the process table.
- *
- * @param worker The worker.
- * @returns The line.
- */
+/** A worker as a line of the process table. */
 export function entryOf({ process, state, handoff }: Worker): ProcessEntry {
   const { pid, parent } = process;
   return {

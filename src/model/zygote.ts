@@ -69,9 +69,6 @@ export class Zygote {
   /**
    * Starts the process, unless it was started early.
    *
-   * @param options How its children serve.
-   * @param watcher Watches its sockets.
-   * @param events Is told what happens.
    * @throws {Error} When descriptors or processes run out.
    */
   constructor(options: ChildOptions, watcher: Watcher, events: ZygoteEvents) {
@@ -108,7 +105,6 @@ export class Zygote {
   /**
    * Hands a descriptor over.
    *
-   * @param handover What it is.
    * @param fd The descriptor, borrowed.
    * @returns Whether it went; false when the channel is full or the zygote has just gone.
    * @throws {PosixError} When the system refuses, such as ETOOMANYREFS.
@@ -144,11 +140,7 @@ export class Zygote {
     endWriting(this.#channel.number);
   }
 
-  /**
-   * Sends it a signal.
-   *
-   * @param signal Which.
-   */
+  /** Sends it a signal. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#process.handle.signal(SIGNALS[signal]);
   }
@@ -210,8 +202,6 @@ export class Zygote {
 /**
  * The zygote that has least to do.
  *
- * @param zygotes To choose from.
- * @param most So many untaken descriptors, and a zygote gets no more.
  * @returns One that is ready; null when none can take a descriptor at this moment.
  */
 export function leastBusy(

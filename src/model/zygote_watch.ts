@@ -32,7 +32,6 @@ export interface ZygoteWatchEvents {
  * Whether a zygote speaks for its children, which say nothing themselves: programs that it starts
  * without a fork.
  *
- * @param options How they serve.
  * @returns Whether it does.
  */
 export function isSpokenFor({ service, standing }: ChildOptions): boolean {
@@ -57,14 +56,7 @@ export class ZygoteWatch {
   /** Children that have not reported. */
   readonly #reporting = new Standstill<number>();
 
-  /**
-   * Starts to look.
-   *
-   * @param zygotes All there are at any moment.
-   * @param late Those that were reaped, while something may still take what they were handed.
-   * @param events Is asked about children, and told of what is ended.
-   * @param isSpokenFor Whether children do not report.
-   */
+  /** Starts to look. */
   constructor(
     zygotes: Iterable<Zygote>,
     late: Iterable<Zygote>,
@@ -115,11 +107,7 @@ export class ZygoteWatch {
     }
   }
 
-  /**
-   * Ends a zygote, and its children that have not reported.
-   *
-   * @param zygote Which; it may have ended.
-   */
+  /** Ends a zygote, and its children that have not reported. */
   end(zygote: Zygote): void {
     this.#end(zygote, [...this.#unbornOf(zygote), ...this.#leftBy(zygote)]);
   }

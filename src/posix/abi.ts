@@ -286,9 +286,6 @@ export const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
  * function is called as one with fixed arguments. Apple's arm64 passes the latter on the stack
  * ("Writing ARM64 code for Apple platforms"): the registers x2 to x7 are filled first. Everywhere
  * else here both go the same way.
- *
- * @param build The system and its processor.
- * @returns The number of words.
  */
 export function variadicPadding(
   build: { readonly os: string; readonly arch: string },

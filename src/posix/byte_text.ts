@@ -33,7 +33,6 @@ export function decodeBytes(bytes: Uint8Array): string {
 /**
  * Encodes text.
  *
- * @param text Any text, or one of {@linkcode decodeBytes}.
  * @returns The bytes.
  */
 export function encodeBytes(text: string): Uint8Array<ArrayBuffer> {

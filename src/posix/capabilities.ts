@@ -35,7 +35,6 @@ const none = new Uint8Array(24);
  * set of capabilities, and what being user 0 gives a program. Call it while FFI permission still stands. Does
  * nothing where the system has no capabilities.
  *
- * @param options `threads`: every thread of this process (else this one alone).
  * @throws {PosixError} When the system refuses.
  * @throws {TypeError} When a thread does not answer.
  */
@@ -65,7 +64,6 @@ export function giveUpCapabilities(
  * Gives up what no program is to get back, and keeps what this process has: before it becomes another user,
  * who may not give it up. Call it while FFI permission still stands.
  *
- * @param options `threads`: every thread of this process (else this one alone).
  * @throws {PosixError} When the system refuses.
  * @throws {TypeError} When a thread does not answer.
  */

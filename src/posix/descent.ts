@@ -16,14 +16,7 @@ export interface Root {
   readonly pid: number;
 }
 
-/**
- * Finds what descends from processes of this server.
- *
- * @param roots Which connections'.
- * @param isOther Says of a child of this process whether it is none that was inherited.
- * @param all Whether to look for those of all connections that there ever were, too.
- * @returns Process ids, without those of the roots themselves.
- */
+/** Finds what descends from processes of this server. */
 export function findDescent(
   roots: readonly Root[],
   isOther: (pid: number) => boolean,

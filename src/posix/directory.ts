@@ -21,10 +21,6 @@ let removed: Fd | undefined;
 /**
  * Starts a process, in the root directory where the current one has been removed.
  *
- * @param start Starts it at once; its argument is the path by which the process gets to the removed
- *   directory, which it must enter before anything else: what it was told to serve is there, and not in
- *   the root directory.
- * @returns What `start` returned.
  * @throws What `start` threw.
  */
 export function startSomewhere<T>(start: (removed?: string) => T): T {

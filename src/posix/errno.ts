@@ -79,12 +79,6 @@ export class PosixError extends Error {
   /** The call that failed, such as `accept4`. */
   readonly syscall: string;
 
-  /**
-   * Makes one.
-   *
-   * @param syscall The call that failed.
-   * @param number Its error number.
-   */
   constructor(syscall: string, number: number) {
     super(`${syscall}: ${errorText(number)} (${errorName(number)})`);
     this.code = errorName(number);
@@ -94,7 +88,6 @@ export class PosixError extends Error {
   /**
    * As `instanceof`, which a handler can change the meaning of.
    *
-   * @param error Whatever was thrown.
    * @returns Whether it is such an error.
    */
   static is(error: unknown): error is PosixError {
@@ -105,9 +98,6 @@ export class PosixError extends Error {
 /**
  * Checks the result of a system call.
  *
- * @param result What the call returned.
- * @param syscall Its name, for the message.
- * @returns The result, when it is not negative.
  * @throws {PosixError} When it is -1.
  */
 export function check(result: number, syscall: string): number {

@@ -111,7 +111,6 @@ let handler: { words: BigInt64Array<ArrayBuffer>; address: bigint } | null =
  * the calls gave or took.
  *
  * @param calls What the other threads make, in this order; each must succeed. Null for nothing.
- * @param own What this thread makes.
  * @throws {PosixError} When one is refused: some threads may have made it by then.
  * @throws {TypeError} When a thread does not answer.
  */

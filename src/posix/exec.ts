@@ -19,7 +19,6 @@ const NOWHERE = new Uint8Array(1);
 /**
  * Whether this process may run a file, `access(2)`. It says true of directories, too.
  *
- * @param path The file.
  * @throws {PosixError} ENOENT, EACCES or another, which says why not.
  */
 export function checkExecutable(path: string): void {
@@ -29,7 +28,6 @@ export function checkExecutable(path: string): void {
 /**
  * Whether there is a directory.
  *
- * @param path Its path.
  * @returns True also where the path is a link to one.
  */
 export function isDirectory(path: string): boolean {
@@ -55,9 +53,6 @@ export class ProgramImage {
   /**
    * Lays it out. Texts may stand for any bytes: see `byte_text.ts`.
    *
-   * @param path The file to run.
-   * @param args All arguments, the program's name first.
-   * @param env `NAME=value` each.
    * @param room Bytes and variables that may be added later.
    */
   constructor(
@@ -93,9 +88,6 @@ export class ProgramImage {
   /**
    * Replaces this process by the program.
    *
-   * @param env More variables, `NAME=value` each; what does not fit into the room is left out.
-   * @param last What else to do right before: it may take the memory that any other code would need.
-   * @returns Never: the program does not know of us.
    * @throws {PosixError} When the system refuses; this process goes on.
    */
   become(env: readonly string[], last?: () => void): never {
@@ -115,8 +107,6 @@ export class ProgramImage {
    * Starts the program in a process of its own, which shares this one's memory until the program is
    * there: no page table is copied.
    *
-   * @param env As in {@linkcode become}.
-   * @param launch Its descriptors and signals.
    * @returns Its pid; null when the system refuses.
    */
   start(env: readonly string[], launch: Launch): number | null {

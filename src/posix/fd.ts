@@ -88,8 +88,6 @@ function fcntl(fd: number, command: number, argument: number): number {
 /**
  * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD.
  *
- * @param fd The descriptor.
- * @param inherit Whether it survives `execve(2)`.
  * @throws {PosixError} When the descriptor is not open.
  */
 export function setInherit(fd: number, inherit: boolean): void {
@@ -101,7 +99,6 @@ export function setInherit(fd: number, inherit: boolean): void {
  * inherits it. What the number was before is closed.
  *
  * @param fd The descriptor, borrowed; it stays open.
- * @param over The number.
  * @throws {PosixError} When the descriptor is not open.
  */
 export function putOver(fd: number, over: number): void {
@@ -111,8 +108,6 @@ export function putOver(fd: number, over: number): void {
 /**
  * Lets no program that this process becomes inherit a descriptor above a bound: `close_range(2)`
  * CLOSE_RANGE_CLOEXEC, or each by its number. They stay open until then.
- *
- * @param above The highest number that is left alone.
  */
 export function closeOnExec(above: number): void {
   const { close_range } = libc;
@@ -125,8 +120,6 @@ export function closeOnExec(above: number): void {
 /**
  * Sets or clears `O_NONBLOCK`. It belongs to the open file: every process that has it sees the change.
  *
- * @param fd The descriptor.
- * @param nonblocking Whether calls return EAGAIN instead of waiting.
  * @throws {PosixError} When the descriptor is not open.
  */
 export function setNonblocking(fd: number, nonblocking: boolean): void {
@@ -138,9 +131,6 @@ export function setNonblocking(fd: number, nonblocking: boolean): void {
 /**
  * The descriptors that are open in this process below a bound, by asking for all at once, `poll(2)`
  * POLLNVAL: `/proc` would need more permission than we ask for, and macOS has none.
- *
- * @param below One more than the highest number to look at.
- * @returns The open numbers, ascending.
  */
 export function openDescriptors(below = 4096): number[] {
   const table = new Int32Array(2 * below); // struct pollfd {int fd; short events; short revents}

@@ -74,7 +74,6 @@ export function fork(): number {
 /**
  * Takes the status of a child that has ended, without waiting.
  *
- * @param pid Which child; -1 for any.
  * @returns The child; null when none has ended, or none is left.
  */
 export function reap(pid = -1): Ended | null {
@@ -85,8 +84,6 @@ export function reap(pid = -1): Ended | null {
 /**
  * Waits for a child to end, and reaps it.
  *
- * @param pid Which child.
- * @returns How it ended, in the form of `waitpid(2)`.
  * @throws {PosixError} ECHILD when it is no child of this process.
  */
 export function waitFor(pid: number): number {
@@ -127,7 +124,6 @@ export const UNKNOWN_STATUS: number = -1;
 /**
  * Whether a process is a child of this one, running or ended but not reaped.
  *
- * @param pid Which process.
  * @returns Whether this process can still reap it.
  */
 export function hasChild(pid: number): boolean {
@@ -136,12 +132,7 @@ export function hasChild(pid: number): boolean {
   return libc.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) === 0;
 }
 
-/**
- * The end of a process, from its status (`waitpid(2)`).
- *
- * @param waitStatus The status.
- * @returns Its exit code, 128 and the signal's number, or -1 when nobody knows; and that number, 0 when it exited.
- */
+/** The end of a process, from its status (`waitpid(2)`). */
 export function decodeStatus(
   waitStatus: number,
 ): { code: number; signal: number } {
@@ -168,7 +159,6 @@ export function watchChildren(): Fd {
 /**
  * Forgets the signals that made a descriptor of {@linkcode watchChildren} readable.
  *
- * @param fd The descriptor.
  * @param scratch Room for them, 128 bytes each.
  */
 export function drainSignals(
@@ -178,12 +168,7 @@ export function drainSignals(
   read(fd, scratch);
 }
 
-/**
- * Lets SIGCHLD through again: the first thing in a forked child.
- *
- * @param signals {@linkcode CHILD_SIGNAL}; {@linkcode NO_SIGNAL} where a zygote rehearses it, which must not
- *   miss the end of a child.
- */
+/** Lets SIGCHLD through again: the first thing in a forked child. */
 export function unblockChildSignal(signals: SignalSet): void {
   libc.sigprocmask(SIG_UNBLOCK, signals, previous);
 }
@@ -213,19 +198,13 @@ export function releaseStopSignal(): void {
   libc.sigprocmask(SIG_UNBLOCK, stopSignal, previous);
 }
 
-/**
- * Gives signals their default action.
- *
- * @param signals Their numbers.
- */
+/** Gives signals their default action. */
 export function resetSignals(signals: readonly number[]): void {
   for (const signal of signals) libc.signal(signal, SIG_DFL);
 }
 
 /**
  * Has the system end this process by SIGALRM unless it ends before: `alarm(2)`.
- *
- * @param seconds How long it has.
  */
 export function endWithin(seconds: number): void {
   libc.alarm(seconds);
@@ -236,22 +215,13 @@ export function unblockSignals(): void {
   libc.sigprocmask(SIG_SETMASK, noSignal, previous);
 }
 
-/**
- * Ends this process at once: no at-exit work of anybody runs, `_exit(2)`.
- *
- * @param code The exit code.
- * @returns Never.
- */
+/** Ends this process at once: no at-exit work of anybody runs, `_exit(2)`. */
 export function exitNow(code: number): never {
   _exit(code);
   throw new TypeError("Cannot be reached: _exit does not return");
 }
 
-/**
- * As {@linkcode exitNow}, but can be rehearsed.
- *
- * @param code The exit code; a negative one does nothing.
- */
+/** As {@linkcode exitNow}, but can be rehearsed. */
 export function leave(code: number): void {
   if (code >= 0) _exit(code);
 }
@@ -259,7 +229,6 @@ export function leave(code: number): void {
 /**
  * The name of a signal.
  *
- * @param number Its number on Linux.
  * @returns Such as `SIGKILL`.
  */
 export function signalName(number: number): string {

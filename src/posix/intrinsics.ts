@@ -30,13 +30,7 @@ const {
 } = Reflect;
 const { freeze } = Object;
 
-/**
- * Makes a function of a method.
- *
- * @param prototype Where the method is.
- * @param name Its name.
- * @returns What takes the object first.
- */
+/** Makes a function of a method. */
 export function uncurry<Self extends object, Name extends keyof Self>(
   prototype: Self,
   name: Name,
@@ -44,13 +38,7 @@ export function uncurry<Self extends object, Name extends keyof Self>(
   return bind.call(call, prototype[name]) as Uncurried<Self, Self[Name]>;
 }
 
-/**
- * Makes a function of an accessor.
- *
- * @param prototype Where the accessor is.
- * @param name Its name.
- * @returns What reads the property of an object.
- */
+/** Makes a function of an accessor. */
 export function getterOf<Result>(
   prototype: object,
   name: string | symbol,
@@ -163,12 +151,7 @@ export const encode: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder
 export const encodeInto: TextEncoder["encodeInto"] = TextEncoder.prototype
   .encodeInto.bind(new TextEncoder());
 const decodeWith = uncurry(TextDecoder.prototype, "decode");
-/**
- * `TextDecoder.prototype.decode`.
- *
- * @param bytes UTF-8.
- * @returns The text.
- */
+/** `TextDecoder.prototype.decode`. */
 export const decode = (bytes: Uint8Array): string =>
   decodeWith(new OwnDecoder(), bytes);
 const OwnDecoder = TextDecoder;
@@ -194,9 +177,7 @@ export const offsetOf: (bytes: Uint8Array) => number = getterOf(
  * `Uint8Array.prototype.subarray`, of no class but the runtime's.
  *
  * @param bytes The bytes.
- * @param start The first.
  * @param end Where the part ends; with all of them unless it is said.
- * @returns A view of the same memory.
  */
 export function part(
   bytes: Uint8Array,
@@ -259,8 +240,6 @@ const isPrototypeOf = uncurry(Object.prototype, "isPrototypeOf");
 /**
  * As `instanceof`, which a class can answer as it likes.
  *
- * @param value Anything.
- * @param of A class.
  * @returns Whether it is of this class.
  */
 export function isA<Class extends abstract new (...args: never) => object>(
@@ -279,12 +258,7 @@ const followed = freeze({
   then: Promise.prototype.then,
 });
 
-/**
- * A promise of ours as the runtime's streams get it.
- *
- * @param promise The promise, which no handler gets.
- * @returns The same.
- */
+/** A promise of ours as the runtime's streams get it. */
 export function given<T>(promise: Promise<T>): Promise<T> {
   setPrototypeOf(promise, followed);
   return promise;
@@ -292,9 +266,6 @@ export function given<T>(promise: Promise<T>): Promise<T> {
 
 /**
  * A promise of ours as it is awaited: else `await` asks the prototype of all promises for its constructor.
- *
- * @param promise The promise, which no handler gets.
- * @returns The same.
  */
 export function own<T>(promise: Promise<T>): Promise<T> {
   setPrototypeOf(promise, awaitable);
@@ -304,7 +275,6 @@ export function own<T>(promise: Promise<T>): Promise<T> {
 /**
  * Whether something is a promise of the runtime's, such as every async function returns.
  *
- * @param value Anything.
  * @returns Whether it is; false for one of a class of its own.
  */
 export function isPromise(value: unknown): value is Promise<unknown> {
@@ -315,9 +285,6 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 /**
  * Has the runtime begin what it tells the end of later. Any such beginning goes through
  * `Function.prototype.call`.
- *
- * @param start Begins it.
- * @returns What that returns.
  */
 export function begin<T>(start: () => T): T {
   if (isIntact(Functions, "call", call)) return start();
@@ -335,8 +302,6 @@ const Functions = Function.prototype;
 /**
  * Makes a property, or takes it away.
  *
- * @param object Whose it is.
- * @param key What it is called.
  * @param property What becomes of it; undefined for nothing.
  * @returns Whether it could.
  */
@@ -350,12 +315,7 @@ export function put(
   return defineProperty(object, key, property);
 }
 
-/**
- * A property as the runtime makes those of its classes.
- *
- * @param value What it is.
- * @returns What makes it so.
- */
+/** A property as the runtime makes those of its classes. */
 export function as(value: unknown): PropertyDescriptor {
   const made = { value, writable: true, configurable: true };
   return { __proto__: null, ...made } as PropertyDescriptor;
@@ -364,9 +324,6 @@ export function as(value: unknown): PropertyDescriptor {
 /**
  * Whether a property is what it was.
  *
- * @param object Whose it is.
- * @param key What it is called.
- * @param value What it was.
  * @returns Whether it is.
  */
 export function isIntact(

@@ -35,7 +35,6 @@ const timespecBytes = new Uint8Array(timespec.buffer);
 /**
  * Reads what is there, `read(2)`.
  *
- * @param fd A descriptor.
  * @param buffer Where to put the bytes.
  * @returns How many bytes came; 0 at the end of the file; -1 when nothing is there yet (a
  *   non-blocking descriptor, or a time-out set by {@linkcode setTimeouts}).
@@ -55,7 +54,6 @@ export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
  * Writes as much as goes, `write(2)`. SIGPIPE is ignored in every process of ours (the runtime does
  * so), so a peer that hung up shows as EPIPE.
  *
- * @param fd A descriptor.
  * @param buffer The bytes.
  * @returns How many bytes went; -1 when none can go yet (non-blocking, or a time-out).
  * @throws {PosixError} On any other error.
@@ -73,7 +71,6 @@ export function write(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
 /**
  * Reads what is there from a socket without waiting, whatever its mode: `recv(2)` MSG_DONTWAIT.
  *
- * @param fd A socket.
  * @param buffer Where to put the bytes.
  * @returns How many bytes came; 0 at the end of the stream; -1 when nothing is there yet.
  * @throws {PosixError} On any other error.
@@ -88,7 +85,6 @@ export function receiveNow(
 /**
  * Looks at what is there without taking it: `recv(2)` MSG_PEEK MSG_DONTWAIT.
  *
- * @param fd A socket.
  * @param buffer Where to put a copy of the bytes.
  * @returns How many bytes there are, up to the buffer's length; 0 at the end of the stream; -1 when
  *   nothing is there yet.
@@ -115,7 +111,6 @@ function receive(
 /**
  * Writes what goes to a socket without waiting, whatever its mode: `send(2)` MSG_DONTWAIT.
  *
- * @param fd A socket.
  * @param buffer The bytes.
  * @returns How many bytes went; -1 when none can go yet.
  * @throws {PosixError} On any other error.
@@ -139,7 +134,6 @@ export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
  * Waits for one descriptor without blocking the event loop: `poll(2)` on another thread.
  *
  * @param fd The descriptor; it must stay open until this resolves.
- * @param events What to wait for: POLLIN, POLLOUT.
  * @param timeout In milliseconds; -1 waits for ever.
  * @returns What is ready (`revents`); 0 after the time-out.
  */
@@ -189,12 +183,7 @@ export class PollSet {
     for (let i = 0; i < entries.length; i++) this.set(i, entries[i]!);
   }
 
-  /**
-   * Changes one entry.
-   *
-   * @param index Which.
-   * @param entry The descriptor and what to wait for.
-   */
+  /** Changes one entry. */
   set(index: number, { fd, events }: PollEntry): void {
     this.#table.setInt32(8 * index, fd, true);
     this.#table.setInt16(8 * index + 4, events, true);
@@ -241,7 +230,6 @@ export class PollSet {
   /**
    * What the last wait found.
    *
-   * @param index Which entry.
    * @returns `revents`; 0 when it is not ready.
    */
   ready(index: number): number {
@@ -252,7 +240,6 @@ export class PollSet {
 /**
  * Waits once until one of a few descriptors is ready.
  *
- * @param entries The descriptors and what to wait for.
  * @param timeout In milliseconds; -1 waits for ever.
  * @returns What is ready, entry by entry (`revents`); all 0 after the time-out.
  * @throws {PosixError} When the system refuses.
@@ -271,8 +258,6 @@ const single = new PollSet([{ fd: -1, events: 0 }], scratch(8));
 /**
  * Waits once until a descriptor is ready.
  *
- * @param fd The descriptor.
- * @param events What to wait for: POLLIN, POLLOUT.
  * @param timeout In milliseconds; -1 waits for ever.
  * @returns What is ready (`revents`); 0 after the time-out.
  * @throws {PosixError} When the system refuses.
@@ -286,8 +271,6 @@ export function pollOne(fd: number, events: number, timeout: number): number {
 /**
  * Whether two buffers begin with the same bytes, `memcmp(3)`.
  *
- * @param a One.
- * @param b The other.
  * @param length How many bytes; neither is shorter.
  * @returns Whether they do.
  */

@@ -98,7 +98,6 @@ const RESTRICT_SELF = BigInt(
 /**
  * Makes a set of rules, for {@linkcode enterDomain}; call it while FFI permission still stands.
  *
- * @param reach What a process may reach.
  * @returns A descriptor, close-on-exec, the caller's to close.
  * @throws {PosixError} EOPNOTSUPP when Landlock is switched off, ENOSYS when there is none.
  */
@@ -183,8 +182,6 @@ function addRule(ruleset: Fd, type: number, rule: bigint): void {
  * anyone but root must give them up before (prctl(2) PR_SET_NO_NEW_PRIVS).
  *
  * @param ruleset From {@linkcode makeRuleset}, borrowed.
- * @param options `threads`: every thread of this process (else this one alone, which is enough where the
- *   others are parked for good).
  * @throws {PosixError} E2BIG after sixteen of them.
  * @throws {TypeError} When a thread does not answer: then this process is enclosed in part.
  */

@@ -73,7 +73,6 @@ const LOCKS: readonly (readonly [version: number, kernel: string, string])[] = [
 /**
  * Which locks are missing here.
  *
- * @param known The version that there is.
  * @returns A part of a sentence for the log; null when all are there.
  */
 export function missingLocks(known = landlockVersion()): string | null {

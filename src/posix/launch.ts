@@ -40,8 +40,6 @@ export class Launch {
   /**
    * Lays out what is the same for every connection.
    *
-   * @param streams The standard streams that the connection becomes.
-   * @param signals Numbers of signals that get their default action.
    * @throws {PosixError} When the C library refuses.
    */
   constructor(streams: readonly number[], signals: readonly number[]) {

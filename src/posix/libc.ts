@@ -275,8 +275,6 @@ export function openWhenCalled(): void {
  * Some functions of the C library: those that a module calls, once for each process. The runtime compiles
  * machine code for each, a quarter of a millisecond each time, and no process calls more than half of them.
  *
- * @param names Which.
- * @returns These alone, by name.
  * @throws {Deno.errors.NotCapable} When this process may not load libraries any more.
  */
 export function cLibrary<Name extends keyof CLibrary>(

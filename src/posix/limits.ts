@@ -45,7 +45,6 @@ const pairBytes = new Uint8Array(pair.buffer);
 /**
  * What this process may use.
  *
- * @param resource Of what.
  * @returns Its limits; Infinity for none.
  * @throws {PosixError} When the system refuses.
  */
@@ -60,8 +59,6 @@ export function getLimit(resource: Resource): Limit {
 /**
  * Limits what this process, and those that it starts, may use.
  *
- * @param resource Of what.
- * @param limit How much, whole numbers.
  * @throws {PosixError} EPERM when it is more than the hard limit, and this is not root.
  */
 export function setLimit(resource: Resource, { soft, hard }: Limit): void {
@@ -73,7 +70,6 @@ export function setLimit(resource: Resource, { soft, hard }: Limit): void {
 /**
  * Lowers a soft limit; the hard limit, to which every process may raise it again, stays.
  *
- * @param resource Of what.
  * @param most What may be used from here on, unless that is more than the hard limit allows.
  * @throws {PosixError} When the system refuses.
  */
@@ -98,7 +94,6 @@ export function memoryInUse(): number {
 /**
  * Changes how willingly this process gives way to others.
  *
- * @param value From -20, which takes all, to 19, which takes what is left.
  * @throws {PosixError} EACCES when it is less than before, and this is not root.
  */
 export function setNice(value: number): void {

@@ -31,8 +31,6 @@ export interface Mark {
 /**
  * Marks this process, and whatever it starts from here on. Where the system refuses, nobody finds what leaves
  * its parent and its group.
- *
- * @param id The connection.
  */
 export function markAs(id: number): void {
   if (!isLinux) return;
@@ -44,7 +42,6 @@ export function markAs(id: number): void {
 /**
  * How a process is marked.
  *
- * @param pid The process.
  * @returns Its mark; null when it has none, or has gone.
  */
 export function markOf(pid: number): Mark | null {
@@ -63,12 +60,7 @@ export function markOf(pid: number): Mark | null {
   return { server: Number(server), id: Number(id) };
 }
 
-/**
- * What a mark keeps of a connection's id.
- *
- * @param id The id.
- * @returns A number to compare with that of a mark.
- */
+/** What a mark keeps of a connection's id. */
 export function keptOf(id: number): number {
   return id % 2 ** ID_BITS;
 }

@@ -35,13 +35,6 @@ export class ProcessHandle implements Disposable {
   readonly #isOurs: (pid: number) => boolean;
   readonly #fd: Fd | null;
 
-  /**
-   * Makes one.
-   *
-   * @param pid The process.
-   * @param isOurs Says, of the process that has this id at the moment, whether it may be signalled. It is
-   *   asked before each signal.
-   */
   constructor(pid: number, isOurs: (pid: number) => boolean) {
     this.pid = pid;
     this.#isOurs = isOurs;
@@ -51,7 +44,6 @@ export class ProcessHandle implements Disposable {
   /**
    * Sends it a signal.
    *
-   * @param signal Its number.
    * @returns Whether the process was there, and ours.
    */
   signal(signal: number): boolean {
@@ -65,7 +57,6 @@ export class ProcessHandle implements Disposable {
   /**
    * Sends a signal to it and to what it started, as far as it stayed in its group.
    *
-   * @param signal Its number.
    * @returns Whether the process was there, and ours.
    */
   signalGroup(signal: number): boolean {

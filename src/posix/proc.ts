@@ -19,7 +19,6 @@ const O_RDONLY_CLOEXEC = 0o2000000;
  * The text of a file under /proc.
  *
  * @param path Such as `/proc/self/smaps`.
- * @returns All of it.
  * @throws {PosixError} When it cannot be read.
  */
 export function readProcFile(path: string): string {
@@ -60,7 +59,6 @@ function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
  * The names in a directory under /proc.
  *
  * @param path Such as `/proc/self/task`.
- * @returns The names, without `.` and `..`.
  * @throws {PosixError} When it cannot be read.
  * @throws {TypeError} When the C library is older than glibc 2.30.
  */
@@ -107,7 +105,6 @@ const PF_EXITING = 4; // linux/sched.h
 /**
  * Where a process stands, proc_pid_stat(5).
  *
- * @param pid The process.
  * @returns That; null when it has gone.
  */
 export function processStat(pid: number): ProcessStat | null {
@@ -125,21 +122,12 @@ export function processStat(pid: number): ProcessStat | null {
 
 /**
  * What the first thread of a process forked and has not reaped, proc_tid_children(5).
- *
- * @param pid The process.
- * @returns Process ids; none when it has gone, or where the kernel keeps no such list
- *   (CONFIG_PROC_CHILDREN).
  */
 export function childrenOf(pid: number): number[] {
   return childrenOfThread(pid, pid);
 }
 
-/**
- * What a process started, or inherited, and has not reaped.
- *
- * @param pid The process.
- * @returns Process ids, as {@linkcode childrenOf}.
- */
+/** What a process started, or inherited, and has not reaped. */
 export function allChildrenOf(pid: number): number[] {
   try {
     return listProcDirectory(`/proc/${pid}/task`).flatMap((thread) =>
@@ -162,7 +150,6 @@ function childrenOfThread(pid: number, thread: number | string): number[] {
 /**
  * What a descriptor refers to, as `/proc/PID/fd` links say.
  *
- * @param fd The descriptor.
  * @param pid Whose; this process's unless said otherwise.
  * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open,
  *   or may not be seen.
@@ -193,8 +180,6 @@ export function readProcLink(path: string): string | null {
 /**
  * Whether a process has something open.
  *
- * @param pid The process.
- * @param target What, as {@linkcode descriptorTarget} says it.
  * @returns Whether it has; false when it has gone, or may not be looked into.
  */
 export function hasDescriptor(pid: number, target: string): boolean {

@@ -66,8 +66,6 @@ export function outliveParent(): void {
 /**
  * Says whether the files of this process under /proc are its user's: `prctl(2)` PR_SET_DUMPABLE. The kernel
  * takes them away when a process becomes another user. Does nothing where the system has no such call.
- *
- * @param isDumpable Whether they are.
  */
 export function setDumpable(isDumpable: boolean): void {
   const value = isDumpable ? 1n : 0n;
@@ -85,18 +83,13 @@ export function leaveProcessGroup(): void {
 /**
  * Changes the directory that relative paths start from: `chdir(2)`.
  *
- * @param path The directory.
  * @throws {PosixError} ENOENT, ENOTDIR, EACCES.
  */
 export function changeDirectory(path: string): void {
   check(libc.chdir(encoder.encode(path + "\0")), "chdir");
 }
 
-/**
- * Changes which permissions new files do not get: `umask(2)`.
- *
- * @param mask Permission bits.
- */
+/** Changes which permissions new files do not get: `umask(2)`. */
 export function setUmask(mask: number): void {
   libc.umask(mask);
 }
@@ -119,8 +112,6 @@ export function descriptorLimit(): number {
 /**
  * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`.
  *
- * @param pid A process that leads a group, or will in a moment.
- * @param signal Its number.
  * @returns Whether the process was there.
  */
 export function signalGroup(pid: number, signal: number): boolean {
@@ -144,7 +135,6 @@ export function isHangUpIgnored(): boolean {
 /**
  * Whether a process leads the group that it is in, `getpgid(2)`.
  *
- * @param pid The process.
  * @returns Whether it does.
  */
 export function leadsGroup(pid: number): boolean {
@@ -154,8 +144,6 @@ export function leadsGroup(pid: number): boolean {
 /**
  * Sends a signal, `kill(2)`.
  *
- * @param pid A process.
- * @param signal Its number.
  * @returns Whether the process was there.
  */
 export function signalProcess(pid: number, signal: number): boolean {

@@ -8,7 +8,6 @@ import type { PosixError } from "./errno.ts";
 /**
  * The reason in an error of the system, without the call that met it.
  *
- * @param error What was thrown, by our own calls or by the runtime's.
  * @returns Such as `connection refused (ECONNREFUSED)`.
  */
 export function reasonOf(error: unknown): string {

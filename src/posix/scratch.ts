@@ -18,7 +18,6 @@ let used = 0;
  * Takes room for a buffer that lasts as long as the process.
  *
  * @param size In bytes, at most a page.
- * @returns Zeros, aligned for any number; its `byteOffset` is not 0.
  * @throws {RangeError} When it is larger than a page.
  */
 export function scratch(size: number): Uint8Array<ArrayBuffer> {
@@ -34,12 +33,7 @@ export function scratch(size: number): Uint8Array<ArrayBuffer> {
   return page.subarray(start, start + size);
 }
 
-/**
- * The same memory, seen as numbers.
- *
- * @param bytes From {@linkcode scratch}.
- * @returns A view of it.
- */
+/** The same memory, seen as numbers. */
 export function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
   return new SafeView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -56,7 +56,6 @@ const encoder = new TextEncoder();
 /**
  * A user by name, or by number: `getpwnam(3)`, `getpwuid(3)`.
  *
- * @param user The name or number.
  * @returns The entry; null when the database has none.
  */
 export function findUser(user: string | number): UserEntry | null {
@@ -81,7 +80,6 @@ export function findUser(user: string | number): UserEntry | null {
 /**
  * A group's id by its name: `getgrnam(3)`.
  *
- * @param name The name.
  * @returns The id; null when the database has no such group.
  */
 export function findGroup(name: string): number | null {
@@ -92,13 +90,7 @@ export function findGroup(name: string): number | null {
     : new Deno.UnsafePointerView(entry).getUint32(GROUP.gid);
 }
 
-/**
- * The groups that a user belongs to: `getgrouplist(3)`.
- *
- * @param name The user's name.
- * @param gid A group that is listed in any case.
- * @returns Their ids.
- */
+/** The groups that a user belongs to: `getgrouplist(3)`. */
 export function groupsOf(name: string, gid: number): number[] {
   const found = new Uint32Array(MOST_GROUPS);
   const count = new Int32Array([MOST_GROUPS]);
@@ -127,7 +119,6 @@ export type Capability = keyof typeof CAPABILITIES;
  * Whether this process may do what only root may (capabilities(7)): root in a container often may not,
  * and others may have been let.
  *
- * @param capability What.
  * @returns Whether it may; where there are no capabilities, whether it is root.
  */
 export function hasCapability(capability: Capability): boolean {
@@ -138,11 +129,7 @@ export function hasCapability(capability: Capability): boolean {
   return (BigInt("0x" + effective) >> bit & 1n) === 1n;
 }
 
-/**
- * As whom this process acts: `geteuid(2)`.
- *
- * @returns The user id.
- */
+/** As whom this process acts: `geteuid(2)`. */
 export function effectiveUser(): number {
   return libc.geteuid();
 }
@@ -159,7 +146,6 @@ export function isRoot(): boolean {
 /**
  * Becomes another user for good, with that user's groups alone: `setgroups(2)`, `setgid(2)`, `setuid(2)`.
  *
- * @param user Who.
  * @throws {PosixError} EPERM when this is not root.
  */
 export function becomeUser({ uid, gid, groups }: User): void {

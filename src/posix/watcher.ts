@@ -54,8 +54,6 @@ export class Watcher {
   /**
    * Makes one.
    *
-   * @param failed Is told what callbacks throw; what it throws itself ends {@linkcode run}, and without it
-   *   everything does.
    * @throws {PosixError} When no pipe is to be had (EMFILE).
    */
   constructor(failed: (error: unknown) => void = rethrow) {
@@ -79,7 +77,6 @@ export class Watcher {
    * Starts to watch a descriptor, or changes what to wait for.
    *
    * @param fd The descriptor, borrowed until {@linkcode unwatch}.
-   * @param events POLLIN, POLLOUT or both; errors and hang-ups are always told.
    * @param ready Called each time it is ready, until it is unwatched.
    */
   watch(fd: number, events: number, ready: Ready): void {
@@ -88,22 +85,14 @@ export class Watcher {
     this.#change();
   }
 
-  /**
-   * Stops watching a descriptor; its callback is not called again.
-   *
-   * @param fd The descriptor; one that is not watched is ignored.
-   */
+  /** Stops watching a descriptor; its callback is not called again. */
   unwatch(fd: number): void {
     if (!this.#watched.delete(fd)) return;
     this.#resume(fd);
     this.#change();
   }
 
-  /**
-   * Waits and calls back until {@linkcode stop}.
-   *
-   * @returns Resolves after stop.
-   */
+  /** Waits and calls back until {@linkcode stop}. */
   async run(): Promise<void> {
     let inPlace = 0;
     while (!this.#stopped) {

@@ -23,7 +23,6 @@ const SHARED_MEMORY = /-shm( \(deleted\))?$/;
 /**
  * Whether a descriptor is one of such a database.
  *
- * @param target What it refers to, as `/proc/PID/fd` says.
  * @returns Whether it is.
  */
 export function isCache(target: string): boolean {

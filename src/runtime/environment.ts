@@ -36,11 +36,7 @@ export const PROGRAM_VARIABLES: readonly string[] = [
 /**
  * Those variables that are named or granted.
  *
- * @param names Names; one that ends with `*` means every name that begins so.
- * @param grants What a person granted: `env` means every variable, `env=NAME` one more name; grants of
- *   other kinds mean nothing here.
  * @param env Of which environment; of ours unless said otherwise.
- * @returns Names and values, those that are set.
  */
 export function selectEnvironment(
   names: readonly string[],

@@ -37,9 +37,6 @@ export function grantKind(grant: string): PermissionKind | undefined {
 /**
  * Grants as Deno's flags: `net=db.example:5432` as `--allow-net=db.example:5432`. Several of one kind
  * become one flag, since Deno 2.7 takes some flags only once.
- *
- * @param grants What is granted; `ffi` needs no flag, since every process of ours has it at first.
- * @returns The flags.
  */
 export function permissionFlags(grants: readonly string[]): string[] {
   return PERMISSION_KINDS.filter((kind) => kind !== "ffi").flatMap((kind) => {

@@ -41,14 +41,7 @@ export interface CommandLine {
   readonly args: string[];
 }
 
-/**
- * The command line that starts this program in another role.
- *
- * @param role Which.
- * @param args The role's arguments.
- * @param options Permissions and V8 flags.
- * @returns What to give to `Deno.Command`.
- */
+/** The command line that starts this program in another role. */
 export function roleCommand(
   role: Role,
   args: readonly string[],
@@ -138,13 +131,7 @@ function placeOfMap(map: string, role: Role, { directory }: Project): string {
   return path;
 }
 
-/**
- * A module or a file as a URL.
- *
- * @param type Its type, after `application/`.
- * @param text Its content.
- * @returns The URL.
- */
+/** A module or a file as a URL. */
 export function dataUrl(type: string, text: string): string {
   return `data:application/${type},${encodeURIComponent(text)}`;
 }
@@ -165,12 +152,7 @@ function executable(): string {
     : `/proc/${Deno.pid}/exe`;
 }
 
-/**
- * The environment of a process of ours that a stranger talks to.
- *
- * @param grants What the person granted it; `env` and `env=NAME` let more variables through.
- * @returns Names and values.
- */
+/** The environment of a process of ours that a stranger talks to. */
 export function runtimeEnvironment(
   grants: readonly string[] = [],
 ): Record<string, string> {

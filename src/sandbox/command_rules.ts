@@ -35,8 +35,6 @@ export interface Subject {
 /**
  * Whether a program, or a handler by its grants.
  *
- * @param subject Who.
- * @param kinds One of which it takes.
  * @returns Whether it may.
  */
 export function may(
@@ -130,12 +128,7 @@ const is = (argument: number, value: number): Condition => ({
   is: value,
 });
 
-/**
- * The rules of these calls.
- *
- * @param subject Who the filter is for.
- * @returns One a call; under `strict` those that are left out are not for it.
- */
+/** The rules of these calls. */
 export function commandRules(subject: Subject): Rule[] {
   const { isProgram, isStrict, pid, standing, files = [] } = subject;
   const no = isStrict ? notify : refuse;

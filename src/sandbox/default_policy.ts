@@ -11,12 +11,7 @@ import { type Audience, CALL_GROUPS } from "./system_calls.ts";
 
 const { allow, kill, missing, refuse } = VERDICTS;
 
-/**
- * The policy.
- *
- * @param subject Who it is for.
- * @returns What becomes of each system call.
- */
+/** The policy. */
 export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
   const who = { ...subject, isStrict: false };
   const includes = (audience: Audience): boolean => {

@@ -56,11 +56,7 @@ import { fencePolicy, strictPolicy } from "./strict_policy.ts";
 
 const libc = cLibrary("getpid");
 
-/**
- * Has this process end with its parent, from here on.
- *
- * @param options How it serves.
- */
+/** Has this process end with its parent, from here on. */
 export function followParent({ sandbox }: ChildOptions): void {
   if (sandbox.level !== "off") dieWithParent();
 }
@@ -68,7 +64,6 @@ export function followParent({ sandbox }: ChildOptions): void {
 /**
  * What each child of a zygote puts up when it is born.
  *
- * @param options How they serve.
  * @returns The fence, not armed; null where none is needed.
  */
 export function prepareFence(
@@ -87,9 +82,6 @@ export function prepareFence(
 /**
  * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
  *
- * @param options How this process, or the children of this zygote, serve.
- * @param role What this process does.
- * @returns The sandbox.
  * @throws {SandboxError} When a person asked for what the system refuses.
  * @throws {Error} When it cannot be whom a person asked for.
  */

@@ -27,8 +27,6 @@ let noted: number | undefined;
 /**
  * Looks how much memory this process has, and its children will have when they begin, while that can be
  * asked for: under a strict sandbox no file can be read.
- *
- * @param standing What was asked for.
  */
 export function noteMemory(standing: Standing | undefined): void {
   if (standing?.limits.memory !== undefined) noted = memoryInUse();
@@ -37,7 +35,6 @@ export function noteMemory(standing: Standing | undefined): void {
 /**
  * Becomes who was asked for.
  *
- * @param standing What was asked for.
  * @throws {Error} When the system refuses; then nothing must be served.
  */
 export function takeIdentity(standing: Standing): void {
@@ -57,9 +54,6 @@ export function takeIdentity(standing: Standing): void {
 /**
  * Takes up the limits, once in a process.
  *
- * @param standing What was asked for.
- * @param isProgram Whether a program takes this process's place: its memory is limited last, by
- *   {@linkcode programMemory}, since the runtime has more than it may have.
  * @throws {Error} When the system refuses; then nothing must be served.
  */
 export function takeLimits({ limits }: Standing, isProgram: boolean): void {
@@ -89,7 +83,6 @@ function enter(directory: string): void {
 /**
  * The limit of the memory of the program that this process becomes.
  *
- * @param standing What was asked for.
  * @returns Sets it, right before the program is there: the runtime has more already, so that to compile a
  *   function would end it. Undefined where no limit was asked for.
  * @throws {PosixError} When the system refuses.

@@ -63,13 +63,7 @@ const SYSTEM = [
 ];
 const DNS = 53;
 
-/**
- * Grants as rules.
- *
- * @param grants What a person granted, by Deno's names: `net`, `read=/srv/data`.
- * @param places Where files are.
- * @returns What may be reached; whatever is not named there may not.
- */
+/** Grants as rules. */
 export function reachOf(grants: readonly string[], places: Places): Reach {
   const values = (kind: string) => valuesOf(grants, kind);
   const files: Reach["files"][number][] = [];
@@ -140,8 +134,6 @@ const CACHES = ["gen", "npm", "remote", "deps", "dl"];
 /**
  * Where files are, as this process finds them; call it while FFI permission still stands.
  *
- * @param project Files and directories of the handler's project.
- * @returns The places.
  * @throws {PosixError} When /proc cannot be read.
  */
 export function findPlaces(project: readonly string[]): Places {

@@ -9,8 +9,6 @@
 /**
  * Takes it from this process, unless it may read and write every file. Under a sandbox the system keeps it
  * from workers, too, whose globals are their own.
- *
- * @param grants What a person granted.
  */
 export function takeStorage(grants: readonly string[]): void {
   if (grants.includes("read") && grants.includes("write")) return;

@@ -20,12 +20,7 @@ export interface StrictSubject extends Pick<Subject, "pid" | "standing"> {
   readonly isHandler: boolean;
 }
 
-/**
- * The policy.
- *
- * @param subject Who it is for.
- * @returns What becomes of each system call.
- */
+/** The policy. */
 export function strictPolicy(
   { standing, isHandler, pid }: StrictSubject,
 ): Policy {
@@ -52,8 +47,6 @@ export function strictPolicy(
 /**
  * The fence around each child of a zygote that is under {@linkcode strictPolicy}: it cannot fork, as its
  * zygote must. It is this small since every connection pays for it.
- *
- * @returns What becomes of each system call.
  */
 export function fencePolicy(): Policy {
   const checks = [{ argument: 0, is: FORK, then: kill }];

@@ -37,8 +37,6 @@ export class Acceptor {
    * Makes one.
    *
    * @param listener The listening descriptor, borrowed until {@linkcode stop}.
-   * @param watcher Says when it is ready.
-   * @param events Gets the connections.
    */
   constructor(listener: number, watcher: Watcher, events: AcceptorEvents) {
     this.#listener = listener;
@@ -58,11 +56,7 @@ export class Acceptor {
     this.start();
   }
 
-  /**
-   * Takes what is in the backlog at this moment, then accepts no more.
-   *
-   * @param most How many to take at most.
-   */
+  /** Takes what is in the backlog at this moment, then accepts no more. */
   stop(most = Infinity): void {
     this.#held = false;
     this.#take(most);

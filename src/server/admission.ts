@@ -70,11 +70,6 @@ export class Admission {
   readonly #sources = new Map<string, number>();
   #active = 0;
 
-  /**
-   * Makes one.
-   *
-   * @param options The limits.
-   */
   constructor(options: AdmissionOptions) {
     this.#options = options;
     const { rate, ratePerSource, allow, deny, exempt } = options;
@@ -118,7 +113,6 @@ export class Admission {
    *
    * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket, and
    *   where {@linkcode mindsSources} is false.
-   * @param now The time.
    * @returns Its ticket, for {@linkcode release}; or why it is refused.
    */
   admit(
@@ -138,7 +132,6 @@ export class Admission {
    * Decides about a connection whose client is not known yet, since a proxy speaks for it: by what
    * limits all together alone. {@linkcode identify} follows.
    *
-   * @param now The time.
    * @returns Its ticket; or why it is refused.
    */
   admitUnidentified(now: number): Ticket | RefusalReason {
@@ -152,9 +145,6 @@ export class Admission {
   /**
    * Decides about it again when its client is known.
    *
-   * @param ticket The ticket, which is to be given back whatever this decides.
-   * @param ip The client's address.
-   * @param now The time.
    * @returns Null when it may be served; else why it is refused.
    */
   identify(
@@ -172,8 +162,6 @@ export class Admission {
   /**
    * Whether a source may have one more connection, as far as it alone is concerned; nothing is counted.
    *
-   * @param ip The client's address.
-   * @param now The time.
    * @returns Null when it may; else why not.
    */
   check(
@@ -194,11 +182,7 @@ export class Admission {
     return late > 0 ? "rate-per-source" : null;
   }
 
-  /**
-   * Gives a ticket back; again is harmless.
-   *
-   * @param ticket The ticket.
-   */
+  /** Gives a ticket back; again is harmless. */
   release(ticket: Ticket): void {
     if (ticket.counts) this.#active--;
     ticket.counts = false;
@@ -209,11 +193,7 @@ export class Admission {
     ticket.source = null;
   }
 
-  /**
-   * Forgets sources of which nothing needs to be remembered.
-   *
-   * @param now The time.
-   */
+  /** Forgets sources of which nothing needs to be remembered. */
   sweep(now: number): void {
     this.#ratePerSource?.sweep(now);
   }

@@ -63,11 +63,7 @@ export class ConnectionRecord implements Handoff {
   #sockaddr: Uint8Array<ArrayBuffer>;
   #peer: string | null = null;
 
-  /**
-   * Makes the record of a connection that came off the backlog.
-   *
-   * @param accepted The connection.
-   */
+  /** Makes the record of a connection that came off the backlog. */
   constructor({ fd, peer }: Accepted) {
     this.fd = fd;
     this.#sockaddr = peer;
@@ -155,10 +151,7 @@ export class Connections implements Iterable<ConnectionInfo> {
   /**
    * Makes an empty table.
    *
-   * @param events Are told of each step.
-   * @param effects What the table has others do.
    * @param maxLifetime How long one may be served, in milliseconds; undefined for no limit.
-   * @param clock The time.
    */
   constructor(
     events: ServerEvents,

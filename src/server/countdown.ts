@@ -12,12 +12,6 @@ export class Countdown<Key> {
   readonly #due = new Map<Key, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * Makes one.
-   *
-   * @param milliseconds How long each may take.
-   * @param late Is called with what took longer, once for each start.
-   */
   constructor(milliseconds: number, late: (key: Key) => void) {
     this.#milliseconds = milliseconds;
     this.#late = late;
@@ -28,22 +22,14 @@ export class Countdown<Key> {
     return this.#due.size;
   }
 
-  /**
-   * Something begins, or begins anew.
-   *
-   * @param key What.
-   */
+  /** Something begins, or begins anew. */
   start(key: Key): void {
     this.#due.delete(key);
     this.#due.set(key, performance.now() + this.#milliseconds);
     this.#timer ??= setTimeout(() => this.#fire(), this.#milliseconds);
   }
 
-  /**
-   * It is over.
-   *
-   * @param key What; one that is not under way is ignored.
-   */
+  /** It is over. */
   stop(key: Key): void {
     if (!this.#due.delete(key) || this.#due.size > 0) return;
     clearTimeout(this.#timer);
@@ -69,8 +55,6 @@ export class Countdown<Key> {
 /**
  * Whether a promise resolves in time.
  *
- * @param milliseconds How long it has.
- * @param promise The promise.
  * @returns False when the time is up before.
  */
 export async function within(

@@ -29,12 +29,6 @@ export class Descendants {
     (id) => this.signal([{ id, pid: 0 }], "SIGKILL"),
   );
 
-  /**
-   * Makes one.
-   *
-   * @param model Whose processes serve.
-   * @param isNeeded Whether they may start any.
-   */
   constructor(model: ProcessModel, isNeeded = false) {
     this.#model = model;
     this.#isNeeded = isNeeded;
@@ -43,8 +37,6 @@ export class Descendants {
   /**
    * Ends a connection's process together with what it started.
    *
-   * @param root The connection and its process.
-   * @param signal How; `stop` is for the process alone.
    * @returns Whether that means anything to the process.
    */
   end(root: Root, signal: EndSignal): boolean {
@@ -54,23 +46,12 @@ export class Descendants {
 
   /**
    * Ends the processes of all connections together with what they started or left behind.
-   *
-   * @param roots The connections that there are, and their processes.
-   * @param signal How.
    */
   endAll(roots: Iterable<Root>, signal: Exclude<EndSignal, "stop">): void {
     this.signal([...roots], signal, () => this.#model.kill(signal), true);
   }
 
-  /**
-   * Sends what descends from processes a signal, once each.
-   *
-   * @param roots The connections and their processes.
-   * @param signal Which.
-   * @param first What to do when they have been found: it may take their parents away.
-   * @param all Whether what any other connection left behind gets it, too.
-   * @returns What `first` returned.
-   */
+  /** Sends what descends from processes a signal, once each. */
   signal<T = void>(
     roots: readonly Root[],
     signal: Exclude<EndSignal, "stop">,
@@ -99,37 +80,24 @@ export class Descendants {
   /**
    * Whether a connection that has ended left anything behind.
    *
-   * @param id Which.
    * @returns Whether there is anything.
    */
   has(id: number): boolean {
     return this.#find([{ id, pid: 0 }], false).size > 0;
   }
 
-  /**
-   * Ends what a connection that has ended left behind.
-   *
-   * @param id Which.
-   */
+  /** Ends what a connection that has ended left behind. */
   expire(id: number): void {
     this.signal([{ id, pid: 0 }], "SIGTERM");
     this.insist(id);
   }
 
-  /**
-   * Ends what is left of a connection that was told to end, after a while.
-   *
-   * @param id Which.
-   */
+  /** Ends what is left of a connection that was told to end, after a while. */
   insist(id: number): void {
     if (this.has(id)) this.#grace.start(id);
   }
 
-  /**
-   * Resolves when nothing is left of any connection.
-   *
-   * @param signal Looks no more.
-   */
+  /** Resolves when nothing is left of any connection. */
   async gone(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#find([], true).size > 0) {
       await new Promise((resolve) => setTimeout(resolve, BEAT));

@@ -68,9 +68,6 @@ export type ServerReceiver = Partial<ServerEvents>;
 
 /**
  * Tells several receivers, in their order. What nobody hears costs an empty call.
- *
- * @param receivers Who hears; asked once which events they want.
- * @returns What to tell.
  */
 export function tellAll(receivers: readonly ServerReceiver[]): ServerEvents {
   return {

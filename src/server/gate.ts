@@ -37,14 +37,6 @@ export class Gate {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #sweeper: ReturnType<typeof setInterval> | undefined;
 
-  /**
-   * Makes one.
-   *
-   * @param options How it works.
-   * @param watcher For those who are sent away, and for what proxies say.
-   * @param connections Has them, and is told what becomes of those that wait.
-   * @param room Called when there may be room again.
-   */
   constructor(
     options: GateOptions,
     watcher: Watcher,
@@ -85,11 +77,7 @@ export class Gate {
     return this.#proxies?.headers.makeRoom() ?? false;
   }
 
-  /**
-   * A connection came off the backlog.
-   *
-   * @param connection The connection, which waits.
-   */
+  /** A connection came off the backlog. */
   arrived(connection: ConnectionRecord): void {
     if (this.#proxies?.trusts(connection.sockaddr) === false) {
       connection.fd.close();
@@ -99,11 +87,7 @@ export class Gate {
     } else this.#decide(connection);
   }
 
-  /**
-   * A connection that was admitted is over.
-   *
-   * @param ticket Its ticket.
-   */
+  /** A connection that was admitted is over. */
   release(ticket: Ticket): void {
     this.#admission.release(ticket);
     this.#moveUp();

@@ -16,9 +16,6 @@ const BLIND = 50;
 
 /**
  * Waits until the kernel knows of nobody who has begun to connect; they are in the backlog then, or gone.
- *
- * @param listener Where they connect.
- * @param hurried Resolves when nobody is to be waited for.
  */
 export async function finishHandshakes(
   listener: Deno.NetAddr,

@@ -42,11 +42,6 @@ export interface Listener extends Disposable {
 
 /** The system does not let us listen there; the message says why and what to do. */
 export class ListenError extends Error {
-  /**
-   * Makes one.
-   *
-   * @param message The line for the person.
-   */
   constructor(message: string) {
     super(message);
     this.name = "ListenError";
@@ -56,7 +51,6 @@ export class ListenError extends Error {
 /**
  * Binds and listens.
  *
- * @param options Where.
  * @returns The listener, the caller's to close.
  * @throws {ListenError} When the system refuses, or the path is taken.
  */
@@ -94,8 +88,6 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
  * Takes a listening socket up that another process has opened.
  *
  * @param fd The socket, from here on the listener's to close.
- * @param address Where it listens.
- * @param backlog How many connections may wait to be accepted.
  * @returns The listener, the caller's to close.
  * @throws {PosixError} When it is no listening socket.
  */
@@ -164,7 +156,6 @@ function abandon(fd: number): void {
 /**
  * Removes the socket file of a dead server; a live server's, or any other file, is left alone.
  *
- * @param path Where a socket is to be.
  * @throws {ListenError} When something else is there.
  */
 export async function clearPath(path: string): Promise<void> {
@@ -193,12 +184,7 @@ export async function clearPath(path: string): Promise<void> {
   );
 }
 
-/**
- * Removes a socket file unless it is another server's by this time.
- *
- * @param path Where it is.
- * @param ours What was there when it was made.
- */
+/** Removes a socket file unless it is another server's by this time. */
 export function removeSocket(path: string, ours: Deno.FileInfo): void {
   try {
     const there = Deno.lstatSync(path);

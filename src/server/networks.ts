@@ -20,7 +20,6 @@ const MAPPED = "00000000000000000000ffff";
  * Reads a network.
  *
  * @param text Such as `192.0.2.0/24` or `2001:db8::/32`; an address alone is a network of one.
- * @returns The network; one of IPv4-mapped addresses is one of IPv4.
  * @throws {RangeError} When it is none, or bits beyond the prefix are set.
  */
 export function parseNetwork(text: string): Network {
@@ -46,7 +45,6 @@ export function parseNetwork(text: string): Network {
  * The first address of the network that an address is in.
  *
  * @param ip 4 or 16 bytes.
- * @param prefix How many bits to keep.
  * @returns As many bytes; those beyond the prefix are zero.
  */
 export function maskIp(
@@ -71,12 +69,7 @@ export class NetworkTable<Value> {
     return Object.values(this.#families).every(({ size }) => size === 0);
   }
 
-  /**
-   * Gives a network a value.
-   *
-   * @param network The network; one that is there gets the new value.
-   * @param value The value.
-   */
+  /** Gives a network a value. */
   set({ ip, prefix }: Network, value: Value): void {
     const family = this.#families[ip.length]!;
     const known = family.get(prefix);

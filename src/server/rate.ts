@@ -38,11 +38,7 @@ export class TokenBucket {
   readonly #rate: Rate;
   #fullAt = 0;
 
-  /**
-   * Makes one that is full.
-   *
-   * @param rate Its rate.
-   */
+  /** Makes one that is full. */
   constructor(rate: Rate) {
     this.#rate = rate;
   }
@@ -50,18 +46,13 @@ export class TokenBucket {
   /**
    * How long until there is a token.
    *
-   * @param now The time.
    * @returns Milliseconds; 0 when there is one.
    */
   wait(now: number): number {
     return waitForToken(this.#fullAt, now, this.#rate);
   }
 
-  /**
-   * Takes a token.
-   *
-   * @param now The time; there must be a token.
-   */
+  /** Takes a token. */
   take(now: number): void {
     this.#fullAt = takeToken(this.#fullAt, now, this.#rate);
   }
@@ -74,12 +65,6 @@ export class TokenBuckets {
   /** When each will be full, in the order in which tokens were last taken. */
   readonly #fullAt = new Map<string, number>();
 
-  /**
-   * Makes them.
-   *
-   * @param rate The rate of each.
-   * @param most How many are kept; beyond it the one that was not used for longest counts as full.
-   */
   constructor(rate: Rate, most: number) {
     this.#rate = rate;
     this.#most = most;
@@ -93,20 +78,13 @@ export class TokenBuckets {
   /**
    * How long until there is a token.
    *
-   * @param key Whose.
-   * @param now The time.
    * @returns Milliseconds; 0 when there is one.
    */
   wait(key: string, now: number): number {
     return waitForToken(this.#fullAt.get(key) ?? 0, now, this.#rate);
   }
 
-  /**
-   * Takes a token.
-   *
-   * @param key Whose.
-   * @param now The time; there must be a token.
-   */
+  /** Takes a token. */
   take(key: string, now: number): void {
     const fullAt = takeToken(this.#fullAt.get(key) ?? 0, now, this.#rate);
     this.#fullAt.delete(key);
@@ -116,11 +94,7 @@ export class TokenBuckets {
     this.#fullAt.delete(oldest!);
   }
 
-  /**
-   * Forgets those that are full.
-   *
-   * @param now The time.
-   */
+  /** Forgets those that are full. */
   sweep(now: number): void {
     for (const [key, fullAt] of this.#fullAt) {
       if (fullAt <= now) this.#fullAt.delete(key);

@@ -32,7 +32,6 @@ export class RefusalMessage {
    * Makes one.
    *
    * @param text What to send; empty to close without a message.
-   * @param watcher Says when the client has sent something, or has hung up.
    */
   constructor(text: Uint8Array<ArrayBuffer>, watcher: Watcher) {
     this.#text = text;

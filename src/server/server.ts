@@ -64,8 +64,6 @@ interface Parts {
 /**
  * Readies a server and its processes. Clients may connect before: they wait in the backlog.
  *
- * @param options How it works.
- * @returns The server, which accepts nobody before {@linkcode Server.run}.
  * @throws {Error} When the model cannot run here; the message says why.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
@@ -167,8 +165,6 @@ export class Server {
   /**
    * Serves until it is drained.
    *
-   * @param stop Begins the drain.
-   * @param hurry Ends every process at once.
    * @returns Resolves when every connection has ended and every process has been reaped.
    */
   async run(stop: AbortSignal, hurry?: AbortSignal): Promise<void> {
@@ -192,8 +188,6 @@ export class Server {
   /**
    * Ends one connection, see {@linkcode Connections.end}.
    *
-   * @param id Which.
-   * @param reason Why, for the log.
    * @returns Whether there is such a connection.
    */
   end(id: number, reason: Reason): boolean {

@@ -42,12 +42,7 @@ export class Totals implements ServerReceiver {
     this.#active++;
   }
 
-  /**
-   * A connection was turned away.
-   *
-   * @param _peer Whose.
-   * @param reason Why.
-   */
+  /** A connection was turned away. */
   rejected(_peer: string, reason: RefusalReason): void {
     this.#accepted++;
     this.#refused[reason]++;
@@ -58,12 +53,7 @@ export class Totals implements ServerReceiver {
     this.#served++;
   }
 
-  /**
-   * A connection has ended.
-   *
-   * @param _live Which.
-   * @param outcome How.
-   */
+  /** A connection has ended. */
   disconnected(_live: ConnectionInfo, { reason }: Outcome): void {
     this.#active--;
     this.#ended[reason]++;
@@ -75,11 +65,7 @@ export class Totals implements ServerReceiver {
     this.#refused["no-process"]++;
   }
 
-  /**
-   * What has been counted so far.
-   *
-   * @returns A copy, which changes no more.
-   */
+  /** What has been counted so far. */
   snapshot(): TotalsSnapshot {
     return {
       accepted: this.#accepted,

@@ -38,13 +38,7 @@ export class TrafficWatch implements Disposable {
   readonly #limits: TrafficLimits;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /**
-   * Starts to watch.
-   *
-   * @param server Whose connections.
-   * @param listener Where they come in.
-   * @param limits What they may not exceed: one limit at least.
-   */
+  /** Starts to watch. */
   constructor(
     server: WatchedServer,
     listener: Deno.NetAddr,
@@ -102,9 +96,7 @@ export class TrafficWatch implements Disposable {
 /**
  * Which limit a connection exceeds.
  *
- * @param connection What the kernel tells of it.
  * @param age How long a process has had it, in milliseconds: before that nobody could answer the client.
- * @param limits The limits.
  * @returns The limit's name; undefined for none.
  */
 export function exceeded(

@@ -13,7 +13,6 @@ const COUNT = 95;
 /**
  * Serves one connection, until the client closes it.
  *
- * @param connection Whom to send to.
  * @throws {Deno.errors.BrokenPipe} When the client has closed it, as it is meant to.
  */
 export function chargen(connection: TellingConnection): void {

@@ -31,8 +31,6 @@ const MONTHS = [
 
 /**
  * Serves one connection: one line, in the first of the forms that the RFC shows, in UTC.
- *
- * @param connection Whom to tell.
  */
 export function daytime(connection: AnyConnection): void {
   connection.writeSync(
@@ -42,9 +40,6 @@ export function daytime(connection: AnyConnection): void {
 
 /**
  * `Weekday, Month Day, Year Time-Zone`, as in `Tuesday, February 22, 1982 17:37:43-UTC`.
- *
- * @param date When.
- * @returns The text.
  */
 export function formatDaytime(date: Date): string {
   const day = `${DAYS[date.getUTCDay()]}, ${

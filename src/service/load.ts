@@ -26,12 +26,7 @@ export type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
 /** Runs a person's module and returns what it exports. */
 export type LoadModule = () => Promise<{ readonly default?: unknown }>;
 
-/**
- * Loads one service of ours, and nothing of the others.
- *
- * @param choice Which one.
- * @returns The service.
- */
+/** Loads one service of ours, and nothing of the others. */
 export async function loadService(choice: OwnChoice): Promise<LoadedService> {
   if ("program" in choice) {
     const { Program } = await import("./program.ts");
@@ -58,8 +53,6 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
 /**
  * Loads a handler.
  *
- * @param load Runs its module.
- * @returns The handler.
  * @throws {TypeError} When it has no default export to call; and whatever the module throws.
  */
 export async function loadHandler(load: LoadModule): Promise<LoadedService> {

@@ -47,11 +47,7 @@ export class Program {
   readonly #image: ProgramImage;
   readonly #launch: Launch;
 
-  /**
-   * Readies it; call it while FFI permission still stands.
-   *
-   * @param choice The program.
-   */
+  /** Readies it; call it while FFI permission still stands. */
   constructor(choice: ProgramChoice) {
     this.#choice = choice;
     lowerSoftLimit("files", SOFT_FILES); // of this process, and so of what it starts or becomes
@@ -77,10 +73,7 @@ export class Program {
    * Replaces this process by the program, with nothing open but the connection and standard error.
    * All other descriptors stay open until then, so that a failure can still be told.
    *
-   * @param fd The connection, blocking; ended when this fails.
    * @param handover The connection's id and the client's `struct sockaddr`.
-   * @param then What else to do `first`, and what `last`, right before the program is there.
-   * @returns Never.
    * @throws {TypeError} When the system refuses; the message says why.
    */
   become(

@@ -26,12 +26,7 @@ export interface ConnectionFacts {
   readonly peer: Peer | null;
 }
 
-/**
- * The environment that programs share: the server's own.
- *
- * @param env Names and values.
- * @returns `NAME=value` each, without those of a connection that the server itself may serve.
- */
+/** The environment that programs share: the server's own. */
 export function inheritedVariables(
   env: Readonly<Record<string, string>>,
 ): string[] {
@@ -40,12 +35,7 @@ export function inheritedVariables(
     .map(([name, value]) => `${name}=${value}`);
 }
 
-/**
- * The variables of one connection.
- *
- * @param facts What is known of it.
- * @returns `NAME=value` each.
- */
+/** The variables of one connection. */
 export function connectionVariables(
   { id, local, remote, peer }: ConnectionFacts,
 ): string[] {

@@ -8,11 +8,7 @@ import type { AnyConnection } from "./service.ts";
 /** Seconds from 1900-01-01 to 1970-01-01, as the RFC gives them. */
 const FROM_1900_TO_1970 = 2_208_988_800;
 
-/**
- * Serves one connection.
- *
- * @param connection Whom to tell.
- */
+/** Serves one connection. */
 export function time(connection: AnyConnection): void {
   connection.writeSync(encodeTime(new Date()));
 }
@@ -20,7 +16,6 @@ export function time(connection: AnyConnection): void {
 /**
  * A moment in the RFC's form. It wraps around in 2036, as 32 bits must.
  *
- * @param date When.
  * @returns Four bytes, big-endian.
  */
 export function encodeTime(date: Date): Uint8Array<ArrayBuffer> {

@@ -35,12 +35,7 @@ export interface ChildOptions {
 
 const STDIN = 0;
 
-/**
- * Writes the options as one argument.
- *
- * @param options How to serve.
- * @returns JSON; without the program, and of a project what a process still needs when it has started.
- */
+/** Writes the options as one argument. */
 export function encodeOptions(options: ChildOptions): string {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
   const { grants, standing, sandbox, isPooled, isMarked } = rest;
@@ -62,7 +57,6 @@ function shorter(service: ServiceChoice): unknown {
 /**
  * Writes what goes to the child's standard input.
  *
- * @param options How to serve.
  * @returns JSON; null when there is nothing to say.
  */
 export function encodeProgram(
@@ -75,8 +69,6 @@ export function encodeProgram(
 /**
  * Reads the options that {@linkcode encodeOptions} wrote, and the program if there is one.
  *
- * @param argument The argument.
- * @returns The options.
  * @throws {SyntaxError} When a person started this role by hand.
  */
 export function decodeOptions(argument: string): ChildOptions {
@@ -102,9 +94,6 @@ function receiveProgram(): ProgramChoice {
 
 /**
  * Files and directories of the person's project, which may be read until its module has loaded.
- *
- * @param service What serves.
- * @returns Absolute paths; none where no handler serves.
  */
 export function rootsOf(service: ServiceChoice): string[] {
   if (!("module" in service)) return [];
@@ -116,22 +105,13 @@ export function rootsOf(service: ServiceChoice): string[] {
 
 /**
  * What a process may until the person's module has been read. A compiled program reads it when it runs it.
- *
- * @param options How it serves.
- * @returns Permissions, by Deno's names.
  */
 export function grantsToLoad({ grants, service }: ChildOptions): string[] {
   if (Deno.build.standalone && "module" in service) return [...grants, "read"];
   return [...grants, ...ungranted(rootsOf(service), grants).map(asGrant)];
 }
 
-/**
- * Those of some paths that were not granted to be read.
- *
- * @param paths Absolute paths.
- * @param grants What was granted.
- * @returns The others.
- */
+/** Those of some paths that were not granted to be read. */
 export function ungranted(
   paths: readonly string[],
   grants: readonly string[],
@@ -144,8 +124,6 @@ export function ungranted(
 /**
  * Whether a path is another one, or below it.
  *
- * @param path An absolute path.
- * @param root Another one.
  * @returns Whether it is; what links lead to does not count.
  */
 export function isWithin(path: string, root: string): boolean {

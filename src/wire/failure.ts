@@ -30,12 +30,7 @@ export class SlowError extends Error {
   override name = "SlowError";
 }
 
-/**
- * What kind of failure an error is, where a process starts.
- *
- * @param error What was thrown.
- * @returns The kind.
- */
+/** What kind of failure an error is, where a process starts. */
 export function failureOf(error: unknown): Failure {
   if (isA(error, HandlerError)) return "handler";
   if (isA(error, SlowError) || isA(error, RestlessError)) return "slow";

@@ -172,7 +172,6 @@ const reportText = reportBytes.subarray(TEXT_AT);
 /**
  * Writes the record that goes with a connection.
  *
- * @param handover The connection.
  * @returns {@linkcode HANDOVER_SIZE} bytes, valid until the next call.
  */
 export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
@@ -188,7 +187,6 @@ export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
 /**
  * Reads the record that came with a connection.
  *
- * @param record What was received.
  * @returns The connection; its peer and secret are parts of the record, and valid as long as that.
  * @throws {TypeError} When it is not one of ours.
  */
@@ -211,7 +209,6 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
 /**
  * Writes a report.
  *
- * @param report What to tell.
  * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
  */
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
@@ -240,7 +237,6 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
  * Reads a report. It comes from a process that may have been broken into: nothing in it is believed
  * beyond its form.
  *
- * @param record What was received.
  * @returns The report, whose secret is a part of the record; null when it is not one of ours.
  */
 export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
@@ -269,8 +265,6 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
 /**
  * Whether two secrets are the same, in a time that does not tell where they differ.
  *
- * @param a One.
- * @param b The other.
  * @returns Whether they are.
  */
 export function sameSecret(

@@ -23,7 +23,6 @@ import {
  * nothing away: the connection is served to its end.
  *
  * @param channel The channel or report socket, borrowed.
- * @param report What to tell.
  * @param fd A descriptor that goes with it, borrowed.
  * @returns Whether the parent is still there.
  */
@@ -43,43 +42,22 @@ export function tell(
   }
 }
 
-/**
- * A connection is this process's.
- *
- * @param handover What came with it.
- * @returns What to tell.
- */
+/** A connection is this process's. */
 export function took({ id, secret }: Handover): Report {
   return { kind: "took", id, pid: 0, outcome: null, status: 0, secret };
 }
 
-/**
- * A connection has ended.
- *
- * @param handover What came with it.
- * @param outcome How.
- * @returns What to tell.
- */
+/** A connection has ended. */
 export function done({ id, secret }: Handover, outcome: Outcome): Report {
   return { kind: "done", id, pid: 0, outcome, status: 0, secret };
 }
 
-/**
- * A zygote started a program, which says nothing itself.
- *
- * @param id The connection's.
- * @param pid The program.
- * @returns What to tell.
- */
+/** A zygote started a program, which says nothing itself. */
 export function started(id: number, pid: number): Report {
   return own({ kind: "took", id, pid, outcome: null, status: 0 });
 }
 
-/**
- * This process waits for work.
- *
- * @returns What to tell.
- */
+/** This process waits for work. */
 export function ready(): Report {
   return own({ kind: "ready", id: 0, pid: 0, outcome: null, status: 0 });
 }
@@ -88,9 +66,6 @@ export function ready(): Report {
  * This process, or a child of it, cannot serve.
  *
  * @param id The connection or worker that it was for; 0 for none.
- * @param text Why.
- * @param failure What kind of failure it is.
- * @returns The report.
  */
 export function failed(
   id: number,
@@ -105,7 +80,6 @@ export function failed(
  * Where this process is on its way to its work.
  *
  * @param text What it does next, such as `loading the module`.
- * @returns The report.
  */
 export function step(text: string): Report {
   return own({ kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 });
@@ -115,14 +89,7 @@ function saying(text: string): Outcome {
   return { bytesIn: 0, bytesOut: 0, reason: "error", text };
 }
 
-/**
- * A child was reaped.
- *
- * @param id Its connection, or the worker's id.
- * @param pid Its process id.
- * @param status How it ended, in the form of `waitpid(2)`.
- * @returns What to tell.
- */
+/** A child was reaped. */
 export function exited(id: number, pid: number, status: number): Report {
   return own({ kind: "exited", id, pid, outcome: null, status });
 }

@@ -41,11 +41,6 @@ export interface Means {
 
 /**
  * Puts the means together, always in one shape, so that code which was rehearsed with them fits.
- *
- * @param fds The descriptors.
- * @param rebirth What makes a copy a process of its own.
- * @param fence What a child puts up around itself.
- * @returns The means.
  */
 export function meansOf(
   { channel, reports, children }: Pick<
@@ -58,12 +53,7 @@ export function meansOf(
   return { channel, reports, children, rebirth, fence };
 }
 
-/**
- * The first steps of a child.
- *
- * @param means What it has of the zygote.
- * @param handover What it was born for.
- */
+/** The first steps of a child. */
 export function arrive(means: Means, handover: Handover): void {
   means.fence?.putUp();
   beReborn(means.rebirth);
@@ -78,16 +68,7 @@ export function arrive(means: Means, handover: Handover): void {
   means.channel.close();
 }
 
-/**
- * What a child lives for.
- *
- * @param birth What it was born for.
- * @param reports Where it reports.
- * @param service What to do with connections.
- * @param options How to serve.
- * @returns When it has nothing left to do: at once where the service is synchronous, since a turn of
- *   the microtask queue is work that every child would pay for.
- */
+/** What a child lives for. */
 export function live(
   { handover, fd }: Birth,
   reports: Fd,

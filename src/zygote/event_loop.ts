@@ -37,7 +37,6 @@ export interface Reactor {
 /**
  * Looks at the event loop of this process.
  *
- * @returns Its parts.
  * @throws {PosixError} When /proc cannot be read.
  * @throws {TypeError} When it is built in a way that we do not know.
  */
@@ -102,7 +101,6 @@ function readWatched(
 /**
  * Gives this process, a forked child, an event loop of its own.
  *
- * @param reactor What {@linkcode scanReactor} found before the fork.
  * @throws {PosixError} When descriptors run out.
  */
 export function renewReactor(reactor: Reactor): void {

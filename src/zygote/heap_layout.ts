@@ -26,11 +26,7 @@ const CODE_AT = 0x220;
 /** From above the pages that no process may map to where V8's random addresses end. */
 const RANGE = { start: 0x100000n, length: 0x3fff_ffe0_0000n };
 
-/**
- * The library, for Linux on x86_64 (elf(5)).
- *
- * @returns One page.
- */
+/** The library, for Linux on x86_64 (elf(5)). */
 export function denseLibrary(): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(PAGE);
   const view = new DataView(bytes.buffer);

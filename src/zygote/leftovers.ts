@@ -57,11 +57,7 @@ export class Leftovers {
   readonly #shared: ReadonlySet<string>;
   readonly #replaced: Replaced;
 
-  /**
-   * Notes what there is; to be made before the module is loaded.
-   *
-   * @param replaced What it replaces of the runtime, which is not to be used here.
-   */
+  /** Notes what there is; to be made before the module is loaded. */
   constructor(replaced: Replaced) {
     this.#replaced = replaced;
     this.#runtime = internals.core;

@@ -62,13 +62,7 @@ import {
   WARM,
 } from "../wire/records.ts";
 
-/**
- * Runs the zygote, and in each forked copy of it the child, to the end.
- *
- * @param args The channel and the children's report socket, both inherited from the parent, the options, and
- *   how to get to the server's directory where that has been removed.
- * @returns Never.
- */
+/** Runs the zygote, and in each forked copy of it the child, to the end. */
 export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const reports = new Fd(Number(args[1]));

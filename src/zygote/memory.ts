@@ -24,7 +24,6 @@ const MADV_DOFORK = 11;
 /**
  * The filter: `madvise(_, _, MADV_DONTFORK)` does nothing and succeeds, all else goes through.
  *
- * @param processor Whose numbers.
  * @returns An array of `struct sock_filter`.
  */
 export function keepForkableFilter(
@@ -45,7 +44,6 @@ export function keepForkableFilter(
  * Readies what makes all memory of this process, now and later, one that a forked child has too; call it
  * while FFI permission still stands.
  *
- * @returns Makes it so.
  * @throws {PosixError} When the kernel has no seccomp, or refuses it.
  */
 export function prepareMemory(): () => void {

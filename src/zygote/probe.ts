@@ -43,13 +43,7 @@ export interface Probe {
   wait(): void;
 }
 
-/**
- * Forks the test child.
- *
- * @param rebirth What the zygote prepared.
- * @param options How children serve.
- * @returns In the zygote the child; in the test child what it must await to get to its event loop.
- */
+/** Forks the test child. */
 export function forkProbe(
   rebirth: Rebirth,
   { grants, sandbox }: ChildOptions,

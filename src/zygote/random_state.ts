@@ -54,7 +54,6 @@ export function replaceIdentity(): void {
  *   fork only when it fills the next (pthread_atfork(3)); `crypto.randomUUID` keeps a batch of up to
  *   128. What is left of both is used up here, or every child would get the same.
  *
- * @param generators More of the kind, that a service's modules may have used.
  * @throws {TypeError} When two children would still draw the same.
  */
 export function useUpRandomness(

@@ -73,12 +73,7 @@ function rebirthOf(
   return { reactor, lostThreads, signals, name };
 }
 
-/**
- * The same for the zygote itself, which stays what it is when it rehearses.
- *
- * @param rebirth That of its children.
- * @returns That of a rehearsal.
- */
+/** The same for the zygote itself, which stays what it is when it rehearses. */
 export function rehearsedRebirth(
   { reactor, lostThreads }: Rebirth,
 ): Rebirth {
@@ -92,8 +87,6 @@ export class ForkPreparation {
 
   /**
    * Before a module is loaded that may keep what it finds, and while FFI permission still stands.
-   *
-   * @param asynchronous Whether children use their event loop, and random numbers.
    */
   constructor(asynchronous: boolean) {
     this.#asynchronous = asynchronous;
@@ -104,8 +97,6 @@ export class ForkPreparation {
   /**
    * The first four steps above.
    *
-   * @param generators Random generators of the service's modules, see {@linkcode useUpRandomness}.
-   * @returns What children need.
    * @throws {Error} When this runtime or kernel cannot be forked; the message says why.
    */
   finish(generators: readonly (() => string)[]): Rebirth {
@@ -132,11 +123,7 @@ function refuseEventLoop(): void {
   void Promise.reject(error);
 }
 
-/**
- * Makes this forked copy a process of its own.
- *
- * @param rebirth What the zygote prepared.
- */
+/** Makes this forked copy a process of its own. */
 export function beReborn(
   { lostThreads, reactor, signals }: Rebirth,
 ): void {

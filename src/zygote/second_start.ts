@@ -20,7 +20,6 @@ const COUNT = "MPSERV_ZYGOTE_STARTS=";
 /**
  * Becomes a new process image, of the same command and under the same pid, if too few threads are left.
  *
- * @param inherited Descriptors that it was started with, and needs again.
  * @throws {PosixError} When the system refuses.
  */
 export function startAgainIfCrowded(inherited: readonly Fd[]): void {

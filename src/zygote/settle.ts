@@ -51,8 +51,6 @@ export interface Region {
  * private and fixed), and at last forgets what deeper calls left on the stack, from its lowest address
  * to 64 KiB below its end (`madvise(2)` MADV_DONTNEED). It calls no function, and writes to no memory
  * but its stack, which is no such region. It returns 0, or what the call that failed returned.
- *
- * @returns The code.
  */
 export function settleCode(): Uint8Array<ArrayBuffer> {
   const code: number[] = [];
@@ -177,7 +175,6 @@ function tableOf(
  * The regions that hold mostly pages of this process alone, or that were settled before: heaps and data,
  * not stacks, which are in use while they would be copied, and not code.
  *
- * @param smaps The text of `/proc/self/smaps`, proc(5).
  * @returns The regions, and the lowest address of the stack; 0 when there is none.
  */
 export function regionsOf(

@@ -47,9 +47,6 @@ export type Rehearsed = readonly AnyService[];
 /**
  * What is rehearsed. A person's handler is loaded, but not called without a client: what it uses of a connection
  * is exercised in its place.
- *
- * @param asynchronous Whether children use their event loop.
- * @returns It, loaded.
  */
 export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
   return asynchronous
@@ -57,15 +54,7 @@ export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
     : [(await import("../service/echo.ts")).echo];
 }
 
-/**
- * Serves a few connections to itself.
- *
- * @param services What to do with them.
- * @param asynchronous Whether children use their event loop.
- * @param options How to serve.
- * @returns What is done in slices, and all done when it ends. Where children use their event loop it must not
- *   take 500 ms: Deno then starts a thread for signals. Where they do not it never comes to it.
- */
+/** Serves a few connections to itself. */
 export async function* rehearseService(
   services: Rehearsed,
   asynchronous: boolean,
@@ -93,13 +82,7 @@ export async function* rehearseService(
   }
 }
 
-/**
- * Is born and ends a few times, without a fork and without an end.
- *
- * @param rebirth What makes a copy a process of its own.
- * @param fence What children put up around themselves; armed between slices, if it was.
- * @returns What is done in slices, and all done when it ends.
- */
+/** Is born and ends a few times, without a fork and without an end. */
 export function* rehearseBirth(
   rebirth: Rebirth,
   fence: Fence | null,
@@ -122,13 +105,7 @@ export function* rehearseBirth(
   }
 }
 
-/**
- * All of it, for a zygote that is at work.
- *
- * @param services From {@linkcode rehearseService}.
- * @param births From {@linkcode rehearseBirth}.
- * @returns The slices of both.
- */
+/** All of it, for a zygote that is at work. */
 export async function* rehearseAll(
   services: AsyncIterable<void>,
   births: Iterable<void>,
@@ -178,9 +155,6 @@ async function echoThroughBuffer(connection: AnyConnection): Promise<void> {
 /**
  * Random generators beyond the built-in ones that a service's modules may have used before the fork,
  * and that keep numbers ready: those of `node:crypto`.
- *
- * @param service What children will run.
- * @returns What draws from them.
  */
 export async function generatorsOf(
   service: LoadedService,

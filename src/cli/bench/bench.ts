@@ -30,7 +30,6 @@ const SIZES: Readonly<Record<Mode, number>> = {
 /**
  * Runs the command.
  *
- * @param options What was typed.
  * @throws {UserError} When a connection failed, or the server or the system refuses.
  */
 export async function bench(options: BenchOptions): Promise<void> {

@@ -12,12 +12,7 @@ import { formatDuration } from "../values.ts";
 /** The busiest load process is named from this share of a processor on. */
 const SUSPICIOUS = 0.9;
 
-/**
- * The result as a few lines.
- *
- * @param outcome What was found.
- * @returns The text, with its last newline.
- */
+/** The result as a few lines. */
 export function outcomeText(outcome: LoadOutcome): string {
   const lines = [title(outcome), "", ...rows(outcome).map(row)];
   if ((outcome.busiest ?? 0) > SUSPICIOUS && outcome.plan.mode !== "hold") {
@@ -135,12 +130,7 @@ const WIDTH = 50;
 /** From nothing to a whole character, in eighths. */
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
-/**
- * The result as a picture: a bar a client, as long as it took.
- *
- * @param comparison What was found.
- * @returns The text, with its last newline.
- */
+/** The result as a picture: a bar a client, as long as it took. */
 export function comparisonText(comparison: Comparison): string {
   const { plan, split, lockStep, ratio } = comparison;
   const { target, delay, bandwidth, lines } = plan;

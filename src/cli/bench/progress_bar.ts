@@ -16,20 +16,13 @@ export class ProgressBar implements LoadProgress, Disposable {
   readonly #isShown = Deno.stderr.isTerminal();
   #lastTime = -Infinity;
 
-  /**
-   * Makes one; nothing is shown yet.
-   *
-   * @param name What it is about.
-   */
+  /** Makes one; nothing is shown yet. */
   constructor(name: string) {
     this.#name = name;
   }
 
   /**
    * Shows it. The line is written over in one piece and not erased before, so that it does not flicker.
-   *
-   * @param fraction How much is done, 0 to 1.
-   * @param text What else there is to say.
    */
   show(fraction: number, text: string): void {
     const now = performance.now();

@@ -13,8 +13,6 @@ const PAUSE = 200;
 /**
  * Ends one connection.
  *
- * @param id Which, as `connections` lists it.
- * @param target Which server, as it was typed.
  * @throws {ControlError} When there is no such connection, or the server cannot be asked.
  */
 export async function drop(
@@ -29,7 +27,6 @@ export async function drop(
 /**
  * Begins the drain of a server, as SIGTERM does.
  *
- * @param target Which server, as it was typed.
  * @param options `wait`: until it has ended.
  * @throws {ControlError} When it cannot be asked.
  */

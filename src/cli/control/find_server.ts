@@ -32,8 +32,6 @@ export async function findServer(
 /**
  * Where the control socket of a server is.
  *
- * @param target A port, or a path as {@linkcode findServer} takes it.
- * @returns Its path; of several, one at which a server lives.
  * @throws {UserError} When no server has that port.
  */
 export async function locate(target: string): Promise<string> {

@@ -18,8 +18,6 @@ export interface LookOptions {
 /**
  * Prints how a server is.
  *
- * @param target Which server, as it was typed.
- * @param options How.
  * @throws {ControlError} When it cannot be asked.
  */
 export async function printStatus(
@@ -32,12 +30,7 @@ export async function printStatus(
   print(statusLines(status).map((line) => visible(line) + "\n").join(""));
 }
 
-/**
- * How a server is, for a person.
- *
- * @param status What it says.
- * @returns Lines.
- */
+/** How a server is, for a person. */
 export function statusLines(status: Status): string[] {
   const { address, pid, version, model, why, uptime, state } = status;
   const { totals, waiting, zygotes, children } = status;
@@ -57,8 +50,6 @@ export function statusLines(status: Status): string[] {
 /**
  * Prints whom a server serves.
  *
- * @param target Which server, as it was typed.
- * @param options How.
  * @throws {ControlError} When it cannot be asked.
  */
 export async function printConnections(

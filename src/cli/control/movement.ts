@@ -24,9 +24,6 @@ export interface MovingConnection extends ConnectionRow {
 /**
  * Whom a server serves, and what moves.
  *
- * @param client The server.
- * @param listener Where it listens.
- * @returns Its connections, oldest first.
  * @throws {ControlError} When it cannot be asked.
  */
 export async function listConnections(

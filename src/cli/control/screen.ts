@@ -47,11 +47,7 @@ export class Screen implements Disposable {
   readonly #signals: readonly (readonly [Deno.Signal, () => void])[];
   #isOpen = true;
 
-  /**
-   * Takes the screen over.
-   *
-   * @param events Hears keys and sizes.
-   */
+  /** Takes the screen over. */
   constructor(events: ScreenEvents) {
     this.#events = events;
     this.#signals = [
@@ -75,12 +71,7 @@ export class Screen implements Disposable {
     return Deno.consoleSize();
   }
 
-  /**
-   * Shows lines from the top; one write, so that nothing flickers.
-   *
-   * @param lines None wider than the screen, and no more than it has rows.
-   * @param inverse Which of them is shown in inverse.
-   */
+  /** Shows lines from the top; one write, so that nothing flickers. */
   show(lines: readonly string[], inverse: number): void {
     const shown = lines.map((line, i) =>
       i === inverse ? INVERSE + line + ERASE_REST + PLAIN : line + ERASE_REST

@@ -49,7 +49,6 @@ export function showBytes(bytes: number | null): string {
 /**
  * The counts that are not zero.
  *
- * @param counts Names and counts.
  * @returns Such as `closed 12, reset 1`; `none` when all are zero.
  */
 export function showCounts(counts: Readonly<Record<string, number>>): string {
@@ -60,10 +59,6 @@ export function showCounts(counts: Readonly<Record<string, number>>): string {
 /**
  * A line that fits a terminal: no control character, and not wider than it, whatever the width of its
  * characters (East Asian ones take two columns, combining ones none).
- *
- * @param line The line.
- * @param width Columns that there are.
- * @returns The line or its beginning.
  */
 export function cut(line: string, width: number): string {
   const safe = visible(line);
@@ -82,10 +77,6 @@ export interface Column {
 
 /**
  * Lays out a table: columns two blanks apart, each as wide as its widest value.
- *
- * @param columns The columns.
- * @param rows Their values, row by row.
- * @returns Lines, the titles first, without blanks or ends of lines at the end.
  */
 export function table(
   columns: readonly Column[],

@@ -15,7 +15,6 @@ import { UsageMeter } from "../help/usage.ts";
 /**
  * Shows a server until a person quits; once and as plain text where standard output is no terminal.
  *
- * @param target Which server, as it was typed.
  * @param interval Milliseconds between looks.
  * @throws {UserError} When it cannot be found.
  */

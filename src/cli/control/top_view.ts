@@ -51,9 +51,7 @@ const COLUMNS: readonly Column[] = [
 /**
  * The lines above the processes.
  *
- * @param now The server.
  * @param before The same a moment ago, for rates; null the first time.
- * @returns Lines.
  */
 export function summary(
   now: TopSnapshot,
@@ -77,14 +75,7 @@ export function summary(
   ];
 }
 
-/**
- * The processes and their connections, as a table.
- *
- * @param now The server.
- * @param window Which rows; the server's own process is one of them.
- * @param look Says what a process uses.
- * @returns The titles, then the rows.
- */
+/** The processes and their connections, as a table. */
 export function processLines(
   { status, processes, connections }: TopSnapshot,
   { rows, offset }: TopWindow,
@@ -151,13 +142,7 @@ const RANK = Object.fromEntries(
   PROCESS_STATES.map((state) => [state, ORDER.indexOf(state)]),
 ) as Record<ProcessState, number>;
 
-/**
- * Lays processes out below the one that they all come from.
- *
- * @param root The server's process id.
- * @param processes Its processes, whose parents are the server or one another.
- * @returns Rows in order: zygotes first, then those that serve, oldest connection first.
- */
+/** Lays processes out below the one that they all come from. */
 export function processTree(
   root: number,
   processes: readonly ProcessEntry[],

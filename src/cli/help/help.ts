@@ -20,8 +20,6 @@ import { readWords, wrong } from "../words.ts";
 /**
  * Understands what is no command of `mpserv`: options of the program itself, its help, a mistake.
  *
- * @param args What came after the program's name.
- * @returns What to do.
  * @throws {UserError} When it is wrong.
  */
 export async function understandProgram(
@@ -54,12 +52,7 @@ export async function understandProgram(
   return wrong(`unknown command '${first}'${near}`, "mpserv");
 }
 
-/**
- * Prints the help of a command.
- *
- * @param command The command.
- * @param path The command as a person calls it.
- */
+/** Prints the help of a command. */
 export function printHelp(command: Command, path: string): Promise<void> {
   print(helpText(grammarOf(command), path));
   return Promise.resolve();
@@ -70,11 +63,7 @@ export async function printProgramHelp(): Promise<void> {
   print(helpText(await readGrammar("mpserv"), "mpserv"));
 }
 
-/**
- * Prints what runs: our version, the runtime's, and for which system.
- *
- * @param program The program's name.
- */
+/** Prints what runs: our version, the runtime's, and for which system. */
 export function printVersion(program: CommandProgram): Promise<void> {
   const kind = Deno.build.standalone ? "compiled" : "from source";
   const { deno, v8 } = Deno.version;

@@ -61,12 +61,7 @@ const EXIT_STATUS: readonly (readonly [code: string, what: string])[] = [
 /** When these pages were last changed, in words of their own. */
 const DATE = "2026-11-23";
 
-/**
- * Makes the manual page of a program.
- *
- * @param program What can be typed.
- * @returns The page, for section 1.
- */
+/** Makes the manual page of a program. */
 export function makeManual(program: Grammar): string {
   const { name, commands } = program;
   const extras = EXTRAS[name]!;

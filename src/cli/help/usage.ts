@@ -26,7 +26,6 @@ export class UsageMeter {
   /**
    * Looks at a process.
    *
-   * @param pid Which.
    * @returns What it uses; null when it has gone, or the system has no /proc.
    */
   look(pid: number): Usage | null {

@@ -17,9 +17,6 @@ export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;
 /**
  * The handler's module.
  *
- * @param path What was typed.
- * @param grants Permissions that it keeps.
- * @returns The module's URL.
  * @throws {UserError} When it is missing, or a compiled server cannot serve with it.
  */
 export async function findHandler(
@@ -75,7 +72,6 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
 /**
  * Refuses what a person says of a project where none is looked at.
  *
- * @param options What was said.
  * @throws {UserError} When something was.
  */
 export function refuseProject(

@@ -36,10 +36,6 @@ export interface Log {
 /**
  * Opens the log. Lines appear at once, whole, and in order; a reader that is stuck costs lines, which
  * are counted, and never stalls the server.
- *
- * @param level The lowest level that is shown.
- * @param format How lines look.
- * @returns The log.
  */
 export function openLog(level: LogChoice, format: LogFormat): Log {
   const writer = new LineWriter(Deno.stderr);
@@ -61,9 +57,6 @@ export function openLog(level: LogChoice, format: LogFormat): Log {
 
 /**
  * A line of text: time, level, the seed's words, then the fields as `name=value`.
- *
- * @param record What to show.
- * @returns The line with its end; no other control character is in it.
  */
 export function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString().replace("T", " ")
@@ -78,9 +71,6 @@ export function formatText(record: LogRecord): string {
 
 /**
  * A line of JSON: `time` (RFC 3339), `level`, `message`, and the fields by their names.
- *
- * @param record What to show.
- * @returns The line with its end.
  */
 export function formatJson(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();

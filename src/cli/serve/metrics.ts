@@ -33,11 +33,7 @@ export class Metrics implements ServerReceiver {
   #received: Attributes = {};
   #sent: Attributes = {};
 
-  /**
-   * Says which model serves, before anything is counted.
-   *
-   * @param model The model's name, an attribute of everything that is counted.
-   */
+  /** Says which model serves, before anything is counted. */
   begin(model: string): void {
     this.#model = { [MODEL]: model };
     this.#received = { ...this.#model, [DIRECTION]: "receive" };
@@ -52,35 +48,20 @@ export class Metrics implements ServerReceiver {
     this.#instruments.active.add(1, this.#model);
   }
 
-  /**
-   * A connection was turned away.
-   *
-   * @param _peer Whose.
-   * @param reason Why.
-   */
+  /** A connection was turned away. */
   rejected(_peer: string, reason: RefusalReason): void {
     this.#instruments.accepted.add(1, this.#model);
     this.#instruments.refused.add(1, this.#with(reason));
   }
 
-  /**
-   * A process has a connection.
-   *
-   * @param live Which.
-   */
+  /** A process has a connection. */
   connected({ acceptedAt }: ConnectionInfo): void {
     this.#instruments.served.add(1, this.#model);
     const seconds = (performance.now() - acceptedAt) / 1000;
     this.#instruments.handover.record(seconds, this.#model);
   }
 
-  /**
-   * A connection has ended.
-   *
-   * @param _live Which.
-   * @param outcome How.
-   * @param milliseconds After how long.
-   */
+  /** A connection has ended. */
   disconnected(
     _live: ConnectionInfo,
     { bytesIn, bytesOut, reason }: Outcome,
@@ -100,12 +81,7 @@ export class Metrics implements ServerReceiver {
     this.#instruments.refused.add(1, this.#with(reason));
   }
 
-  /**
-   * A process was reaped.
-   *
-   * @param _pid Which.
-   * @param exit How it ended.
-   */
+  /** A process was reaped. */
   removed(_pid: number, { code, signal }: Exit): void {
     const reason = signal ?? (code < 0 ? "unknown" : `code ${code}`);
     this.#instruments.exits.add(1, this.#with(reason));

@@ -30,10 +30,8 @@ export interface ControlledServer {
 /**
  * Opens a server's control socket.
  *
- * @param controlled The server.
  * @param asked The path that was typed; undefined for the default place. There, a server that cannot have
  *   a control socket goes on without one, and says why.
- * @param replace Whether it takes the place of a live server, which has just handed over.
  * @returns The socket, the caller's to close.
  * @throws {UserError} When it cannot be at the path that was typed.
  */

@@ -33,8 +33,6 @@ export interface StandingOptions extends ProcessOptions {
 /**
  * What was asked for.
  *
- * @param options What was typed.
- * @returns What each process takes up.
  * @throws {UserError} When it cannot be had; the message says why.
  */
 export function resolveStanding(options: StandingOptions): Standing {

@@ -21,10 +21,6 @@ const DEFAULT_PATH = "/bin:/usr/bin";
 /**
  * The program, looked up.
  *
- * @param args Its command line, as typed.
- * @param options Where its standard error goes, which variables of our environment it finds beside the
- *   usual ones, and as whom it runs.
- * @returns What a process needs to become it.
  * @throws {UserError} When there is no such program, or it cannot be run.
  */
 export function resolveProgram(

@@ -28,9 +28,6 @@ export interface SandboxedService {
 /**
  * The sandbox that connection processes get.
  *
- * @param options What was typed.
- * @param served What serves.
- * @returns The sandbox, and what a person should know about it, if anything.
  * @throws {UserError} When a person asked for what this kernel has not.
  */
 export function resolveSandbox(

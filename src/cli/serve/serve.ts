@@ -57,8 +57,6 @@ const STDERR = 2;
 /**
  * Serves until it is told to end.
  *
- * @param options What was typed.
- * @returns The exit code.
  * @throws {UserError} When it cannot serve; the message says why.
  */
 export async function serve(options: ServeOptions): Promise<number> {

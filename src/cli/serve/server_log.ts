@@ -31,23 +31,13 @@ export class RefusalLog {
   readonly #tell: (reason: RefusalReason, count: number, last: Refused) => void;
   readonly #untold = new Map<RefusalReason, Untold>();
 
-  /**
-   * Makes one.
-   *
-   * @param tell Is told why, how many were refused, and who was the last.
-   */
   constructor(
     tell: (reason: RefusalReason, count: number, last: Refused) => void,
   ) {
     this.#tell = tell;
   }
 
-  /**
-   * A connection was refused.
-   *
-   * @param reason Why.
-   * @param refused Who.
-   */
+  /** A connection was refused. */
   add(reason: RefusalReason, refused: Refused): void {
     const untold = this.#untold.get(reason);
     if (untold) {
@@ -95,9 +85,7 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
 /**
  * Logs a server's events.
  *
- * @param logger Where to.
  * @param handler The handler that serves, as it was typed; undefined when none does.
- * @returns What to give to the server.
  */
 export function logEvents(logger: Logger, handler?: string): ServerLog {
   // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
@@ -187,10 +175,6 @@ const SOON = 5_000;
 
 /**
  * Says once that system calls are filtered, when a program ends with an error soon after its start.
- *
- * @param logger Where to.
- * @param sandbox What programs are in.
- * @returns What to give to the server.
  */
 export function hintAtFilter(
   logger: Logger,

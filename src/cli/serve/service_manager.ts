@@ -13,7 +13,6 @@ import { UserError } from "../terminal.ts";
 /**
  * Opens the listening socket that the manager passed.
  *
- * @param variables The manager's.
  * @param name The name of the socket; undefined when there is but one.
  * @returns The listener, the caller's to close; null when none was passed to this process.
  * @throws {UserError | ListenError} When it cannot be served, or a name fits none.
@@ -37,8 +36,6 @@ export function listenForManager(
 /**
  * Readies telling the manager how we are.
  *
- * @param variables The manager's, with NOTIFY_SOCKET.
- * @param logger Where to say what goes wrong.
  * @returns What tells it, the caller's to dispose of.
  * @throws {UserError} When the variables make no sense.
  */

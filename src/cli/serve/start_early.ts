@@ -16,8 +16,6 @@ const STDERR = 2;
 /**
  * Starts the process that the options ask for. Who must be looked at first, such as a handler, a program
  * or another user, does without.
- *
- * @param options What was typed.
  */
 export function startEarly(options: ServeOptions): void {
   const { program, handler, model, service, spares } = options;

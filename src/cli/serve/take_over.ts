@@ -12,7 +12,6 @@ import { EXIT_USAGE, UserError } from "../terminal.ts";
 /**
  * Asks the running server for its socket.
  *
- * @param options What was typed.
  * @returns What it gave, the caller's to dispose of.
  * @throws {ControlError} When no server runs there, or it refuses.
  * @throws {UserError} When it listens elsewhere than was typed.

@@ -30,9 +30,6 @@ export function exportsTelemetry(): boolean {
 
 /**
  * Metrics where the runtime exports them: nothing of them is loaded elsewhere.
- *
- * @param logger Says so where that was asked for in vain.
- * @returns What to tell what happens.
  */
 export async function openMetrics(
   logger: Logger,
@@ -51,8 +48,6 @@ export async function openMetrics(
  * Lets the event loop come to its end, which exports what was counted last. `Deno.exit` exports as
  * well, but waits for ever where an export is under way (seen with Deno 2.7.11 and 2.9.6). Deno 2.7
  * also waits for ever for a collector that never answers: SIGALRM ends the process then.
- *
- * @param code The exit code.
  */
 export async function endExporting(code: number): Promise<void> {
   const { endWithin } = await import("../../posix/forking.ts");

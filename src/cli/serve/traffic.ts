@@ -18,9 +18,6 @@ import { EXIT_REFUSED, EXIT_USAGE, UserError } from "../terminal.ts";
 /**
  * Finds out whether a listener's connections can be watched.
  *
- * @param address Where it listens.
- * @param limits What its connections may not exceed: one limit at least.
- * @returns Starts to watch; whoever calls it ends that.
  * @throws {UserError} When they cannot; the message says why.
  */
 export function prepareTrafficWatch(

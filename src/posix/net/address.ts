@@ -36,9 +36,6 @@ export type Address = Deno.NetAddr | Deno.UnixAddr;
  *
  * @param bytes `struct sockaddr`, exactly as long as the system said, or as {@linkcode nameZone} made it.
  * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns The address; an IPv4-mapped IPv6 address reads as IPv4, a link-local one has its zone
- *   (`fe80::1%eth0`, or `%2` where nobody named it; RFC 4007, 11); an unnamed Unix socket has an
- *   empty path, an abstract one starts with `@`.
  */
 export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
   const size = lengthOf(bytes);
@@ -81,10 +78,6 @@ export function zoneIndex(bytes: Uint8Array, layout: Abi = abi): number {
 /**
  * Adds the name of its interface to a link-local address, behind the `struct sockaddr_in6`: who decodes it
  * need not be able to ask the system.
- *
- * @param bytes The address.
- * @param name The name; empty for none.
- * @returns Both.
  */
 export function nameZone(
   bytes: Uint8Array<ArrayBuffer>,
@@ -103,12 +96,7 @@ function zoneOf(bytes: Uint8Array, layout: Abi): string {
   return index === 0 ? "" : `%${zoneName(bytes) || index}`;
 }
 
-/**
- * The name that {@linkcode nameZone} added.
- *
- * @param bytes The address.
- * @returns The name; empty when there is none.
- */
+/** The name that {@linkcode nameZone} added. */
 export function zoneName(bytes: Uint8Array): string {
   return decode(part(bytes, IN6_SIZE));
 }
@@ -136,9 +124,6 @@ export function ipOf(
 
 /**
  * An address on one line: `127.0.0.1:9190`, `[::1]:9190`, or the path of a Unix domain socket.
- *
- * @param address The address.
- * @returns The text; `unix` for a socket without a name.
  */
 export function formatAddress(address: Address): string {
   if ("path" in address) return address.path === "" ? "unix" : address.path;
@@ -151,7 +136,6 @@ export function formatAddress(address: Address): string {
 /**
  * Encodes a socket address, the reverse of {@linkcode decodeAddress}.
  *
- * @param address An address, not a name; a Unix domain socket by its path.
  * @param layout The system's layout; the running one's unless a test asks for another.
  * @returns `struct sockaddr`, as long as the system wants it.
  * @throws {TypeError} When the host is no address, or the path is too long.
@@ -179,7 +163,6 @@ export function encodeAddress(
  * Encodes an IP address and a port (ip(7), ipv6(7)).
  *
  * @param ip The address: 4 bytes for IPv4, 16 for IPv6.
- * @param port The port.
  * @param layout The system's layout; the running one's unless a test asks for another.
  * @returns `struct sockaddr_in` or `struct sockaddr_in6`.
  */

@@ -18,7 +18,6 @@ const UCRED_SIZE = 12; // struct ucred {pid_t pid; uid_t uid; gid_t gid}
  * Asks the kernel to say who sends, on a socket that messages will be received from. Does nothing where the
  * system cannot.
  *
- * @param fd A Unix domain socket.
  * @throws {PosixError} When the system refuses.
  */
 export function askCredentials(fd: number): void {
@@ -40,7 +39,6 @@ export interface Peer {
 /**
  * Who is at the other end, as the kernel noted it when the connection was made: `SO_PEERCRED`.
  *
- * @param fd A connected Unix domain socket.
  * @returns Who; null where the system does not say.
  */
 export function peerOf(fd: number): Peer | null {
@@ -58,7 +56,6 @@ export function peerOf(fd: number): Peer | null {
  * As whom the process at the other end acted when the connection was made: `SO_PEERCRED`, or
  * `getpeereid(3)` on macOS.
  *
- * @param fd A connected Unix domain socket.
  * @returns The user id; null where the system does not say.
  */
 export function peerUser(fd: number): number | null {

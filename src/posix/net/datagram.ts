@@ -19,7 +19,6 @@ export class DatagramSender implements Disposable {
   /**
    * Makes one.
    *
-   * @param name A path, or `@` and an abstract name (unix(7)).
    * @throws {PosixError} When descriptors run out.
    */
   constructor(name: string) {
@@ -34,7 +33,6 @@ export class DatagramSender implements Disposable {
   /**
    * Sends a datagram, `sendto(2)`.
    *
-   * @param bytes What is in it.
    * @throws {PosixError} ENOENT or ECONNREFUSED when nobody is there, EAGAIN when the receiver has no
    *   room.
    */

@@ -52,7 +52,6 @@ export function dial(
 /**
  * Whether an address is one of this machine: whether `bind(2)` takes it.
  *
- * @param address The address; its port does not matter.
  * @returns Whether it is; always for a Unix domain socket.
  */
 export function isLocal(address: Address): boolean {

@@ -50,7 +50,6 @@ export interface Received {
 /**
  * Sends data, and a descriptor with it, without blocking: `sendmsg(2)`.
  *
- * @param channel A Unix domain socket.
  * @param data At least one byte, at most {@linkcode MAX_DATA}.
  * @param fd The descriptor to send, borrowed; null sends the data alone.
  * @returns Whether it went; false when the channel is full.
@@ -98,7 +97,6 @@ export function sendFd(
  * Receives one message, and the descriptor that came with it: `recvmsg(2)`. The descriptor is
  * close-on-exec. Level, type, length and truncation are checked; of garbage nothing stays open.
  *
- * @param channel A Unix domain socket whose other end is trusted.
  * @param options `wait`: whether to block until something comes; `size`: at most so many bytes,
  *   which a stream channel needs to keep records apart.
  * @returns What came; "end" when the other end is gone; null when nothing is there (without `wait`).
@@ -116,9 +114,7 @@ export function receiveFd(
  * As {@linkcode receiveFd}, without waiting, from whoever may have been broken into: whatever comes, with
  * as many descriptors as one message can have, is looked at and closed.
  *
- * @param channel A Unix domain socket.
  * @param size At most so many bytes.
- * @returns As {@linkcode receiveFd}.
  * @throws {PosixError} When the system refuses, never because of what came.
  */
 export function receiveUntrusted(

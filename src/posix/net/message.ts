@@ -58,7 +58,6 @@ export class Message {
    * Readies the message for one call.
    *
    * @param dataLength How many bytes of `data` to send, or the room to receive into.
-   * @param controlLength The same for `control`.
    */
   prepare(dataLength: number, controlLength: number): void {
     const { controlLength: offset, flags } = this.#abi.message;
@@ -81,9 +80,7 @@ export class Message {
 /**
  * One `struct cmsghdr` as it is written and read.
  *
- * @param layout The system's layout.
  * @param payload Bytes that the control message carries.
- * @returns `CMSG_LEN(payload)` and `CMSG_SPACE(payload)`.
  */
 export function controlSizes(
   layout: Abi,
@@ -94,13 +91,7 @@ export function controlSizes(
   return { length, space: ceil(length / cmsgAlign) * cmsgAlign };
 }
 
-/**
- * Writes the head of a control message.
- *
- * @param control Where it starts.
- * @param layout The system's layout.
- * @param head Its length (`CMSG_LEN`), level and type.
- */
+/** Writes the head of a control message. */
 export function writeControlHead(
   control: DataView,
   layout: Abi,
@@ -113,14 +104,7 @@ export function writeControlHead(
   control.setInt32(cmsgLevel + 4, head.type, true);
 }
 
-/**
- * Reads the head of a control message.
- *
- * @param control The control data.
- * @param layout The system's layout.
- * @param at Where it starts.
- * @returns Its length (`CMSG_LEN`), level and type.
- */
+/** Reads the head of a control message. */
 export function readControlHead(
   control: DataView,
   layout: Abi,

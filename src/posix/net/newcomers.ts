@@ -39,7 +39,6 @@ const filter = assemble([
 /**
  * Lets nobody begin to connect from here on.
  *
- * @param listener A listening TCP socket that nobody else has.
  * @returns Whether it is so; false where the system cannot.
  */
 export function refuseNewcomers(listener: number): boolean {

@@ -11,7 +11,6 @@ import { isListening, ownAddress, peerAddress } from "./sockets.ts";
 /**
  * The descriptor of a listener that `Deno.listen` made, which hides it.
  *
- * @param address The listener's own address.
  * @returns The descriptor, borrowed: the `Deno.Listener` closes it.
  * @throws {TypeError} When no listening socket of this process has that address.
  */
@@ -44,8 +43,6 @@ export function connections(): Map<number, Address> {
 /**
  * The descriptor of a connection that `Deno.connect` made, which hides it.
  *
- * @param local The connection's own address.
- * @param remote The peer's address.
  * @param before What {@linkcode connections} said before the connection was made: the addresses alone do
  *   not tell apart two connections to one Unix domain socket, nor does a number alone, which may have been
  *   another one's until then.

@@ -66,8 +66,6 @@ export const hasSocketDiagnostics: boolean = Deno.build.os === "linux";
 /**
  * Every established TCP connection of a listener, also those that wait in its backlog, by peer.
  *
- * @param listener Where it listens.
- * @returns The connections, by the peer's address as {@linkcode formatAddress} writes it.
  * @throws {PosixError} When the system refuses, or has no socket diagnostics.
  */
 export function tcpConnections(
@@ -85,8 +83,6 @@ export function tcpConnections(
  * answer to that has not come (RFC 9293, 3.5). The kernel keeps no note of those that it answers with a SYN
  * cookie, which it does when they are too many.
  *
- * @param listener Where it listens.
- * @returns The number.
  * @throws {PosixError} As {@linkcode tcpConnections}.
  */
 export function handshakes(listener: Deno.NetAddr): number {

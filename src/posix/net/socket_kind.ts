@@ -13,12 +13,7 @@ export type SocketKind =
   | "other socket"
   | "no socket";
 
-/**
- * Looks at a descriptor: SO_TYPE, SO_ACCEPTCONN (socket(7)).
- *
- * @param fd A descriptor, or a number that is none.
- * @returns What it is; a socket of streams that does not listen is taken for a connection.
- */
+/** Looks at a descriptor: SO_TYPE, SO_ACCEPTCONN (socket(7)). */
 export function kindOf(fd: number): SocketKind {
   const type = option(fd, abi.SO_TYPE);
   if (type < 0) return "no socket";

@@ -89,7 +89,6 @@ export interface Accepted {
 /**
  * Takes one connection off the backlog: `accept4(2)`.
  *
- * @param listener A listening, non-blocking socket.
  * @returns The connection; null when the backlog is empty.
  * @throws {PosixError} EMFILE, ENFILE, ENOBUFS, ENOMEM when the system has no room; ECONNABORTED
  *   when the peer gave up while it waited.
@@ -123,7 +122,6 @@ export function accept(listener: number): Accepted | null {
 /**
  * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)).
  *
- * @param fd The descriptor.
  * @param layout The system's table; the running one's unless a test asks for another.
  * @returns Whether it is. Where the system does not tell, a socket without a peer counts as one.
  */
@@ -135,10 +133,8 @@ export function isListening(fd: number, layout: Abi = abi): boolean {
 /**
  * The address of this end, `getsockname(2)`.
  *
- * @param fd A socket.
  * @param peer The peer's `struct sockaddr`, whose zone a process goes by that may not ask for names; undefined
  *   to ask the system.
- * @returns The address.
  * @throws {PosixError} When it is no socket.
  */
 export function localAddress(fd: number, peer?: Uint8Array): Address {
@@ -152,7 +148,6 @@ export function localAddress(fd: number, peer?: Uint8Array): Address {
  *
  * @param bytes `struct sockaddr`.
  * @param known An address whose name of the same zone is taken; undefined to ask the system.
- * @returns It with the name behind it; as it is when it has no zone, or nobody knows the name.
  */
 export function withZone(
   bytes: Uint8Array<ArrayBuffer>,
@@ -174,7 +169,6 @@ function interfaceName(index: number): string {
 /**
  * The address of this end, `getsockname(2)`, of what may be no socket.
  *
- * @param fd A descriptor.
  * @returns The address; null when the descriptor is no socket.
  */
 export function ownAddress(fd: number): Address | null {
@@ -184,7 +178,6 @@ export function ownAddress(fd: number): Address | null {
 /**
  * The address of the other end, `getpeername(2)`.
  *
- * @param fd A descriptor.
  * @returns The address; null when the descriptor is no connected socket.
  */
 export function peerAddress(fd: number): Address | null {
@@ -194,8 +187,6 @@ export function peerAddress(fd: number): Address | null {
 /**
  * Changes how many connections may wait in a listener's backlog: `listen(2)` again.
  *
- * @param listener A listening socket.
- * @param backlog How many; the kernel caps it (`net.core.somaxconn`).
  * @throws {PosixError} When the system refuses.
  */
 export function setBacklog(listener: number, backlog: number): void {
@@ -205,26 +196,19 @@ export function setBacklog(listener: number, backlog: number): void {
 /**
  * Ends this side of a connection: the peer reads to its end of file. `shutdown(2)` SHUT_WR.
  *
- * @param fd A connected socket.
  * @throws {PosixError} ENOTCONN when the connection is gone.
  */
 export function shutdownWrite(fd: number): void {
   check(libc.shutdown(fd, SHUT_WR), "shutdown");
 }
 
-/**
- * As {@linkcode shutdownWrite}, where the connection may be gone already.
- *
- * @param fd A socket.
- */
+/** As {@linkcode shutdownWrite}, where the connection may be gone already. */
 export function endWriting(fd: number): void {
   libc.shutdown(fd, SHUT_WR);
 }
 
 /**
  * Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR.
- *
- * @param fd A connected socket; one whose connection is gone is left alone.
  */
 export function shutdownBoth(fd: number): void {
   libc.shutdown(fd, SHUT_RDWR);
@@ -233,7 +217,6 @@ export function shutdownBoth(fd: number): void {
 /**
  * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
  *
- * @param fd A socket.
  * @param milliseconds How long one call may wait; 0 waits for ever.
  * @throws {PosixError} When the system refuses.
  */
@@ -245,7 +228,6 @@ export function setTimeouts(fd: number, milliseconds: number): void {
 /**
  * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)).
  *
- * @param fd A socket.
  * @param milliseconds How long one call may wait; 0 waits for ever.
  * @throws {PosixError} When the system refuses.
  */
@@ -266,9 +248,6 @@ function setTimeOption(fd: number, name: number, milliseconds: number): void {
 /**
  * Sets a socket option that is an `int`, `setsockopt(2)`.
  *
- * @param fd A socket.
- * @param name The option.
- * @param wanted Its value.
  * @param level Whose option it is; the socket's own unless said otherwise.
  * @throws {PosixError} When the system refuses.
  */
@@ -286,8 +265,6 @@ export function setOption(
  * Whether small messages are sent at once, even if the last one is not acknowledged yet: TCP_NODELAY,
  * tcp(7). What a listener is set to, its connections have from the start.
  *
- * @param socket A TCP socket.
- * @param wanted Whether they are.
  * @throws {PosixError} When it is none.
  */
 export function setNoDelay(socket: number, wanted: boolean = true): void {
@@ -297,21 +274,13 @@ export function setNoDelay(socket: number, wanted: boolean = true): void {
 /**
  * Whether a silent peer is asked now and then if it is still there: SO_KEEPALIVE, socket(7).
  *
- * @param socket A TCP socket.
- * @param wanted Whether it is.
  * @throws {PosixError} When the system refuses.
  */
 export function setKeepAlive(socket: number, wanted: boolean): void {
   setOption(socket, abi.SO_KEEPALIVE, wanted ? 1 : 0);
 }
 
-/**
- * Reads a socket option that is an `int`, `getsockopt(2)` SOL_SOCKET.
- *
- * @param fd A descriptor.
- * @param name The option.
- * @returns Its value; -1 when the descriptor is no socket.
- */
+/** Reads a socket option that is an `int`, `getsockopt(2)` SOL_SOCKET. */
 export function option(fd: number, name: number): number {
   length[0] = 4;
   return libc.getsockopt(fd, abi.SOL_SOCKET, name, valueBytes, lengthBytes) < 0

@@ -30,7 +30,6 @@ export type Instruction = readonly [
 /**
  * Lays instructions out.
  *
- * @param program The instructions.
  * @returns An array of `struct sock_filter`.
  */
 export function assemble(
@@ -49,7 +48,6 @@ export function assemble(
 /**
  * What a program is passed to the kernel as.
  *
- * @param filter Of {@linkcode assemble}; the caller holds it during the call.
  * @returns `struct sock_fprog` {unsigned short len; struct sock_filter *filter}.
  */
 export function filterProgram(
@@ -61,9 +59,6 @@ export function filterProgram(
 
 /**
  * Where bytes are. Safety: valid while somebody holds them; for one synchronous call.
- *
- * @param bytes Held by the caller.
- * @returns The address.
  */
 export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));

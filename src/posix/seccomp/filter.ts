@@ -100,8 +100,6 @@ export interface Policy {
 /**
  * Assembles a policy.
  *
- * @param policy What becomes of system calls.
- * @param processor Whose numbers.
  * @returns An array of `struct sock_filter`.
  */
 export function assemblePolicy(

@@ -41,7 +41,6 @@ export interface WaitingCall {
 /**
  * Takes the next call that waits.
  *
- * @param listener From `installFilter` of `seccomp.ts`, or received from who did that.
  * @returns The call; null when none waits any more.
  */
 export function nextWaitingCall(listener: number): WaitingCall | null {
@@ -72,8 +71,6 @@ export function nextWaitingCall(listener: number): WaitingCall | null {
  * Answers: the call is made after all, or fails. To let a call through is right only for a process that
  * no stranger has reached: its arguments may change until it is made.
  *
- * @param listener Where it waits.
- * @param call The call.
  * @param error What it fails with, an error number; 0 lets it through.
  */
 export function answerCall(

@@ -70,12 +70,7 @@ export interface PreparedFilter {
   readonly program: Uint8Array<ArrayBuffer>;
 }
 
-/**
- * Readies a filter; call it while FFI permission still stands.
- *
- * @param instructions From `assemblePolicy` of `syscall_filter.ts`.
- * @returns What {@linkcode installFilter} takes.
- */
+/** Readies a filter; call it while FFI permission still stands. */
 export function prepareFilter(
   instructions: Uint8Array<ArrayBuffer>,
 ): PreparedFilter {
@@ -85,9 +80,6 @@ export function prepareFilter(
 /**
  * Installs a filter.
  *
- * @param filter From {@linkcode prepareFilter}.
- * @param options `threads`: also in every other thread of this process (else in this one alone);
- *   `listen`: calls with the verdict `notify` wait for whoever reads the descriptor that is returned.
  * @returns That descriptor, the caller's to close; null without `listen`.
  * @throws {PosixError} EBUSY when somebody listens to this process already (a container's manager),
  *   EACCES without {@linkcode giveUpNewPrivileges}.
@@ -115,11 +107,7 @@ export class FilterFence implements Fence {
   /** What putting it up returns when all is well: -1 while it is rehearsed. */
   readonly #expected = viewOf(scratch(4));
 
-  /**
-   * Readies it; needs FFI permission.
-   *
-   * @param filter From `assemblePolicy` of `syscall_filter.ts`.
-   */
+  /** Readies it; needs FFI permission. */
   constructor(filter: Uint8Array<ArrayBuffer>) {
     const instructions = scratch(filter.length);
     instructions.set(filter);

@@ -123,12 +123,7 @@ const OWN: Readonly<Record<Processor, string>> = {
 /** What was read of the lists, which takes a third of a millisecond: whoever starts asks again and again. */
 const read = new Map<Processor, ReadonlyMap<string, number>>();
 
-/**
- * Every system call of a processor.
- *
- * @param processor Which.
- * @returns Numbers by name.
- */
+/** Every system call of a processor. */
 export function systemCalls(processor: Processor): ReadonlyMap<string, number> {
   const known = read.get(processor);
   if (known) return known;
@@ -151,7 +146,6 @@ export const AUDIT_ARCH: Readonly<Record<Processor, number>> = {
 /**
  * Whether a call's number is one of this machine's own.
  *
- * @param arch `AUDIT_ARCH_*` of the call.
  * @returns False for such as a 32-bit call.
  */
 export function isOwnArchitecture(arch: number): boolean {
@@ -161,7 +155,6 @@ export function isOwnArchitecture(arch: number): boolean {
 /**
  * The name of a system call of this machine.
  *
- * @param number Its number.
  * @returns Such as `openat (257)`; the number alone when it has no name that we know.
  */
 export function nameSystemCall(number: number): string {

@@ -27,11 +27,6 @@ export interface ProxyHeader {
 
 /** What came is no header: the connection is to be closed (2.1, 2.2). */
 export class ProxyHeaderError extends Error {
-  /**
-   * Makes one.
-   *
-   * @param why What is wrong with it.
-   */
   constructor(why: string) {
     super(why);
     this.name = "ProxyHeaderError";
@@ -52,7 +47,6 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
 /**
  * Computes the checksum.
  *
- * @param bytes Of what.
  * @returns 32 bits, unsigned.
  */
 export function crc32c(bytes: Uint8Array): number {
@@ -77,7 +71,6 @@ const KINDS = [
 /**
  * Reads a line.
  *
- * @param bytes What has come so far.
  * @returns The header; null when its end is yet to come.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.
  */
@@ -171,7 +164,6 @@ const PP2_TYPE_CRC32C = 0x03;
 /**
  * Reads a header.
  *
- * @param bytes What has come so far.
  * @param most How long a header may be, in bytes.
  * @returns The header; null when it is not whole yet.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.
@@ -282,7 +274,6 @@ function withoutPadding(name: Uint8Array): Uint8Array {
 /**
  * Reads the header that a connection begins with.
  *
- * @param bytes What has come so far.
  * @returns The header; null when it is not whole yet: then every byte so far belongs to it.
  * @throws {ProxyHeaderError} As soon as the bytes cannot become a header any more.
  */

@@ -24,11 +24,7 @@ export interface HeaderEvents {
    * @param length How many bytes the header had.
    */
   complete(sockaddr: Uint8Array<ArrayBuffer>, length: number): void;
-  /**
-   * No header in order came; the connection is closed.
-   *
-   * @param why What was wrong.
-   */
+  /** No header in order came; the connection is closed. */
   failed(why: string): void;
 }
 
@@ -108,9 +104,6 @@ export class HeaderReader {
 
   /**
    * Waits for a connection's header. If it has come already, that is told before this returns.
-   *
-   * @param connection The connection.
-   * @param events Is told what becomes of it.
    */
   add(connection: Identifiable, events: HeaderEvents): void {
     const fd = connection.fd.number;

@@ -19,12 +19,7 @@ export interface ProxyPeers {
 /** Says of a peer's `struct sockaddr` whether it is a proxy's. */
 export type Trust = (peer: Uint8Array<ArrayBuffer>) => boolean;
 
-/**
- * Looks peers up.
- *
- * @param peers Who is a proxy.
- * @returns Says of a peer whether it is one of them.
- */
+/** Looks peers up. */
 export function trustOf({ networks, unix }: ProxyPeers): Trust {
   const table = new NetworkTable<true>();
   for (const network of networks) table.set(network, true);
@@ -48,9 +43,7 @@ export type ProxySource = (watcher: Watcher) => Proxies;
 /**
  * Chooses who is a proxy.
  *
- * @param peers Who.
  * @param timeout How long a header may take, in milliseconds.
- * @returns What a server needs.
  */
 export function proxySource(peers: ProxyPeers, timeout: number): ProxySource {
   const trusts = trustOf(peers);

@@ -40,9 +40,7 @@ export class Notifier implements ServerReceiver, Disposable {
   /**
    * Makes one.
    *
-   * @param address Of the manager's socket: a path, or `@` and an abstract name.
    * @param watchdog How often the manager wants a sign of life, in milliseconds; 0 for never.
-   * @param trouble Is told what goes wrong.
    * @throws {RangeError} When the address is none of a Unix domain socket.
    */
   constructor(
@@ -61,11 +59,7 @@ export class Notifier implements ServerReceiver, Disposable {
     this.#trouble = trouble;
   }
 
-  /**
-   * Connections are accepted from here on.
-   *
-   * @param readiness Where, and how.
-   */
+  /** Connections are accepted from here on. */
   ready({ address, model }: Readiness): void {
     this.#state = `Listening on ${formatAddress(address)} (${model})`;
     this.#send("READY=1", this.#status());
@@ -131,8 +125,6 @@ export class Notifier implements ServerReceiver, Disposable {
 /**
  * How often the manager wants a sign of life.
  *
- * @param variables The manager's.
- * @param pid This process.
  * @returns Milliseconds; 0 for never.
  * @throws {RangeError} When the variable makes no sense.
  */

@@ -25,9 +25,6 @@ export interface PassedSocket {
 /**
  * Reads which descriptors were passed.
  *
- * @param variables The manager's.
- * @param pid This process.
- * @returns The descriptors; none when they are for another process.
  * @throws {ListenError} When the variables make no sense.
  */
 export function readPassed(
@@ -53,7 +50,6 @@ export function readPassed(
 /**
  * Chooses the socket to serve and closes the others, of which the manager keeps copies.
  *
- * @param passed What was passed, one at least.
  * @param name The name of the one to serve; undefined when there is but one.
  * @returns The listener, the caller's to close.
  * @throws {ListenError} When it is not clear which, or it cannot be served.

@@ -35,12 +35,7 @@ _mpserv_program() {
 }
 `;
 
-/**
- * Makes the script.
- *
- * @param programs What to complete.
- * @returns The script.
- */
+/** Makes the script. */
 export function bashCompletions(programs: readonly Grammar[]): string {
   return [HEAD, ...programs.map(completeProgram)].join("\n");
 }

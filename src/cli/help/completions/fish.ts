@@ -42,12 +42,7 @@ end
 
 const NO_PROGRAM = "not contains -- -- (commandline -opc)";
 
-/**
- * Makes the script.
- *
- * @param programs What to complete.
- * @returns The script.
- */
+/** Makes the script. */
 export function fishCompletions(programs: readonly Grammar[]): string {
   return [HEAD, ...programs.map(completeProgram)].join("\n");
 }

@@ -16,13 +16,7 @@ const MAKERS: Readonly<
   Record<Shell, (programs: readonly Grammar[]) => string>
 > = { bash: bashCompletions, zsh: zshCompletions, fish: fishCompletions };
 
-/**
- * Makes a shell's completions.
- *
- * @param shell Which shell.
- * @param programs What to complete.
- * @returns A script for the shell to source.
- */
+/** Makes a shell's completions. */
 export function makeCompletions(
   shell: Shell,
   programs: readonly Grammar[],

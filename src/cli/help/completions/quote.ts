@@ -4,22 +4,12 @@
  * @module
  */
 
-/**
- * A text as one word of bash or zsh, whatever is in it.
- *
- * @param text The text.
- * @returns The word, in single quotes.
- */
+/** A text as one word of bash or zsh, whatever is in it. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/**
- * A description as one line.
- *
- * @param text The description.
- * @returns The same without line ends.
- */
+/** A description as one line. */
 export function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }

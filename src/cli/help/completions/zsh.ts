@@ -6,12 +6,7 @@
 import type { Flag, Grammar, Value } from "../../grammar.ts";
 import { oneLine, quote } from "./quote.ts";
 
-/**
- * Makes the script.
- *
- * @param programs What to complete.
- * @returns The script; as a file of `fpath` it is loaded when it is needed, and it can be sourced, too.
- */
+/** Makes the script. */
 export function zshCompletions(programs: readonly Grammar[]): string {
   const names = programs.map(({ name }) => name);
   return `#compdef ${names.join(" ")}

@@ -85,7 +85,6 @@ const BY_ADDRESS = {
 /**
  * Checks the options against where the server listens.
  *
- * @param options What was typed.
  * @param clientsHaveAddresses Whether clients have IP addresses: those of a Unix domain socket have
  *   none, unless a proxy says them.
  * @throws {UserError} When they do not go together.
@@ -104,12 +103,7 @@ export function checkAdmission(
   }
 }
 
-/**
- * What the options mean to the server.
- *
- * @param options What was typed.
- * @returns How its gate works.
- */
+/** What the options mean to the server. */
 export function gateOptions(options: AdmissionArguments): GateOptions {
   const { maxConnections, maxPerSource, rate, ratePerSource } = options;
   const { sourcePrefix, overload, busyMessage, allow, deny, exempt } = options;

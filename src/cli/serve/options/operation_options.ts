@@ -46,7 +46,6 @@ export type OperationOptions = Values<typeof OPERATION>;
 /**
  * Checks `--take-over` against the other options.
  *
- * @param options What was typed.
  * @throws {UserError} When they contradict each other.
  */
 export function checkTakeOver(

@@ -58,7 +58,6 @@ export type ProcessOptions = Values<typeof PROCESS>;
 /**
  * Whether any of it was typed.
  *
- * @param options What was typed, and other things.
  * @returns Whether there is something to look up.
  */
 export function asksForStanding(options: ProcessOptions): boolean {

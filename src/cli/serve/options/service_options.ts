@@ -102,7 +102,6 @@ function readGrants(text: string, before: string[] | undefined): string[] {
  * A grant whose path does not depend on a directory that may be removed.
  *
  * @param grant Such as `read=quotes.txt`.
- * @returns The same, from the root on; any other grant as it is.
  */
 export function inFull(grant: string): string {
   const [kind, path] = grant.split(/=(.*)/s, 2);
@@ -118,9 +117,7 @@ const WITHIN_STRICT: readonly PermissionKind[] = ["env", "ffi"];
 /**
  * Checks what serves.
  *
- * @param options What was typed, with the process model.
  * @param words What came after `--`; undefined without it.
- * @param typed The options that were typed.
  * @returns The program's command line; undefined when no program serves.
  * @throws {UserError} When they do not go together.
  */

@@ -41,8 +41,6 @@ const EMPTY: ImportMap = { imports: {}, scopes: {} };
 /**
  * Finds the configuration of a file.
  *
- * @param file The file's path.
- * @returns What there is.
  * @throws {UserError} When what is found cannot be read.
  */
 export function findConfiguration(file: string): Found {
@@ -67,8 +65,6 @@ export function findConfiguration(file: string): Found {
 /**
  * Reads a configuration.
  *
- * @param path Its path.
- * @returns What it is.
  * @throws {UserError} When it cannot be read, or is no configuration.
  */
 export function readConfiguration(path: string): Configuration {
@@ -80,7 +76,6 @@ export function readConfiguration(path: string): Configuration {
 /**
  * The workspace of a configuration that a person named.
  *
- * @param configuration The configuration.
  * @returns That of the workspace; null when it belongs to none.
  */
 export function workspaceOf(
@@ -102,9 +97,6 @@ export function workspaceOf(
 /**
  * Every name that the code of a project may import.
  *
- * @param configuration The nearest configuration.
- * @param workspace The workspace to which it belongs, if it does.
- * @returns One map.
  * @throws {UserError} When an import map that is named cannot be read.
  */
 export function importMapOf(
@@ -231,8 +223,6 @@ const PARTS =
 /**
  * Reads it.
  *
- * @param text The text.
- * @returns What it says.
  * @throws {SyntaxError} When it is none; the place is that of the text.
  */
 export function parseJsonc(text: string): unknown {

@@ -63,9 +63,6 @@ const ELSEWHERE = /^(npm|jsr|https?):/;
 /**
  * Reads the files of a project.
  *
- * @param module The handler's URL.
- * @param options What a person said of it.
- * @returns What it is made of.
  * @throws {UserError} When its configuration cannot be used.
  */
 export function readProject(
@@ -130,10 +127,6 @@ function real(path: string): string {
 /**
  * Finds the project of a handler, and gets the packages that it needs and that are not there yet.
  *
- * @param path What was typed, for messages.
- * @param module The handler's URL.
- * @param options What a person said of it.
- * @returns The project.
  * @throws {UserError} When its configuration cannot be used, or a package cannot be had.
  */
 export async function findProject(

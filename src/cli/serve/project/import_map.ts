@@ -22,15 +22,7 @@ export interface WrittenMap {
   readonly scopes?: unknown;
 }
 
-/**
- * A map that was written somewhere.
- *
- * @param written What it says; what is no map in it means nothing.
- * @param base The URL of the file in which it stands.
- * @param isConfiguration Whether that is a `deno.json`, in which the name of a package means what is below
- *   it, too.
- * @returns The same in absolute addresses.
- */
+/** A map that was written somewhere. */
 export function absoluteMap(
   { imports, scopes }: WrittenMap,
   base: string,
@@ -48,12 +40,7 @@ export function absoluteMap(
   };
 }
 
-/**
- * Several maps as one.
- *
- * @param maps The maps; a later one wins.
- * @returns All of them.
- */
+/** Several maps as one. */
 export function mergeMaps(...maps: readonly ImportMap[]): ImportMap {
   const scopes: Record<string, SpecifierMap> = {};
   for (const map of maps) {
@@ -65,13 +52,7 @@ export function mergeMaps(...maps: readonly ImportMap[]): ImportMap {
   return { imports, scopes };
 }
 
-/**
- * A map that holds for the modules of one directory alone.
- *
- * @param map The map.
- * @param directory The directory's URL, which ends with a slash.
- * @returns The map.
- */
+/** A map that holds for the modules of one directory alone. */
 export function confinedMap(
   { imports, scopes }: ImportMap,
   directory: string,
@@ -85,9 +66,6 @@ export function confinedMap(
 /**
  * Where an import leads.
  *
- * @param map The map.
- * @param specifier What stands in the code.
- * @param referrer The URL of the module in which it stands.
  * @returns The URL; null when the map does not know it and it is none itself.
  */
 export function resolveImport(

@@ -26,13 +26,7 @@ export type Resolve = (specifier: string, referrer: string) => string | null;
 /** Only what has imports in it is read for them. */
 const CODE = /\.[cm]?[jt]sx?$/;
 
-/**
- * Reads a module and all that it imports from files, and they in turn.
- *
- * @param entry The module's URL, `file:`.
- * @param resolve Where an import leads.
- * @returns What it is made of.
- */
+/** Reads a module and all that it imports from files, and they in turn. */
 export function readModuleFiles(entry: string, resolve: Resolve): Modules {
   const files = new Map<string, Uint8Array<ArrayBuffer> | null>();
   const others = new Set<string>();
@@ -53,12 +47,7 @@ export function readModuleFiles(entry: string, resolve: Resolve): Modules {
   return { files, others: [...others] };
 }
 
-/**
- * Reads files.
- *
- * @param paths Which.
- * @returns What they hold.
- */
+/** Reads files. */
 export function readFiles(paths: readonly string[]): ModuleFiles {
   return new Map(paths.map((path) => [path, readFile(path)]));
 }
@@ -66,8 +55,6 @@ export function readFiles(paths: readonly string[]): ModuleFiles {
 /**
  * Whether two readings found the same.
  *
- * @param a One.
- * @param b Another.
  * @returns True when no file came, went or changed.
  */
 export function sameFiles(a: ModuleFiles, b: ModuleFiles): boolean {

@@ -19,7 +19,6 @@ export class Snapshot {
   /**
    * Makes the copies.
    *
-   * @param files What to copy; what is not there is not.
    * @throws {Error} When there is no room for them.
    */
   constructor(files: ModuleFiles) {
@@ -39,32 +38,17 @@ export class Snapshot {
     }
   }
 
-  /**
-   * Where a module is in here.
-   *
-   * @param url The module's own URL.
-   * @returns The copy's.
-   */
+  /** Where a module is in here. */
   urlOf(url: string): string {
     return pathToFileURL(this.pathOf(fileURLToPath(url))).href;
   }
 
-  /**
-   * Where a file is in here.
-   *
-   * @param path Its own path.
-   * @returns That of its copy, or of what leads to it.
-   */
+  /** Where a file is in here. */
   pathOf(path: string): string {
     return join(this.#root, path);
   }
 
-  /**
-   * A text that names places in here, such as an error's.
-   *
-   * @param text The text.
-   * @returns The same with the places where a person wrote the code.
-   */
+  /** A text that names places in here, such as an error's. */
   originalPlaces(text: string): string {
     return text.replaceAll(this.#root, "");
   }

@@ -63,8 +63,6 @@ export class WatchedHandler implements AsyncDisposable {
   /**
    * Finds a handler, and keeps its code.
    *
-   * @param path What was typed.
-   * @param options What a person said of it.
    * @returns The handler, to be closed.
    * @throws {UserError} When it cannot be used.
    */
@@ -86,10 +84,6 @@ export class WatchedHandler implements AsyncDisposable {
   /**
    * Starts the first model, and from then on another one for each change.
    *
-   * @param startModel Starts one.
-   * @param events What models tell.
-   * @param log Where to tell of changes.
-   * @returns What serves.
    * @throws {Error} When the first cannot run here.
    */
   async serve(

@@ -66,7 +66,7 @@ for (const model of programModels()) {
       const got = Deno.readTextFileSync(`${path}/got/a.txt`);
       assert.equal(got, "from rsync\n");
     },
-    { ignore: !has.rsync || model === "spawn" },
+    { ignore: !has.rsync },
   );
 
   test(

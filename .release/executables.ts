@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ZYGOTE_V8_FLAGS } from "../src/runtime/v8_flags.ts";
+import { ZYGOTE_V8_FLAGS } from "../src/runtime/roles.ts";
 import { fail } from "./fail.ts";
 import type { Stage } from "./stage.ts";
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { type Address, decodeAddress } from "../posix/net/address.ts";
 import type { Fd } from "../posix/fd.ts";
 import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
@@ -15,6 +14,7 @@ import {
   sendNow,
   write,
 } from "../posix/io.ts";
+import { type Address, decodeAddress } from "../posix/net/address.ts";
 import {
   endWriting,
   localAddress,
@@ -26,18 +26,19 @@ import {
   shutdownWrite,
 } from "../posix/net/sockets.ts";
 import type { TellingConnection } from "../service/service.ts";
-import { attempt } from "./attempt.ts";
-import { type Bytes, bytesAfter, bytesOf } from "./bytes.ts";
-import { linger, unwanted } from "./linger.ts";
-import { type Limits, Patience } from "./patience.ts";
+import type { Handover } from "../wire/records.ts";
+import { type Limits, linger, Patience, unwanted } from "./patience.ts";
 import {
+  type Bytes,
+  bytesAfter,
+  bytesOf,
   type Duplex,
   isRead,
   isWritten,
   readableOf,
   writableOf,
 } from "./streams.ts";
-import type { Handover } from "../wire/records.ts";
+import { attempt } from "./errors.ts";
 
 /** How long it waits itself before a thread does, in milliseconds. */
 const QUICK = 1;

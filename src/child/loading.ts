@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { dataUrl } from "../runtime/roles.ts";
-import { type LoadedService, loadHandler } from "../service/load.ts";
 import {
   Error,
   includes,
@@ -15,14 +13,22 @@ import {
   slice,
 } from "../posix/intrinsics.ts";
 import { revokePermissions } from "../runtime/permissions.ts";
-import { describeError, oneLine, placeOutside } from "./describe_error.ts";
+import { dataUrl } from "../runtime/roles.ts";
+import { type LoadedService, loadHandler } from "../service/load.ts";
 import {
   type ChildOptions,
   rootsOf,
   ungranted,
 } from "../wire/child_options.ts";
-import { HandlerError } from "../wire/failure.ts";
-import { catchUncaught, stopWaiting, untilUncaught } from "./uncaught.ts";
+import { HandlerError } from "../wire/tell.ts";
+import {
+  catchUncaught,
+  describeError,
+  oneLine,
+  placeOutside,
+  stopWaiting,
+  untilUncaught,
+} from "./errors.ts";
 
 /** How long a module may take, in seconds. */
 const MOST_SECONDS = 10;

@@ -4,23 +4,22 @@
  *
  * @module
  */
-import { letGoOfCaches } from "../runtime/caches.ts";
 import { followInto } from "../posix/directory.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { own } from "../posix/intrinsics.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import { type LoadedService, loadService } from "../service/load.ts";
-import { failureOf } from "../wire/failure.ts";
-import { loadModule } from "./loading.ts";
-import { decodeOptions } from "../wire/child_options.ts";
+import { letGoOfCaches } from "../runtime/caches.ts";
 import { enterSandbox, followParent } from "../sandbox/enter.ts";
 import { noteMemory } from "../sandbox/process_limits.ts";
-import { prepareStopSignal } from "./stop_signal.ts";
-import { failed, step, tell } from "../wire/tell.ts";
-import { giveUp } from "./uncaught.ts";
+import { type LoadedService, loadService } from "../service/load.ts";
+import { decodeOptions } from "../wire/child_options.ts";
 import { LOADING } from "../wire/records.ts";
-import { work } from "./worker.ts";
+import { failed, failureOf, step, tell } from "../wire/tell.ts";
+import { loadModule } from "./loading.ts";
+import { work } from "./serve_one.ts";
+import { prepareStopSignal } from "./stop_signal.ts";
+import { giveUp } from "./errors.ts";
 
 const { exit } = Deno;
 

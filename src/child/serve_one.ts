@@ -1,9 +1,12 @@
 /**
  * Serving one connection, whatever the process model: from the descriptor to the outcome.
  *
+ * A process with a channel of its own: it takes a connection, serves it, and waits for the next until
+ * the parent closes the channel. In `spawn` that is after the first.
+ *
  * @module
  */
-import type { Standing } from "../wire/standing.ts";
+import { markAs } from "../posix/descent.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
   errors,
@@ -12,11 +15,29 @@ import {
   kindOf,
   own,
   TypeError,
+  Uint8Array,
 } from "../posix/intrinsics.ts";
-import { markAs } from "../posix/mark.ts";
-import type { Program } from "../service/program.ts";
+import { receiveFd } from "../posix/net/handover.ts";
+import { outliveParent } from "../posix/process.ts";
+import {
+  programMemory,
+  takeIdentity,
+  takeLimits,
+} from "../sandbox/process_limits.ts";
 import type { LoadedService } from "../service/load.ts";
+import type { Program } from "../service/program.ts";
 import type { AnyService } from "../service/service.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import {
+  decodeHandover,
+  type Handover,
+  HANDOVER_SIZE,
+  type Outcome,
+  type Reason,
+  UNFINISHED,
+} from "../wire/records.ts";
+import type { Standing } from "../wire/choices.ts";
+import { done, ready, tell, took } from "../wire/tell.ts";
 import {
   close,
   FdConnection,
@@ -25,21 +46,8 @@ import {
   type Traffic,
   trafficOf,
 } from "./connection.ts";
-import { describeError } from "./describe_error.ts";
-import type { ChildOptions } from "../wire/child_options.ts";
-import {
-  programMemory,
-  takeIdentity,
-  takeLimits,
-} from "../sandbox/process_limits.ts";
 import { stopSignal } from "./stop_signal.ts";
-import { untilUncaught } from "./uncaught.ts";
-import {
-  type Handover,
-  type Outcome,
-  type Reason,
-  UNFINISHED,
-} from "../wire/records.ts";
+import { describeError, sawUncaught, untilUncaught } from "./errors.ts";
 
 /**
  * Has a service of ours, which is to be synchronous, fail if it waits for something: forked, it would wait at an
@@ -188,4 +196,52 @@ function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
   const gone = isA(error, errors.ConnectionReset) ||
     isA(error, errors.BrokenPipe) || isA(error, errors.NotConnected);
   return gone ? "reset" : "error";
+}
+
+/**
+ * Serves until the parent wants no more.
+ *
+ * @param channel The process's own channel; it stays open until the process ends.
+ */
+export async function work(
+  channel: Fd,
+  service: LoadedService,
+  options: ChildOptions,
+): Promise<void> {
+  tell(channel.number, ready());
+  for (;;) {
+    const received = receiveFd(channel.number, {
+      wait: true,
+      size: HANDOVER_SIZE,
+    });
+    if (received === "end" || received === null) return;
+    const handover = keep(decodeHandover(received.data));
+    if (received.fd === null) {
+      throw new TypeError("Cannot serve: no descriptor came along");
+    }
+    outliveParent();
+    tell(channel.number, took(handover));
+    const serving = endedIfDue(
+      service,
+      serveOne(
+        service.serve,
+        received.fd,
+        handover,
+        options,
+        (outcome) => tell(channel.number, done(handover, outcome)),
+      ),
+    );
+    if (serving) await own(serving);
+    if (sawUncaught()) return; // what else the handler left behind nobody knows
+  }
+}
+
+/** A handler may still ask a connection for its peer when the next one has been received. */
+function keep({ kind, id, peer, secret }: Handover): Handover {
+  return {
+    kind,
+    id,
+    peer: new Uint8Array(peer),
+    secret: new Uint8Array(secret),
+  };
 }

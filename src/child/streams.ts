@@ -2,19 +2,124 @@
  * Web streams over a connection, with backpressure: bytes are read when somebody wants them, and
  * written when the client takes them.
  *
+ * Bytes that a handler gives, as they are and not as they say they are: an object may call itself a
+ * `Uint8Array`, or one may have a `length` of its own, and the system would read or write beyond it.
+ *
  * @module
  */
-
 import {
+  ArrayBuffer,
+  bufferOf,
   getterOf,
   given,
+  includes,
+  kindOf as classOf,
+  lengthOf,
+  max,
+  offsetOf,
   own,
   ReadableStream,
+  slice,
+  TypeError,
+  Uint8Array,
   uncurry,
   WritableStream,
 } from "../posix/intrinsics.ts";
 import type { Connection } from "../service/service.ts";
-import { bytesOfAny } from "./bytes.ts";
+
+/** Bytes that are what they seem. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const { prototype } = Uint8Array;
+const View = Object.getPrototypeOf(prototype);
+/** The runtime's own getters, whatever a handler puts in their place. */
+const kindOf = getterOf<string | undefined>(View, Symbol.toStringTag);
+const ofDataView = {
+  buffer: getterOf<ArrayBuffer>(DataView.prototype, "buffer"),
+  offset: getterOf<number>(DataView.prototype, "byteOffset"),
+  size: getterOf<number>(DataView.prototype, "byteLength"),
+};
+const { isView } = ArrayBuffer;
+const sizeOfBuffer = getterOf<number>(ArrayBuffer.prototype, "byteLength");
+const sizeOfShared = getterOf<number>(
+  SharedArrayBuffer.prototype,
+  "byteLength",
+);
+
+/**
+ * What a method of a connection was given, where `Deno.Conn` takes a `Uint8Array` and nothing else.
+ *
+ * @returns The same bytes.
+ * @throws {TypeError} When it is something else.
+ */
+export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
+  if (kindOf(value) === "Uint8Array") return plain(value as Uint8Array);
+  throw new TypeError(
+    `Cannot ${verb} ${nameOf(value)}: give the connection a Uint8Array`,
+  );
+}
+
+/**
+ * What a writable stream was given: all that has bytes, as `Deno.Conn` takes it there.
+ *
+ * @returns Its bytes.
+ * @throws {TypeError} When it has none.
+ */
+export function bytesOfAny(value: unknown): Bytes {
+  if (kindOf(value) !== undefined) return plain(value as Uint8Array);
+  if (isView(value)) {
+    return new Uint8Array(
+      ofDataView.buffer(value),
+      ofDataView.offset(value),
+      ofDataView.size(value),
+    );
+  }
+  if (answers(sizeOfBuffer, value) || answers(sizeOfShared, value)) {
+    return new Uint8Array(value as ArrayBuffer);
+  }
+  throw new TypeError(
+    `Cannot write ${
+      nameOf(value)
+    }: give the stream an ArrayBuffer or a view of one`,
+  );
+}
+
+/**
+ * What is left of bytes.
+ *
+ * @param bytes The bytes.
+ */
+export function bytesAfter(bytes: Bytes, count: number): Bytes {
+  const left = max(0, lengthOf(bytes) - count);
+  if (left === 0) return NONE;
+  return new Uint8Array(bufferOf(bytes), offsetOf(bytes) + count, left);
+}
+
+const NONE = new Uint8Array(0);
+
+/** A view of the same memory that is of no class but the runtime's. */
+function plain(view: Uint8Array): Bytes {
+  const size = lengthOf(view);
+  if (size === 0) return NONE; // its buffer may be gone
+  return new Uint8Array(bufferOf(view), offsetOf(view), size);
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return `${value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name = kindOf(value) ?? slice(classOf(value), 8, -1);
+  return includes("AEIO", name[0] ?? "-") ? `an ${name}` : `a ${name}`;
+}
+
+/** Whether something is of the class that a getter is for, whatever it calls itself. */
+function answers(getter: (value: unknown) => unknown, value: unknown): boolean {
+  try {
+    getter(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What a stream needs of a connection, whatever its handler makes of the methods. */
 export type Duplex = Pick<

@@ -3,18 +3,18 @@
  *
  * @module
  */
+import type { ChosenModel } from "../model/choose.ts";
 import {
   PROCESS_STATES,
   type ProcessEntry,
   type ProcessState,
-} from "../model/process_entry.ts";
-import type { ChosenModel } from "../model/choose.ts";
+} from "../model/model.ts";
 import { formatAddress } from "../posix/net/address.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
-import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 import type { Answers, ConnectionRow, Request } from "./protocol.ts";
+import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 
 /** What it needs to answer. */
 export interface AnswerOptions {

@@ -19,7 +19,7 @@
  *
  * @module
  */
-import type { ProcessEntry, ProcessState } from "../model/process_entry.ts";
+import type { ProcessEntry, ProcessState } from "../model/model.ts";
 import type { Via } from "../server/connections.ts";
 import type { TotalsSnapshot } from "../server/totals.ts";
 

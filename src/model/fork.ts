@@ -5,24 +5,29 @@
  *
  * @module
  */
-import type { ChildOptions } from "../wire/child_options.ts";
-import { type Report, sameSecret } from "../wire/records.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import { exitOf, exitOutcome } from "./exit.ts";
-import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { newSecret, type Report, sameSecret } from "../wire/records.ts";
+import { findStarted } from "./children.ts";
+import {
+  type EndSignal,
+  exitOf,
+  exitOutcome,
+  type Handoff,
+  type ModelEvents,
+  type ProcessEntry,
+  type ProcessModel,
+} from "./model.ts";
 import { Nursery } from "./nursery.ts";
 import { Queue } from "./queue.ts";
-import { newSecret } from "./secret.ts";
 import {
   everySecond,
   MOST_SECONDS,
   Standstill,
   stuckIn,
-} from "./standstill.ts";
-import { findStarted } from "./started.ts";
+} from "./supervision.ts";
 import type { Zygote } from "./zygote.ts";
 
 /** What a fork model needs. */

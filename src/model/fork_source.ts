@@ -3,15 +3,14 @@
  *
  * @module
  */
-import type { ChildOptions } from "../wire/child_options.ts";
-import { type Report, SECRET_SIZE } from "../wire/records.ts";
 import { SIGNALS } from "../posix/abi.ts";
+import type { Fd } from "../posix/fd.ts";
 import { askCredentials } from "../posix/net/credentials.ts";
 import { socketPair } from "../posix/net/sockets.ts";
-import type { Fd } from "../posix/fd.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import { type Exit, exitOf } from "./exit.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { type Report, SECRET_SIZE } from "../wire/records.ts";
+import { type Exit, exitOf, type ProcessEntry } from "./model.ts";
 import { Nursery } from "./nursery.ts";
 import type { Launched, WorkerProcess, WorkerSource } from "./source.ts";
 import type { Zygote } from "./zygote.ts";

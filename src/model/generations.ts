@@ -4,8 +4,12 @@
  *
  * @module
  */
-import type { ProcessEntry } from "./process_entry.ts";
-import type { EndSignal, Handoff, ProcessModel } from "./model.ts";
+import type {
+  EndSignal,
+  Handoff,
+  ProcessEntry,
+  ProcessModel,
+} from "./model.ts";
 
 /** Models in their order; all but the newest are on their way out. */
 export class Generations implements ProcessModel {

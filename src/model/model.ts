@@ -3,10 +3,14 @@
  *
  * @module
  */
-import type { Outcome } from "../wire/records.ts";
 import type { Fd } from "../posix/fd.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import type { Exit } from "./exit.ts";
+import { decodeStatus, signalName } from "../posix/forking.ts";
+import {
+  type Failure,
+  FAILURES,
+  type Outcome,
+  type Report,
+} from "../wire/records.ts";
 
 /** A connection on its way to a process. */
 export interface Handoff {
@@ -78,4 +82,83 @@ export interface ProcessModel {
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Resolves when every process has been reaped; call after {@linkcode retire}. */
   ended(): Promise<void>;
+}
+
+/** Thrown where a model does not start. */
+export class StartError extends Error {
+  /** What it is called. */
+  override name = "StartError";
+  /** Whose fault it is: another model may do where it is the system's. */
+  readonly failure: Failure;
+
+  constructor(message: string, failure: Failure = "system") {
+    super(message);
+    this.failure = failure;
+  }
+
+  /** What a process said that cannot serve. */
+  static of({ outcome, status }: Report): StartError {
+    return new StartError(outcome?.text ?? "", FAILURES[status]);
+  }
+}
+
+/** How a process ended. */
+export interface Exit {
+  /** Its exit code; 128 and more when a signal ended it; -1 when nobody knows. */
+  readonly code: number;
+  /** The signal that ended it, such as `SIGKILL`; null when none did. */
+  readonly signal: string | null;
+}
+
+/** Reads a wait status. */
+export function exitOf(status: number): Exit {
+  const { code, signal } = decodeStatus(status);
+  return { code, signal: signal === 0 ? null : signalName(signal) };
+}
+
+/** The outcome of a connection whose process ended without saying one. */
+export function exitOutcome(
+  { code, signal }: Exit,
+  isProgram: boolean,
+): Outcome {
+  const uncounted = { bytesIn: null, bytesOut: null };
+  const text = signal === "SIGSYS"
+    ? "SIGSYS: a system call that its sandbox does not allow: clone, or one of another architecture"
+    : signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
+  if (!isProgram) return { ...uncounted, reason: "killed", text };
+  if (code === 0) return { ...uncounted, reason: "closed", text: "" };
+  // That is how a program learns that the client is gone.
+  const reason = signal === "SIGPIPE" ? "reset" : "program";
+  return { ...uncounted, reason, text };
+}
+
+/** Where a process can stand. */
+export const PROCESS_STATES = [
+  /** It is being started or forked. */
+  "starting",
+  /** It waits: a zygote for something to fork, any other for a connection. */
+  "ready",
+  /** A connection is on its way to it. */
+  "handed",
+  /** It has a connection. */
+  "serving",
+  /** Its connection has ended, and it is about to exit. */
+  "finished",
+] as const;
+
+/** One of {@linkcode PROCESS_STATES}. */
+export type ProcessState = typeof PROCESS_STATES[number];
+
+/** A process that the server started, directly or through a zygote. */
+export interface ProcessEntry {
+  /** Its process id; 0 while it is being forked. */
+  readonly pid: number;
+  /** The process that it came from, or that adopted it. */
+  readonly parent: number;
+  /** What it is for: to serve connections, or to fork those that do. */
+  readonly role: "zygote" | "connection";
+  /** Where it stands. */
+  readonly state: ProcessState;
+  /** Which connection it serves; 0 for none. */
+  readonly connection: number;
 }

@@ -4,17 +4,13 @@
  *
  * @module
  */
-import type { ChildOptions } from "../wire/child_options.ts";
-import { exited } from "../wire/tell.ts";
-import type { Handover, Report } from "../wire/records.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import { Backoff } from "./backoff.ts";
-import { Children } from "./children.ts";
-import { Orphans } from "./orphans.ts";
-import { Progress } from "./progress.ts";
-import { StartError } from "./start_error.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import { OutOfTurn } from "./sparing.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import type { Handover, Report } from "../wire/records.ts";
+import { exited } from "../wire/tell.ts";
+import { Children, Orphans } from "./children.ts";
+import { type ProcessEntry, StartError } from "./model.ts";
+import { Backoff, OutOfTurn, Progress } from "./supervision.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { Backoff } from "./backoff.ts";
 import type { Handoff, ModelEvents } from "./model.ts";
+import { Backoff } from "./supervision.ts";
 
 /** How long a connection waits for a process when none can be had, in milliseconds. */
 const PATIENCE = 10_000;

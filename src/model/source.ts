@@ -3,16 +3,15 @@
  *
  * @module
  */
-import type { ChildOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import type { Exit } from "./exit.ts";
-import { Orphans } from "./orphans.ts";
-import type { RuntimeProcess } from "./runtime.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { Orphans } from "./children.ts";
+import type { Exit, ProcessEntry } from "./model.ts";
+import type { RuntimeProcess } from "./runtime_process.ts";
 import { earlySpawned } from "./spawned_process.ts";
 import { guard } from "./strict_guard.ts";
-import type { Watcher } from "../posix/watcher.ts";
 
 /** A worker that was started. */
 export interface WorkerProcess {

@@ -3,14 +3,17 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { askCredentials } from "../posix/net/credentials.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
 import { socketPair } from "../posix/net/sockets.ts";
-import { Early } from "./early.ts";
-import { childCommand } from "./flags.ts";
-import { type RuntimeProcess, startRuntime } from "./runtime.ts";
+import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
+import {
+  childCommand,
+  Early,
+  type RuntimeProcess,
+  startRuntime,
+} from "./runtime_process.ts";
 
 /** A process that was just started. */
 export interface SpawnedProcess {

@@ -3,15 +3,18 @@
  *
  * @module
  */
-import { encodeHandover } from "../wire/records.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/net/handover.ts";
-import type { ProcessEntry, ProcessState } from "./process_entry.ts";
-import { newSecret } from "./secret.ts";
-import type { Exit } from "./exit.ts";
-import type { EndSignal, Handoff } from "./model.ts";
+import { encodeHandover, newSecret } from "../wire/records.ts";
+import type {
+  EndSignal,
+  Exit,
+  Handoff,
+  ProcessEntry,
+  ProcessState,
+} from "./model.ts";
 import type { WorkerProcess, WorkerSource } from "./source.ts";
 
 /** How a worker model works. */

@@ -2,12 +2,15 @@
  * `spawn` and `pool`: processes with a channel of their own, which serve one connection (`spawn`), or
  * one after another (`pool`).
  *
- * A worker goes through: starting → ready → handed → serving → ready again, or finished. `ready`,
- * `took` and `done` come as reports on its channel; the channel's end and the process's exit may come
- * in either order, and the worker is settled when both have.
+ * A worker is starting → ready → handed → serving → ready again, or finished. Its reports come on its channel; it is
+ * settled when the channel's end and its exit have come, in either order.
  *
  * @module
  */
+import { POLLIN } from "../posix/abi.ts";
+import { MOST_QUEUED, receiveUntrusted } from "../posix/net/handover.ts";
+import { shutdownBoth } from "../posix/net/sockets.ts";
+import type { Watcher } from "../posix/watcher.ts";
 import {
   decodeReport,
   type Outcome,
@@ -15,25 +18,27 @@ import {
   REPORT_SIZE,
   sameSecret,
 } from "../wire/records.ts";
-import { POLLIN } from "../posix/abi.ts";
-import { MOST_QUEUED, receiveUntrusted } from "../posix/net/handover.ts";
-import { shutdownBoth } from "../posix/net/sockets.ts";
-import type { Watcher } from "../posix/watcher.ts";
-import type { ProcessEntry } from "./process_entry.ts";
-import { type Exit, exitOutcome } from "./exit.ts";
-import type { EndSignal, Handoff, ModelEvents, ProcessModel } from "./model.ts";
+import {
+  type EndSignal,
+  type Exit,
+  exitOutcome,
+  type Handoff,
+  type ModelEvents,
+  type ProcessEntry,
+  type ProcessModel,
+  StartError,
+} from "./model.ts";
 import { Queue } from "./queue.ts";
 import type { WorkerSource } from "./source.ts";
-import { Progress } from "./progress.ts";
-import { OutOfTurn } from "./sparing.ts";
 import {
   everySecond,
   isPassing,
   MOST_SECONDS,
+  OutOfTurn,
+  Progress,
   Standstill,
   stuckIn,
-} from "./standstill.ts";
-import { StartError } from "./start_error.ts";
+} from "./supervision.ts";
 import {
   endWorker,
   entryOf,
@@ -66,7 +71,6 @@ export class WorkerModel implements ProcessModel {
   #retired = false;
   #sourceDrained = false;
 
-  /** Makes one of what a source starts; the watcher watches the channels. */
   constructor(
     options: WorkerOptions,
     source: WorkerSource,
@@ -104,7 +108,6 @@ export class WorkerModel implements ProcessModel {
     return this.#options.mustProve && !this.#progress.isOver;
   }
 
-  /** Workers can be started (again). */
   resume(): void {
     this.#dispatch();
   }

@@ -11,7 +11,7 @@ import {
   type Report,
 } from "../wire/records.ts";
 import { guard } from "./strict_guard.ts";
-import type { RuntimeProcess } from "./runtime.ts";
+import type { RuntimeProcess } from "./runtime_process.ts";
 import { earlyZygote } from "./zygote_process.ts";
 import { POLLIN, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";

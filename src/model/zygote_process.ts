@@ -3,17 +3,20 @@
  *
  * @module
  */
-import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
-import { runtimeEnvironment } from "../runtime/roles.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { askCredentials } from "../posix/net/credentials.ts";
-import { openDenseLibrary } from "../zygote/heap_layout.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
-import { descriptorTarget } from "../posix/proc.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
 import { socketPair } from "../posix/net/sockets.ts";
-import { Early } from "./early.ts";
-import { zygoteCommand } from "./flags.ts";
-import { type RuntimeProcess, startRuntime } from "./runtime.ts";
+import { descriptorTarget } from "../posix/proc.ts";
+import { runtimeEnvironment } from "../runtime/roles.ts";
+import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
+import { openDenseLibrary } from "../zygote/heap_layout.ts";
+import {
+  Early,
+  type RuntimeProcess,
+  startRuntime,
+  zygoteCommand,
+} from "./runtime_process.ts";
 
 /** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
 export interface ZygoteProcess {

@@ -14,7 +14,7 @@ import {
   MOST_SECONDS,
   Standstill,
   stuckIn,
-} from "./standstill.ts";
+} from "./supervision.ts";
 import type { Zygote } from "./zygote.ts";
 
 /** To fork, and to report, is the first thing that each does. */

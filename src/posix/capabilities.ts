@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { addressOf } from "./seccomp/bpf.ts";
 import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { cLibrary } from "./libc.ts";
+import { addressOf } from "./seccomp/filter.ts";
 import { hasCapability } from "./users.ts";
 
 const libc = cLibrary("capset", "prctlNumbers");

@@ -9,12 +9,12 @@
  *
  * @module
  */
-import { addressOf } from "./seccomp/bpf.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { write } from "./io.ts";
 import { cLibrary } from "./libc.ts";
 import { listProcDirectory, readProcFile } from "./proc.ts";
+import { addressOf } from "./seccomp/filter.ts";
 import { type Processor, systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary(
@@ -28,7 +28,7 @@ const libc = cLibrary(
 
 /** A system call; what its arguments point to must last until {@linkcode onEveryThread} returns. */
 export interface EveryCall {
-  /** Its name, as in `syscalls.ts`. */
+  /** Its name, as in `system_call_numbers.ts`. */
   readonly call: string;
   /** Its arguments, at most five. */
   readonly args: readonly bigint[];

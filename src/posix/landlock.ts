@@ -8,13 +8,13 @@
  *
  * @module
  */
-import { addressOf } from "./seccomp/bpf.ts";
 import { check, errno, errorName } from "./errno.ts";
 import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { Fd } from "./fd.ts";
-import type { Fence } from "./seccomp/fence.ts";
 import { LANDLOCK, landlockVersion } from "./landlock_abi.ts";
 import { cLibrary } from "./libc.ts";
+import { addressOf } from "./seccomp/filter.ts";
+import type { Fence } from "./seccomp/seccomp.ts";
 import { systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary("open", "systemCall");

@@ -2,10 +2,128 @@
  * How this program starts itself in another role: from source as `deno run … FILE …`, and compiled as
  * the executable itself, whose `main.ts` picks the role.
  *
+ * Which variables of the server's environment reach the processes that strangers talk to: those that
+ * a runtime or program needs to find its way, and those that a person granted by name. Secrets that
+ * the server itself was started with stay with it.
+ *
+ * How V8 runs where processes are forked.
+ *
  * @module
  */
-import { RUNTIME_VARIABLES, selectEnvironment } from "./environment.ts";
-import { NO_PROJECT, type Project } from "./project.ts";
+
+/** What a process that loads the handler is started with. */
+export interface Project {
+  /** Deno's flags: configuration, lock file, node_modules, unstable APIs. */
+  readonly flags: readonly string[];
+  /**
+   * Every name that its code may import, in absolute addresses: what `--import-map` must say if it is to
+   * say more than `flags`, which have the same already.
+   */
+  readonly importMap: {
+    readonly imports: Readonly<Record<string, string | null>>;
+    readonly scopes: Readonly<
+      Record<string, Readonly<Record<string, string | null>>>
+    >;
+  };
+  /**
+   * A directory for import maps, one a role; undefined where they can be a part of the command line. Where a
+   * `data:` URL meets a configuration, Deno 2.9 may end with a panic.
+   */
+  readonly directory?: string | undefined;
+  /** Files and directories that loading it reads. */
+  readonly roots: readonly string[];
+}
+
+/** What a process is started with that loads no handler: it imports nothing but our own files. */
+export const NO_PROJECT: Project = {
+  flags: ["--no-config", "--no-lock"],
+  importMap: { imports: {}, scopes: {} },
+  roots: [],
+};
+
+/**
+ * The flags of a zygote, and so of the executable that it is when it was compiled. No threads of V8's
+ * own: they would not exist in a forked child. No Maglev: what is warm in the zygote would be compiled
+ * by it in every child anew, on its only thread; what is hot, TurboFan still takes, after as many calls
+ * as Maglev would have.
+ */
+export const ZYGOTE_V8_FLAGS: readonly string[] = [
+  "--single-threaded",
+  "--no-maglev",
+  "--invocation-count-for-turbofan=400",
+  "--minimum-invocations-after-ic-update=100",
+];
+
+/**
+ * Further flags of a zygote whose service is our own, so that all that children run is compiled while it
+ * is rehearsed, after few calls. A person's handler is not called before there is a client: with these
+ * flags, each child would compile what the handler calls a few times.
+ */
+export const EAGER_V8_FLAGS: readonly string[] = [
+  "--invocation-count-for-turbofan=20",
+  "--minimum-invocations-after-ic-update=10",
+];
+
+/**
+ * The flags of a process that becomes a program with a limit of memory, which is less than the runtime has:
+ * a thread of V8's own that wanted some at that moment would end it.
+ */
+export const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];
+
+/** What a runtime of ours needs: where its files are, and how the person wants text and time. */
+export const RUNTIME_VARIABLES: readonly string[] = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "XDG_CACHE_HOME",
+  "DENO_DIR",
+  "LANG",
+  "TZ",
+  "NO_COLOR",
+];
+
+/** What a program finds: who it runs as, where, and in which language. */
+export const PROGRAM_VARIABLES: readonly string[] = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "TMPDIR",
+  "TERM",
+  "TZ",
+  "LANG",
+  "LANGUAGE",
+  "LC_*",
+];
+
+/**
+ * Those variables that are named or granted.
+ *
+ * @param env Of which environment; of ours unless said otherwise.
+ */
+export function selectEnvironment(
+  names: readonly string[],
+  grants: readonly string[],
+  env: Readonly<Record<string, string>> = Deno.env.toObject(),
+): Record<string, string> {
+  const granted = grants.flatMap((grant) => {
+    if (grant === "env") return ["*"];
+    return grant.startsWith("env=") ? [grant.slice("env=".length)] : [];
+  });
+  const wanted = [...names, ...granted];
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) =>
+      wanted.some((pattern) => covers(pattern, name))
+    ),
+  );
+}
+
+function covers(pattern: string, name: string): boolean {
+  return pattern.endsWith("*")
+    ? name.startsWith(pattern.slice(0, -1))
+    : name === pattern;
+}
 
 /**
  * The roles, and where the code of each is. From source a process is started on that file: of all that

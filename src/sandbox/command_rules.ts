@@ -5,14 +5,14 @@
  *
  * @module
  */
-import type { Standing } from "../wire/standing.ts";
-import { grantKind, type PermissionKind } from "../runtime/permissions.ts";
 import {
   type Check,
   type Condition,
   type Rule,
   VERDICTS,
 } from "../posix/seccomp/filter.ts";
+import { grantKind, type PermissionKind } from "../runtime/permissions.ts";
+import type { Standing } from "../wire/choices.ts";
 
 const { allow, missing, notify, refuse } = VERDICTS;
 

@@ -5,7 +5,7 @@
  *
  * 1. It ends when the process dies that it waits for (`prctl(2)` PR_SET_PDEATHSIG): a zygote always, a
  *    spawned process until it takes a connection, which it then serves to the end.
- * 2. It is whom a person asked for (`standing.ts`), and leaves no core file, in which a stranger's bytes
+ * 2. It is whom a person asked for (`process_limits.ts`), and leaves no core file, in which a stranger's bytes
  *    would lie about.
  * 3. Programs that it runs get no privileges that it has not (PR_SET_NO_NEW_PRIVS).
  * 4. A handler or a built-in service of a root server has none of root's capabilities: it is a user who
@@ -13,10 +13,10 @@
  * 5. A handler or a built-in service reaches the files, ports and processes that were granted (Landlock,
  *    `reach.ts`); what it runs is locked in with it. A program that serves is not: it may do what its
  *    user may.
- * 6. System calls are filtered: by `default_policy.ts`, or by `strict_policy.ts`, under which the parent
+ * 6. System calls are filtered (`policies.ts`); in the strict sandbox the parent
  *    is asked, who says in the log what it was, and ends the process.
  * 7. It gives up Deno's permissions, but for those that were granted, and what the runtime keeps on disk
- *    without one (`storage.ts`).
+ *    without one.
  *
  * @module
  */
@@ -24,35 +24,45 @@ import {
   giveUpBoundingSet,
   giveUpCapabilities,
 } from "../posix/capabilities.ts";
-import { assemblePolicy, type Policy } from "../posix/seccomp/filter.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, openDescriptors } from "../posix/fd.ts";
-import type { Fence } from "../posix/seccomp/fence.ts";
-import { setLimit } from "../posix/limits.ts";
 import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
 import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { dieWithParent, setDumpable } from "../posix/process.ts";
-import { grantKind, revokePermissions } from "../runtime/permissions.ts";
+import { setLimit } from "../posix/limits.ts";
 import { descriptorTarget } from "../posix/proc.ts";
+import { dieWithParent, setDumpable } from "../posix/process.ts";
+import { assemblePolicy, type Policy } from "../posix/seccomp/filter.ts";
 import {
+  type Fence,
   FilterFence,
   giveUpNewPrivileges,
   installFilter,
   prepareFilter,
 } from "../posix/seccomp/seccomp.ts";
-import { defaultPolicy } from "./default_policy.ts";
-import { SandboxError } from "../wire/failure.ts";
+import { hideInternals } from "../runtime/internals.ts";
+import { grantKind, revokePermissions } from "../runtime/permissions.ts";
 import {
   type ChildOptions,
   grantsToLoad,
   rootsOf,
 } from "../wire/child_options.ts";
-import { hideInternals } from "../runtime/internals.ts";
-import { findPlaces, type Places, reachOf } from "./reach.ts";
+import { SandboxError } from "../wire/tell.ts";
 import { takeIdentity } from "./process_limits.ts";
-import { takeStorage } from "./storage.ts";
-import { fencePolicy, strictPolicy } from "./strict_policy.ts";
+import { findPlaces, type Places, reachOf } from "./reach.ts";
+import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
+
+/**
+ * Takes it from this process, unless it may read and write every file. Under a sandbox the system keeps it
+ * from workers, too, whose globals are their own.
+ */
+export function takeStorage(grants: readonly string[]): void {
+  if (grants.includes("read") && grants.includes("write")) return;
+  for (const name of ["localStorage", "sessionStorage", "caches"]) {
+    Reflect.deleteProperty(globalThis, name);
+  }
+  Reflect.deleteProperty(Deno, "openKv");
+}
 
 const libc = cLibrary("getpid");
 

@@ -16,7 +16,7 @@ import {
 } from "../posix/limits.ts";
 import { changeDirectory, setUmask } from "../posix/process.ts";
 import { becomeUser } from "../posix/users.ts";
-import type { Standing } from "../wire/standing.ts";
+import type { Standing } from "../wire/choices.ts";
 
 /** Bytes: more than any process has. */
 const PLENTY = 2 ** 52;

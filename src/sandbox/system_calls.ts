@@ -1,6 +1,6 @@
 /**
  * Every system call of Linux, who may make it, and why: the one list that the policies of
- * `default_policy.ts` and `strict_policy.ts` are made from. Calls that have commands, or that concern whom
+ * `policies.ts` are made from. Calls that have commands, or that concern whom
  * their arguments say, stand in `command_rules.ts`. A call that is in neither is newer than this list:
  * nobody has it.
  *

@@ -6,7 +6,7 @@
  */
 import type { EndSignal, ProcessModel } from "../model/model.ts";
 import { descendsFromUs } from "../model/children.ts";
-import { isKeptForRuntime } from "../model/runtime.ts";
+import { isKeptForRuntime } from "../model/runtime_process.ts";
 import { SIGNALS } from "../posix/abi.ts";
 import { findDescent, type Root } from "../posix/descent.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import type { Exit } from "../model/model.ts";
 import type { Outcome } from "../wire/records.ts";
-import type { Exit } from "../model/exit.ts";
 import type { ConnectionInfo } from "./connections.ts";
 
 /** Every reason, each with what it means. */

@@ -3,22 +3,20 @@
  *
  * @module
  */
-import type { Reason } from "../wire/records.ts";
 import type { ChosenModel } from "../model/choose.ts";
-import type { ModelEvents } from "../model/model.ts";
-import type { ProcessEntry } from "../model/process_entry.ts";
-import { Sparing } from "../model/sparing.ts";
+import type { ModelEvents, ProcessEntry } from "../model/model.ts";
+import { Sparing } from "../model/supervision.ts";
 import type { PosixError } from "../posix/errno.ts";
 import { refuseNewcomers } from "../posix/net/newcomers.ts";
 import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
-import { Acceptor } from "./acceptor.ts";
+import type { Reason } from "../wire/records.ts";
+import { Acceptor, finishHandshakes } from "./acceptor.ts";
 import { type ConnectionInfo, Connections } from "./connections.ts";
 import { within } from "./countdown.ts";
 import { Descendants } from "./descendants.ts";
 import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
 import { Gate, type GateOptions } from "./gate.ts";
-import { finishHandshakes } from "./handshakes.ts";
 import type { Listener } from "./listener.ts";
 import { Totals, type TotalsSnapshot } from "./totals.ts";
 

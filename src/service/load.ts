@@ -8,7 +8,7 @@ import type {
   ModuleChoice,
   ServiceChoice,
   ServiceName,
-} from "../wire/service_choice.ts";
+} from "../wire/choices.ts";
 import type { Program } from "./program.ts";
 import type { AnyService } from "./service.ts";
 

@@ -11,10 +11,10 @@ import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
 import { lowerSoftLimit } from "../posix/limits.ts";
-import { markAs } from "../posix/mark.ts";
+import { markAs } from "../posix/descent.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
 import { localAddress, shutdownBoth } from "../posix/net/sockets.ts";
-import type { ProgramChoice } from "../wire/service_choice.ts";
+import type { ProgramChoice } from "../wire/choices.ts";
 import {
   connectionVariables,
   inheritedVariables,

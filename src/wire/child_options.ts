@@ -5,13 +5,16 @@
  *
  * @module
  */
-import type { Standing } from "./standing.ts";
-import type { ProgramChoice, ServiceChoice } from "./service_choice.ts";
+import { exitNow } from "../posix/forking.ts";
 import { read } from "../posix/io.ts";
 import { grantKind } from "../runtime/permissions.ts";
-import { exitNow } from "../posix/forking.ts";
-import { NO_PROJECT } from "../runtime/project.ts";
-import type { Sandbox } from "./sandbox_level.ts";
+import { NO_PROJECT } from "../runtime/roles.ts";
+import type {
+  ProgramChoice,
+  Sandbox,
+  ServiceChoice,
+  Standing,
+} from "./choices.ts";
 
 /** How to serve. */
 export interface ChildOptions {
@@ -29,7 +32,7 @@ export interface ChildOptions {
   readonly sandbox: Sandbox;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;
-  /** Whether what it starts is marked, so as to end with its connection: see `posix/mark.ts`. */
+  /** Whether what it starts is marked, so as to end with its connection: see `posix/descent.ts`. */
   readonly isMarked?: boolean | undefined;
 }
 

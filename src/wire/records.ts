@@ -288,3 +288,21 @@ function countAt(record: DataView, at: number): number {
   const count = record.getFloat64(at, true);
   return Number.isSafeInteger(count) && count >= 0 ? count : 0;
 }
+
+/** So many are drawn at a time. */
+const POOL = 256;
+const pool = new Uint8Array(POOL * SECRET_SIZE);
+let used = pool.length;
+
+/**
+ * Draws one.
+ *
+ * @returns Bytes that nobody can guess.
+ */
+export function newSecret(): Uint8Array<ArrayBuffer> {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  return pool.slice(used, used += SECRET_SIZE);
+}

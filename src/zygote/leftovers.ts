@@ -15,7 +15,7 @@ import {
 } from "../posix/proc.ts";
 import { isListening, ownAddress, peerAddress } from "../posix/net/sockets.ts";
 import { internals } from "../runtime/internals.ts";
-import type { Replaced } from "../child/replaced.ts";
+import type { Replaced } from "./replaced.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */
 const PATIENCE = 500;

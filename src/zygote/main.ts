@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { loadModule } from "../child/loading.ts";
+import { Replaced } from "./replaced.ts";
+import { prepareStopSignal } from "../child/stop_signal.ts";
+import { giveUp } from "../child/errors.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
-import { letGoOfCaches } from "../runtime/caches.ts";
-import { forgetDenseLibrary } from "./heap_layout.ts";
-import { PosixError } from "../posix/errno.ts";
 import { followInto } from "../posix/directory.ts";
+import { PosixError } from "../posix/errno.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import {
   drainSignals,
@@ -18,41 +20,22 @@ import {
   reap,
   watchChildren,
 } from "../posix/forking.ts";
-import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { own } from "../posix/intrinsics.ts";
 import { PollSet } from "../posix/io.ts";
-import { scratch } from "../posix/scratch.ts";
-import { prepareSettling } from "./settle.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { leaveProcessGroup } from "../posix/process.ts";
-import { type LoadedService, loadService } from "../service/load.ts";
-import type { Program } from "../service/program.ts";
-import { arrive, type Birth, live, type Means, meansOf } from "./birth.ts";
-import { Leftovers } from "./leftovers.ts";
-import { failureOf } from "../wire/failure.ts";
-import { loadModule } from "../child/loading.ts";
-import { type ChildOptions, decodeOptions } from "../wire/child_options.ts";
+import { scratch } from "../posix/scratch.ts";
+import { letGoOfCaches } from "../runtime/caches.ts";
 import {
   enterSandbox,
   followParent,
   prepareFence,
   type Sandbox,
 } from "../sandbox/enter.ts";
-import { forkProbe } from "./probe.ts";
-import { ForkPreparation } from "./rebirth.ts";
-import {
-  generatorsOf,
-  loadRehearsed,
-  rehearseAll,
-  rehearseBirth,
-  rehearseService,
-} from "./warm_up.ts";
-import { Replaced } from "../child/replaced.ts";
-import { QUIET, SpareTime } from "../child/spare_time.ts";
 import { noteMemory } from "../sandbox/process_limits.ts";
-import { startAgainIfCrowded } from "./second_start.ts";
-import { prepareStopSignal } from "../child/stop_signal.ts";
-import { exited, failed, ready, started, step, tell } from "../wire/tell.ts";
-import { giveUp } from "../child/uncaught.ts";
+import { type LoadedService, loadService } from "../service/load.ts";
+import type { Program } from "../service/program.ts";
+import { type ChildOptions, decodeOptions } from "../wire/child_options.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -61,6 +44,37 @@ import {
   type Report,
   WARM,
 } from "../wire/records.ts";
+import {
+  exited,
+  failed,
+  failureOf,
+  ready,
+  started,
+  step,
+  tell,
+} from "../wire/tell.ts";
+import {
+  arrive,
+  type Birth,
+  ForkPreparation,
+  live,
+  type Means,
+  meansOf,
+} from "./birth.ts";
+import { forgetDenseLibrary } from "./heap_layout.ts";
+import { Leftovers } from "./leftovers.ts";
+import { forkProbe } from "./probe.ts";
+import { prepareSettling } from "./settle.ts";
+import { startAgainIfCrowded } from "./threads.ts";
+import {
+  generatorsOf,
+  loadRehearsed,
+  QUIET,
+  rehearseAll,
+  rehearseBirth,
+  rehearseService,
+  SpareTime,
+} from "./warm_up.ts";
 
 /** Runs the zygote, and in each forked copy of it the child, to the end. */
 export async function run(args: readonly string[]): Promise<never> {

@@ -13,11 +13,11 @@ import {
   waitFor,
 } from "../posix/forking.ts";
 import { pollLater, read, write } from "../posix/io.ts";
-import { changeDirectory } from "../posix/process.ts";
 import { socketPair } from "../posix/net/sockets.ts";
-import { SlowError } from "../wire/failure.ts";
+import { changeDirectory } from "../posix/process.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import { beReborn, type Rebirth } from "./rebirth.ts";
+import { SlowError } from "../wire/tell.ts";
+import { beReborn, type Rebirth } from "./birth.ts";
 
 /** Seconds that the test child has. */
 const PATIENCE = 3;

@@ -6,7 +6,7 @@
  * (`memfd_create(2)`), mapped over itself; from then on only what is touched again is copied.
  *
  * Nothing may write between the copy and the mapping, and JavaScript always does: the two calls are a
- * few instructions of machine code in the page of `dense.ts`. Where there is no such page, forks cost
+ * few instructions of machine code in the page of `heap_layout.ts`. Where there is no such page, forks cost
  * more and all else is the same.
  *
  * @module

@@ -4,19 +4,20 @@
  * have all of it: optimized code writes no counters and no feedback, each of which would cost every
  * child a page, and calls C without detours.
  *
+ * When a zygote that is at work rehearses what is not warm yet: nothing that was accepted waits for it.
+ *
  * @module
  */
-import { mayHaveLoadedNode } from "../runtime/internals.ts";
+import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/net/handover.ts";
+import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
-import type { Fence } from "../posix/seccomp/fence.ts";
+import type { Fence } from "../posix/seccomp/seccomp.ts";
+import { mayHaveLoadedNode } from "../runtime/internals.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { AnyConnection, AnyService } from "../service/service.ts";
-import { leave } from "../posix/forking.ts";
-import { arrive, type Birth, live, meansOf } from "./birth.ts";
-import { type Rebirth, rehearsedRebirth } from "./rebirth.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   decodeHandover,
@@ -24,8 +25,16 @@ import {
   HANDOVER_SIZE,
   SECRET_SIZE,
 } from "../wire/records.ts";
+import {
+  arrive,
+  type Birth,
+  live,
+  meansOf,
+  type Rebirth,
+  rehearsedRebirth,
+} from "./birth.ts";
 
-/** TurboFan takes a function after 400 calls, and from source after 20: see `runtime/v8_flags.ts`. */
+/** TurboFan takes a function after 400 calls, and from source after 20: see `runtime/roles.ts`. */
 const ENOUGH = Deno.build.standalone ? 1_000 : 200;
 const ROUNDS = {
   synchronous: { service: ENOUGH, birth: ENOUGH },
@@ -183,3 +192,61 @@ async function meetParser(): Promise<void> {
 function fileOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname);
 }
+
+/** How long nobody must have come before it begins, or goes on, in milliseconds. */
+export const QUIET = 20;
+/**
+ * So many forks without a quiet moment, and a slice follows each: under a load that never ends, each child would
+ * compile what the zygote can compile once, which takes many times as long as a slice.
+ */
+const MOST_COLD = 64;
+
+/** A rehearsal, and the time for it. */
+export class SpareTime {
+  readonly #slices: AsyncIterator<void>;
+  #isOver: boolean;
+  #forks = 0;
+
+  /**
+   * Makes one.
+   *
+   * @param slices The rehearsal, of which each slice takes some milliseconds; null where nothing is left to be
+   *   rehearsed.
+   */
+  constructor(slices: AsyncIterable<void> | null) {
+    this.#slices = (slices ?? nothing())[Symbol.asyncIterator]();
+    this.#isOver = slices === null;
+  }
+
+  /** Whether nothing is left to be rehearsed. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /**
+   * A child was forked.
+   *
+   * @returns Whether it is time for a slice, whoever waits.
+   */
+  forked(): boolean {
+    return ++this.#forks > MOST_COLD && !this.#isOver;
+  }
+
+  /**
+   * Rehearses a slice, and others as long as nobody comes. Where the system refuses, forks cost more from here
+   * on, and all else is the same.
+   */
+  async use(hasWork: () => boolean): Promise<void> {
+    try {
+      do {
+        const { done = false } = await this.#slices.next();
+        this.#isOver = done;
+      } while (!this.#isOver && !hasWork());
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      this.#isOver = true;
+    }
+  }
+}
+
+async function* nothing(): AsyncGenerator<void> {}

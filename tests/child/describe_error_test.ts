@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeError } from "../../src/child/describe_error.ts";
+import { describeError } from "../../src/child/errors.ts";
 import { test } from "../helpers/testing.ts";
 
 /** An error whose stack is made up. */

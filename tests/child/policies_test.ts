@@ -4,15 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { defaultPolicy } from "../../src/sandbox/default_policy.ts";
-import { strictPolicy } from "../../src/sandbox/strict_policy.ts";
-import { CALL_GROUPS } from "../../src/sandbox/system_calls.ts";
 import { assemblePolicy, VERDICTS } from "../../src/posix/seccomp/filter.ts";
 import {
   AUDIT_ARCH,
   type Processor,
   systemCalls,
 } from "../../src/posix/seccomp/system_call_numbers.ts";
+import { defaultPolicy, strictPolicy } from "../../src/sandbox/policies.ts";
+import { CALL_GROUPS } from "../../src/sandbox/system_calls.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { SpareTime } from "../../src/child/spare_time.ts";
 import { PosixError } from "../../src/posix/errno.ts";
+import { SpareTime } from "../../src/zygote/warm_up.ts";
 import { test } from "../helpers/testing.ts";
 
 /** A rehearsal of three slices that counts what was done of it. */

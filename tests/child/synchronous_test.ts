@@ -3,7 +3,7 @@
  * need none. A service that wants one all the same is told, and is no process that shares its zygote's.
  */
 import assert from "node:assert/strict";
-import { ZYGOTE_V8_FLAGS } from "../../src/runtime/v8_flags.ts";
+import { ZYGOTE_V8_FLAGS } from "../../src/runtime/roles.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
@@ -103,7 +103,7 @@ test(
     const source = (path: string) =>
       new URL(`../../src/${path}`, import.meta.url);
     const code = `
-    import { beReborn, ForkPreparation } from "${source("zygote/rebirth.ts")}";
+    import { beReborn, ForkPreparation } from "${source("zygote/birth.ts")}";
     import { decodeStatus, exitNow, fork, waitFor } from "${
       source("posix/forking.ts")
     }";

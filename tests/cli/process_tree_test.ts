@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { processTree } from "../../src/cli/control/top_view.ts";
-import type { ProcessEntry } from "../../src/model/process_entry.ts";
+import type { ProcessEntry } from "../../src/model/model.ts";
 import { test } from "../helpers/testing.ts";
 
 function entry(

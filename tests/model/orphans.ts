@@ -1,5 +1,5 @@
 /** What `orphans_test.ts` runs alone in a process, which reaps its children: prints who was settled, as JSON. */
-import { Orphans } from "../../src/model/orphans.ts";
+import { Orphans } from "../../src/model/children.ts";
 
 const NOBODY = [2 ** 30, 2 ** 30 + 1] as const; // no pid is as large
 const settled: number[] = [];

@@ -4,16 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ready, took } from "../../src/wire/tell.ts";
-import {
-  decodeHandover,
-  encodeReport,
-  type Handover,
-  HANDOVER_SIZE,
-  type Report,
-} from "../../src/wire/records.ts";
-import type { Exit } from "../../src/model/exit.ts";
-import type { Handoff } from "../../src/model/model.ts";
+import type { Exit, Handoff } from "../../src/model/model.ts";
 import type {
   Launched,
   WorkerProcess,
@@ -21,11 +12,19 @@ import type {
 } from "../../src/model/source.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { POLLIN } from "../../src/posix/abi.ts";
-import { askCredentials } from "../../src/posix/net/credentials.ts";
 import type { Fd } from "../../src/posix/fd.ts";
+import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import type { Ready } from "../../src/posix/watcher.ts";
+import {
+  decodeHandover,
+  encodeReport,
+  type Handover,
+  HANDOVER_SIZE,
+  type Report,
+} from "../../src/wire/records.ts";
+import { ready, took } from "../../src/wire/tell.ts";
 
 /** How a process ends that is killed. */
 export const KILLED: Exit = { code: 137, signal: "SIGKILL" };

@@ -1,15 +1,17 @@
 /** What serves on a machine that was too busy to fork when the server started. */
 import assert from "node:assert/strict";
-import type { ChildOptions } from "../../src/wire/child_options.ts";
-import { type ModelOptions, startModel } from "../../src/model/choose.ts";
-import type { ProcessModel } from "../../src/model/model.ts";
-import { Progress } from "../../src/model/progress.ts";
-import { SecondTry } from "../../src/model/second_try.ts";
-import { StartError } from "../../src/model/start_error.ts";
+import {
+  type ModelOptions,
+  SecondTry,
+  startModel,
+} from "../../src/model/choose.ts";
+import { type ProcessModel, StartError } from "../../src/model/model.ts";
+import { Progress } from "../../src/model/supervision.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { receiveNow, write } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
+import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { test, until } from "../helpers/testing.ts";
 
 /** A model without processes, which notes what is asked of it. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Standstill } from "../../src/model/standstill.ts";
+import { Standstill } from "../../src/model/supervision.ts";
 import { test } from "../helpers/testing.ts";
 
 test("Standstill: counts looks at the same, and begins anew with anything else", () => {

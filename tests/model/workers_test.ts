@@ -1,5 +1,12 @@
 /** Workers by themselves: every transition, with played processes and no clock. */
 import assert from "node:assert/strict";
+import { type Exit, StartError } from "../../src/model/model.ts";
+import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
+import {
+  encodeReport,
+  type Handover,
+  type Report,
+} from "../../src/wire/records.ts";
 import {
   done,
   exited,
@@ -8,14 +15,6 @@ import {
   step,
   took,
 } from "../../src/wire/tell.ts";
-import {
-  encodeReport,
-  type Handover,
-  type Report,
-} from "../../src/wire/records.ts";
-import type { Exit } from "../../src/model/exit.ts";
-import { StartError } from "../../src/model/start_error.ts";
-import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
 import { test } from "../helpers/testing.ts";
 import { KILLED, type Played, Stage } from "./played_workers.ts";
 

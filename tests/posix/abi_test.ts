@@ -10,9 +10,9 @@ import {
   Message,
   readControlHead,
   writeControlHead,
-} from "../../src/posix/net/message.ts";
-import { test } from "../helpers/testing.ts";
+} from "../../src/posix/net/handover.ts";
 import { viewOf } from "../../src/posix/scratch.ts";
+import { test } from "../helpers/testing.ts";
 
 /** The bytes in hexadecimal, without the two addresses, which are checked on their own. */
 function headerText({ header }: Message): string {

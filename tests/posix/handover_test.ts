@@ -1,23 +1,21 @@
 import assert from "node:assert/strict";
-import { askCredentials } from "../../src/posix/net/credentials.ts";
-import { getLimit, setLimit } from "../../src/posix/limits.ts";
 import { abi, F_GETFD, FD_CLOEXEC } from "../../src/posix/abi.ts";
 import { check, PosixError } from "../../src/posix/errno.ts";
 import type { Fd } from "../../src/posix/fd.ts";
+import { read, write } from "../../src/posix/io.ts";
+import { cLibrary } from "../../src/posix/libc.ts";
+import { getLimit, setLimit } from "../../src/posix/limits.ts";
+import { askCredentials } from "../../src/posix/net/credentials.ts";
 import {
+  controlSizes,
   MAX_DATA,
+  Message,
   type Received,
   receiveFd,
   receiveUntrusted,
   sendFd,
-} from "../../src/posix/net/handover.ts";
-import { read, write } from "../../src/posix/io.ts";
-import { cLibrary } from "../../src/posix/libc.ts";
-import {
-  controlSizes,
-  Message,
   writeControlHead,
-} from "../../src/posix/net/message.ts";
+} from "../../src/posix/net/handover.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as posix from "../../src/posix/abi.ts";
 import { LANDLOCK } from "../../src/posix/landlock_abi.ts";
-import { controlSizes } from "../../src/posix/net/message.ts";
+import { controlSizes } from "../../src/posix/net/handover.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 

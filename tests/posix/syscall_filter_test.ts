@@ -1,18 +1,21 @@
 /** Filters of system calls, run as the kernel would run them. */
 import assert from "node:assert/strict";
-import { defaultPolicy } from "../../src/sandbox/default_policy.ts";
-import { fencePolicy, strictPolicy } from "../../src/sandbox/strict_policy.ts";
 import {
   assemblePolicy,
   type Policy,
   VERDICTS,
 } from "../../src/posix/seccomp/filter.ts";
-import { keepForkableFilter } from "../../src/zygote/memory.ts";
 import {
   AUDIT_ARCH,
   type Processor,
   systemCalls,
 } from "../../src/posix/seccomp/system_call_numbers.ts";
+import {
+  defaultPolicy,
+  fencePolicy,
+  strictPolicy,
+} from "../../src/sandbox/policies.ts";
+import { keepForkableFilter } from "../../src/zygote/memory.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -1,20 +1,20 @@
 /** Who has begun to connect when a drain begins is served. */
 import assert from "node:assert/strict";
 import { abi, AF_INET, POLLOUT, SOCK_STREAM } from "../../src/posix/abi.ts";
-import { encodeAddress } from "../../src/posix/net/address.ts";
-import {
-  assemble,
-  BPF_RET_K,
-  filterProgram,
-} from "../../src/posix/seccomp/bpf.ts";
 import { check } from "../../src/posix/errno.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { pollLater, receiveNow, sendNow } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
+import { encodeAddress } from "../../src/posix/net/address.ts";
 import {
   handshakes,
   hasSocketDiagnostics,
 } from "../../src/posix/net/socket_diagnostics.ts";
+import {
+  assemble,
+  BPF_RET_K,
+  filterProgram,
+} from "../../src/posix/seccomp/filter.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, unlessHeldUp, until } from "../helpers/testing.ts";
 import { connect } from "../helpers/wire_client.ts";

@@ -8,7 +8,7 @@ import {
   PROCESS_STATES,
   type ProcessEntry,
   type ProcessState,
-} from "../../model/process_entry.ts";
+} from "../../model/model.ts";
 import type { Usage } from "../help/usage.ts";
 import type { MovingConnection } from "./movement.ts";
 import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";

@@ -7,10 +7,10 @@
  */
 import { type Attributes, metrics } from "@opentelemetry/api";
 import manifest from "../../../deno.json" with { type: "json" };
-import type { Outcome } from "../../wire/records.ts";
-import type { Exit } from "../../model/exit.ts";
+import type { Exit } from "../../model/model.ts";
 import type { ConnectionInfo } from "../../server/connections.ts";
 import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
+import type { Outcome } from "../../wire/records.ts";
 
 /** Bounds of the handover's buckets, in seconds: a pool's tenths of a millisecond to a busy machine's seconds. */
 const HANDOVER_BOUNDS = [

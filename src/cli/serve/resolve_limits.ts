@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { Standing } from "../../wire/standing.ts";
 import { checkExecutable } from "../../posix/exec.ts";
 import { getLimit, type Resource } from "../../posix/limits.ts";
 import { reasonOf } from "../../posix/reason.ts";
@@ -16,6 +15,7 @@ import {
   isRoot,
   type User,
 } from "../../posix/users.ts";
+import type { Standing } from "../../wire/choices.ts";
 import { absolute } from "../paths.ts";
 import { UserError } from "../terminal.ts";
 import type { ProcessOptions } from "./options/serve_options.ts";

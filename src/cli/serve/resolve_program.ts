@@ -3,17 +3,14 @@
  *
  * @module
  */
-import type { ProgramChoice } from "../../wire/service_choice.ts";
-import {
-  PROGRAM_VARIABLES,
-  selectEnvironment,
-} from "../../runtime/environment.ts";
 import { PosixError } from "../../posix/errno.ts";
 import { checkExecutable, isDirectory } from "../../posix/exec.ts";
+import { PROGRAM_VARIABLES, selectEnvironment } from "../../runtime/roles.ts";
+import type { ProgramChoice } from "../../wire/choices.ts";
 import { givenEnvironment } from "../given.ts";
 import { absolute } from "../paths.ts";
-import { userVariables } from "./resolve_limits.ts";
 import { UserError } from "../terminal.ts";
+import { userVariables } from "./resolve_limits.ts";
 
 /** Where `execvp(3)` of glibc looks when PATH is not set. */
 const DEFAULT_PATH = "/bin:/usr/bin";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Sandbox, SandboxLevel } from "../../wire/sandbox_level.ts";
 import { missingLocks } from "../../posix/landlock_abi.ts";
 import { VERDICTS } from "../../posix/seccomp/filter.ts";
 import { whyNoVerdict } from "../../posix/seccomp/seccomp.ts";
+import type { Sandbox, SandboxLevel } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 
 /** What was typed of them. */

@@ -3,25 +3,21 @@
  *
  * @module
  */
-import type { ServiceChoice } from "../../wire/service_choice.ts";
-import type { ChildOptions } from "../../wire/child_options.ts";
-import type { Sandbox } from "../../wire/sandbox_level.ts";
 import type { Inheritance } from "../../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../../model/choose.ts";
-import type { ModelEvents } from "../../model/model.ts";
-import { endRuntimes } from "../../model/runtime.ts";
-import { StartError } from "../../model/start_error.ts";
+import { type ModelEvents, StartError } from "../../model/model.ts";
+import { endRuntimes } from "../../model/runtime_process.ts";
 import { earlySpawned } from "../../model/spawned_process.ts";
 import { earlyZygote } from "../../model/zygote_process.ts";
-import { grantKind } from "../../runtime/permissions.ts";
-import { formatAddress } from "../../posix/net/address.ts";
 import { closeOnExec, openDescriptors } from "../../posix/fd.ts";
+import { formatAddress } from "../../posix/net/address.ts";
+import { setNoDelay } from "../../posix/net/sockets.ts";
 import {
   descriptorLimit,
   isHangUpIgnored,
   setProcessName,
 } from "../../posix/process.ts";
-import { setNoDelay } from "../../posix/net/sockets.ts";
+import { grantKind } from "../../runtime/permissions.ts";
 import {
   type Listener,
   ListenError,
@@ -38,6 +34,8 @@ import {
   type ManagerVariables,
   takeManagerVariables,
 } from "../../server/systemd/variables.ts";
+import type { ChildOptions } from "../../wire/child_options.ts";
+import type { Sandbox, ServiceChoice } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 import { formatDuration } from "../values.ts";
 import type { HandlerOptions } from "./handler.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Logger } from "@logtape/logtape";
-import type { Sandbox } from "../../wire/sandbox_level.ts";
-import { type Reason, UNFINISHED } from "../../wire/records.ts";
 import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
+import { type Reason, UNFINISHED } from "../../wire/records.ts";
+import type { Sandbox } from "../../wire/choices.ts";
 
 /** How long refusals are collected after one was told, in milliseconds. */
 const PAUSE = 1_000;

@@ -10,6 +10,7 @@
  * @module
  */
 import { abi } from "../abi.ts";
+import { cLibrary } from "../libc.ts";
 import {
   assemble,
   BPF_AND_K,
@@ -17,8 +18,7 @@ import {
   BPF_LD_B_ABS,
   BPF_RET_K,
   filterProgram,
-} from "../seccomp/bpf.ts";
-import { cLibrary } from "../libc.ts";
+} from "../seccomp/filter.ts";
 
 const libc = cLibrary("setsockopt");
 

@@ -5,23 +5,75 @@
  * A program is a list of rules that are tried in order. It looks at the lower half of arguments alone:
  * every argument that a rule looks at here is an `int` or a set of flags below 2^32 to the kernel.
  *
+ * Classic BPF programs (linux/filter.h): they say what a process may call, or what reaches a socket.
+ *
  * @module
  */
-import {
-  assemble,
-  BPF_AND_K as AND,
-  BPF_JEQ_K as IF_EQUAL,
-  BPF_JGE_K as IF_AT_LEAST,
-  BPF_JSET_K as IF_ANY_BIT,
-  BPF_LD_W_ABS as LOAD,
-  BPF_RET_K as RETURN,
-  type Instruction,
-} from "./bpf.ts";
 import {
   AUDIT_ARCH,
   type Processor,
   systemCalls,
 } from "./system_call_numbers.ts";
+
+/** Loads a 32-bit word from a fixed place. */
+export const BPF_LD_W_ABS = 0x20; // linux/bpf_common.h
+/** Loads a byte from a fixed place. */
+export const BPF_LD_B_ABS = 0x30;
+/** Keeps the bits of a mask. */
+export const BPF_AND_K = 0x54;
+/** Jumps by whether what was loaded equals a number. */
+export const BPF_JEQ_K = 0x15;
+/** Jumps by whether what was loaded is a number, or more. */
+export const BPF_JGE_K = 0x35;
+/** Jumps by whether what was loaded has one of some bits. */
+export const BPF_JSET_K = 0x45;
+/** Ends with a number. */
+export const BPF_RET_K = 0x06;
+
+/** One instruction, `struct sock_filter` {u16 code; u8 jt, jf; u32 k}. */
+export type Instruction = readonly [
+  code: number,
+  jumpTrue: number,
+  jumpFalse: number,
+  k: number,
+];
+
+/**
+ * Lays instructions out.
+ *
+ * @returns An array of `struct sock_filter`.
+ */
+export function assemble(
+  program: readonly Instruction[],
+): Uint8Array<ArrayBuffer> {
+  const filter = new DataView(new ArrayBuffer(8 * program.length));
+  program.forEach(([code, jumpTrue, jumpFalse, k], i) => {
+    filter.setUint16(8 * i, code, true);
+    filter.setUint8(8 * i + 2, jumpTrue);
+    filter.setUint8(8 * i + 3, jumpFalse);
+    filter.setUint32(8 * i + 4, k, true);
+  });
+  return new Uint8Array(filter.buffer);
+}
+
+/**
+ * What a program is passed to the kernel as.
+ *
+ * @returns `struct sock_fprog` {unsigned short len; struct sock_filter *filter}.
+ */
+export function filterProgram(
+  filter: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const program = [BigInt(filter.length / 8), addressOf(filter)];
+  return new Uint8Array(new BigUint64Array(program).buffer);
+}
+
+/**
+ * Where bytes are. Safety: valid while somebody holds them; for one synchronous call.
+ */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
 
 // struct seccomp_data {int nr; u32 arch; u64 instruction_pointer; u64 args[6]}
 const NUMBER_AT = 0;
@@ -108,10 +160,10 @@ export function assemblePolicy(
 ): Uint8Array<ArrayBuffer> {
   const numbers = systemCalls(processor);
   const program = foreign === undefined ? [] : keepForeign(foreign, processor);
-  program.push([LOAD, 0, 0, NUMBER_AT]);
+  program.push([BPF_LD_W_ABS, 0, 0, NUMBER_AT]);
   if (newer !== undefined) {
     const next = Math.max(...numbers.values()) + 1;
-    program.push([IF_AT_LEAST, 0, 1, next], [RETURN, 0, 0, newer]);
+    program.push([BPF_JGE_K, 0, 1, next], [BPF_RET_K, 0, 0, newer]);
   }
   const known = new Set<number>();
   for (const { call, checks = [], verdict } of rules) {
@@ -120,35 +172,35 @@ export function assemblePolicy(
     known.add(number);
     if (checks.length === 0 && verdict === others) continue;
     const block = [...checks.flatMap(checkArgument), [
-      RETURN,
+      BPF_RET_K,
       0,
       0,
       verdict,
     ]] as const;
-    program.push([IF_EQUAL, 0, block.length, number], ...block);
+    program.push([BPF_JEQ_K, 0, block.length, number], ...block);
   }
-  program.push([RETURN, 0, 0, others]);
+  program.push([BPF_RET_K, 0, 0, others]);
   return assemble(program);
 }
 
 function keepForeign(verdict: number, processor: Processor): Instruction[] {
   const checks: Instruction[] = [
-    [LOAD, 0, 0, PROCESSOR_AT],
-    [IF_EQUAL, 1, 0, AUDIT_ARCH[processor]],
-    [RETURN, 0, 0, verdict],
+    [BPF_LD_W_ABS, 0, 0, PROCESSOR_AT],
+    [BPF_JEQ_K, 1, 0, AUDIT_ARCH[processor]],
+    [BPF_RET_K, 0, 0, verdict],
   ];
   if (processor !== "x86_64") return checks;
   const x32: Instruction[] = [
-    [LOAD, 0, 0, NUMBER_AT],
-    [IF_AT_LEAST, 0, 1, X32],
-    [RETURN, 0, 0, verdict],
+    [BPF_LD_W_ABS, 0, 0, NUMBER_AT],
+    [BPF_JGE_K, 0, 1, X32],
+    [BPF_RET_K, 0, 0, verdict],
   ];
   return [...checks, ...x32];
 }
 
 /** Every way through a rule's block ends in it, so the number that it overwrites is needed no more. */
 function checkArgument(check: Check): Instruction[] {
-  const program: Instruction[] = [[RETURN, 0, 0, check.then]];
+  const program: Instruction[] = [[BPF_RET_K, 0, 0, check.then]];
   // Built from its end, since what does not hold leads there.
   for (const condition of [...check.and ?? [], check]) {
     const past = program.length;
@@ -159,13 +211,13 @@ function checkArgument(check: Check): Instruction[] {
 
 function load(condition: Condition): Instruction[] {
   const at = ARGUMENTS_AT + 8 * condition.argument;
-  const argument: Instruction = [LOAD, 0, 0, at];
+  const argument: Instruction = [BPF_LD_W_ABS, 0, 0, at];
   if ("has" in condition || condition.within === undefined) return [argument];
-  return [argument, [AND, 0, 0, condition.within]];
+  return [argument, [BPF_AND_K, 0, 0, condition.within]];
 }
 
 function test(condition: Condition, past: number): Instruction {
   return "has" in condition
-    ? [IF_ANY_BIT, 0, past, condition.has]
-    : [IF_EQUAL, 0, past, condition.is];
+    ? [BPF_JSET_K, 0, past, condition.has]
+    : [BPF_JEQ_K, 0, past, condition.is];
 }

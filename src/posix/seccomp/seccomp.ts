@@ -2,15 +2,34 @@
  * Giving a process a filter of its system calls: `seccomp(2)`, `prctl(2)` (Linux). A filter stays for
  * good, and every process that is forked from this one has it, too.
  *
+ * What each child of a zygote puts up around itself when it is born, beside what it has of the zygote.
+ *
  * @module
  */
-import { filterProgram } from "./bpf.ts";
 import { check, errno, errorName, PosixError } from "../errno.ts";
 import { Fd } from "../fd.ts";
-import type { Fence } from "./fence.ts";
 import { cLibrary } from "../libc.ts";
 import { scratch, viewOf } from "../scratch.ts";
+import { filterProgram } from "./filter.ts";
 import { systemCalls } from "./system_call_numbers.ts";
+
+/** Made ready in the zygote, where putting it up is rehearsed: until it is armed the kernel refuses it. */
+export interface Fence {
+  /** From here on it is real. */
+  arm(): void;
+  /**
+   * It can be rehearsed again.
+   *
+   * @returns Whether it was armed.
+   */
+  disarm(): boolean;
+  /**
+   * Puts it up around this process.
+   *
+   * @throws {PosixError} When the system refuses.
+   */
+  putUp(): void;
+}
 
 const libc = cLibrary("prctlNumbers", "syscall");
 
@@ -39,7 +58,7 @@ function seccomp(
 /**
  * Whether this kernel knows a verdict, and lets this process ask.
  *
- * @param verdict Such as `VERDICTS.notify` of `syscall_filter.ts`.
+ * @param verdict Such as `VERDICTS.notify` of `filter.ts`.
  * @returns Why not; undefined when it does.
  */
 export function whyNoVerdict(verdict: number): string | undefined {

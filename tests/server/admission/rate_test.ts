@@ -1,10 +1,10 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import {
   type Rate,
   TokenBucket,
   TokenBuckets,
-} from "../../../src/server/rate.ts";
+} from "../../../src/server/admission.ts";
 import { test } from "../../helpers/testing.ts";
 
 const rate = (count: number, per: number, burst = count): Rate => ({

@@ -3,7 +3,7 @@ import type { Fd } from "../../../src/posix/fd.ts";
 import { findListener } from "../../../src/posix/net/runtime_sockets.ts";
 import { accept } from "../../../src/posix/net/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
-import { RefusalMessage } from "../../../src/server/refusal_message.ts";
+import { RefusalMessage } from "../../../src/server/gate.ts";
 import { test, unlessHeldUp, until } from "../../helpers/testing.ts";
 import { receiveAll, send } from "../../helpers/wire_client.ts";
 

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
+import { type Fd, setNonblocking } from "../../../src/posix/fd.ts";
+import { receiveNow, write } from "../../../src/posix/io.ts";
 import {
   decodeAddress,
   formatAddress,
 } from "../../../src/posix/net/address.ts";
-import { type Fd, setNonblocking } from "../../../src/posix/fd.ts";
-import { receiveNow, write } from "../../../src/posix/io.ts";
 import { shutdownWrite, socketPair } from "../../../src/posix/net/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
 import {
   HeaderReader,
   type Identifiable,
-} from "../../../src/server/proxy/header_reader.ts";
+} from "../../../src/server/proxy/mod.ts";
 import { DEADLINE, test, until } from "../../helpers/testing.ts";
 import { binary, bytesOf } from "./headers.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { MODEL_NAMES } from "../../../model/names.ts";
+import { MODEL_NAMES } from "../../../wire/choices.ts";
 import { command } from "../../command.ts";
 import {
   choice,

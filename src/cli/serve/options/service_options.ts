@@ -3,13 +3,16 @@
  *
  * @module
  */
-import { SERVICE_NAMES, STDERR_CHOICES } from "../../../wire/service_choice.ts";
-import { SANDBOX_LEVELS } from "../../../wire/sandbox_level.ts";
 import {
   grantKind,
   PERMISSION_KINDS,
   type PermissionKind,
 } from "../../../runtime/permissions.ts";
+import {
+  SANDBOX_LEVELS,
+  SERVICE_NAMES,
+  STDERR_CHOICES,
+} from "../../../wire/choices.ts";
 import {
   choice,
   flag,

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { isWithin } from "../../../wire/child_options.ts";
-import { keepForRuntime } from "../../../model/runtime.ts";
+import { keepForRuntime } from "../../../model/runtime_process.ts";
 import { grantKind, permissionFlags } from "../../../runtime/permissions.ts";
-import type { Project } from "../../../runtime/project.ts";
+import type { Project } from "../../../runtime/roles.ts";
+import { isWithin } from "../../../wire/child_options.ts";
+import { UserError } from "../../terminal.ts";
 import {
   type Configuration,
   findConfiguration,
@@ -22,7 +23,6 @@ import {
   readFiles,
   readModuleFiles,
 } from "./module_files.ts";
-import { UserError } from "../../terminal.ts";
 
 const { basename, dirname, join, resolve } = await import("node:path");
 const { fileURLToPath } = await import("node:url");

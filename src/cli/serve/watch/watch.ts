@@ -5,23 +5,22 @@
  *
  * @module
  */
-import { Generations } from "../../../model/generations.ts";
 import type { ChosenModel } from "../../../model/choose.ts";
-import type { ModelEvents } from "../../../model/model.ts";
-import { StartError } from "../../../model/start_error.ts";
+import { Generations } from "../../../model/generations.ts";
+import { type ModelEvents, StartError } from "../../../model/model.ts";
 import { findHandler, type HandlerOptions, refuseProject } from "../handler.ts";
 import type { Log } from "../log.ts";
+import {
+  findProject,
+  type ProjectOptions,
+  readProject,
+} from "../project/find_project.ts";
 import {
   type ModuleFiles,
   readFiles,
   readModuleFiles,
   sameFiles,
 } from "../project/module_files.ts";
-import {
-  findProject,
-  type ProjectOptions,
-  readProject,
-} from "../project/find_project.ts";
 import { Snapshot } from "./snapshot.ts";
 
 const { dirname, resolve } = await import("node:path");

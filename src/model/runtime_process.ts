@@ -1,19 +1,72 @@
 /**
  * Starting a process of ours in another role, and telling it what to do.
  *
+ * How the runtime of a child is started.
+ *
+ * A process that is started before anybody needs it: a server's code takes as long to load as the process takes to
+ * start, and the two go on at the same time.
+ *
  * @module
  */
-import { type ChildOptions, encodeProgram } from "../wire/child_options.ts";
 import { startSomewhere } from "../posix/directory.ts";
 import { hasChild } from "../posix/forking.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
-import { type CommandLine, runtimeEnvironment } from "../runtime/roles.ts";
+import { permissionFlags } from "../runtime/permissions.ts";
+import {
+  type CommandLine,
+  EAGER_V8_FLAGS,
+  LIMITED_V8_FLAGS,
+  type Project,
+  roleCommand,
+  runtimeEnvironment,
+  ZYGOTE_V8_FLAGS,
+} from "../runtime/roles.ts";
+import {
+  type ChildOptions,
+  encodeOptions,
+  encodeProgram,
+  grantsToLoad,
+} from "../wire/child_options.ts";
+
+/** The command line of a process that serves. */
+export function childCommand(
+  args: readonly string[],
+  options: ChildOptions,
+): CommandLine {
+  const { service, standing } = options;
+  const isLimited = "program" in service &&
+    standing?.limits.memory !== undefined;
+  return roleCommand("@child", args, {
+    permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
+    v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
+    isClosed: "module" in service,
+    project: projectOf(options),
+  });
+}
+
+/** The command line of a zygote. */
+export function zygoteCommand(
+  args: readonly string[],
+  options: ChildOptions,
+): CommandLine {
+  const isHandler = "module" in options.service;
+  return roleCommand("@zygote", args, {
+    permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
+    v8Flags: [...ZYGOTE_V8_FLAGS, ...(isHandler ? [] : EAGER_V8_FLAGS)],
+    isClosed: isHandler,
+    project: projectOf(options),
+  });
+}
+
+function projectOf({ service }: ChildOptions): Project | undefined {
+  return "module" in service ? service.project : undefined;
+}
 
 /** Processes that the runtime started and will reap itself. */
 const running = new Map<number, Deno.ChildProcess>();
 
 /**
- * Notes a process of `Deno.Command`: where this process inherits others' children (`orphans.ts`), nobody
+ * Notes a process of `Deno.Command`: where this process inherits others' children (`children.ts`), nobody
  * but the runtime may reap it, or the runtime would wait for its status for ever.
  */
 export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
@@ -112,5 +165,49 @@ async function say(
     await writer.close();
   } catch {
     // The process has ended, and its status is about to arrive.
+  }
+}
+
+/** Keeps one process for whoever wants its options. */
+export class Early<Started> {
+  readonly #start: (options: ChildOptions) => Started;
+  readonly #end: (started: Started) => void;
+  #kept: { readonly options: string; readonly started: Started } | null = null;
+
+  /** `start` starts such a process; `end` ends one that nobody has wanted, and closes what belongs to it. */
+  constructor(
+    start: (options: ChildOptions) => Started,
+    end: (started: Started) => void,
+  ) {
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Starts one. How it will serve is guessed: whoever wants other options gets another process. */
+  start(options: ChildOptions): void {
+    try {
+      this.#kept = {
+        options: encodeOptions(options),
+        started: this.#start(options),
+      };
+    } catch {
+      // Whoever needs one says why there is none.
+    }
+  }
+
+  /** The one that was started early, for the same options, once; else a new one. */
+  take(options: ChildOptions): Started {
+    if (this.#kept?.options !== encodeOptions(options)) {
+      return this.#start(options);
+    }
+    const { started } = this.#kept;
+    this.#kept = null;
+    return started;
+  }
+
+  /** Ends it, if nobody has wanted it. */
+  end(): void {
+    if (this.#kept !== null) this.#end(this.#kept.started);
+    this.#kept = null;
   }
 }

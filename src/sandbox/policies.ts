@@ -1,15 +1,39 @@
 /**
- * What a process that only reads, writes, waits and ends needs: everything else ends it. Such a process
- * cannot open a file, a socket or a process, whatever a client makes it run.
+ * What a process that serves strangers may do, whoever wrote the code it runs.
+ *
+ * By default: a handler what it was granted and what any code needs; a program what classic daemons do, and nothing
+ * that changes the machine, looks into other processes, or reaches parts of the kernel in which holes are found most.
+ *
+ * Strictly: reading, writing, waiting and ending, and everything else ends the process. It cannot open a file, a
+ * socket or a process, whatever a client makes it run.
  *
  * @module
  */
-import type { Standing } from "../wire/standing.ts";
 import { type Policy, VERDICTS } from "../posix/seccomp/filter.ts";
-import { commandRules, FORK, type Subject } from "./command_rules.ts";
-import { CALL_GROUPS } from "./system_calls.ts";
+import type { Standing } from "../wire/choices.ts";
+import { commandRules, FORK, may, type Subject } from "./command_rules.ts";
+import { type Audience, CALL_GROUPS } from "./system_calls.ts";
 
-const { allow, notify, kill } = VERDICTS;
+const { allow, kill, missing, notify, refuse } = VERDICTS;
+
+/** The policy. */
+export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
+  const who = { ...subject, isStrict: false };
+  const includes = (audience: Audience): boolean => {
+    if (typeof audience !== "string") return may(who, ...audience);
+    return audience === "programs" ? who.isProgram : audience !== "nobody";
+  };
+  const rules = CALL_GROUPS.flatMap(({ who: audience, calls }) => {
+    const verdict = includes(audience) ? allow : refuse;
+    return calls.split(/\s+/).map((call) => ({ call, verdict }));
+  });
+  return {
+    rules: [...commandRules(who), ...rules],
+    others: allow, // all that we know stand above
+    newer: missing,
+    foreign: kill,
+  };
+}
 
 /** The runtime asks where its own file is when a handler uses `node:process`, and must get an answer. */
 const FOR_HANDLERS = ["readlink", "readlinkat"];

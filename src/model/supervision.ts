@@ -1,0 +1,284 @@
+/**
+ * What all who supervise processes do alike: they pause before they start another one after a failure, wait for the
+ * first one to be ready, find those that should have said something or ended long ago (stopped by somebody, spinning, or
+ * hung on a lock that belongs to a thread which a forked child does not have), and say sparingly what somebody else
+ * decides how often it happens.
+ *
+ * @module
+ */
+import { LOADING } from "../wire/records.ts";
+import { type ProcessState, StartError } from "./model.ts";
+
+/** The first and the longest pause, in milliseconds. */
+const FIRST = 50;
+const LONGEST = 2_000;
+
+/** Says when to try again. */
+export class Backoff {
+  readonly #retry: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #delay = 0;
+
+  constructor(retry: () => void) {
+    this.#retry = retry;
+  }
+
+  /** Whether a pause is under way. */
+  get isPausing(): boolean {
+    return this.#timer !== undefined;
+  }
+
+  /**
+   * It failed: pauses, twice as long as the last time.
+   *
+   * @returns Whether a new pause began; false when one was under way.
+   */
+  pause(): boolean {
+    if (this.#timer !== undefined) return false;
+    this.#delay = Math.min(2 * this.#delay || FIRST, LONGEST);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#retry();
+    }, this.#delay);
+    return true;
+  }
+
+  /** It worked: the next pause is a short one. */
+  reset(): void {
+    this.#delay = 0;
+  }
+
+  /** Ends the pause under way without a retry. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** How long one step may take, in milliseconds. */
+const MOST = 10_000;
+/** How much longer a parent waits than a child that looks at the clock itself, in milliseconds. */
+const GRACE = 2_000;
+
+/** Waits for the first process that is ready to serve. */
+export class Progress {
+  readonly #most: number;
+  readonly #proven = Promise.withResolvers<void>();
+  /** Whether a process was ready, or could not serve. */
+  isOver = false;
+  /** Whether the first could not serve. */
+  hasFailed = false;
+  #step = "starting";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * Makes one; nobody needs to look at it.
+   *
+   * @param most How long one step may take, in milliseconds.
+   */
+  constructor(most = MOST + GRACE) {
+    this.#most = most;
+    this.#proven.promise.catch(() => {});
+  }
+
+  /**
+   * Waits until a process is ready.
+   *
+   * @throws {StartError} When one cannot serve, or says nothing for too long.
+   */
+  async wait(): Promise<void> {
+    this.#wind();
+    try {
+      await this.#proven.promise;
+    } finally {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  /**
+   * A process says what it does next.
+   *
+   * @param what Such as `loading the module`.
+   */
+  step(what: string): void {
+    this.#step = what;
+    if (this.#timer !== undefined) this.#wind();
+  }
+
+  /** A process is ready. */
+  ready(): void {
+    this.isOver = true;
+    this.#proven.resolve();
+  }
+
+  /** A process cannot serve. */
+  failed(error: StartError): void {
+    if (this.isOver) return;
+    this.isOver = this.hasFailed = true;
+    this.#proven.reject(error);
+  }
+
+  #wind(): void {
+    clearTimeout(this.#timer);
+    const late = () => {
+      const seconds = this.#most / 1000;
+      const error = this.#step === LOADING
+        ? new StartError(`it is still loading after ${seconds} s`, "handler")
+        : new StartError(
+          `a process is still ${this.#step} after ${seconds} s`,
+          "slow",
+        );
+      this.failed(error);
+    };
+    this.#timer = setTimeout(late, this.#most);
+  }
+}
+
+/** How often they are looked at, in milliseconds: a connection costs nothing for it. */
+const BEAT = 1_000;
+
+/**
+ * Counts for how many looks in a row each of many things has been doing the same. Looks are counted, and not
+ * time, in which this process may itself have been stopped.
+ */
+export class Standstill<Key> {
+  #last = new Map<Key, { doing: unknown; looks: number }>();
+
+  /**
+   * Looks once.
+   *
+   * @returns Since how many looks each has been doing that; 0 for one that was not seen so before.
+   */
+  look(things: Iterable<readonly [Key, unknown]>): ReadonlyMap<Key, number> {
+    const last = this.#last, looks = new Map<Key, number>();
+    this.#last = new Map();
+    for (const [key, doing] of things) {
+      const before = last.get(key);
+      const count = before && before.doing === doing ? before.looks + 1 : 0;
+      this.#last.set(key, { doing, looks: count });
+      looks.set(key, count);
+    }
+    return looks;
+  }
+}
+
+/**
+ * Looks once a second, until it is closed. It keeps no process alive.
+ *
+ * @returns Closes it.
+ */
+export function everySecond(look: () => void): () => void {
+  const timer = setInterval(look, BEAT);
+  Deno.unrefTimer(timer);
+  return () => clearInterval(timer);
+}
+
+/** How many seconds a process may be in a state that should pass; in any other it may be for ever. */
+export const MOST_SECONDS = {
+  /** `ready`: a runtime may start slowly. */
+  starting: 60,
+  /** `took`: that is the first thing that a process does. */
+  handed: 5,
+  /** Nothing: it has only to end. */
+  finished: 5,
+} as const satisfies Partial<Record<ProcessState, number>>;
+
+/** A state that should pass. */
+export type PassingState = keyof typeof MOST_SECONDS;
+
+/**
+ * Whether a state should pass.
+ *
+ * @returns Whether it should.
+ */
+export function isPassing(state: ProcessState): state is PassingState {
+  return state in MOST_SECONDS;
+}
+
+/**
+ * Says of a process that it is stuck.
+ *
+ * @param pid The process; 0 where nobody knows yet which one it is.
+ */
+export function stuckIn(pid: number, state: PassingState): string {
+  const seconds = MOST_SECONDS[state];
+  const what = pid > 0 ? `Process ${pid}` : "A process";
+  return state === "finished"
+    ? `${what} had not ended ${seconds} s after its connection: it is ended`
+    : `${what} has said nothing for ${seconds} s: it is ended`;
+}
+
+/** How long one line must be enough, in milliseconds. */
+const INTERVAL = 1_000;
+
+/** Says one line a second at most, and counts the others. */
+export class Sparing {
+  readonly #say: (what: string) => void;
+  readonly #kind: string;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #untold = 0;
+
+  constructor(say: (what: string) => void, kind: string) {
+    this.#say = say;
+    this.#kind = kind;
+  }
+
+  /** Says it, unless something was said within the last second. */
+  say(what: string): void {
+    if (this.#timer !== undefined) this.#untold++;
+    else {
+      this.#pause();
+      this.#say(what);
+    }
+  }
+
+  /** Says how much was left out, and no more later. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#tellCount();
+  }
+
+  #pause(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#untold > 0) this.#pause();
+      this.#tellCount();
+    }, INTERVAL);
+    Deno.unrefTimer(this.#timer);
+  }
+
+  #tellCount(): void {
+    if (this.#untold === 0) return;
+    this.#say(`${this.#kind}: ${this.#untold} more`);
+    this.#untold = 0;
+  }
+}
+
+/** Says that processes sent reports which they must not, or not then. */
+export class OutOfTurn {
+  readonly #sparing: Sparing;
+
+  constructor(say: (what: string) => void) {
+    this.#sparing = new Sparing(say, "Reports out of turn");
+  }
+
+  /**
+   * A process did so.
+   *
+   * @param pid Which, by the kernel's word.
+   */
+  say(pid: number, isOurs = true): void {
+    this.#sparing.say(
+      isOurs
+        ? `Process ${pid} sent a report out of turn: it is ended`
+        : `A report out of turn came from process ${pid}, which is none of ours or has ended`,
+    );
+  }
+
+  /** Says how many were left out, and no more later. */
+  close(): void {
+    this.#sparing.close();
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What a person chose for the processes that serve, as the parent tells it to them: which service, how tight a
+ * sandbox, as whom they run and what they may use.
+ *
+ * @module
+ */
+import type { Resource } from "../posix/limits.ts";
+import type { User } from "../posix/users.ts";
+import type { Project } from "../runtime/roles.ts";
+
+/** What was asked for. */
+export interface Standing {
+  /** As whom it runs. */
+  readonly user?: User | undefined;
+  /** Where relative paths start. */
+  readonly directory?: string | undefined;
+  /** Permissions that new files do not get. */
+  readonly umask?: number | undefined;
+  /** From -20, which takes all, to 19, which gives way. */
+  readonly nice?: number | undefined;
+  /**
+   * What it may use: `cpu` in whole seconds, `memory` in bytes. The memory of a program is counted
+   * from nothing, that of any other service from what the runtime has before it begins.
+   */
+  readonly limits: Readonly<Partial<Record<Resource, number>>>;
+}
+
+/** How much is refused. */
+export const SANDBOX_LEVELS = ["off", "default", "strict"] as const;
+/** One of {@linkcode SANDBOX_LEVELS}. */
+export type SandboxLevel = typeof SANDBOX_LEVELS[number];
+
+/** What a parent asks for. */
+export interface Sandbox {
+  /** How much is refused. */
+  readonly level: SandboxLevel;
+  /** Whether a person asked for it, so that less will not do. */
+  readonly isWanted: boolean;
+  /** Whether the kernel filters system calls; the rest is done without. */
+  readonly hasFilters: boolean;
+}
+
+/** What can be asked for. `auto` is `fork` where it works, and `spawn` elsewhere. */
+export const MODEL_NAMES = ["auto", "spawn", "fork", "pool"] as const;
+/** One of {@linkcode MODEL_NAMES}. */
+export type ModelName = typeof MODEL_NAMES[number];
+
+/** A program, as a person chose it. */
+export interface ProgramChoice {
+  /** The file, absolute; written so, too. */
+  readonly path: string;
+  /** All arguments, the name first, as typed; whatever its bytes, as `posix/byte_text.ts` writes them. */
+  readonly args: readonly string[];
+  /** Its environment, written so, too. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where its standard error goes. */
+  readonly stderr: StderrChoice;
+}
+
+/** The names of the built-in services. */
+export const SERVICE_NAMES = [
+  "echo",
+  "discard",
+  "daytime",
+  "chargen",
+  "time",
+] as const;
+/** One of {@linkcode SERVICE_NAMES}. */
+export type ServiceName = typeof SERVICE_NAMES[number];
+
+/** Where a program's standard error goes. */
+export const STDERR_CHOICES = ["server", "client"] as const;
+/** One of {@linkcode STDERR_CHOICES}. */
+export type StderrChoice = typeof STDERR_CHOICES[number];
+/** A handler's module, by its URL. */
+export interface ModuleChoice {
+  /** The URL. */
+  readonly module: string;
+  /** The project that it belongs to; none in a compiled program. */
+  readonly project?: Project | undefined;
+}
+
+/** Which service to run: a built-in one, the default export of a module, or a program. */
+export type ServiceChoice =
+  | { readonly name: ServiceName }
+  | ModuleChoice
+  | { readonly program: ProgramChoice };

@@ -56,11 +56,13 @@ export const ZYGOTE_V8_FLAGS: readonly string[] = [
 
 /**
  * Further flags of a zygote whose service is our own, so that all that children run is compiled while it
- * is rehearsed, after few calls. A person's handler is not called before there is a client: with these
- * flags, each child would compile what the handler calls a few times.
+ * is rehearsed, after few calls, and no more than that: what the start itself calls often, such as the
+ * installation of the sandbox, is over before its code would be compiled, and compiling it costs as much time
+ * as all the rest of the start. A person's handler is not called before there is a client: with these flags,
+ * each child would compile what the handler calls a few times.
  */
 export const EAGER_V8_FLAGS: readonly string[] = [
-  "--invocation-count-for-turbofan=20",
+  "--invocation-count-for-turbofan=100",
   "--minimum-invocations-after-ic-update=10",
 ];
 

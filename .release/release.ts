@@ -39,7 +39,6 @@ const release = command({
       "--url",
     ),
   },
-  notes: "",
   begin: ({ options }) => () => run(() => make(options)),
 });
 

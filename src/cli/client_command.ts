@@ -18,22 +18,10 @@ import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 
-const NOTES = `
-Examples:
-  mpserv client                                talk to 127.0.0.1:9190; a line "q" or end of input ends
-  mpserv client example.org 7 --no-prefix      lines as they come, from port 7 of example.org
-  mpserv client --unix /tmp/echo.sock          over a Unix domain socket
-  mpserv client --raw <in.bin >out.bin         copy bytes both ways, exactly
-  mpserv client host 70 --no-shutdown          for a server that quits when the sending side ends
-  mpserv client --lock-step <lines.txt         wait for each reply before the next line
-
-Exit codes: 0 well, 1 the system or the server refused, 2 wrong usage, 141 nobody reads the output any more.`;
-
 /** The command. */
 export const client = command({
   name: "client",
-  about:
-    "Connect: one process reads what the server sends, another sends what you type,\nand neither waits for the other.",
+  about: "Connect to a server: one process receives, another one sends.",
   operands: serverOperands(),
   options: {
     unix: named(
@@ -42,26 +30,18 @@ export const client = command({
       "--unix",
       "file",
     ),
-    raw: flag("copy bytes both ways: no line ends the conversation, no prefix"),
+    raw: flag("copy bytes both ways: no prefix, no line q"),
     prefix: or(
-      option("<text>", "print this before every line", (text) => text),
+      option("<text>", "text before every line", (text) => text),
       DEFAULT_PREFIX,
       JSON.stringify(DEFAULT_PREFIX),
     ),
-    noPrefix: flag("print lines as they come"),
-    lockStep: flag(
-      "one process, which waits for each reply before it sends the next line",
-    ),
-    connectTimeout: durationOr(
-      "give up connecting after this long, such as 500ms; 0: never",
-      10_000,
-    ),
-    idleTimeout: duration("end after this long without a byte in or out"),
-    noShutdown: flag(
-      "leave the sending side open at the end of input, for servers that quit when it ends",
-    ),
+    noPrefix: flag("print lines without a prefix"),
+    lockStep: flag("use one process, which waits for each reply"),
+    connectTimeout: durationOr("time to connect; 0: no limit", 10_000),
+    idleTimeout: duration("exit after this long without a byte"),
+    noShutdown: flag("keep the sending side open at the end of input"),
   },
-  notes: NOTES,
   begin({ options, operands: { host, port }, typed }) {
     const { unix, raw, lockStep, noShutdown } = options;
     const { connectTimeout, idleTimeout } = options;

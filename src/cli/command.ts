@@ -4,35 +4,28 @@
  * @module
  */
 import type { Specs } from "./options.ts";
-import { type Line, readWords, type Syntax } from "./words.ts";
+import { type Line, type Question, readWords, type Syntax } from "./words.ts";
 
 /** Does what a command line asks for; resolves to the exit code, 0 where it says none. */
 export type Action = () => Promise<number | void>;
 
-/** What the help says of a command. */
-export interface Description {
-  /** What it does, in one line. */
-  readonly about: string;
-  /** What the help says below the options: examples, signals, exit codes. */
-  readonly notes: string;
-}
-
 /** A command, whatever its options are. */
-export interface Command extends Description, Syntax<Specs, Specs> {
+export interface Command extends Syntax<Specs, Specs> {
+  /** What it does, in one line; `help/pages.ts` has its examples, signals and exit codes. */
+  readonly about: string;
   /**
    * Reads a command line, and checks it as far as that can be done before anything is begun.
    *
    * @throws {UserError} When it is wrong.
    */
-  understand(
-    words: readonly string[],
-    path: string,
-  ): Action | "help" | "version";
+  understand(words: readonly string[], path: string): Action | Question;
 }
 
 /** A command as it is written down. */
 export interface CommandSpec<O extends Specs, A extends Specs>
-  extends Description, Syntax<O, A> {
+  extends Syntax<O, A> {
+  /** What it does, in one line. */
+  readonly about: string;
   /**
    * Checks what was typed together, and loads nothing.
    *

@@ -5,14 +5,15 @@
  * @module
  */
 import { type Command, command as define } from "./command.ts";
-import { choice, type Hint, type Spec } from "./options.ts";
+import { HEADINGS, type Page, pageOf, type Rows } from "./help/pages.ts";
+import { choice, type Hint, type Spec, type Specs } from "./options.ts";
 import {
   ABOUT,
   type CommandProgram,
   loadCommands,
   loadMpclient,
 } from "./programs.ts";
-import { flagOf, STANDARD, termOf } from "./words.ts";
+import { flagOf, type Question, STANDARD, termOf } from "./words.ts";
 
 /** What the value of an option or an operand is, as far as a shell can help with it. */
 export type Value =
@@ -29,20 +30,32 @@ export interface Flag {
   readonly about: string;
   /** What it does, with choices and default. */
   readonly details: string;
+  /** Its default, as the help shows it; undefined where there is none. */
+  readonly shown: string | undefined;
   /** Its value; undefined for a switch. */
   readonly value: Value | undefined;
   /** The heading that it stands below. */
   readonly group: string;
+  /** Whether it is in the short help. */
+  readonly isEveryday: boolean;
 }
 
 /** What is typed without a name. */
 export interface Operand {
   /** Its name. */
   readonly name: string;
+  /** Its name as the help shows it: `[port]`, or `<id>` where it must be typed. */
+  readonly term: string;
   /** What it is, with choices and default. */
   readonly details: string;
+  /** Its default, as the help shows it; undefined where there is none. */
+  readonly shown: string | undefined;
+  /** What it is, without choices and default. */
+  readonly about: string;
   /** Its values. */
   readonly value: Value;
+  /** The heading that it stands below. */
+  readonly group: string;
 }
 
 /** A command. */
@@ -51,10 +64,10 @@ export interface Grammar {
   readonly name: string;
   /** What can follow its name, as the help shows it. */
   readonly usage: string;
-  /** What it does, perhaps in several lines. */
+  /** What it does, in one line. */
   readonly about: string;
-  /** What the help says below the options: examples, signals, exit codes. */
-  readonly notes: string;
+  /** Examples, values, signals, variables and exit codes. */
+  readonly page: Page;
   /** Its options. */
   readonly flags: readonly Flag[];
   /** Its operands, in order. */
@@ -76,7 +89,7 @@ export async function readGrammar(program: CommandProgram): Promise<Grammar> {
     name: program,
     usage: "[options] [command]",
     about: ABOUT,
-    notes: "",
+    page: {},
     flags: [standard("version"), standard("help")],
     operands: [],
     commands: [...commands, helpCommand(commands)].map(grammarOf),
@@ -91,14 +104,13 @@ export function helpCommand(commands: readonly Command[]): Command {
     name: "help",
     about: "Print a command's help.",
     operands: {
-      command: { ...choice("command", "the command", names), choices: names },
+      command: choice("command", "command to explain", names),
     },
     options: {},
-    notes: "",
     begin: ({ operands: { command } }) => async () => {
-      const { printHelp, printProgramHelp } = await import("./help/help.ts");
+      const { answer, printProgramHelp } = await import("./help/help.ts");
       const wanted = commands.find(({ name }) => name === command);
-      if (wanted) return printHelp(wanted, `mpserv ${wanted.name}`);
+      if (wanted) return answer("help", wanted, `mpserv ${wanted.name}`);
       await printProgramHelp();
     },
   });
@@ -106,60 +118,96 @@ export function helpCommand(commands: readonly Command[]): Command {
 
 /** Reads a command. */
 export function grammarOf(command: Command): Grammar {
-  const { name, about, notes, takesProgram = false } = command;
-  const options = Object.entries(command.options);
-  const operands = Object.entries(command.operands);
-  const flags = options.map(([name, spec]): Flag => ({
+  const { name, about, takesProgram = false } = command;
+  const flags = Object.entries(command.options).map(([name, spec]): Flag => ({
     names: [flagOf(name)],
     term: termOf(name, spec),
-    about: spec.about,
-    details: detailsOf(spec),
+    ...describe(spec),
     value: spec.value === undefined ? undefined : valueOf(spec),
-    group: spec.group,
+    isEveryday: spec.isEveryday,
   }));
-  const isGrouped = flags.some(({ group }) => group === OPERATION);
+  const operands = operandsOf(command.operands);
+  const group = flags.some(({ group }) => group === OPERATION)
+    ? OPERATION
+    : "Options";
   return {
     name,
     usage: [
-      ...operands.map(([name, { isRequired }]) =>
-        isRequired ? `<${name}>` : `[${name}]`
-      ),
+      ...operands.map(({ term }) => term),
       "[options]",
       ...takesProgram ? ["[-- program args...]"] : [],
     ].join(" "),
     about,
-    notes: notes.trim(),
+    page: pageOf(name),
     flags: [
       ...flags.filter(({ group }) => group !== LOGS),
-      standard("help", isGrouped ? OPERATION : undefined),
+      standard("help", group),
+      standard("helpAll", group),
       ...flags.filter(({ group }) => group === LOGS),
     ],
-    operands: operands.map(([name, spec]) => ({
-      name,
-      details: detailsOf(spec),
-      value: valueOf(spec),
-    })),
+    operands,
     commands: [],
     takesProgram,
   };
 }
 
-const OPERATION = "Operation";
-const LOGS = "Logs";
+/** A heading and the rows below it. */
+export type Part = readonly [title: string, rows: Rows];
 
-function standard(which: "help" | "version", group = "Options"): Flag {
-  const names = STANDARD[which];
-  const about = which === "help" ? "print this help" : "print the versions";
-  const term = names.join(", ");
-  return { names, term, about, details: about, value: undefined, group };
+/** Operands and options in their groups, in which operands come first. */
+export function groupsOf(
+  { operands, flags }: Pick<Grammar, "operands" | "flags">,
+): Map<string, (Operand | Flag)[]> {
+  return Map.groupBy([...operands, ...flags], ({ group }) => group);
 }
 
-function detailsOf({ about, choices, shown }: Spec<unknown>): string {
+/** The parts of a command's page, those that it has. */
+export function pagePartsOf({ page }: Grammar): Part[] {
+  return Object.entries(HEADINGS).flatMap(([part, title]): Part[] => {
+    const rows = page[part as keyof Page];
+    return rows === undefined ? [] : [[title, rows]];
+  });
+}
+
+const OPERATION = "Operation";
+const LOGS = "Logs";
+const QUESTIONS: Readonly<Record<Question, string>> = {
+  help: "print a short help",
+  helpAll: "print all options, examples, signals and exit codes",
+  version: "print the versions",
+};
+
+function standard(which: Question, group = "Options"): Flag {
+  const names = STANDARD[which];
+  const about = QUESTIONS[which];
+  const more = { shown: undefined, value: undefined, isEveryday: false };
+  return {
+    names,
+    term: names.join(", "),
+    about,
+    details: about,
+    group,
+    ...more,
+  };
+}
+
+function operandsOf(operands: Specs): Operand[] {
+  return Object.entries(operands).map(([name, spec]) => ({
+    name,
+    term: spec.isRequired ? `<${name}>` : `[${name}]`,
+    ...describe(spec),
+    value: valueOf(spec),
+    group: spec.group === "Options" ? "Arguments" : spec.group,
+  }));
+}
+
+function describe({ about, choices, shown, group }: Spec<unknown>) {
   const more = [
     ...choices ? [choices.join(", ")] : [],
     ...shown === undefined ? [] : [`default: ${shown}`],
   ];
-  return more.length === 0 ? about : `${about} (${more.join("; ")})`;
+  const details = more.length === 0 ? about : `${about} (${more.join("; ")})`;
+  return { about, details, shown, group };
 }
 
 function valueOf({ choices, hint }: Spec<unknown>): Value {

@@ -75,9 +75,8 @@ function understandAs(
   const understood = command.understand(words, path);
   if (typeof understood === "function") return understood;
   return async () => {
-    const { printHelp, printVersion } = await import("./help/help.ts");
-    if (understood === "help") await printHelp(command, path);
-    else await printVersion(path === "mpclient" ? path : "mpserv");
+    const { answer } = await import("./help/help.ts");
+    await answer(understood, command, path);
   };
 }
 

@@ -34,6 +34,8 @@ export interface Spec<T> {
   readonly isFamily: boolean;
   /** Whether an operand must be typed. */
   readonly isRequired: boolean;
+  /** Whether it is in the short help. */
+  readonly isEveryday: boolean;
   /** The heading in the help. */
   group: string;
   /** Its value where it is not typed. */
@@ -60,6 +62,7 @@ const PLAIN = {
   hint: undefined,
   isFamily: false,
   isRequired: false,
+  isEveryday: false,
   group: "Options",
 };
 
@@ -67,6 +70,11 @@ const PLAIN = {
 export function group<S extends Specs>(heading: string, table: S): S {
   for (const spec of Object.values(table)) spec.group = heading;
   return table;
+}
+
+/** Puts an option into the short help of its command. */
+export function everyday<T>(spec: Spec<T>): Spec<T> {
+  return { ...spec, isEveryday: true };
 }
 
 /** A switch. */
@@ -192,7 +200,7 @@ export function count(
  * @returns Its value is in milliseconds.
  */
 export function duration(about: string): Spec<number | undefined> {
-  return option("<d>", about, parseDuration);
+  return option("<time>", about, parseDuration);
 }
 
 /**
@@ -209,7 +217,7 @@ export function durationOr(about: string, initial: number): Spec<number> {
  * Networks, with commas between them; an option that is typed again adds to them.
  */
 export function networks(about: string): Spec<Network[] | undefined> {
-  return option("<cidrs>", about, readNetworks);
+  return option("<networks>", about, readNetworks);
 }
 
 /**
@@ -228,13 +236,13 @@ export function readNetworks(
 /** The operands that say which server to connect to. */
 export const serverOperands = () => ({
   host: or(
-    option("host", "address or name of the server", parseHost),
+    option("host", "address or host name of the server", parseHost),
     DEFAULT_HOST,
   ),
   port: or(
     option(
       "port",
-      "its TCP port, or the name of a service",
+      "TCP port or service name",
       (text) => parsePort(text, 1),
     ),
     DEFAULT_PORT,

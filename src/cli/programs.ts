@@ -61,13 +61,8 @@ export async function loadCommand(name: CommandName): Promise<Command> {
 
 /** Loads the client as a program of its own. */
 export async function loadMpclient(): Promise<Command> {
-  const client = await loadCommand("client");
   const name: CommandProgram = "mpclient";
-  return {
-    ...client,
-    name,
-    notes: client.notes.replaceAll("mpserv client", name),
-  };
+  return { ...await loadCommand("client"), name };
 }
 
 /** Loads all commands. */

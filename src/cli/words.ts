@@ -33,7 +33,13 @@ export interface Line<O extends Specs, A extends Specs> {
 }
 
 /** What a person asks of every command. */
-export const STANDARD = { help: ["-h", "--help"], version: ["--version"] };
+export const STANDARD = {
+  help: ["-h", "--help"],
+  helpAll: ["--help-all"],
+  version: ["--version"],
+};
+/** One of {@linkcode STANDARD}. */
+export type Question = keyof typeof STANDARD;
 
 /**
  * Reads a command line.
@@ -45,12 +51,12 @@ export function readWords<O extends Specs, A extends Specs>(
   syntax: Syntax<O, A>,
   words: readonly string[],
   path: string,
-): Line<O, A> | "help" | "version" {
+): Line<O, A> | Question {
   const { options, operands, takesProgram } = syntax;
   const values = new Map<string, unknown>();
   const texts: string[] = [];
   const typed = new Set<keyof O | keyof A>();
-  let asked: "help" | "version" | undefined;
+  let asked: Question | undefined;
   let unknown: string | undefined;
   let program: readonly string[] | undefined;
   const left = [...words];
@@ -61,6 +67,7 @@ export function readWords<O extends Specs, A extends Specs>(
     } else if (!isOption(word)) texts.push(word);
     else if (STANDARD.version.includes(word)) asked = "version";
     else if (STANDARD.help.includes(word)) asked ??= "help";
+    else if (STANDARD.helpAll.includes(word)) asked ??= "helpAll";
     else {
       const [flag, value] = splitFamily(word, options) ?? split(word);
       const name = nameOf(flag);
@@ -81,7 +88,7 @@ export function readWords<O extends Specs, A extends Specs>(
   }
   if (asked !== undefined) return asked;
   if (unknown !== undefined) {
-    const all = [...STANDARD.help, ...STANDARD.version, ...flagsOf(options)];
+    const all = [...Object.values(STANDARD).flat(), ...flagsOf(options)];
     const near = suggest(split(unknown)[0], all.filter(isLong));
     wrong(`unknown option '${unknown}'${near}`, path);
   }

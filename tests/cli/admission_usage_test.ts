@@ -25,8 +25,11 @@ const WRONG: Wrong = [
 testUsage(["serve"], WRONG);
 
 test("usage: the help says which limits can wait", async () => {
-  const { stdout } = await runCommand(["serve", "--help"]);
+  const { stdout } = await runCommand(["serve", "--help-all"]);
   const text = stdout.replaceAll(/\s+/g, " ");
-  assert.match(text, /beyond --max-connections and --rate: wait in/);
-  assert.match(text, /of one source at a time; those beyond are refused/);
+  assert.match(
+    text,
+    /clients beyond --max-connections or --rate \(wait, refuse;/,
+  );
+  assert.match(text, /per source address; more are refused/);
 });

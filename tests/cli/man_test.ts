@@ -28,7 +28,7 @@ for (const [page, command] of Object.entries(PAGES)) {
 
   test(`man ${page}: has every option of the help, and the version`, async () => {
     const text = (await manual(page)).replaceAll("\\-", "-");
-    const help = (await runCommand([command, "--help"])).stdout;
+    const help = (await runCommand([command, "--help-all"])).stdout;
     const options = help.match(/^ {2}(-h, )?--[\w-]+/gm) ?? [];
     assert.ok(options.length > 5);
     for (const option of options) {

@@ -137,6 +137,7 @@ test("words: help and version are asked for anywhere, but not in the place of a 
   assert.equal(asked("--unknown", "--help"), "help");
   assert.equal(asked("x", "y", "z", "--version"), "version");
   assert.equal(asked("--help", "--version"), "version");
+  assert.equal(asked("x", "--help-all"), "helpAll");
   assert.equal(read("--name", "--version", "x").options.name, "--version");
 });
 

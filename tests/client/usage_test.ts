@@ -29,14 +29,14 @@ const WRONG: Wrong = [
   [["--prefix", "> ", "--raw"], /--prefix with --raw/],
   [["--connect-timeout", "10"], /--connect-timeout: Cannot use duration "10"/],
   [["--idle-timeout", "10"], /--idle-timeout: Cannot use duration "10"/],
-  [["--connect-timeout"], /'--connect-timeout <d>' argument missing/],
+  [["--connect-timeout"], /'--connect-timeout <time>' argument missing/],
 ];
 
 testUsage(["client"], WRONG);
 
-test("client --help: says what it does, and how", async () => {
-  const { code, stdout, stderr } = await runClient(["--help"]);
-  assert.match(stdout, /one process reads/);
+test("client --help-all: says what it does, and how", async () => {
+  const { code, stdout, stderr } = await runClient(["--help-all"]);
+  assert.match(stdout, /one process receives, another one sends/);
   assert.match(stdout, /Examples:\n( {2}mpserv client .*\n){3,}/);
   assert.deepEqual([code, stderr], [0, ""]);
 });

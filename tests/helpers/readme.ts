@@ -13,6 +13,7 @@ export const DOCUMENTS = [
   "src/README.md",
   "src/bench/README.md",
   "src/cli/README.md",
+  "src/cli/control/README.md",
   "src/sandbox/README.md",
   "src/server/README.md",
   "src/service/README.md",

@@ -13,8 +13,11 @@ const TEXTS = new Map(
 );
 const README = TEXTS.get("README.md")!;
 /** Where every option stands. */
-const COMMANDS = TEXTS.get("src/cli/README.md")! +
-  TEXTS.get("src/bench/README.md")!;
+const COMMANDS = [
+  "src/cli/README.md",
+  "src/cli/control/README.md",
+  "src/bench/README.md",
+].map((file) => TEXTS.get(file)!).join("\n");
 
 /** The anchors that GitHub gives to the headings of a text. */
 function anchors(text: string): Set<string> {

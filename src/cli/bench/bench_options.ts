@@ -8,7 +8,9 @@ import { command } from "../command.ts";
 import {
   count,
   durationOr,
+  everyday,
   flag,
+  group,
   named,
   option,
   or,
@@ -24,52 +26,59 @@ const CONNECTIONS = "number of connections";
 
 const OPERANDS = serverOperands();
 const OPTIONS = {
-  unix: named(
-    "<path>",
-    "connect to a Unix domain socket instead",
-    "--unix",
-    "file",
-  ),
-  connect: flag("connect, echo, close: connections a second"),
-  ping: flag("round trips on connections that stay"),
-  stream: flag("bytes as fast as they go, both ways at once"),
-  hold: count(
-    "n connections open at once: memory a connection",
-    CONNECTIONS,
-    1,
-  ),
-  compare: flag("split client against lock-step client, on a slow link"),
-  size: option(
-    "<size>",
-    "bytes of a request (connect: 6, ping: 64)",
-    requestSize,
-  ),
-  duration: durationOr("how long to measure", 10_000),
-  warmup: durationOr("load before, which is not measured", 500),
-  connections: count(
-    "connections at once (connect: 4 a process, with --rate: 64, else 1)",
-    CONNECTIONS,
-    1,
-  ),
-  processes: or(
-    count("processes that make the load", "number of processes", 1),
-    CORES,
-  ),
-  rate: count(
-    "requests a second, whether the server keeps up or not",
-    "rate",
-    1,
-  ),
-  timeout: durationOr("how long a connection may wait for anything", 10_000),
-  delay: durationOr("compare: how long a byte travels, one way", 20),
-  bandwidth: option(
-    "<size>",
-    "compare: bytes a second, such as 1MB",
-    linkBandwidth,
-  ),
-  lines: or(count("compare: how many lines", "lines", 1), 1000),
-  json: flag("print the result as JSON"),
-  report: named("<file>", "write a page with plots (HTML)", "--report", "file"),
+  ...group("Kind of load (one is required)", {
+    connect: everyday(flag("connect, echo, close: connections a second")),
+    ping: everyday(flag("round trips on connections that stay open")),
+    stream: everyday(flag("bytes as fast as possible, both ways at once")),
+    hold: everyday(
+      count("n open connections: memory per connection", CONNECTIONS, 1),
+    ),
+    compare: everyday(flag("split client and lock-step client on a slow link")),
+  }),
+  ...group("Load", {
+    unix: named(
+      "<path>",
+      "connect to a Unix domain socket instead",
+      "--unix",
+      "file",
+    ),
+    size: everyday({
+      ...option("<size>", "bytes per request", requestSize),
+      shown: "6; --ping: 64",
+    }),
+    duration: everyday(durationOr("time to measure", 10_000)),
+    warmup: durationOr("load before the measurement", 500),
+    connections: everyday({
+      ...count("connections at a time", CONNECTIONS, 1),
+      shown: "1; --connect: 4 per process; --rate: 64",
+    }),
+    processes: or(
+      count("processes that make the load", "number of processes", 1),
+      CORES,
+      "one per core",
+    ),
+    rate: everyday(count(
+      "requests a second, even if the server is slower",
+      "rate",
+      1,
+    )),
+    timeout: durationOr("longest wait of a connection for any step", 10_000),
+  }),
+  ...group("Slow link of --compare", {
+    delay: durationOr("travel time of a byte, one way", 20),
+    bandwidth: option(
+      "<size>",
+      "bytes a second, such as 1MB",
+      linkBandwidth,
+    ),
+    lines: or(count("lines that each client sends", "lines", 1), 1000),
+  }),
+  ...group("Result", {
+    json: everyday(flag("print the result as JSON")),
+    report: everyday(
+      named("<file>", "write an HTML page with plots", "--report", "file"),
+    ),
+  }),
 };
 
 /** What was typed, checked. Durations are in milliseconds; undefined where the kind of load decides. */
@@ -79,25 +88,12 @@ export interface BenchOptions
   readonly what: Mode | "compare";
 }
 
-const NOTES = `
-Examples:
-  mpserv bench --connect                            connections a second of 127.0.0.1:9190
-  mpserv bench example.org 7 --ping --size 1KiB     round trips of 1,024 bytes
-  mpserv bench --ping --rate 5000 --connections 64  round trips that do not wait for each other
-  mpserv bench --stream --report stream.html        bytes both ways at once, and a page with plots
-  mpserv bench --hold 1000                          memory a connection of a server on this machine
-  mpserv bench --compare --delay 20ms               split client against lock-step client
-
-Values: durations (d) read 500ms, 30s, 5m; sizes 4096, 64KiB, 1MB.
-Exit codes: 0 well, 1 a connection failed or the system refused, 2 wrong usage.`;
-
 /** The command. */
 export const bench = command({
   name: "bench",
   about: "Measure an echo server: ours or any other.",
   operands: OPERANDS,
   options: OPTIONS,
-  notes: NOTES,
   begin({ options, operands, typed }) {
     const what = kindOf((name) => typed.has(name));
     checkTogether(what, typed);

@@ -10,12 +10,6 @@ import { parseCount } from "../values.ts";
 /** Looking more often than that shows a person nothing more, in milliseconds. */
 const LEAST_INTERVAL = 100;
 
-const notes = `
-Server: a port, the path of a control socket, or the path of a Unix domain socket that is served;
-without it the one server that runs is asked.
-
-Exit codes: 0 well, 1 the server or the system refused, 2 wrong usage.`;
-
 /** Which server. */
 const SERVER = {
   server: {
@@ -28,10 +22,9 @@ const JSON_LINE = { json: flag("print one line of JSON") };
 /** `mpserv status`. */
 export const status = command({
   name: "status",
-  about: "Say how a running server is: totals, refusals, processes.",
+  about: "Show the totals, refusals and processes of a running server.",
   operands: SERVER,
   options: JSON_LINE,
-  notes,
   begin: ({ operands, options }) => async () =>
     (await import("./look.ts")).printStatus(operands.server, options),
 });
@@ -42,7 +35,6 @@ export const connections = command({
   about: "List the connections of a running server.",
   operands: SERVER,
   options: JSON_LINE,
-  notes,
   begin: ({ operands, options }) => async () =>
     (await import("./look.ts")).printConnections(operands.server, options),
 });
@@ -50,19 +42,18 @@ export const connections = command({
 /** `mpserv drop`. */
 export const drop = command({
   name: "drop",
-  about: "End one connection of a running server.",
+  about: "Close one connection of a running server.",
   operands: {
     id: required(
       option(
         "id",
-        "the connection, as `connections` lists it",
+        "number of the connection in the list of connections",
         (text) => parseCount(text, "connection", 1),
       ),
     ),
     ...SERVER,
   },
   options: {},
-  notes,
   begin: ({ operands: { id, server } }) => async () =>
     (await import("./act.ts")).drop(id, server),
 });
@@ -70,11 +61,9 @@ export const drop = command({
 /** `mpserv drain`. */
 export const drain = command({
   name: "drain",
-  about:
-    "Let a running server end: it accepts no more and lets connections finish.",
+  about: "Tell a running server to let its connections finish and exit.",
   operands: SERVER,
-  options: { wait: flag("wait until it has ended") },
-  notes,
+  options: { wait: flag("wait until the server has exited") },
   begin: ({ operands, options }) => async () =>
     (await import("./act.ts")).drain(operands.server, options),
 });
@@ -82,11 +71,9 @@ export const drain = command({
 /** `mpserv top`. */
 export const top = command({
   name: "top",
-  about:
-    "Show the processes and connections of a running server, live; q quits.",
+  about: "Show the processes and connections of a running server live.",
   operands: SERVER,
-  options: { interval: durationOr("time between two looks", 1000) },
-  notes,
+  options: { interval: durationOr("time between two updates", 1000) },
   begin: ({ operands, options }) => async () =>
     (await import("./top.ts")).top(
       operands.server,

@@ -6,16 +6,21 @@
 import manifest from "../../../deno.json" with { type: "json" };
 import type { Action, Command } from "../command.ts";
 import {
+  type Flag,
   type Grammar,
   grammarOf,
+  groupsOf,
   helpCommand,
+  type Operand,
+  pagePartsOf,
+  type Part,
   readGrammar,
 } from "../grammar.ts";
 import { choice } from "../options.ts";
 import { type CommandProgram, loadCommands } from "../programs.ts";
 import { suggest } from "../suggest.ts";
 import { EXIT_USAGE, print, say } from "../terminal.ts";
-import { readWords, wrong } from "../words.ts";
+import { type Question, readWords, STANDARD, wrong } from "../words.ts";
 
 /**
  * Understands what is no command of `mpserv`: options of the program itself, its help, a mistake.
@@ -27,7 +32,7 @@ export async function understandProgram(
 ): Promise<Action> {
   if (args.length === 0) {
     return async () => {
-      say(helpText(await readGrammar("mpserv"), "mpserv").trimEnd());
+      say(fullHelp(await readGrammar("mpserv"), "mpserv").trimEnd());
       return EXIT_USAGE;
     };
   }
@@ -37,34 +42,41 @@ export async function understandProgram(
   if (first === help.name) {
     const understood = help.understand(words, "mpserv help");
     if (typeof understood === "function") return understood;
-    return understood === "help"
-      ? () => printHelp(help, "mpserv help")
-      : () => printVersion("mpserv");
+    return () => answer(understood, help, "mpserv help");
   }
   const names = [...commands, help].map(({ name }) => name);
-  const operands = { command: choice("command", "the command", names) };
+  const operands = { command: choice("command", "command to run", names) };
   const program = { name: "mpserv", options: {}, operands };
   const dashed = args.filter((word) => word.startsWith("-"));
   const asked = readWords(program, dashed, "mpserv");
   if (asked === "version") return () => printVersion("mpserv");
-  if (asked === "help") return printProgramHelp;
+  if (typeof asked === "string") return printProgramHelp;
   const near = suggest(first!, names);
   return wrong(`unknown command '${first}'${near}`, "mpserv");
 }
 
-/** Prints the help of a command. */
-export function printHelp(command: Command, path: string): Promise<void> {
-  print(helpText(grammarOf(command), path));
+/** Answers what a person asked of a command. */
+export function answer(
+  question: Question,
+  command: Command,
+  path: string,
+): Promise<void> {
+  if (question === "version") {
+    return printVersion(path === "mpclient" ? path : "mpserv");
+  }
+  const grammar = grammarOf(command);
+  const isShort = question === "help";
+  print(isShort ? shortHelp(grammar, path) : fullHelp(grammar, path));
   return Promise.resolve();
 }
 
 /** Prints the help of `mpserv`. */
 export async function printProgramHelp(): Promise<void> {
-  print(helpText(await readGrammar("mpserv"), "mpserv"));
+  print(fullHelp(await readGrammar("mpserv"), "mpserv"));
 }
 
 /** Prints what runs: our version, the runtime's, and for which system. */
-export function printVersion(program: CommandProgram): Promise<void> {
+function printVersion(program: CommandProgram): Promise<void> {
   const kind = Deno.build.standalone ? "compiled" : "from source";
   const { deno, v8 } = Deno.version;
   print(
@@ -73,33 +85,86 @@ export function printVersion(program: CommandProgram): Promise<void> {
   return Promise.resolve();
 }
 
-/** Everything in one column of terms and one of sentences, a line each. */
-function helpText(grammar: Grammar, path: string): string {
-  const { usage, about, notes, flags, operands, commands } = grammar;
-  const groups = Map.groupBy(flags, ({ group }) => group);
-  const parts: [string, (readonly [string, string])[]][] = [
-    ["Arguments", operands.map(({ name, details }) => [name, details])],
-    ...[...groups].map(([title, some]): [string, [string, string][]] => [
-      title,
-      some.map(({ term, details }) => [term, details]),
-    ]),
-    [
-      "Commands",
-      commands.map(({ name, about }) => [name, about]),
-    ],
-  ];
-  const rows = parts.flatMap(([, rows]) => rows);
-  const width = Math.max(...rows.map(([term]) => term.length));
-  const lines = parts.filter(([, rows]) => rows.length > 0).map((
-    [title, rows],
-  ) =>
-    [
-      `${title}:`,
-      ...rows.map(([term, what]) =>
-        `  ${term.padEnd(width)}  ${what.replaceAll("\n", " ")}`
-      ),
-    ].join("\n")
+/** Columns of a terminal that nobody made wider. */
+const COLUMNS = 80;
+
+/** The everyday options, or all where none is marked, without an empty line: they fit a terminal of 24 lines. */
+function shortHelp(grammar: Grammar, path: string): string {
+  const { usage, about, operands, flags } = grammar;
+  const hasMore = flags.some(({ isEveryday }) => isEveryday);
+  const shown = flags.filter(({ names, isEveryday }) =>
+    hasMore ? isEveryday : !isStandard(names)
   );
-  return [`Usage: ${path} ${usage}`, about, ...lines, notes]
-    .filter((part) => part !== "").join("\n\n") + "\n";
+  const groups = [...groupsOf({ operands, flags: shown })];
+  const width = widthOf(groups.flatMap(([, rows]) => rows));
+  const room = COLUMNS - width - 4;
+  const all = flags.filter(({ names }) => !isStandard(names)).length;
+  return [
+    `Usage: ${path} ${usage}`,
+    about,
+    ...groups.flatMap(([title, some]) => [
+      `${title}:`,
+      ...some.map((one) => row(one.term, fitted(one, room), width)),
+    ]),
+    hasMore
+      ? `All ${all} options, with examples: ${path} --help-all`
+      : `More: ${path} --help-all`,
+  ].join("\n") + "\n";
+}
+
+function isStandard(names: readonly string[]): boolean {
+  return Object.values(STANDARD).flat().includes(names[0]!);
+}
+
+/** As much of a sentence, its choices and its default as fits into a line. */
+function fitted(
+  { about, details, shown, value }: Flag | Operand,
+  room: number,
+): string {
+  const choices = value?.kind === "choice" ? value.choices.join(", ") : "";
+  const shorter = [
+    details,
+    ...choices ? [`${about} (${choices})`] : [],
+    ...shown === undefined ? [] : [`${about} (default: ${shown})`],
+    about,
+  ];
+  return shorter.find((text) => text.length <= room) ?? about;
+}
+
+/** Everything, in one column of terms and one of sentences, a line each. */
+function fullHelp(grammar: Grammar, path: string): string {
+  const { usage, about, commands } = grammar;
+  const groups = [...groupsOf(grammar)].map(([title, some]): Part => [
+    title,
+    some.map(({ term, details }) => [term, details]),
+  ]);
+  const parts: Part[] = [
+    ...groups,
+    ["Commands", commands.map(({ name, about }) => [name, about])],
+  ];
+  const width = widthOf(
+    parts.flatMap(([, rows]) => rows.map(([term]) => ({ term }))),
+  );
+  return [
+    `Usage: ${path} ${usage}`,
+    about,
+    ...parts.filter(([, rows]) => rows.length > 0)
+      .map((part) => partText(part, width)),
+    ...pagePartsOf(grammar).map((part) =>
+      partText(part, widthOf(part[1].map(([term]) => ({ term }))))
+    ),
+  ].join("\n\n") + "\n";
+}
+
+function partText([title, rows]: Part, width: number): string {
+  const lines = rows.map(([term, what]) => row(term, what, width));
+  return [`${title}:`, ...lines].join("\n");
+}
+
+function row(term: string, what: string, width: number): string {
+  return `  ${term.padEnd(width)}  ${what}`;
+}
+
+function widthOf(rows: readonly { readonly term: string }[]): number {
+  return Math.max(...rows.map(({ term }) => term.length));
 }

@@ -4,59 +4,25 @@
  * @module
  */
 import manifest from "../../../deno.json" with { type: "json" };
-import type { Grammar } from "../grammar.ts";
+import { type Grammar, groupsOf, pagePartsOf, type Part } from "../grammar.ts";
+import { EXIT_CODES, HEADINGS, type Page, type Rows } from "./pages.ts";
 
 /** What a page says that no definition does. */
 interface Extras {
   readonly summary: string;
-  readonly environment: readonly (readonly [name: string, what: string])[];
   readonly seeAlso: string;
 }
 
 const EXTRAS: Readonly<Record<string, Extras>> = {
   mpserv: {
     summary: "a TCP server that gives every connection a process of its own",
-    environment: [
-      ["NO_COLOR", "Given to the processes that serve."],
-      [
-        "TZ, LANG, PATH, HOME, TMPDIR, XDG_CACHE_HOME",
-        "The same. Nothing else of the environment reaches a handler but what --grant env=NAME names; a program after -- also gets USER, LOGNAME, SHELL, TERM, LANGUAGE and LC_*.",
-      ],
-      [
-        "XDG_RUNTIME_DIR",
-        "Control sockets are in mpserv/ in it, as PORT.sock; without it in /run/user/UID/mpserv or /tmp/mpserv-UID.",
-      ],
-      [
-        "LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES",
-        "Listening sockets that a service manager passed: sd_listen_fds(3).",
-      ],
-      [
-        "NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC",
-        "What a service manager wants to be told: sd_notify(3), sd_watchdog_enabled(3).",
-      ],
-      [
-        "DENO_DIR",
-        "Where the runtime keeps what it compiled, when it runs from source.",
-      ],
-      [
-        "OTEL_DENO, OTEL_*",
-        "true has the runtime export metrics (OpenTelemetry), when it runs from source.",
-      ],
-    ],
     seeAlso: "mpclient(1), socket(7), tcp(7), unix(7)",
   },
   mpclient: {
     summary: "a client whose sending and receiving are two processes",
-    environment: [],
     seeAlso: "mpserv(1), nc(1), socket(7)",
   },
 };
-
-const EXIT_STATUS: readonly (readonly [code: string, what: string])[] = [
-  ["0", "It ended well."],
-  ["1", "The system, or the other side, refused."],
-  ["2", "The command line was wrong."],
-];
 
 /** When these pages were last changed, in words of their own. */
 const DATE = "2026-11-23";
@@ -81,8 +47,11 @@ export function makeManual(program: Grammar): string {
           commands.flatMap((command) => commandBody(name, command)),
         ),
       ]),
-    section("EXIT STATUS", EXIT_STATUS.flatMap(item)),
-    section("ENVIRONMENT", extras.environment.flatMap(item)),
+    section(
+      "EXIT STATUS",
+      (program.page.exitCodes ?? EXIT_CODES).flatMap(item),
+    ),
+    section("ENVIRONMENT", variablesOf(program).flatMap(item)),
     section("SEE ALSO", prose(extras.seeAlso)),
   ].filter((part) => part !== "").join("\n") + "\n";
 }
@@ -111,42 +80,38 @@ function commandBody(program: string, command: Grammar): string[] {
   ].filter((line) => line !== "");
 }
 
-/** Operands, options and notes, each as a part with a title. */
+/** Operands, options, examples, values and signals, each as a part with a title. */
 function describe(
   command: Grammar,
   part: (title: string, body: string[]) => string,
 ): string[] {
-  const operands = command.operands.flatMap(({ name, details }) =>
-    item([name, details])
+  const groups = [...groupsOf(command)].map(([title, some]) =>
+    part(title, some.flatMap(({ term, details }) => item([term, details])))
   );
-  return [
-    part("Arguments", operands),
-    ...[...Map.groupBy(command.flags, ({ group }) => group)].map((
-      [title, flags],
-    ) => part(title, flagItems({ flags }))),
-    ...command.notes.split("\n\n").flatMap((block) => notes(block, part)),
-  ].filter((text) => text !== "");
+  const others = pagePartsOf(command).filter(([title]) => !isSection(title));
+  return [...groups, ...others.map((one) => part(one[0], pageBody(one)))]
+    .filter((text) => text !== "");
 }
 
-/** `Examples:` and the lines below it as they stand; `Signals: …` in one line as prose. */
-function notes(
-  block: string,
-  part: (title: string, body: string[]) => string,
-): string[] {
-  const parts: { title: string; lines: string[] }[] = [];
-  for (const line of block.split("\n").filter((line) => line.trim() !== "")) {
-    const [, title, rest] = /^(\w[\w ]*): ?(.*)$/.exec(line) ?? [];
-    if (title !== undefined) parts.push({ title, lines: rest ? [rest] : [] });
-    else parts.at(-1)?.lines.push(line);
-  }
-  return parts.filter(({ title }) => title !== "Exit codes") // a section of its own
-    .map(({ title, lines }) => {
-      const verbatim = lines.every((line) => line.startsWith(" "));
-      return part(
-        title,
-        verbatim ? [".nf", ...lines.map(text), ".fi"] : lines.flatMap(prose),
-      );
-    });
+/** Whether a part of a command's page is a section of the manual page. */
+function isSection(title: string): boolean {
+  return title === HEADINGS.variables || title === HEADINGS.exitCodes;
+}
+
+/** Examples stand as they are typed. */
+function pageBody([title, rows]: Part): string[] {
+  return rows.flatMap(([term, what]) =>
+    title === HEADINGS.examples
+      ? [".TP", text(term), ...prose(what)]
+      : item([term, what])
+  );
+}
+
+/** The variables of a program and its commands, each once. */
+function variablesOf({ page, commands }: Grammar): Rows {
+  const pages: Page[] = [page, ...commands.map(({ page }) => page)];
+  const rows = pages.flatMap(({ variables = [] }) => variables);
+  return [...new Map(rows)];
 }
 
 function flagItems({ flags }: Pick<Grammar, "flags">): string[] {

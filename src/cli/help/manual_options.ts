@@ -18,16 +18,10 @@ export const completions = command({
   name: "completions",
   about: "Print completions for a shell.",
   operands: {
-    shell: required(choice("shell", "the shell", SHELLS)),
-    program: choice("program", "for one program alone", PROGRAMS),
+    shell: required(choice("shell", "shell to complete in", SHELLS)),
+    program: choice("program", "complete only this program", PROGRAMS),
   },
   options: {},
-  notes: `
-Examples:
-  source <(mpserv completions bash)              in ~/.bashrc
-  source <(mpserv completions zsh)               in ~/.zshrc, after compinit
-  mpserv completions fish | source               in ~/.config/fish/config.fish
-  mpserv completions zsh >~/.zfunc/_mpserv       as a file of fpath`,
   begin: ({ operands: { shell, program } }) => async () => {
     const { makeCompletions } = await import("./completions/mod.ts");
     const { readGrammar } = await import("../grammar.ts");
@@ -40,12 +34,8 @@ Examples:
 export const man = command({
   name: "man",
   about: "Print a manual page.",
-  operands: { page: or(choice("page", "the page", PROGRAMS), "mpserv") },
+  operands: { page: or(choice("page", "page to print", PROGRAMS), "mpserv") },
   options: {},
-  notes: `
-Examples:
-  mpserv man | man -l -                          read it
-  mpserv man mpclient >/usr/local/share/man/man1/mpclient.1`,
   begin: ({ operands: { page } }) => async () => {
     const { makeManual } = await import("./man.ts");
     const { readGrammar } = await import("../grammar.ts");

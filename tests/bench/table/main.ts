@@ -44,7 +44,6 @@ const bench = command({
   about: "Measure mpserv and its peers on the same work.",
   operands: {},
   options: OPTIONS,
-  notes: "",
   begin: ({ options }) => () => run(options),
 });
 

@@ -7,6 +7,7 @@ import type { GateOptions } from "../../../server/gate.ts";
 import {
   choice,
   count,
+  everyday,
   group,
   networks,
   option,
@@ -20,19 +21,19 @@ const COUNTED = "number of connections";
 
 /** The table. */
 export const ADMISSION = group("Limits of connections", {
-  maxConnections: or(
+  maxConnections: everyday(or(
     count("connections at a time; 0: no limit", COUNTED),
     1024,
-  ),
+  )),
   maxPerSource: count(
-    "connections of one source at a time; those beyond are refused",
+    "connections at a time per source address; more are refused",
     COUNTED,
     1,
   ),
   sourcePrefix: or(
     option(
       "<v4,v6>",
-      "bits of an address that make its source",
+      "bits of an address that identify its source",
       parseSourcePrefix,
     ),
     { ipv4: 32, ipv6: 64 },
@@ -40,18 +41,18 @@ export const ADMISSION = group("Limits of connections", {
   ),
   rate: option(
     "<rate>",
-    "new connections in a time, such as 100/1s, or 100/1s:500 with a burst",
+    "new connections per time, such as 100/1s; with a burst: 100/1s:500",
     parseRate,
   ),
   ratePerSource: option(
     "<rate>",
-    "new connections of one source in a time; those beyond are refused",
+    "new connections per time and source; more are refused",
     parseRate,
   ),
   overload: or(
     choice(
       "<how>",
-      "beyond --max-connections and --rate: wait in the backlog, or be refused",
+      "how to treat clients beyond --max-connections or --rate",
       ["wait", "refuse"],
     ),
     "wait",
@@ -61,12 +62,8 @@ export const ADMISSION = group("Limits of connections", {
     "text sent to refused clients; \\r \\n \\t \\\\ \\xHH stand for bytes",
     parseEscapes,
   ),
-  allow: networks(
-    "serve these networks alone, such as 10.0.0.0/8,2001:db8::/32",
-  ),
-  deny: networks(
-    "refuse these networks; where --allow has them, too, the longer prefix counts",
-  ),
+  allow: networks("serve only these networks"),
+  deny: networks("refuse these networks; the longer prefix wins over --allow"),
   exempt: networks("networks exempt from all limits and counts"),
 });
 

@@ -7,6 +7,7 @@ import type { ProxyPeers } from "../../../server/proxy/mod.ts";
 import {
   count,
   durationOr,
+  everyday,
   flag,
   group,
   named,
@@ -26,29 +27,29 @@ import {
 const UNIX = "unix";
 
 /** The operand. */
-export const PORT = {
+export const PORT = group("Listen", {
   port: or(
     option(
       "port",
-      "TCP port, or the name of a service; 0 picks a free one",
+      "TCP port or service name; 0: a free one",
       (text) => parsePort(text),
     ),
     DEFAULT_PORT,
   ),
-};
+});
 
 /** The table. */
 export const LISTEN = group("Listen", {
-  host: or(
-    option("<addr>", "address or name to listen on", parseHost),
+  host: everyday(or(
+    option("<addr>", "address or host name to listen on", parseHost),
     DEFAULT_HOST,
-  ),
-  unix: named(
+  )),
+  unix: everyday(named(
     "<path>",
     "listen on a Unix domain socket instead",
     "--unix",
     "file",
-  ),
+  )),
   backlog: or(
     count("connections that may wait to be accepted", "backlog", 1),
     4096,
@@ -56,12 +57,12 @@ export const LISTEN = group("Listen", {
   noDelay: flag("send small answers at once (TCP_NODELAY)"),
   fdName: named(
     "<name>",
-    "serve the socket that systemd passed under this FileDescriptorName",
+    "serve the socket that systemd passed under this name",
     "--fd-name",
   ),
   proxyProtocol: option(
-    "<cidrs>",
-    "accept these proxies alone, with a PROXY header; unix: on a Unix socket",
+    "<networks>",
+    "accept only these proxies, which must send a PROXY header",
     readPeers,
   ),
   // The specification asks for 3 seconds at least, for a segment that is lost.

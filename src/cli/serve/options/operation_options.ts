@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { choice, flag, group, named, or, type Values } from "../../options.ts";
+import {
+  choice,
+  everyday,
+  flag,
+  group,
+  named,
+  or,
+  type Values,
+} from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
 
 /** The levels that can be asked for. */
@@ -20,24 +28,26 @@ export const OPERATION = group("Operation", {
   control: {
     ...named(
       "<path|none>",
-      "socket for status, connections, top, drop, drain",
+      "path of the control socket",
       "--control",
       "file",
     ),
-    shown: "PORT.sock in your runtime directory",
+    shown: "PORT.sock in the runtime directory",
   },
-  takeOver: flag(
-    "take the listening socket over from the running server, which drains",
+  takeOver: everyday(
+    flag("replace the running server, which then drains"),
   ),
 });
 
 /** The table of the log. */
 export const LOGS = group("Logs", {
   logLevel: or(
-    choice("<level>", "the lowest level to log", LOG_LEVELS),
+    choice("<level>", "lowest level to log", LOG_LEVELS),
     "info",
   ),
-  logFormat: or(choice("<format>", "how log lines look", LOG_FORMATS), "text"),
+  logFormat: everyday(
+    or(choice("<format>", "format of log lines", LOG_FORMATS), "text"),
+  ),
 });
 
 /** What was typed of the first. */

@@ -10,6 +10,7 @@ import {
   count,
   duration,
   durationOr,
+  everyday,
   group,
   named,
   option,
@@ -25,26 +26,35 @@ import { checkService, type ProgramWords, SERVICE } from "./service_options.ts";
 
 /** The table. */
 export const PROCESS = group("Limits of processes", {
-  user: named(
+  user: everyday(named(
     "<name[:group]>",
-    "become this user once the port is bound (root only)",
+    "become this user after binding the port (root only)",
     "--user",
     "user",
+  )),
+  chdir: named(
+    "<dir>",
+    "working directory of connection processes",
+    "--chdir",
+    "directory",
   ),
-  chdir: named("<dir>", "change to this directory", "--chdir", "directory"),
   umask: option(
     "<octal>",
-    "permissions that new files do not get, such as 027",
+    "permission bits that new files do not get, such as 027",
     parseUmask,
   ),
-  nice: option("<n>", "priority: -20 goes first, 19 last", parseNice),
-  limitCpu: duration("processor time of each process, in whole seconds"),
+  nice: option(
+    "<n>",
+    "priority of connection processes, from -20 (first) to 19 (last)",
+    parseNice,
+  ),
+  limitCpu: duration("processor time per process, in whole seconds"),
   limitMemory: option(
     "<size>",
-    "memory of each process (handlers: on top of the runtime's)",
+    "memory per process (handlers: on top of the runtime's)",
     parseSize,
   ),
-  limitFiles: count("open descriptors of each process", "limit of files", 1),
+  limitFiles: count("open descriptors per process", "limit of files", 1),
   limitProcesses: count(
     "processes and threads of the user, of all connections together",
     "limit of processes",
@@ -71,27 +81,31 @@ const CORES = navigator.hardwareConcurrency;
 
 /** The table. */
 export const MODEL = group("Process model", {
-  model: or(
-    choice("<name>", "where connection processes come from", MODEL_NAMES),
+  model: everyday(or(
+    choice("<name>", "where processes come from", MODEL_NAMES),
     "auto",
-  ),
+  )),
   spares: or(
-    count("spawn: processes started ahead of connections", "spares"),
+    count("spawn: processes to start ahead of connections", "spares"),
     2,
   ),
   zygotes: or(
-    count("fork: processes that fork others", "zygotes", 1),
+    count("fork: zygotes, the processes that are forked", "zygotes", 1),
     CORES,
     "one per core",
   ),
   workers: or(
-    count("pool: processes that take turns", "workers", 1),
+    count(
+      "pool: processes that serve one connection after another",
+      "workers",
+      1,
+    ),
     4 * CORES,
     "four per core",
   ),
   recycle: or(
     count(
-      "pool: replace a process after this many connections; 0: never",
+      "pool: replace a process after n connections; 0: never",
       "recycle",
     ),
     1000,
@@ -103,13 +117,15 @@ export type ModelChoice = Values<typeof MODEL>;
 
 /** The table. */
 export const TIME = group("Limits of time", {
-  idleTimeout: duration("end a connection after this long without a byte"),
-  firstByteTimeout: duration(
-    "end a connection if its client's first byte takes longer",
+  idleTimeout: everyday(
+    duration("close a connection after this long without a byte"),
   ),
-  maxLifetime: duration("end a connection after this long, busy or not"),
+  firstByteTimeout: duration(
+    "close a connection if its first byte takes longer",
+  ),
+  maxLifetime: duration("close a connection after this long, busy or not"),
   drainTimeout: durationOr(
-    "when told to end, let connections finish for this long",
+    "time for connections to finish when the server ends",
     30_000,
   ),
 });
@@ -139,32 +155,13 @@ export interface ServeOptions
   readonly typedHost: string | undefined;
 }
 
-const NOTES = `
-Examples:
-  mpserv serve                         echo on 127.0.0.1:9190
-  mpserv 9190                          the same: a number alone means serve
-  mpserv serve 8000 --host ::          on every address, IPv6 and IPv4
-  mpserv serve 0                       on a free port; the first log line says which
-  mpserv serve --unix /tmp/echo.sock   on a Unix domain socket
-  mpserv serve 13 --service daytime    one of the classic small services
-  mpserv serve --handler ./shout.ts    a TypeScript module serves each connection
-  mpserv serve 8000 -- /usr/bin/env    any program, as inetd runs it
-  mpserv serve --model pool            processes that take turns, the fastest
-  mpserv serve --idle-timeout 5m --log-format json
-  mpserv serve --take-over             restart without a dropped connection
-
-Values: durations (d) read 500ms, 30s, 5m, 2h; sizes 4096, 64KiB, 1MB; rates 100/1s, 100/1s:500; networks (cidrs) have commas between them.
-Signals: SIGINT, SIGTERM: accept no more, let connections finish (--drain-timeout); twice: end at once.
-Exit codes: 0 well, 1 the system refused, 2 wrong usage.`;
-
 /** The command. */
 export const serve = command({
   name: "serve",
-  about: "Serve: every connection in a process of its own.",
+  about: "Serve connections, each in a process of its own.",
   operands: PORT,
   options: OPTIONS,
   takesProgram: true,
-  notes: NOTES,
   begin({ options, operands: { port }, typed, program: words }) {
     const { unix, host, proxyProtocol } = options;
     exclude(unix, typed.has("port"), "a port and --unix");

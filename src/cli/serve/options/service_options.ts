@@ -15,6 +15,7 @@ import {
 } from "../../../wire/choices.ts";
 import {
   choice,
+  everyday,
   flag,
   group,
   named,
@@ -26,41 +27,37 @@ import { EXIT_USAGE, UserError } from "../../terminal.ts";
 
 /** The table. */
 export const SERVICE = group("What serves", {
-  service: or(
-    choice("<name>", "a built-in service", SERVICE_NAMES),
+  service: everyday(or(
+    choice("<name>", "built-in service", SERVICE_NAMES),
     "echo",
-  ),
-  handler: option(
+  )),
+  handler: everyday(option(
     "<file>",
-    "serve with the default export of this module instead",
+    "module whose default export serves each connection",
     (text) => text, // an empty one is told as any file that is not there
     "file",
-  ),
-  watch: flag(
-    "when the handler's code changes, serve new connections with the new code",
-  ),
-  config: named(
-    "<file>",
-    "the handler's deno.json, or none; without it the nearest one",
-    "--config",
-    "file",
-  ),
+  )),
+  watch: flag("reload the handler for new connections when its code changes"),
+  config: {
+    ...named("<file>", "the handler's deno.json, or none", "--config", "file"),
+    shown: "the nearest one",
+  },
   unstable: {
     ...option(
       "<name>",
-      "an unstable API of Deno's for handlers, such as kv; also --unstable-kv",
+      "unstable Deno API for the handler, such as kv; also --unstable-kv",
       readUnstable,
     ),
     isFamily: true,
   },
-  grant: option(
+  grant: everyday(option(
     "<list>",
-    "what a handler may do, such as net,read=/srv; env=NAME: for a program, too",
+    "permissions to keep, such as net,read=/srv,env=LANG",
     readGrants,
-  ),
+  )),
   sandbox: {
-    ...choice("<level>", "which system calls are refused", SANDBOX_LEVELS),
-    shown: "as fits what serves",
+    ...choice("<level>", "which system calls to refuse", SANDBOX_LEVELS),
+    shown: "depends on what serves",
   },
   stderr: or(
     choice("<where>", "where a program's standard error goes", STDERR_CHOICES),

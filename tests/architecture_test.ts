@@ -104,13 +104,13 @@ test("architecture: only src/posix, and what forks the runtime, reach for foreig
   }
 });
 
-test("architecture: one file alone opens the C library, and one our own page of code", () => {
+test("architecture: one file alone opens the C library, and one our own machine code", () => {
   const openers = files("src/").filter((file) =>
     /Deno\.dlopen\(/.test(codeOf(file))
   );
   assert.deepEqual(openers.sort(), [
     "src/posix/libc.ts",
-    "src/zygote/settle.ts",
+    "src/zygote/machine_code/mod.ts",
   ]);
 });
 

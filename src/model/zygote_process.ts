@@ -10,7 +10,7 @@ import { socketPair } from "../posix/net/sockets.ts";
 import { descriptorTarget } from "../posix/proc.ts";
 import { runtimeEnvironment } from "../runtime/roles.ts";
 import { type ChildOptions, encodeOptions } from "../wire/child_options.ts";
-import { openDenseLibrary } from "../zygote/heap_layout.ts";
+import { openLibrary } from "../zygote/machine_code/open_library.ts";
 import {
   Early,
   type RuntimeProcess,
@@ -31,7 +31,7 @@ export interface ZygoteProcess {
 }
 
 // Opened once, and held for as long as zygotes may be started.
-let dense: Fd | null | undefined;
+let library: Fd | null | undefined;
 
 /** Those that have not ended. */
 const running = new Set<RuntimeProcess>();
@@ -86,8 +86,8 @@ function endAll(): void {
 function zygoteEnvironment(
   grants: readonly string[],
 ): Record<string, string> {
-  dense = dense === undefined ? openDenseLibrary() : dense;
-  const preload = dense &&
-    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${dense.number}` };
+  library = library === undefined ? openLibrary() : library;
+  const preload = library &&
+    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${library.number}` };
   return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
 }

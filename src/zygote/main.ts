@@ -61,7 +61,7 @@ import {
   type Means,
   meansOf,
 } from "./birth.ts";
-import { forgetDenseLibrary } from "./heap_layout.ts";
+import { forgetLibrary, machineCode } from "./machine_code/mod.ts";
 import { Leftovers } from "./leftovers.ts";
 import { forkProbe } from "./probe.ts";
 import { prepareSettling } from "./settle.ts";
@@ -86,7 +86,7 @@ export async function run(args: readonly string[]): Promise<never> {
   const options = decodeOptions(args[2] ?? "");
   leaveProcessGroup();
   followParent(options);
-  forgetDenseLibrary();
+  forgetLibrary();
   prepareStopSignal({ isZygote: true });
   let means: Means;
   let service: LoadedService;
@@ -98,7 +98,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const asynchronous = "module" in options.service;
     const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);
-    settle = prepareSettling();
+    settle = prepareSettling(machineCode());
     const ours = "module" in options.service
       ? null
       : await loadService(options.service);

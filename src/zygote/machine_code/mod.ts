@@ -1,0 +1,43 @@
+/**
+ * The machine code that JavaScript cannot do without: what runs before `main`, and what must not be
+ * JavaScript, since JavaScript writes to memory whenever it runs. It is C (`*.c` here), compiled
+ * beforehand and carried as bytes: see README.md.
+ *
+ * The loader maps it for us (`LD_PRELOAD`, ld.so(8)), readable and executable, never both writable and
+ * executable. Linux on x86_64 alone: elsewhere there is none, and what needs it does without.
+ *
+ * @module
+ */
+import { cLibrary } from "../../posix/libc.ts";
+import { readProcFile } from "../../posix/proc.ts";
+
+const libc = cLibrary("unsetenv");
+
+const VARIABLE = "LD_PRELOAD";
+
+/** Its functions; each is documented where it is written. */
+const PROTOTYPES = {
+  /** `long mpserv_settle(const struct entry *table, int count, u64 stack)` of `settle.c`. */
+  mpserv_settle: { parameters: ["buffer", "i32", "u64"], result: "i64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** See {@linkcode machineCode}. */
+export type MachineCode = Deno.DynamicLibrary<typeof PROTOTYPES>["symbols"];
+
+/**
+ * The functions of the library that this process was started with; call it while FFI permission still stands.
+ *
+ * @returns The functions; null where there is no such library.
+ */
+export function machineCode(): MachineCode | null {
+  const variables = readProcFile("/proc/self/environ").split("\0");
+  const found = variables.find((text) => text.startsWith(`${VARIABLE}=`));
+  if (found === undefined) return null;
+  // The loader knows the file already, and gives the addresses in it.
+  return Deno.dlopen(found.slice(VARIABLE.length + 1), PROTOTYPES).symbols;
+}
+
+/** Forgets the library, in a process that was started with it: what it starts has no use for it. */
+export function forgetLibrary(): void {
+  libc.unsetenv(new TextEncoder().encode(`${VARIABLE}\0`));
+}

@@ -1,5 +1,5 @@
 /**
- * What an archive holds for every system alike: the texts, the manual pages, the completions.
+ * What an archive holds for every system alike: the documents, the manual pages, the completions.
  *
  * @module
  */
@@ -18,9 +18,7 @@ import { ROOT } from "./stage.ts";
 export async function makeDocuments(
   licenses: ReadonlyMap<string, Uint8Array>,
 ): Promise<ArchiveFile[]> {
-  const files: ArchiveFile[] = ["LICENSE", "README.md", "CHANGELOG.md"].map((
-    name,
-  ) => ({
+  const files: ArchiveFile[] = linkedFrom("README.md").map((name) => ({
     name,
     data: Deno.readFileSync(new URL(name, ROOT)),
   }));
@@ -48,6 +46,26 @@ export async function makeDocuments(
     }
   }
   return files;
+}
+
+/** Links within the repository, in Markdown. */
+const LINKS = /\]\((?!https?:|#)([^)#]+)/g;
+
+/**
+ * A document, and every file that links lead to from it, so that no link of an archive is dead.
+ *
+ * @returns Their paths in the repository, which are those in the archive, too.
+ */
+export function linkedFrom(first: string): string[] {
+  const found = new Set([first]);
+  for (const name of found) {
+    if (!name.endsWith(".md")) continue;
+    const here = new URL(name, ROOT);
+    for (const [, link] of Deno.readTextFileSync(here).matchAll(LINKS)) {
+      found.add(new URL(link!, here).href.slice(ROOT.href.length));
+    }
+  }
+  return [...found].sort();
 }
 
 /** Where each shell looks below /usr/share, and below ~/.local/share. */

@@ -4,6 +4,7 @@ import {
   EXECUTABLES,
   type Target,
 } from "../../.release/executables.ts";
+import { linkedFrom } from "../../.release/documents.ts";
 import { makeStage } from "../../.release/stage.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { LogReader } from "../helpers/log_reader.ts";
@@ -142,9 +143,7 @@ test(
     assert.deepEqual(
       filesBelow(`${path}/${NAME}`).filter((name) => !/^licenses\//.test(name)),
       [
-        "CHANGELOG.md",
-        "LICENSE",
-        "README.md",
+        ...linkedFrom("README.md"),
         "bin/mpclient",
         "bin/mpserv",
         "share/bash-completion/completions/mpclient",
@@ -155,7 +154,7 @@ test(
         "share/man/man1/mpserv.1",
         "share/zsh/site-functions/_mpclient",
         "share/zsh/site-functions/_mpserv",
-      ],
+      ].sort(),
     );
     assert.ok(
       filesBelow(`${path}/${NAME}/licenses`).includes("@logtape/logtape.txt"),

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { command } from "../src/cli/command.ts";
+import manifest from "../deno.json" with { type: "json" };
 import { runTool } from "../src/cli/mod.ts";
 import { named, or, several } from "../src/cli/options.ts";
-import manifest from "../deno.json" with { type: "json" };
+import { command } from "../src/cli/command.ts";
 import { type ArchiveFile, checksumLine, makeArchive } from "./archive.ts";
 import { makeDocuments } from "./documents.ts";
 import { compile, EXECUTABLES, type Target, TARGETS } from "./executables.ts";

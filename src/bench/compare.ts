@@ -6,10 +6,9 @@
  */
 import type { Address } from "../posix/net/address.ts";
 import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
-import type { ClientKind, ClientWork } from "./compared_client.ts";
-import type { Link } from "./delay_line.ts";
 import type { LoadProgress } from "./plan.ts";
-import type { RelayWork } from "./relay.ts";
+import type { Link, RelayWork } from "./relay.ts";
+import type { ClientKind, ClientWork } from "./role.ts";
 
 /** What is compared. Times are in milliseconds. */
 export interface ComparePlan extends Link {

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { encodeAddress } from "../posix/net/address.ts";
 import { setInherit } from "../posix/fd.ts";
 import { getLimit, setLimit } from "../posix/limits.ts";
+import { encodeAddress } from "../posix/net/address.ts";
 import { setProcessName } from "../posix/process.ts";
-import { ExchangeLoad } from "./exchange_load.ts";
-import { HoldLoad } from "./hold_load.ts";
+import { ExchangeLoad, HoldLoad } from "./slot_loads.ts";
 import type { Share } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import type { SlotWork } from "./slots.ts";

@@ -6,8 +6,16 @@
 import { formatAddress } from "../posix/net/address.ts";
 import type { Comparison, Run } from "./compare.ts";
 import type { Held, LoadOutcome } from "./outcome.ts";
-import { type Figure, type Page, renderPage, type Section } from "./page.ts";
-import { linearScale, logScale, percentileScale, readable } from "./scale.ts";
+import {
+  type Figure,
+  linearScale,
+  logScale,
+  type Page,
+  percentileScale,
+  readable,
+  renderPage,
+  type Section,
+} from "./page.ts";
 
 /** The page of a benchmark. */
 export function outcomeReport(outcome: LoadOutcome): string {

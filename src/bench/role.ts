@@ -1,8 +1,37 @@
 /**
- * The processes that a benchmark starts (role `@bench`), each with its own code.
+ * The processes that a benchmark starts (role `@bench`), each with its own code: load, a slower link, and a client that
+ * takes part in a comparison.
  *
  * @module
  */
+
+/** Which client. */
+export type ClientKind = "split" | "lock-step";
+
+/** What it gets as JSON. */
+export interface ClientWork {
+  /** Which. */
+  readonly client: ClientKind;
+  /** Where it connects to. */
+  readonly target: Deno.NetAddr;
+}
+
+/** Milliseconds. */
+const CONNECT_TIMEOUT = 10_000;
+
+/**
+ * Talks over standard input and output, as `mpserv client` does, to the end.
+ *
+ * @throws {Error} When the conversation fails; the message is for a person.
+ */
+async function converse({ client, target }: ClientWork): Promise<void> {
+  const connectTimeout = CONNECT_TIMEOUT;
+  const options = { target, prefix: "", raw: false, connectTimeout };
+  if (client === "split") {
+    return await (await import("../client/client.ts")).runClient(options);
+  }
+  return await (await import("../client/lock_step.ts")).runLockStep(options);
+}
 
 /**
  * Runs one of them to its end.
@@ -18,7 +47,7 @@ export async function run(args: readonly string[]): Promise<void> {
     case "relay":
       return (await import("./relay.ts")).relay(what);
     case "client":
-      return await (await import("./compared_client.ts")).converse(what);
+      return await converse(what);
     default:
       throw new TypeError(`Cannot run "${which}": no such process`);
   }

@@ -1,14 +1,45 @@
 /**
- * The connections of a load process, waited for together.
+ * The connections of a load process, waited for together, and what can go wrong with one, in a word or two.
  *
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { dial } from "../posix/net/dialing.ts";
+import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
+import { dial } from "../posix/net/dialing.ts";
 import { setNoDelay, shutdownWrite } from "../posix/net/sockets.ts";
-import { failureKind, LoadFailure } from "./load_failure.ts";
+
+/** A connection that did not do what it should. */
+export class LoadFailure extends Error {
+  constructor(kind: string) {
+    super(kind);
+    this.name = "Failure";
+  }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "refused",
+  ECONNRESET: "reset",
+  EPIPE: "reset",
+  ENOTCONN: "reset",
+  ETIMEDOUT: "timed out",
+  EADDRNOTAVAIL: "no free local port",
+  EMFILE: "no descriptor left",
+  ENFILE: "no descriptor left",
+};
+
+/**
+ * What went wrong, to be counted.
+ *
+ * @returns Such as `refused`, or the name of the system's error.
+ * @throws {unknown} The error itself, when it is not of a connection but of this program.
+ */
+export function failureKind(error: unknown): string {
+  if (error instanceof LoadFailure) return error.message;
+  if (error instanceof PosixError) return WORDS[error.code] ?? error.code;
+  throw error;
+}
 
 /** What all connections of a load have in common. */
 export interface SlotWork {

@@ -8,9 +8,9 @@ import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { endWriting } from "../posix/net/sockets.ts";
-import { failureKind, LoadFailure } from "./load_failure.ts";
 import type { Inherited, Share } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
+import { failureKind, LoadFailure } from "./slots.ts";
 
 /** Bytes after which the pattern comes again: a prime, so that no lost or doubled buffer fits in. */
 const PERIOD = 262_147;

@@ -4,7 +4,6 @@
  * @module
  */
 import type { ClientOptions } from "../client/client.ts";
-import { command } from "./command.ts";
 import {
   duration,
   durationOr,
@@ -15,6 +14,7 @@ import {
   serverOperands,
 } from "./options.ts";
 import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
+import { command } from "./command.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 

@@ -1,10 +1,13 @@
 /**
  * A command: what can be typed, and what it does.
  *
+ * Reading a command line by the tables of a command, as getopt_long(3) reads one: an option may stand
+ * anywhere before `--`, its value is the next word, whatever that looks like, or follows `=`.
+ *
  * @module
  */
-import type { Specs } from "./options.ts";
-import { type Line, type Question, readWords, type Syntax } from "./words.ts";
+import type { Spec, Specs, Values } from "./options.ts";
+import { EXIT_USAGE, UserError } from "./terminal.ts";
 
 /** Does what a command line asks for; resolves to the exit code, 0 where it says none. */
 export type Action = () => Promise<number | void>;
@@ -45,4 +48,272 @@ export function command<O extends Specs, A extends Specs>(
       return typeof line === "string" ? line : spec.begin(line);
     },
   };
+}
+
+/** What can be typed after a command's name. */
+export interface Syntax<O extends Specs, A extends Specs> {
+  /** Its name. */
+  readonly name: string;
+  /** Its options. */
+  readonly options: O;
+  /** Its operands, in their order. */
+  readonly operands: A;
+  /** Whether a program's command line may follow after `--`; otherwise operands do. */
+  readonly takesProgram?: boolean;
+}
+
+/** A command line that has been read. */
+export interface Line<O extends Specs, A extends Specs> {
+  /** The values of all options. */
+  readonly options: Values<O>;
+  /** The values of all operands. */
+  readonly operands: Values<A>;
+  /** The names of the options and operands that were typed, in this order. */
+  readonly typed: ReadonlySet<keyof O | keyof A>;
+  /** What came after `--`, of a command that takes a program; undefined without `--`. */
+  readonly program: readonly string[] | undefined;
+}
+
+/** What a person asks of every command. */
+export const STANDARD = {
+  help: ["-h", "--help"],
+  helpAll: ["--help-all"],
+  version: ["--version"],
+};
+/** One of {@linkcode STANDARD}. */
+export type Question = keyof typeof STANDARD;
+
+/**
+ * Reads a command line.
+ *
+ * @param path The command as a person calls it, such as `mpserv serve`.
+ * @throws {UserError} When it is wrong.
+ */
+export function readWords<O extends Specs, A extends Specs>(
+  syntax: Syntax<O, A>,
+  words: readonly string[],
+  path: string,
+): Line<O, A> | Question {
+  const { options, operands, takesProgram } = syntax;
+  const values = new Map<string, unknown>();
+  const texts: string[] = [];
+  const typed = new Set<keyof O | keyof A>();
+  let asked: Question | undefined;
+  let unknown: string | undefined;
+  let program: readonly string[] | undefined;
+  const left = [...words];
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    if (word === "--") {
+      if (takesProgram) program = left.splice(0);
+      else texts.push(...left.splice(0));
+    } else if (!isOption(word)) texts.push(word);
+    else if (STANDARD.version.includes(word)) asked = "version";
+    else if (STANDARD.help.includes(word)) asked ??= "help";
+    else if (STANDARD.helpAll.includes(word)) asked ??= "helpAll";
+    else {
+      const [flag, value] = splitFamily(word, options) ?? split(word);
+      const name = nameOf(flag);
+      const spec = Object.hasOwn(options, name) ? options[name] : undefined;
+      if (spec === undefined || (spec.value === undefined && value !== null)) {
+        unknown ??= word;
+        continue;
+      }
+      const text = spec.value === undefined ? "" : value ?? left.shift();
+      if (text === undefined) {
+        wrong(`option '${termOf(name, spec)}' argument missing`, path);
+      }
+      const before = values.has(name) ? values.get(name) : spec.initial;
+      values.set(name, readValue(spec, text, before, `${flag}: `));
+      typed.delete(name); // the last comes last
+      typed.add(name);
+    }
+  }
+  if (asked !== undefined) return asked;
+  if (unknown !== undefined) {
+    const all = [...Object.values(STANDARD).flat(), ...flagsOf(options)];
+    const near = suggest(split(unknown)[0], all.filter(isLong));
+    wrong(`unknown option '${unknown}'${near}`, path);
+  }
+  readOperands(syntax, texts, values, path);
+  for (const name of Object.keys(operands).slice(0, texts.length)) {
+    typed.add(name);
+  }
+  return {
+    options: valuesOf(options, values),
+    operands: valuesOf(operands, values),
+    typed,
+    program,
+  };
+}
+
+/** The one place where the compiler must be told what a table's values are: each is what its `read` gave. */
+function valuesOf<S extends Specs>(
+  specs: S,
+  read: ReadonlyMap<string, unknown>,
+): Values<S> {
+  const values = Object.entries(specs).map(([name, spec]) => [
+    name,
+    read.has(name) ? read.get(name) : spec.initial,
+  ]);
+  return Object.fromEntries(values);
+}
+
+/**
+ * The option that a name in a table stands for.
+ *
+ * @param name Such as `idleTimeout`.
+ * @returns Such as `--idle-timeout`.
+ */
+export function flagOf(name: string): string {
+  return `--${
+    name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  }`;
+}
+
+/**
+ * An option as the help shows it.
+ *
+ * @returns Such as `--host <addr>`.
+ */
+export function termOf(name: string, { value }: Spec<unknown>): string {
+  return value === undefined ? flagOf(name) : `${flagOf(name)} ${value}`;
+}
+
+/**
+ * Refuses a command line.
+ *
+ * @throws {UserError} Always.
+ */
+export function wrong(what: string, path: string): never {
+  throw usage(`${what}: see \`${path} --help\``);
+}
+
+function usage(message: string): UserError {
+  return new UserError(message.replaceAll(/\s*\n\s*/g, " "), EXIT_USAGE);
+}
+
+/** A hyphen alone and a negative number are values. */
+function isOption(word: string): boolean {
+  return /^-./s.test(word) && !/^-(\d+|\d*\.\d+)$/.test(word);
+}
+
+function isLong(flag: string): boolean {
+  return flag.startsWith("--");
+}
+
+/** `--name=value` in two. */
+function split(word: string): [flag: string, value: string | null] {
+  const at = isLong(word) ? word.indexOf("=") : -1;
+  return at < 0 ? [word, null] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** `--unstable-kv` in two; null where it is none of a family. */
+function splitFamily(
+  word: string,
+  options: Specs,
+): [flag: string, value: string] | null {
+  for (const [name, { isFamily }] of Object.entries(options)) {
+    const start = `${flagOf(name)}-`;
+    if (!isFamily || !word.startsWith(start)) continue;
+    return [flagOf(name), word.slice(start.length)];
+  }
+  return null;
+}
+
+/** What stands in a table for an option; no name does for what no option looks like. */
+function nameOf(flag: string): string {
+  if (!/^--[a-z][a-z0-9-]*$/.test(flag)) return "";
+  return flag.slice(2).replaceAll(
+    /-([a-z])/g,
+    (_, letter) => letter.toUpperCase(),
+  );
+}
+
+function flagsOf(options: Specs): string[] {
+  return Object.keys(options).map(flagOf);
+}
+
+function readValue(
+  spec: Spec<unknown>,
+  text: string,
+  before: unknown,
+  of: string,
+): unknown {
+  try {
+    return spec.read(text, before);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw usage(of + error.message);
+  }
+}
+
+function readOperands(
+  { name, operands }: Syntax<Specs, Specs>,
+  texts: readonly string[],
+  values: Map<string, unknown>,
+  path: string,
+): void {
+  const all = Object.entries(operands);
+  if (texts.length > all.length) {
+    const many = all.length === 1 ? "1 argument" : `${all.length} arguments`;
+    const got = `${texts.length}: ${texts.join(", ")}`;
+    wrong(
+      `too many arguments for '${name}'. Expected ${many} but got ${got}`,
+      path,
+    );
+  }
+  for (const [at, [operand, spec]] of all.entries()) {
+    const text = texts[at];
+    if (text !== undefined) {
+      const before = spec.isRequired ? undefined : spec.initial;
+      values.set(operand, readValue(spec, text, before, ""));
+    } else if (spec.isRequired) {
+      wrong(`missing required argument '${operand}'`, path);
+    }
+  }
+}
+
+/** Words that differ more are others. */
+const MOST_EDITS = 3;
+const LEAST_LIKENESS = 0.4;
+
+/** The words that are nearest to one that was typed. */
+export function suggest(typed: string, words: readonly string[]): string {
+  let nearest: string[] = [];
+  let fewest = MOST_EDITS + 1;
+  for (const word of words) {
+    const edits = distance(strip(typed), strip(word));
+    const length = Math.max(strip(typed).length, strip(word).length);
+    if (edits > fewest || edits > MOST_EDITS) continue;
+    if ((length - edits) / length <= LEAST_LIKENESS) continue;
+    if (edits < fewest) nearest = [];
+    fewest = edits;
+    nearest.push(word);
+  }
+  if (nearest.length === 0) return "";
+  const which = nearest.sort().join(", ");
+  return ` (Did you mean ${nearest.length > 1 ? "one of " : ""}${which}?)`;
+}
+
+/** Two hyphens that all options have make none of them more alike. */
+function strip(word: string): string {
+  return word.replace(/^--/, "");
+}
+
+/** How many letters must be added, removed, changed, or swapped with the next one. */
+function distance(one: string, other: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: other.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= one.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= other.length; j++) {
+      const change = one[i - 1] === other[j - 1] ? 0 : 1;
+      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + change);
+      const swapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] &&
+        one[i - 2] === other[j - 1];
+      if (swapped) row[j] = Math.min(row[j]!, before[j - 2]! + 1);
+    }
+    [before, last] = [last, row];
+  }
+  return last[other.length]!;
 }

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { type Command, command as define } from "./command.ts";
 import { HEADINGS, type Page, pageOf, type Rows } from "./help/pages.ts";
 import { choice, type Hint, type Spec, type Specs } from "./options.ts";
 import {
@@ -13,7 +12,14 @@ import {
   loadCommands,
   loadMpclient,
 } from "./programs.ts";
-import { flagOf, type Question, STANDARD, termOf } from "./words.ts";
+import {
+  type Command,
+  command as define,
+  flagOf,
+  type Question,
+  STANDARD,
+  termOf,
+} from "./command.ts";
 
 /** What the value of an option or an operand is, as far as a shell can help with it. */
 export type Value =
@@ -212,4 +218,14 @@ function describe({ about, choices, shown, group }: Spec<unknown>) {
 
 function valueOf({ choices, hint }: Spec<unknown>): Value {
   return choices ? { kind: "choice", choices } : { kind: hint ?? "text" };
+}
+
+/** A text as one word of bash or zsh, whatever is in it. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A description as one line. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 import "../posix/open_when_called.ts"; // before all that calls the C library
 import type { Action, Command } from "./command.ts";
 import {

@@ -8,10 +8,14 @@ import { POLLIN } from "../posix/abi.ts";
 import { poll, read } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
-import { connect, greet, type Target } from "./connect.ts";
-import { Idleness } from "./idleness.ts";
+import {
+  connect,
+  greet,
+  Idleness,
+  type Target,
+  verdict,
+} from "./conversation.ts";
 import { Output } from "./output.ts";
-import { verdict } from "./verdict.ts";
 import { Writer } from "./writer_process.ts";
 
 const BUFFER_SIZE = 256 * 1024;

@@ -9,12 +9,15 @@ import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
 import type { ClientOptions } from "./client.ts";
-import { connect, greet } from "./connect.ts";
-import { type Ending, endOfInput, halfClose, socketFailure } from "./ending.ts";
-import { Idleness } from "./idleness.ts";
+import { connect, greet, Idleness, verdict } from "./conversation.ts";
 import { Output } from "./output.ts";
-import { QuitScanner } from "./quit.ts";
-import { verdict } from "./verdict.ts";
+import {
+  type Ending,
+  endOfInput,
+  halfClose,
+  QuitScanner,
+  socketFailure,
+} from "./input.ts";
 
 const STDIN = 0;
 const BUFFER_SIZE = 256 * 1024;

@@ -4,15 +4,20 @@
  *
  * @module
  */
-import { revokePermissions } from "../runtime/permissions.ts";
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
-import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { poll, read, write } from "../posix/io.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { setProcessName } from "../posix/process.ts";
-import { type Ending, endOfInput, halfClose, socketFailure } from "./ending.ts";
-import { QuitScanner } from "./quit.ts";
 import { reasonOf } from "../posix/reason.ts";
+import { revokePermissions } from "../runtime/permissions.ts";
+import {
+  type Ending,
+  endOfInput,
+  halfClose,
+  QuitScanner,
+  socketFailure,
+} from "./input.ts";
 import {
   decodeSocket,
   encodeReport,

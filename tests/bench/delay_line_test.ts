@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { DelayLine } from "../../src/bench/delay_line.ts";
+import assert from "node:assert/strict";
+import { DelayLine } from "../../src/bench/relay.ts";
 import { test } from "../helpers/testing.ts";
 
 const bytes = (length: number) => new Uint8Array(length).fill(7);

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { drawPlot } from "../../src/bench/page.ts";
 import {
+  drawPlot,
   linearScale,
   logScale,
   percentileScale,
   readable,
   type Scale,
-} from "../../src/bench/scale.ts";
+} from "../../src/bench/page.ts";
 import { test } from "../helpers/testing.ts";
 
 const positive = fc.double({ min: 1e-4, max: 1e9, noNaN: true });

@@ -95,7 +95,7 @@ function areFew(
 
 /** What is loaded when it is wanted. */
 const WANTED_SELDOM =
-  /cli\/(bench|client|control_commands|completions|given|grammar|handler|help|look|man|metrics|module_files|pages|program|screen|service_manager|snapshot|standing|take_over|top|traffic|watch|windows)\b|server\/(proxy\/(?!peers)|systemd\/(?!variables))|\/client\/|\/bench\//;
+  /cli\/(bench|control|help|client_command|given|grammar|windows)\b|cli\/serve\/(project|watch|handler|metrics|resolve_limits|resolve_program|service_manager|take_over|traffic)\b|server\/(proxy\/|systemd\/(?!variables))|\/client\/|\/bench\//;
 
 const OF_SERVERS =
   /\/src\/(server\/(?!networks)|model|control|child|bench)\/|serve_options/;

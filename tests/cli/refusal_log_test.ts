@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RefusalLog } from "../../src/cli/serve/server_log.ts";
+import { RefusalLog } from "../../src/cli/serve/log.ts";
 import { test, until } from "../helpers/testing.ts";
 
 test("RefusalLog: tells the first at once, later ones once a second with their count, none twice", async () => {

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
+import assert from "node:assert/strict";
 import {
   choice,
   count,
@@ -10,9 +10,8 @@ import {
   required,
   several,
 } from "../../src/cli/options.ts";
-import { suggest } from "../../src/cli/suggest.ts";
 import { UserError } from "../../src/cli/terminal.ts";
-import { type Line, readWords } from "../../src/cli/words.ts";
+import { type Line, readWords, suggest } from "../../src/cli/command.ts";
 import { test } from "../helpers/testing.ts";
 
 const text = (text: string) => text;

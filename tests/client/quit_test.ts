@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { QuitScanner } from "../../src/client/quit.ts";
+import { QuitScanner } from "../../src/client/input.ts";
 import { test } from "../helpers/testing.ts";
 
 /** What goes out of an input, told by its lines. */

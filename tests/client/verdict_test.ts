@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Conversation, verdict } from "../../src/client/verdict.ts";
+import { type Conversation, verdict } from "../../src/client/conversation.ts";
 import type { WriterReport } from "../../src/client/writer_reports.ts";
 import { test } from "../helpers/testing.ts";
 

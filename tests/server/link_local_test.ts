@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { roundTrip } from "../helpers/wire_client.ts";
+import type { MovingConnection } from "../../src/cli/control/control_actions.ts";
+import { runClient } from "../client/test_client.ts";
+import { controlled, controlPath, json } from "../control/helpers.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
-import { controlled, controlPath, json } from "../control/helpers.ts";
-import type { MovingConnection } from "../../src/cli/control/movement.ts";
-import { runClient } from "../client/test_client.ts";
+import { roundTrip } from "../helpers/wire_client.ts";
 
 const found = Deno.networkInterfaces().find(({ address }) =>
   address.startsWith("fe80:")

@@ -4,12 +4,13 @@
  * @module
  */
 import {
+  linearScale,
   type Page,
   type Plot,
+  readable,
   renderPage,
   type Section,
 } from "../../src/bench/page.ts";
-import { linearScale, readable } from "../../src/bench/scale.ts";
 import type { SoakResult, StageResult } from "./soak.ts";
 import type { Sample } from "./trend.ts";
 

@@ -6,14 +6,59 @@
 import type { Comparison } from "../../bench/compare.ts";
 import { measure } from "../../bench/measure.ts";
 import type { LoadOutcome } from "../../bench/outcome.ts";
-import { loadProcesses, type Mode, type Plan } from "../../bench/plan.ts";
-import { connect } from "../../client/connect.ts";
+import {
+  loadProcesses,
+  type LoadProgress,
+  type Mode,
+  type Plan,
+} from "../../bench/plan.ts";
+import { connect } from "../../client/conversation.ts";
 import type { Address } from "../../posix/net/address.ts";
 import { reasonOf } from "../../posix/reason.ts";
 import { print, UserError } from "../terminal.ts";
 import type { BenchOptions } from "./bench_options.ts";
 import { comparisonText, outcomeText } from "./bench_text.ts";
-import { ProgressBar } from "./progress_bar.ts";
+
+const WIDTH = 30;
+const ERASE_TO_END = "\x1b[K";
+/** Milliseconds between two pictures: often enough to move, seldom enough to be read. */
+const PAUSE = 100;
+
+/** Shows on standard error how far something is, if that is a terminal. */
+export class ProgressBar implements LoadProgress, Disposable {
+  readonly #name: string;
+  readonly #isShown = Deno.stderr.isTerminal();
+  #lastTime = -Infinity;
+
+  /** Makes one; nothing is shown yet. */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * Shows it. The line is written over in one piece and not erased before, so that it does not flicker.
+   */
+  show(fraction: number, text: string): void {
+    const now = performance.now();
+    if (!this.#isShown || now - this.#lastTime < PAUSE) return;
+    this.#lastTime = now;
+    const full = Math.round(WIDTH * fraction);
+    const bar = "█".repeat(full) + "░".repeat(WIDTH - full);
+    const percent = `${Math.floor(100 * fraction)}`.padStart(3);
+    const line = `${this.#name} ${bar} ${percent} % ${text}`;
+    const columns = Deno.consoleSize().columns || 80; // some terminals do not know
+    write("\r" + line.slice(0, columns - 1) + ERASE_TO_END);
+  }
+
+  /** Takes it away. */
+  [Symbol.dispose](): void {
+    if (this.#lastTime > 0) write("\r" + ERASE_TO_END);
+  }
+}
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}
 
 const { lookup } = await import("node:dns/promises");
 

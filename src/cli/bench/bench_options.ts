@@ -4,7 +4,6 @@
  * @module
  */
 import { type Mode, MODES } from "../../bench/plan.ts";
-import { command } from "../command.ts";
 import {
   count,
   durationOr,
@@ -19,6 +18,7 @@ import {
 } from "../options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
 import { parseSize } from "../values.ts";
+import { command } from "../command.ts";
 
 const CORES = navigator.hardwareConcurrency;
 

@@ -4,8 +4,12 @@
  * @module
  */
 import type { Comparison, Run } from "../../bench/compare.ts";
-import type { LatencySummary } from "../../bench/latencies.ts";
-import type { Held, LoadOutcome, ServerMemory } from "../../bench/outcome.ts";
+import type {
+  Held,
+  LatencySummary,
+  LoadOutcome,
+  ServerMemory,
+} from "../../bench/outcome.ts";
 import { formatAddress } from "../../posix/net/address.ts";
 import { formatDuration } from "../values.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { command } from "../command.ts";
 import { durationOr, flag, option, required } from "../options.ts";
 import { parseCount } from "../values.ts";
+import { command } from "../command.ts";
 
 /** Looking more often than that shows a person nothing more, in milliseconds. */
 const LEAST_INTERVAL = 100;
@@ -26,7 +26,10 @@ export const status = command({
   operands: SERVER,
   options: JSON_LINE,
   begin: ({ operands, options }) => async () =>
-    (await import("./look.ts")).printStatus(operands.server, options),
+    (await import("./control_actions.ts")).printStatus(
+      operands.server,
+      options,
+    ),
 });
 
 /** `mpserv connections`. */
@@ -36,7 +39,10 @@ export const connections = command({
   operands: SERVER,
   options: JSON_LINE,
   begin: ({ operands, options }) => async () =>
-    (await import("./look.ts")).printConnections(operands.server, options),
+    (await import("./control_actions.ts")).printConnections(
+      operands.server,
+      options,
+    ),
 });
 
 /** `mpserv drop`. */
@@ -55,7 +61,7 @@ export const drop = command({
   },
   options: {},
   begin: ({ operands: { id, server } }) => async () =>
-    (await import("./act.ts")).drop(id, server),
+    (await import("./control_actions.ts")).drop(id, server),
 });
 
 /** `mpserv drain`. */
@@ -65,7 +71,7 @@ export const drain = command({
   operands: SERVER,
   options: { wait: flag("wait until the server has exited") },
   begin: ({ operands, options }) => async () =>
-    (await import("./act.ts")).drain(operands.server, options),
+    (await import("./control_actions.ts")).drain(operands.server, options),
 });
 
 /** `mpserv top`. */

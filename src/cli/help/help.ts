@@ -4,7 +4,6 @@
  * @module
  */
 import manifest from "../../../deno.json" with { type: "json" };
-import type { Action, Command } from "../command.ts";
 import {
   type Flag,
   type Grammar,
@@ -18,9 +17,16 @@ import {
 } from "../grammar.ts";
 import { choice } from "../options.ts";
 import { type CommandProgram, loadCommands } from "../programs.ts";
-import { suggest } from "../suggest.ts";
 import { EXIT_USAGE, print, say } from "../terminal.ts";
-import { type Question, readWords, STANDARD, wrong } from "../words.ts";
+import {
+  type Action,
+  type Command,
+  type Question,
+  readWords,
+  STANDARD,
+  suggest,
+  wrong,
+} from "../command.ts";
 
 /**
  * Understands what is no command of `mpserv`: options of the program itself, its help, a mistake.

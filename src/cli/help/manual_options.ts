@@ -3,15 +3,21 @@
  *
  * @module
  */
-import { command } from "../command.ts";
 import { choice, or, required } from "../options.ts";
+import type { Grammar } from "../grammar.ts";
 import { PROGRAMS } from "../programs.ts";
 import { print } from "../terminal.ts";
+import { command } from "../command.ts";
 
 /** The shells that there are completions for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
-/** One of {@linkcode SHELLS}. */
-export type Shell = typeof SHELLS[number];
+
+type Maker = (programs: readonly Grammar[]) => string;
+const MAKERS: Record<typeof SHELLS[number], () => Promise<Maker>> = {
+  bash: async () => (await import("./completions/bash.ts")).bashCompletions,
+  zsh: async () => (await import("./completions/zsh.ts")).zshCompletions,
+  fish: async () => (await import("./completions/fish.ts")).fishCompletions,
+};
 
 /** `mpserv completions`. */
 export const completions = command({
@@ -23,10 +29,10 @@ export const completions = command({
   },
   options: {},
   begin: ({ operands: { shell, program } }) => async () => {
-    const { makeCompletions } = await import("./completions/mod.ts");
     const { readGrammar } = await import("../grammar.ts");
     const wanted = program === undefined ? PROGRAMS : [program];
-    print(makeCompletions(shell, await Promise.all(wanted.map(readGrammar))));
+    const complete = await MAKERS[shell]();
+    print(complete(await Promise.all(wanted.map(readGrammar))));
   },
 });
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { ChildOptions } from "../../wire/child_options.ts";
-import { grantKind } from "../../runtime/permissions.ts";
 import { reasonOf } from "../../posix/reason.ts";
-import { absolute } from "../paths.ts";
+import { grantKind } from "../../runtime/permissions.ts";
+import type { ChildOptions } from "../../wire/child_options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
+import { absolute } from "../values.ts";
 
 const { pathToFileURL } = await import("node:url");
 

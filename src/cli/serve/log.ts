@@ -1,5 +1,6 @@
 /**
- * The log: LogTape's records on standard error, as text or as JSON lines.
+ * The log: LogTape's records on standard error, as text or as JSON lines; what a server tells stands there in the
+ * seed's words.
  *
  * @module
  */
@@ -10,8 +11,11 @@ import {
   type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
-import type { LogChoice, LogFormat } from "./options/operation_options.ts";
+import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
+import type { Sandbox } from "../../wire/choices.ts";
+import { type Reason, UNFINISHED } from "../../wire/records.ts";
 import { visible } from "../terminal.ts";
+import type { LogChoice, LogFormat } from "./options/serve_options.ts";
 
 const LEVEL_NAMES: Readonly<Record<LogRecord["level"], string>> = {
   trace: "TRACE",
@@ -137,4 +141,195 @@ class LineWriter {
     }
     this.#writing = undefined;
   }
+}
+
+/** How long refusals are collected after one was told, in milliseconds. */
+const PAUSE = 1_000;
+
+/** One that was refused. */
+export interface Refused {
+  /** Its address. */
+  readonly peer: string;
+  /** More about the reason, where there is more to say. */
+  readonly why?: string | undefined;
+}
+
+/** Refusals of one reason that have not been told. */
+interface Untold {
+  count: number;
+  last: Refused;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+/** Tells the first refusal of a reason at once, and from then on at most once a second how many came. */
+export class RefusalLog {
+  readonly #tell: (reason: RefusalReason, count: number, last: Refused) => void;
+  readonly #untold = new Map<RefusalReason, Untold>();
+
+  constructor(
+    tell: (reason: RefusalReason, count: number, last: Refused) => void,
+  ) {
+    this.#tell = tell;
+  }
+
+  /** A connection was refused. */
+  add(reason: RefusalReason, refused: Refused): void {
+    const untold = this.#untold.get(reason);
+    if (untold) {
+      untold.count++;
+      untold.last = refused;
+      return;
+    }
+    this.#untold.set(reason, {
+      count: 0,
+      last: refused,
+      timer: this.#later(reason),
+    });
+    this.#tell(reason, 1, refused);
+  }
+
+  /** Tells what has not been told, and pauses no more. */
+  flush(): void {
+    for (const [reason, { count, last, timer }] of this.#untold) {
+      clearTimeout(timer);
+      if (count > 0) this.#tell(reason, count, last);
+    }
+    this.#untold.clear();
+  }
+
+  #later(reason: RefusalReason): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      const { count, last } = this.#untold.get(reason)!;
+      this.#untold.delete(reason);
+      if (count === 0) return;
+      this.#untold.set(reason, { count: 0, last, timer: this.#later(reason) });
+      this.#tell(reason, count, last);
+    }, PAUSE);
+  }
+}
+
+/** Hears a server's events, and writes what it held back. */
+export interface ServerLog extends ServerReceiver {
+  /** Writes what it held back; call it last. */
+  flush(): void;
+}
+
+/** Ends that a person should look into. */
+const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
+
+/**
+ * Logs a server's events.
+ *
+ * @param handler The handler that serves, as it was typed; undefined when none does.
+ */
+export function logEvents(logger: Logger, handler?: string): ServerLog {
+  // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
+  const debug = logger.isEnabledFor("debug");
+  const info = logger.isEnabledFor("info");
+  let isWarned = false;
+  /** Once, since a handler does the same for every client. */
+  const warnOfUnfinished = (id: number) => {
+    if (isWarned) return;
+    isWarned = true;
+    logger.warn(
+      'handler "{handler}" returned while it was still reading or writing, which ended its connection: return or await it',
+      { handler, id },
+    );
+  };
+  const refusals = new RefusalLog((reason, count, { peer, why }) => {
+    logger.warn("clients refused", { reason, count, peer, why });
+  });
+  return {
+    accepted({ id, peer, via }) {
+      if (debug) logger.debug("accepted", { id, peer, via: via?.proxy });
+    },
+    connected({ id, peer, via, pid }) {
+      if (!info) return;
+      const proxy = via?.proxy;
+      logger.info("new client connected...", { id, peer, via: proxy, pid });
+    },
+    disconnected(
+      { id, peer, pid },
+      { bytesIn, bytesOut, reason, text },
+      milliseconds,
+    ) {
+      const isUnfinished = reason === "closed" && text === UNFINISHED;
+      if (isUnfinished) warnOfUnfinished(id);
+      if (!info && !TROUBLES.includes(reason)) return;
+      const own = reason === "program"; // its code or signal says all
+      const says = text !== "" && reason !== "closed";
+      const why = own ? text : says ? `${reason}: ${text}` : reason;
+      const ms = Math.round(milliseconds);
+      const level = TROUBLES.includes(reason) ? "warn" : "info";
+      logger[level]("client disconnected...", {
+        id,
+        peer,
+        pid,
+        in: bytesIn ?? undefined,
+        out: bytesOut ?? undefined,
+        ms,
+        reason: why,
+      });
+    },
+    removed(pid, { code, signal }) {
+      if (!info) return;
+      logger.info("removed proc id: {pid}", {
+        pid,
+        ...(signal !== null
+          ? { signal }
+          : { code: code < 0 ? "unknown" : code }),
+      });
+    },
+    refused({ id, peer }, why) {
+      logger.warn("client refused", { id, peer, why });
+    },
+    rejected(peer, reason, why) {
+      if (debug) logger.debug("rejected", { peer, reason, why });
+      refusals.add(reason, { peer, why });
+    },
+    flush() {
+      refusals.flush();
+    },
+    trouble(what) {
+      logger.warn(asTemplate(what));
+    },
+    changed(what) {
+      logger.info(asTemplate(what));
+    },
+    draining(live) {
+      logger.info("draining: no more connections are accepted", { live });
+    },
+    ending(live) {
+      logger.warn("drain time-out: ending what is left", { live });
+    },
+  };
+}
+
+/** In milliseconds: a daemon that is refused what it needs first ends long before. */
+const SOON = 5_000;
+
+/**
+ * Says once that system calls are filtered, when a program ends with an error soon after its start.
+ */
+export function hintAtFilter(
+  logger: Logger,
+  { hasFilters }: Sandbox,
+): ServerReceiver {
+  if (!hasFilters) return {};
+  let isSaid = false;
+  return {
+    disconnected({ takenAt }, { reason, text }) {
+      if (isSaid || reason !== "program") return;
+      if (performance.now() - takenAt > SOON) return;
+      isSaid = true;
+      logger.warn(
+        `A program ended soon after its start (${text}): its system calls are filtered, and it cannot gain privileges: if it fails for that, use --sandbox off`,
+      );
+    },
+  };
+}
+
+/** Braces stand for themselves. */
+function asTemplate(line: string): string {
+  return line.replaceAll("{", "{{").replaceAll("}", "}}");
 }

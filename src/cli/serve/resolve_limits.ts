@@ -16,8 +16,8 @@ import {
   type User,
 } from "../../posix/users.ts";
 import type { Standing } from "../../wire/choices.ts";
-import { absolute } from "../paths.ts";
 import { UserError } from "../terminal.ts";
+import { absolute } from "../values.ts";
 import type { ProcessOptions } from "./options/serve_options.ts";
 import type { ProgramWords } from "./options/service_options.ts";
 

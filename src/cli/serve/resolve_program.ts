@@ -8,8 +8,8 @@ import { checkExecutable, isDirectory } from "../../posix/exec.ts";
 import { PROGRAM_VARIABLES, selectEnvironment } from "../../runtime/roles.ts";
 import type { ProgramChoice } from "../../wire/choices.ts";
 import { givenEnvironment } from "../given.ts";
-import { absolute } from "../paths.ts";
 import { UserError } from "../terminal.ts";
+import { absolute } from "../values.ts";
 import { userVariables } from "./resolve_limits.ts";
 
 /** Where `execvp(3)` of glibc looks when PATH is not set. */

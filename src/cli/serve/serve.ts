@@ -29,7 +29,7 @@ import {
   type ServerOptions,
   startServer,
 } from "../../server/server.ts";
-import type { Notifier } from "../../server/systemd/notifier.ts";
+import type { Notifier } from "../../server/systemd/manager.ts";
 import {
   type ManagerVariables,
   takeManagerVariables,
@@ -39,12 +39,11 @@ import type { Sandbox, ServiceChoice } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 import { formatDuration } from "../values.ts";
 import type { HandlerOptions } from "./handler.ts";
-import { type Log, openLog } from "./log.ts";
-import { checkAdmission, gateOptions } from "./options/admission_options.ts";
+import { checkAdmission, gateOptions } from "./options/listen_options.ts";
 import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
 import { inFull } from "./options/service_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
-import { hintAtFilter, logEvents } from "./server_log.ts";
+import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
 import { openMetrics } from "./telemetry.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
 

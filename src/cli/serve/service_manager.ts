@@ -5,8 +5,12 @@
  */
 import type { Logger } from "@logtape/logtape";
 import type { Listener } from "../../server/listener.ts";
-import { Notifier, watchdogInterval } from "../../server/systemd/notifier.ts";
-import { openPassed, readPassed } from "../../server/systemd/passed_sockets.ts";
+import {
+  Notifier,
+  openPassed,
+  readPassed,
+  watchdogInterval,
+} from "../../server/systemd/manager.ts";
 import type { ManagerVariables } from "../../server/systemd/variables.ts";
 import { UserError } from "../terminal.ts";
 

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { command } from "../../../src/cli/command.ts";
 import { runTool } from "../../../src/cli/mod.ts";
 import { flag, option, or, type Values } from "../../../src/cli/options.ts";
+import { command } from "../../../src/cli/command.ts";
 import { killAll } from "./contestant.ts";
 import { describeMachine, isBusy, loadOfOthers } from "./machine.ts";
 import { clientsHere, oneShotRow } from "./one_shot.ts";

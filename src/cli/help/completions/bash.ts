@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Grammar, Value } from "../../grammar.ts";
-import { quote } from "./quote.ts";
+import { type Grammar, quote, type Value } from "../../grammar.ts";
 
 // What bash hands over is split at "=" and ":", so "--model=fork" comes as three words.
 const HEAD = `# Completions for bash: source this, or put it into

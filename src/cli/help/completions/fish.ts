@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Flag, Grammar, Value } from "../../grammar.ts";
-import { oneLine } from "./quote.ts";
+import { type Flag, type Grammar, oneLine, type Value } from "../../grammar.ts";
 
 const HEAD = `# Completions for fish: source this, or put it into
 # ~/.config/fish/completions/ as mpserv.fish (and mpclient.fish).

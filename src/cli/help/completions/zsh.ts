@@ -3,8 +3,13 @@
  *
  * @module
  */
-import type { Flag, Grammar, Value } from "../../grammar.ts";
-import { oneLine, quote } from "./quote.ts";
+import {
+  type Flag,
+  type Grammar,
+  oneLine,
+  quote,
+  type Value,
+} from "../../grammar.ts";
 
 /** Makes the script. */
 export function zshCompletions(programs: readonly Grammar[]): string {

@@ -13,11 +13,12 @@ import {
   type Configuration,
   findConfiguration,
   type Found,
+  type ImportMap,
   importMapOf,
   readConfiguration,
+  resolveImport,
   workspaceOf,
 } from "./configuration.ts";
-import { type ImportMap, resolveImport } from "./import_map.ts";
 import {
   type ModuleFiles,
   readFiles,

@@ -9,7 +9,6 @@ import type { ChosenModel } from "../../../model/choose.ts";
 import { Generations } from "../../../model/generations.ts";
 import { type ModelEvents, StartError } from "../../../model/model.ts";
 import { findHandler, type HandlerOptions, refuseProject } from "../handler.ts";
-import type { Log } from "../log.ts";
 import {
   findProject,
   type ProjectOptions,
@@ -20,8 +19,9 @@ import {
   readFiles,
   readModuleFiles,
   sameFiles,
+  Snapshot,
 } from "../project/module_files.ts";
-import { Snapshot } from "./snapshot.ts";
+import type { Log } from "../log.ts";
 
 const { dirname, resolve } = await import("node:path");
 

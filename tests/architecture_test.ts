@@ -71,7 +71,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   zygote: ["child", "sandbox", "service", "wire", "runtime", "posix"],
   model: ["zygote", "wire", "runtime", "posix"],
   server: ["model", "wire", "posix"],
-  control: ["server", "model", "posix"],
+  control: ["server", "model", "wire", "posix"],
   client: ["runtime", "posix"],
   bench: ["client", "runtime", "posix"],
 };

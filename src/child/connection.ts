@@ -4,6 +4,7 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { monotonic } from "../posix/clock.ts";
 import type { Fd } from "../posix/fd.ts";
 import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
@@ -56,6 +57,8 @@ export interface Traffic {
   readonly bytesOut: number;
   /** Which limit of time it met; undefined when it met none. */
   readonly exceeded: "idle" | "first-byte" | undefined;
+  /** When the client ended its side, see {@linkcode monotonic}; 0 where that was not seen. */
+  readonly clientEndedAt: number;
 }
 
 /** Tells what went through a connection. */
@@ -95,8 +98,8 @@ export class FdConnection implements TellingConnection {
   /** Waits on other threads that still use the descriptor's number. */
   #waits = 0;
   #closed = false;
-  /** Whether the client's end of file came. */
-  #clientEnded = false;
+  /** When the client's end of file came; 0 until then. */
+  #clientEndedAt = 0;
   /** Whether this side has been ended. */
   #ended = false;
   /** Whether what is pending is to be waited for. */
@@ -109,6 +112,7 @@ export class FdConnection implements TellingConnection {
       bytesIn: connection.#bytesIn,
       bytesOut: connection.#bytesOut,
       exceeded: connection.#patience.exceeded,
+      clientEndedAt: connection.#clientEndedAt,
     });
     finish = (connection) => connection.#finish();
     close = (connection) => connection.#close();
@@ -276,7 +280,7 @@ export class FdConnection implements TellingConnection {
   }
 
   #finish(): void {
-    if (this.#closed || this.#clientEnded || this.#waits > 0) return;
+    if (this.#closed || this.#clientEndedAt > 0 || this.#waits > 0) return;
     this.#bytesIn += linger(this.#fd.number);
   }
 
@@ -292,7 +296,7 @@ export class FdConnection implements TellingConnection {
   #isInUse(): boolean | Promise<boolean> {
     if (this.#closed || !this.#referenced) return false;
     if (this.#waits > 0) return true;
-    const mayRead = isRead(this.#readable) && !this.#clientEnded;
+    const mayRead = isRead(this.#readable) && this.#clientEndedAt === 0;
     const mayWrite = isWritten(this.#writable) && !this.#ended;
     return mayRead || mayWrite ? this.#goesOn() : false;
   }
@@ -342,7 +346,7 @@ export class FdConnection implements TellingConnection {
     const fd = this.#number;
     const { toSend } = this.#patience;
     for (;;) {
-      const events = this.#clientEnded ? POLLOUT : POLLIN | POLLOUT;
+      const events = this.#clientEndedAt > 0 ? POLLOUT : POLLIN | POLLOUT;
       const ready = pollOne(fd, events, toSend === 0 ? -1 : toSend);
       if (!ready) throw this.#patience.lose();
       if (ready & ~POLLIN) return; // room, or an error that the next write tells
@@ -358,7 +362,7 @@ export class FdConnection implements TellingConnection {
       this.#limitReceiving();
     }
     if (count === 0) {
-      this.#clientEnded = true;
+      this.#clientEndedAt = monotonic();
       return null;
     }
     this.#bytesIn += count;

@@ -66,6 +66,13 @@ export function endedIfDue(
 }
 
 /**
+ * Tells how a connection ended.
+ *
+ * @param clientEndedAt When the client had ended its side, see {@linkcode Traffic}.
+ */
+export type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
+
+/**
  * Serves a connection and closes it.
  *
  * @param fd The connection; closed when this returns.
@@ -79,12 +86,12 @@ export function serveOne(
     ChildOptions,
     "idleTimeout" | "firstByteTimeout" | "standing" | "isMarked"
   >,
-  tellEnd: (outcome: Outcome) => void,
+  tellEnd: TellEnd,
 ): void | Promise<void> {
   const { idleTimeout, firstByteTimeout, standing } = options;
   if (options.isMarked) markAs(handover.id);
   if (typeof service !== "function") {
-    return void tellEnd(become(service, fd, handover, standing));
+    return void tellEnd(become(service, fd, handover, standing), 0);
   }
   const connection = new FdConnection(fd, handover, {
     idleTimeout,
@@ -95,7 +102,7 @@ export function serveOne(
     if (standing) takeLimits(standing, false);
   } catch (error) {
     close(connection);
-    return void tellEnd(refusal(error as Error));
+    return void tellEnd(refusal(error as Error), 0);
   }
   let served: ReturnType<AnyService>;
   try {
@@ -105,26 +112,26 @@ export function serveOne(
     }
     refuseGenerator(served);
   } catch (error) {
-    return void tellEnd(fail(connection, error));
+    return fail(connection, error, tellEnd);
   }
   return isInUse(connection) === false
-    ? void tellEnd(endWell(connection, false))
+    ? endWell(connection, false, tellEnd)
     : awaitEnd(connection, undefined, tellEnd);
 }
 
 async function awaitEnd(
   connection: FdConnection,
   served: Promise<unknown> | undefined,
-  tellEnd: (outcome: Outcome) => void,
+  tellEnd: TellEnd,
 ): Promise<void> {
   try {
     if (served) await own(served);
   } catch (error) {
-    return void tellEnd(fail(connection, error));
+    return fail(connection, error, tellEnd);
   }
   const inUse = isInUse(connection);
   const isLeft = typeof inUse === "boolean" ? inUse : await own(inUse);
-  tellEnd(endWell(connection, isLeft));
+  endWell(connection, isLeft, tellEnd);
 }
 
 /** Whatever `await` waits for: a promise of any library's. */
@@ -171,24 +178,28 @@ function refusal({ message }: Error): Outcome {
 }
 
 /** The service is done, and its connection is in nobody's hands any more, or should be. */
-function endWell(connection: FdConnection, inUse: boolean): Outcome {
+function endWell(
+  connection: FdConnection,
+  inUse: boolean,
+  tellEnd: TellEnd,
+): void {
   finish(connection);
   close(connection);
-  const { bytesIn, bytesOut } = trafficOf(connection);
-  return {
-    bytesIn,
-    bytesOut,
-    reason: "closed",
-    text: inUse ? UNFINISHED : "",
-  };
+  const { bytesIn, bytesOut, clientEndedAt } = trafficOf(connection);
+  const text = inUse ? UNFINISHED : "";
+  tellEnd({ bytesIn, bytesOut, reason: "closed", text }, clientEndedAt);
 }
 
-function fail(connection: FdConnection, error: unknown): Outcome {
+function fail(
+  connection: FdConnection,
+  error: unknown,
+  tellEnd: TellEnd,
+): void {
   close(connection);
-  const { bytesIn, bytesOut, exceeded } = trafficOf(connection);
+  const { bytesIn, bytesOut, exceeded, clientEndedAt } = trafficOf(connection);
   const reason = reasonOf(error, exceeded);
   const text = reason === "error" ? describeError(error) : "";
-  return { bytesIn, bytesOut, reason, text };
+  tellEnd({ bytesIn, bytesOut, reason, text }, clientEndedAt);
 }
 
 function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
@@ -228,7 +239,8 @@ export async function work(
         received.fd,
         handover,
         options,
-        (outcome) => tell(channel.number, done(handover, outcome)),
+        (outcome, clientEndedAt) =>
+          tell(channel.number, done(handover, outcome, clientEndedAt)),
       ),
     );
     if (serving) await own(serving);

@@ -20,6 +20,7 @@ export const PLACES = {
   drop: "./control/control_commands.ts",
   drain: "./control/control_commands.ts",
   top: "./control/control_commands.ts",
+  events: "./control/control_commands.ts",
   completions: "./help/manual_options.ts",
   man: "./help/manual_options.ts",
 } as const;

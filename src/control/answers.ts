@@ -13,6 +13,7 @@ import { formatAddress } from "../posix/net/address.ts";
 import type { ConnectionInfo } from "../server/connections.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
+import { EventLines } from "./event_lines.ts";
 import type { Answers, ConnectionRow, Request } from "./protocol.ts";
 import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 
@@ -38,11 +39,13 @@ export interface AnswerOptions {
 export class ServerAnswers {
   readonly #options: AnswerOptions;
   readonly #started = performance.now();
+  readonly #events: EventLines;
   /** Whom the listening socket was handed to, until it takes over or hangs up. */
   #successor: Session | null = null;
 
   constructor(options: AnswerOptions) {
     this.#options = options;
+    this.#events = new EventLines(options.server);
   }
 
   /**
@@ -63,6 +66,8 @@ export class ServerAnswers {
       case "drain":
         this.#options.drain("drain");
         return wholeReply({ ok: true, live: this.#live() });
+      case "events":
+        return this.#events.follow(session);
       case "listener":
         return this.#handListener(session);
       case "yield":
@@ -74,6 +79,7 @@ export class ServerAnswers {
    * A client has gone. If it has the listening socket and did not take over, all is as before.
    */
   ended(session: Session): void {
+    this.#events.ended(session);
     if (session !== this.#successor) return;
     this.#successor = null;
     const { listener } = this.#options;
@@ -168,6 +174,7 @@ export class ServerAnswers {
       throw new TypeError("Cannot yield: want `listener` to be asked before");
     }
     this.#successor = null; // the socket stays shared: it is the other server's from here on
+    this.#events.takenOver();
     this.#options.drain("take-over");
     this.#options.takenOver();
     return wholeReply({ ok: true, live: this.#live() });

@@ -97,6 +97,37 @@ export class ControlClient implements Disposable {
   }
 
   /**
+   * Asks for what happens from now on, and waits for it as long as it takes.
+   *
+   * @param began Gets the answer before the first line.
+   * @returns Lines of JSON without their ends, as many as came at a time, until the server hangs up.
+   * @throws {ControlError} When the server refuses.
+   */
+  async *follow(
+    began: (answer: Answers["events"]) => void = () => {},
+  ): AsyncGenerator<string[]> {
+    await this.send({ command: "events" });
+    let rest = "";
+    let isFirst = true;
+    for (;;) {
+      const count = isFirst
+        ? await this.#read()
+        : await this.#conn.read(this.#buffer).catch(() => null);
+      if (count === null && isFirst) throw this.#hungUp();
+      if (count === null) return;
+      const bytes = this.#buffer.subarray(0, count);
+      const lines = (rest + this.#decoder.decode(bytes, { stream: true }))
+        .split("\n");
+      rest = lines.pop()!;
+      if (isFirst && lines.length > 0) {
+        began(this.read<"events">(lines.shift()!));
+        isFirst = false;
+      }
+      if (lines.length > 0) yield lines;
+    }
+  }
+
+  /**
    * What an answer says.
    *
    * @throws {ControlError} When it is a refusal, or none of ours.

@@ -91,7 +91,7 @@ export class Control implements Disposable {
   close(): void {
     this.#closed = true;
     this.#shut();
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions) session.finish();
   }
 
   /** Closes it at the end of a `using` block. */

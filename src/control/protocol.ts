@@ -16,6 +16,10 @@
  * 5. To `yield`, which must come on the connection on which it answered `listener`, the server stops
  *    accepting, leaves the listening socket to the client, and drains. End of file without `yield` means
  *    that the client could not serve: the server goes on as if nothing had been.
+ * 6. To `events` the server answers with a line that says who it is and what time it is, and then with a line of
+ *    JSON for everything that happens (`server_event.ts`), until one of the two hangs up. What a slow client does
+ *    not read in time is left out, and it is told how many lines that were; one that reads nothing for a minute is
+ *    hung up on. The client asks nothing more on this connection.
  *
  * @module
  */
@@ -37,6 +41,7 @@ export type Request =
   | { readonly command: "processes" }
   | { readonly command: "drop"; readonly id: number }
   | { readonly command: "drain" }
+  | { readonly command: "events" }
   | { readonly command: "listener" }
   | { readonly command: "yield" };
 
@@ -94,6 +99,15 @@ export interface Answers {
   readonly drop: { readonly peer: string };
   /** How many connections may still finish. */
   readonly drain: { readonly live: number };
+  /** What the lines that follow are about. */
+  readonly events: {
+    /** The server's process id. */
+    readonly pid: number;
+    /** The moment on the clock of the events, in microseconds. */
+    readonly at: number;
+    /** The same moment, in milliseconds since 1970. */
+    readonly time: number;
+  };
   /** Where the socket listens that comes along. */
   readonly listener: {
     /** The server that has it. */
@@ -113,6 +127,7 @@ const COMMANDS: readonly string[] = [
   "processes",
   "drop",
   "drain",
+  "events",
   "listener",
   "yield",
 ];

@@ -21,8 +21,13 @@ const decoder = new TextDecoder();
 
 /** What goes back to a client. */
 export interface Reply {
-  /** The line in pieces, the last with its end; the next is asked for when the one before is out. */
+  /**
+   * The line in pieces, the last with its end; the next is asked for when the one before is out. An empty one says
+   * that there is nothing more until {@linkcode Session.resume}.
+   */
   readonly pieces: Iterator<string>;
+  /** How long the client may read nothing of what is there, in milliseconds; without it, what a whole answer may take. */
+  readonly patience?: number;
   /** A descriptor that goes with the first piece, borrowed, which is then the only one. */
   readonly fd?: number;
 }
@@ -51,6 +56,10 @@ export class Session {
   #pieces: Iterator<string> | null = null;
   #piece = new Uint8Array(0);
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Of an answer that goes on and on, how long it may read nothing; undefined in any other. */
+  #patience: number | undefined;
+  /** Whether there is nothing more to send until {@linkcode resume}. */
+  #isPaused = false;
   /** Whether the listening socket was sent to this client. */
   #hasListener = false;
 
@@ -58,6 +67,26 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#listen();
+  }
+
+  /** There may be more of an answer that goes on. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#wait();
+    this.#watch(POLLOUT, () => this.#write());
+  }
+
+  /** Hangs up when what is left of an answer that goes on has gone, as far as it goes at once. */
+  finish(): void {
+    try {
+      while (this.#patience !== undefined && this.#hasPiece()) {
+        if (!this.#sendSome()) break;
+      }
+    } catch {
+      // The client is gone.
+    }
+    this.close();
   }
 
   /** Hangs up; again is harmless. */
@@ -108,7 +137,8 @@ export class Session {
     }
   }
 
-  #reply({ pieces, fd }: Reply): void {
+  #reply({ pieces, fd, patience }: Reply): void {
+    this.#patience = patience;
     this.#wait();
     if (fd !== undefined) {
       const line = encoder.encode(pieces.next().value as string);
@@ -122,17 +152,39 @@ export class Session {
 
   /** One piece a turn, so that other descriptors get theirs. */
   #write(): void {
+    if (!this.#hasPiece()) {
+      if (this.#patience !== undefined) return this.#pause();
+      this.#pieces = null;
+      this.#listen();
+      return this.#takeLine();
+    }
+    if (this.#sendSome() && this.#patience !== undefined) this.#wait();
+  }
+
+  /** Whether there is something to send. */
+  #hasPiece(): boolean {
     if (this.#piece.length === 0) {
       const { value, done } = this.#pieces!.next();
-      if (done) {
-        this.#pieces = null;
-        this.#listen();
-        return this.#takeLine();
-      }
-      this.#piece = encoder.encode(value);
+      if (!done) this.#piece = encoder.encode(value);
     }
+    return this.#piece.length > 0;
+  }
+
+  /** Whether some of it went. */
+  #sendSome(): boolean {
     const sent = sendNow(this.#options.fd.number, this.#piece);
     if (sent > 0) this.#piece = this.#piece.subarray(sent);
+    return sent > 0;
+  }
+
+  /** Nothing is there to be sent: of the client only its end is heard, for it has nothing more to ask. */
+  #pause(): void {
+    this.#isPaused = true;
+    clearTimeout(this.#timer);
+    this.#watch(POLLIN, () => {
+      const count = receiveNow(this.#options.fd.number, this.#received);
+      if (count >= 0) this.close();
+    });
   }
 
   #watch(events: number, ready: () => void): void {
@@ -149,7 +201,8 @@ export class Session {
   #wait(): void {
     clearTimeout(this.#timer);
     if (this.#hasListener) return;
-    this.#timer = setTimeout(() => this.close(), PATIENCE);
+    const patience = this.#patience ?? PATIENCE;
+    this.#timer = setTimeout(() => this.close(), patience);
   }
 }
 

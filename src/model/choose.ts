@@ -126,6 +126,8 @@ async function startPool(
   try {
     const source = new ForkSource(child, watcher, {
       available: () => model.resume(),
+      started: (pid, role) => events.started(pid, role),
+      zygoteEnded: (pid, exit) => events.zygoteEnded(pid, exit),
       trouble: (what) => events.trouble(what),
     });
     const model = pool(source, false); // its zygote does

@@ -9,7 +9,12 @@ import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import { newSecret, type Report, sameSecret } from "../wire/records.ts";
+import {
+  newSecret,
+  type Report,
+  sameSecret,
+  type When,
+} from "../wire/records.ts";
 import { findStarted } from "./children.ts";
 import {
   type EndSignal,
@@ -86,6 +91,8 @@ export class ForkModel implements ProcessModel {
       childReport: (zygote, pid, report) =>
         this.#childReport(zygote, pid, report),
       report: (zygote, report) => this.#report(zygote, report),
+      started: (pid, role) => events.started(pid, role),
+      zygoteEnded: (pid, exit) => events.zygoteEnded(pid, exit),
       hasSaidAll: (id) => this.#taken.get(id)?.isDone === true,
       gone: (zygote) => this.#takeBack(zygote),
       available: () => this.#dispatch(),
@@ -174,10 +181,12 @@ export class ForkModel implements ProcessModel {
       try {
         const secret = newSecret();
         const handover = { kind: "connection", id, peer, secret } as const;
+        const at = performance.now();
         const zygote = this.#nursery.send(handover, fd.number);
         if (zygote === null) break;
         this.#handed.set(id, { handoff: next, zygote, secret });
         this.#queue.shift();
+        this.#events.handed(id, zygote.pid, at);
       } catch (error) {
         const { message } = error as Error;
         this.#queue.pause(`Cannot hand connection ${id} over: ${message}`);
@@ -198,13 +207,13 @@ export class ForkModel implements ProcessModel {
       kind === "took" && knows(handed) && handed!.zygote === zygote &&
       !this.#nursery.has(pid)
     ) {
-      this.#took(handed!, pid);
+      this.#took(handed!, pid, report);
     } else if (
       kind === "done" && knows(taken) && taken!.pid === pid &&
       !taken!.isDone && outcome
     ) {
       taken!.isDone = true;
-      this.#events.done(id, outcome);
+      this.#events.done(id, outcome, report);
     } else this.#nursery.punish(pid);
   }
 
@@ -215,7 +224,7 @@ export class ForkModel implements ProcessModel {
     switch (report.kind) {
       case "took":
         if (isIts && !this.#nursery.has(report.pid)) {
-          this.#took(handed, report.pid);
+          this.#took(handed, report.pid, report);
         }
         return;
       case "exited":
@@ -226,13 +235,13 @@ export class ForkModel implements ProcessModel {
     }
   }
 
-  #took({ handoff, zygote, secret }: Handed, pid: number): void {
+  #took({ handoff, zygote, secret }: Handed, pid: number, when?: When): void {
     const { id, fd } = handoff;
     this.#handed.delete(id);
     fd.close();
     this.#nursery.born(id, pid, zygote);
     this.#taken.set(id, { pid, secret, isDone: false });
-    this.#events.took(id, pid);
+    this.#events.took(id, pid, when);
     if (this.#stopping) this.#tellToStop(pid);
     if (this.#queue.size > 0 || this.#retired) this.#dispatch();
   }
@@ -247,15 +256,16 @@ export class ForkModel implements ProcessModel {
     if (this.#isHandler) this.#nursery.signal(pid, STOP_SIGNAL);
   }
 
-  #exited({ pid, id, status }: Report, wasHanded: boolean): void {
+  #exited(report: Report, wasHanded: boolean): void {
+    const { pid, id, status } = report;
     const taken = this.#taken.get(id);
     this.#taken.delete(id);
     const exit = exitOf(status);
     if (wasHanded) this.#untaken(id);
     else if (taken && !taken.isDone) {
-      this.#events.done(id, exitOutcome(exit, this.#isProgram));
+      this.#events.done(id, exitOutcome(exit, this.#isProgram), report);
     }
-    this.#events.reaped(taken?.pid ?? pid, exit);
+    this.#events.reaped(taken?.pid ?? pid, exit, report);
   }
 
   /** No child has it: it goes to another. */
@@ -281,6 +291,7 @@ export class ForkModel implements ProcessModel {
         continue;
       }
       this.#handed.delete(handoff.id);
+      this.#events.returned(handoff.id);
       this.#queue.putBack(handoff);
     }
     this.#dispatch();

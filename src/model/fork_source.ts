@@ -11,7 +11,7 @@ import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Report, SECRET_SIZE } from "../wire/records.ts";
 import { type Exit, exitOf, type ProcessEntry } from "./model.ts";
-import { Nursery } from "./nursery.ts";
+import { Nursery, type NurseryEvents } from "./nursery.ts";
 import type { Launched, WorkerProcess, WorkerSource } from "./source.ts";
 import type { Zygote } from "./zygote.ts";
 
@@ -53,6 +53,12 @@ class ForkedWorker implements WorkerProcess {
   }
 }
 
+/** What its zygote tells, see {@linkcode NurseryEvents}. */
+export type ForkSourceEvents = Pick<
+  NurseryEvents,
+  "available" | "started" | "trouble" | "zygoteEnded"
+>;
+
 /** Forks each worker. */
 export class ForkSource implements WorkerSource {
   readonly #nursery: Nursery;
@@ -64,7 +70,7 @@ export class ForkSource implements WorkerSource {
   constructor(
     child: ChildOptions,
     watcher: Watcher,
-    events: { available: () => void; trouble: (what: string) => void },
+    events: ForkSourceEvents,
   ) {
     this.#trouble = events.trouble;
     this.#nursery = new Nursery(
@@ -76,6 +82,8 @@ export class ForkSource implements WorkerSource {
         hasSaidAll: () => true,
         gone: () => {}, // a worker that was not forked is missed by the end of its channel
         available: events.available,
+        started: events.started,
+        zygoteEnded: events.zygoteEnded,
         trouble: events.trouble,
       },
     );

@@ -10,6 +10,7 @@ import {
   FAILURES,
   type Outcome,
   type Report,
+  type When,
 } from "../wire/records.ts";
 
 /** A connection on its way to a process. */
@@ -24,16 +25,27 @@ export interface Handoff {
   lost: number;
 }
 
-/** What a model tells the server. For one connection: took, then done, each once. */
+/**
+ * What a model tells the server. For one connection: handed, and handed again where it was returned; then took,
+ * then done, each once. `when` is what the process itself says; it is left out where nobody says it.
+ */
 export interface ModelEvents {
+  /** A connection is on its way to a process, or to a zygote that forks for it; `at` as `performance.now()`. */
+  handed(id: number, pid: number, at: number): void;
+  /** It is waiting again: whatever had been handed it ended before it took it. */
+  returned(id: number): void;
   /** A process has the connection. */
-  took(id: number, pid: number): void;
+  took(id: number, pid: number, when?: When): void;
   /** The connection has ended, also when its process was killed. */
-  done(id: number, outcome: Outcome): void;
+  done(id: number, outcome: Outcome, when?: When): void;
   /** No process could be had for a connection that nobody took: it was closed. */
   refused(id: number, why: string): void;
-  /** A process was reaped. */
-  reaped(pid: number, exit: Exit): void;
+  /** A process has started: a connection process waits for work, a zygote can fork. */
+  started(pid: number, role: ProcessEntry["role"]): void;
+  /** A connection process was reaped. */
+  reaped(pid: number, exit: Exit, when?: When): void;
+  /** A zygote was reaped. */
+  zygoteEnded(pid: number, exit: Exit): void;
   /** Something that a person should know went wrong; the model goes on. */
   trouble(what: string): void;
   /** Connections are served in another way from here on, which a person should know. */

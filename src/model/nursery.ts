@@ -9,7 +9,7 @@ import type { ChildOptions } from "../wire/child_options.ts";
 import type { Handover, Report } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
 import { Children, Orphans } from "./children.ts";
-import { type ProcessEntry, StartError } from "./model.ts";
+import { type Exit, type ProcessEntry, StartError } from "./model.ts";
 import { Backoff, OutOfTurn, Progress } from "./supervision.ts";
 import { leastBusy, Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
@@ -25,6 +25,10 @@ export interface NurseryEvents {
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** `took` of a program, `exited` or `failed`, from the zygote; or `exited` of a child that we adopted. */
   report(zygote: Zygote, report: Report): void;
+  /** A zygote can fork. */
+  started(pid: number, role: "zygote"): void;
+  /** A zygote was reaped. */
+  zygoteEnded(pid: number, exit: Exit): void;
   /** Whether nothing more is to be heard of what was handed over. */
   hasSaidAll(id: number): boolean;
   /** What was handed to this zygote and not taken must go to another. */
@@ -255,6 +259,7 @@ export class Nursery {
         this.#progress.ready();
         this.#wanted = this.#count;
         this.#refill();
+        this.#events.started(zygote.pid, "zygote");
         return this.#events.available();
       case "done":
         return this.#garbage(zygote, zygote.pid);
@@ -323,6 +328,7 @@ export class Nursery {
 
   #exited(zygote: Zygote, { code, signal }: Deno.CommandStatus): void {
     zygote.readAll();
+    this.#events.zygoteEnded(zygote.pid, { code, signal });
     this.#zygotes.delete(zygote);
     if (!zygote.isGone) this.#late.add(zygote);
     this.#adopt(zygote);

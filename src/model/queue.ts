@@ -11,18 +11,21 @@ const PATIENCE = 10_000;
 /** After so many processes that ended before they took a connection, it is refused. */
 const MOST_LOST = 10;
 
+/** What a queue tells. */
+export type QueueEvents = Pick<ModelEvents, "refused" | "returned" | "trouble">;
+
 /** A queue, oldest first. Whom it refuses, it closes and tells. */
 export class Queue {
   /** `since` is on the clock of `performance.now()`: nobody sets that one. */
   readonly #line: { handoff: Handoff; since: number }[] = [];
-  readonly #events: Pick<ModelEvents, "refused" | "trouble">;
+  readonly #events: QueueEvents;
   readonly #backoff: Backoff;
   readonly #cannot: string;
   /** Why everybody is refused; null while nobody is for that. */
   #closed: string | null = null;
 
   constructor(
-    events: Pick<ModelEvents, "refused" | "trouble">,
+    events: QueueEvents,
     dispatch: () => void,
     cannot: string,
   ) {
@@ -80,6 +83,7 @@ export class Queue {
    * A connection whose process went away before it took it: it is next, unless that happened too often.
    */
   lost(handoff: Handoff): void {
+    this.#events.returned(handoff.id);
     if (++handoff.lost <= MOST_LOST) return this.putBack(handoff);
     this.#refuse(handoff, "processes end before they take it");
   }

@@ -7,7 +7,12 @@ import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/net/handover.ts";
-import { encodeHandover, newSecret } from "../wire/records.ts";
+import {
+  encodeHandover,
+  newSecret,
+  type Report,
+  sameSecret,
+} from "../wire/records.ts";
 import type {
   EndSignal,
   Exit,
@@ -119,6 +124,11 @@ export function endWorker(
   worker.served = Infinity;
   if (signal === "stop") tellToStop(worker, options);
   else worker.process.kill(signal);
+}
+
+/** Whether a report is about the connection that its worker was handed, by the secret that came with it. */
+export function isAbout({ handoff, secret }: Worker, report: Report): boolean {
+  return report.id === handoff?.id && sameSecret(report.secret, secret!);
 }
 
 /** A worker as a line of the process table. */

@@ -16,7 +16,7 @@ import {
   type Outcome,
   type Report,
   REPORT_SIZE,
-  sameSecret,
+  type When,
 } from "../wire/records.ts";
 import {
   type EndSignal,
@@ -43,6 +43,7 @@ import {
   endWorker,
   entryOf,
   handTo,
+  isAbout,
   launchWorker,
   tellToStop,
   type Worker,
@@ -185,8 +186,11 @@ export class WorkerModel implements ProcessModel {
   }
 
   #hand(worker: Worker, handoff: Handoff): void {
+    const { pid } = worker.process, at = performance.now();
     try {
-      if (handTo(worker, handoff)) return;
+      if (handTo(worker, handoff)) {
+        return this.#events.handed(handoff.id, pid, at);
+      }
     } catch (error) {
       const { message } = error as Error;
       this.#queue.pause(
@@ -266,10 +270,11 @@ export class WorkerModel implements ProcessModel {
         return worker.state === "starting" && this.#cannotStart(worker, report);
       case "took":
         return worker.state === "handed" && isAbout(worker, report) &&
-          this.#took(worker);
+          this.#took(worker, report);
       case "done":
         return worker.state === "serving" && isAbout(worker, report) &&
-          report.outcome !== null && this.#done(worker, report.outcome);
+          report.outcome !== null &&
+          this.#done(worker, report.outcome, report);
       case "exited":
         return false; // that is a zygote's to say
     }
@@ -285,6 +290,7 @@ export class WorkerModel implements ProcessModel {
     this.#progress.ready();
     this.#starting--;
     this.#queue.worked();
+    this.#events.started(worker.process.pid, "connection");
     this.#isReady(worker);
     return true;
   }
@@ -299,22 +305,22 @@ export class WorkerModel implements ProcessModel {
   }
 
   /** Handed → serving. */
-  #took(worker: Worker): true {
+  #took(worker: Worker, when: When): true {
     const { id, fd } = worker.handoff!;
     worker.state = "serving";
     fd.close();
-    this.#events.took(id, worker.process.pid);
+    this.#events.took(id, worker.process.pid, when);
     if (this.#stopping) tellToStop(worker, this.#options);
     if (this.#retired) this.#dispatch();
     return true;
   }
 
   /** Serving → ready, or finished. */
-  #done(worker: Worker, outcome: Outcome): true {
+  #done(worker: Worker, outcome: Outcome, when: When): true {
     const { id } = worker.handoff!;
     worker.handoff = null;
     worker.state = "finished";
-    this.#events.done(id, outcome);
+    this.#events.done(id, outcome, when);
     if (++worker.served < this.#options.recycle) this.#isReady(worker);
     else this.#hangUp(worker);
     return true;
@@ -379,10 +385,8 @@ export class WorkerModel implements ProcessModel {
     this.#hangUp(worker);
     this.#workers.delete(worker);
     if (worker.state === "serving") {
-      this.#events.done(
-        worker.handoff!.id,
-        exitOutcome(exit, this.#options.isProgram),
-      );
+      const outcome = exitOutcome(exit, this.#options.isProgram);
+      this.#events.done(worker.handoff!.id, outcome);
     }
     // Of one that could not serve at the start, whoever starts us tells.
     if (!this.#progress.hasFailed) {
@@ -392,9 +396,4 @@ export class WorkerModel implements ProcessModel {
     worker.state = "finished";
     this.#dispatch();
   }
-}
-
-/** Whether a report is about the connection that its worker was handed, by the secret that came with it. */
-function isAbout({ handoff, secret }: Worker, report: Report): boolean {
-  return report.id === handoff?.id && sameSecret(report.secret, secret!);
 }

@@ -46,6 +46,8 @@ export interface Abi {
   readonly SOCK_CLOEXEC: number;
   /** Level of the socket options below. */
   readonly SOL_SOCKET: number;
+  /** The clock that nobody sets. */
+  readonly CLOCK_MONOTONIC: number;
   /** Socket option: is it listening? 0 where `getsockopt(2)` does not know it. */
   readonly SO_ACCEPTCONN: number;
   /** Socket option: which type of socket is it? */
@@ -126,6 +128,7 @@ export const linux: Abi = {
   CHANNEL_TYPE: 5, // SOCK_SEQPACKET, bits/socket_type.h
   SOCK_CLOEXEC: 0o2000000, // bits/socket_type.h
   SOL_SOCKET: 1, // asm-generic/socket.h
+  CLOCK_MONOTONIC: 1, // linux/time.h
   SO_ACCEPTCONN: 30,
   SO_TYPE: 3,
   SO_KEEPALIVE: 9,
@@ -189,6 +192,7 @@ export const darwin: Abi = {
   CHANNEL_TYPE: 1, // SOCK_STREAM: AF_UNIX pairs have no SOCK_SEQPACKET there; records are of one size
   SOCK_CLOEXEC: 0, // no such flag, and no accept4(2)
   SOL_SOCKET: 0xffff, // sys/socket.h
+  CLOCK_MONOTONIC: 6, // time.h
   SO_ACCEPTCONN: 0, // in the header, but no case of sogetoptlock() in XNU's bsd/kern/uipc_socket.c
   SO_TYPE: 0x1008,
   SO_KEEPALIVE: 0x0008,

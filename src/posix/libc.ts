@@ -145,6 +145,8 @@ export const prototypes = {
     result: "i32",
     optional: true,
   },
+  /** `int clock_gettime(clockid_t clk_id, struct timespec *tp)`. */
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
   /** `int socketpair(int domain, int type, int protocol, int sv[2])`. */
   socketpair: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   /** `int socket(int domain, int type, int protocol)`. */

@@ -14,7 +14,7 @@
  *
  * @module
  */
-import type { Outcome, Reason } from "../wire/records.ts";
+import type { Outcome, Reason, When } from "../wire/records.ts";
 import type { EndSignal, Handoff } from "../model/model.ts";
 import { decodeAddress, formatAddress } from "../posix/net/address.ts";
 import type { Fd } from "../posix/fd.ts";
@@ -213,20 +213,32 @@ export class Connections implements Iterable<ConnectionInfo> {
     this.#events.rejected(connection.peer, reason, why);
   }
 
+  /** It is on its way to a process or a zygote; `at` as `performance.now()`. */
+  handed(id: number, pid: number, at: number): void {
+    const connection = this.#live.get(id);
+    if (connection) this.#events.handed(connection, pid, at);
+  }
+
+  /** It is not any more: that ended before it took it. */
+  returned(id: number): void {
+    const connection = this.#live.get(id);
+    if (connection) this.#events.returned(connection);
+  }
+
   /** Handed → serving. */
-  took(id: number, pid: number): void {
+  took(id: number, pid: number, when?: When): void {
     const connection = this.#live.get(id);
     if (connection?.state !== "handed") return;
     connection.state = "serving";
     connection.pid = pid;
     connection.takenAt = this.#clock.now();
-    this.#events.connected(connection);
+    this.#events.connected(connection, when);
     this.#lifetimes?.start(id);
     if (connection.ending) this.#next(connection);
   }
 
   /** Serving → ended, or gone. Whatever its process made of it, the reason is ours if we ended it. */
-  done(id: number, outcome: Outcome): void {
+  done(id: number, outcome: Outcome, when?: When): void {
     const connection = this.#live.get(id);
     if (!connection) return;
     this.#live.delete(id);
@@ -245,6 +257,7 @@ export class Connections implements Iterable<ConnectionInfo> {
       connection,
       told,
       this.#clock.now() - acceptedAt,
+      when,
     );
     if (pid === 0 || this.#effects.reusesProcesses()) this.#release(connection);
     else this.#ended.set(pid, connection);

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Exit } from "../model/model.ts";
-import type { Outcome } from "../wire/records.ts";
+import type { Exit, ProcessEntry } from "../model/model.ts";
+import type { Outcome, When } from "../wire/records.ts";
 import type { ConnectionInfo } from "./connections.ts";
 
 /** Every reason, each with what it means. */
@@ -31,7 +31,7 @@ export type RefusalReason = typeof REFUSAL_REASONS[number];
 /**
  * What a server tells. Each method is called where it happens and must not throw. Of one connection
  * it is either `rejected` alone, or `accepted`, then `refused`, or `accepted`, `connected` and
- * `disconnected`.
+ * `disconnected`. `when` is when the process that serves says that it happened; it is left out where none does.
  */
 export interface ServerEvents {
   /** A connection came off the backlog and was admitted; no process has it yet. */
@@ -41,16 +41,25 @@ export interface ServerEvents {
    * Where there is more to say about the reason, `why` says it.
    */
   rejected(peer: string, reason: RefusalReason, why?: string): void;
-  /** A process has the connection. */
-  connected(live: ConnectionInfo): void;
+  /** It is on its way to a process, or to a zygote that forks for it; `at` as `performance.now()`. */
+  handed(live: ConnectionInfo, pid: number, at: number): void;
+  /** It waits again: whatever had been handed it ended before it took it. */
+  returned(live: ConnectionInfo): void;
+  /** A process has the connection, and the parent has closed its copy. */
+  connected(live: ConnectionInfo, when?: When): void;
   /** The connection has ended; `milliseconds` since it was accepted. */
   disconnected(
     live: ConnectionInfo,
     outcome: Outcome,
     milliseconds: number,
+    when?: When,
   ): void;
-  /** A process was reaped. */
-  removed(pid: number, exit: Exit): void;
+  /** A process has started: a connection process waits for work, a zygote can fork. */
+  started(pid: number, role: ProcessEntry["role"]): void;
+  /** A connection process was reaped. */
+  removed(pid: number, exit: Exit, when?: When): void;
+  /** A zygote was reaped. */
+  zygoteEnded(pid: number, exit: Exit): void;
   /** A connection that was admitted was closed without service: no process could be had for it. */
   refused(live: ConnectionInfo, why: string): void;
   /** The system had no room for a connection, or another trouble; the server goes on. */
@@ -66,34 +75,83 @@ export interface ServerEvents {
 /** Hears of a server what it wants to. */
 export type ServerReceiver = Partial<ServerEvents>;
 
-/**
- * Tells several receivers, in their order. What nobody hears costs an empty call.
- */
-export function tellAll(receivers: readonly ServerReceiver[]): ServerEvents {
-  return {
-    accepted: fanOut(receivers, "accepted"),
-    rejected: fanOut(receivers, "rejected"),
-    connected: fanOut(receivers, "connected"),
-    disconnected: fanOut(receivers, "disconnected"),
-    removed: fanOut(receivers, "removed"),
-    refused: fanOut(receivers, "refused"),
-    trouble: fanOut(receivers, "trouble"),
-    changed: fanOut(receivers, "changed"),
-    draining: fanOut(receivers, "draining"),
-    ending: fanOut(receivers, "ending"),
-  };
+/** Names of all that is told. */
+const NAMES = [
+  "accepted",
+  "rejected",
+  "handed",
+  "returned",
+  "connected",
+  "disconnected",
+  "started",
+  "removed",
+  "zygoteEnded",
+  "refused",
+  "trouble",
+  "changed",
+  "draining",
+  "ending",
+] as const satisfies readonly (keyof ServerEvents)[];
+
+/** Several receivers, told in their order. What nobody hears costs an empty call, and no object is made for it. */
+export class Audience {
+  /** Tells all of them. */
+  readonly events: ServerEvents;
+  readonly #receivers: ServerReceiver[];
+  readonly #hearing = NAMES.map((): Hears[] => []);
+
+  constructor(receivers: readonly ServerReceiver[]) {
+    this.#receivers = [...receivers];
+    this.#seat();
+    const tell = (name: typeof NAMES[number]): Hears => {
+      const hearing = this.#hearing, at = NAMES.indexOf(name);
+      return (a, b, c, d) => {
+        const hear = hearing[at]!;
+        for (let i = 0; i < hear.length; i++) hear[i]!(a, b, c, d);
+      };
+    };
+    this.events = {
+      accepted: tell("accepted"),
+      rejected: tell("rejected"),
+      handed: tell("handed"),
+      returned: tell("returned"),
+      connected: tell("connected"),
+      disconnected: tell("disconnected"),
+      started: tell("started"),
+      removed: tell("removed"),
+      zygoteEnded: tell("zygoteEnded"),
+      refused: tell("refused"),
+      trouble: tell("trouble"),
+      changed: tell("changed"),
+      draining: tell("draining"),
+      ending: tell("ending"),
+    };
+  }
+
+  /**
+   * One more hears what happens from now on.
+   *
+   * @returns Takes it out again.
+   */
+  join(receiver: ServerReceiver): () => void {
+    this.#receivers.push(receiver);
+    this.#seat();
+    return () => {
+      const at = this.#receivers.indexOf(receiver);
+      if (at >= 0) this.#receivers.splice(at, 1);
+      this.#seat();
+    };
+  }
+
+  /** The lists are new: one of them may be on its way through its receivers. */
+  #seat(): void {
+    NAMES.forEach((name, at) => {
+      this.#hearing[at] = this.#receivers.flatMap((receiver) =>
+        receiver[name] ? [receiver[name].bind(receiver) as Hears] : []
+      );
+    });
+  }
 }
 
-function fanOut<Name extends keyof ServerEvents>(
-  receivers: readonly ServerReceiver[],
-  name: Name,
-): (...args: Parameters<ServerEvents[Name]>) => void {
-  const hear = receivers.flatMap((receiver) =>
-    receiver[name]
-      ? [receiver[name].bind(receiver) as (...args: unknown[]) => void]
-      : []
-  );
-  return (...args) => {
-    for (const tell of hear) tell(...args);
-  };
-}
+/** Any of the methods: none has more parameters than that. */
+type Hears = (a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void;

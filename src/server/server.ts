@@ -15,7 +15,7 @@ import { Acceptor, finishHandshakes } from "./acceptor.ts";
 import { type ConnectionInfo, Connections } from "./connections.ts";
 import { within } from "./countdown.ts";
 import { Descendants } from "./descendants.ts";
-import { type ServerEvents, type ServerReceiver, tellAll } from "./events.ts";
+import { Audience, type ServerReceiver } from "./events.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
 import { Totals, type TotalsSnapshot } from "./totals.ts";
@@ -48,7 +48,7 @@ export interface ServerOptions {
 interface Parts {
   readonly options: ServerOptions;
   readonly chosen: ChosenModel;
-  readonly events: ServerEvents;
+  readonly audience: Audience;
   readonly watcher: Watcher;
   /** Resolves when the watcher has stopped. */
   readonly watching: Promise<void>;
@@ -66,7 +66,8 @@ interface Parts {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const totals = new Totals();
-  const events = tellAll([totals, ...options.receivers]);
+  const audience = new Audience([totals, ...options.receivers]);
+  const { events } = audience;
   const failures = new Sparing(
     (what) => events.trouble(what),
     "Unexpected errors",
@@ -106,17 +107,21 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       events.trouble(`Cannot accept: ${error.message}`),
   });
   const chosen = await options.model(watcher, {
-    took: (id, pid) => {
-      connections.took(id, pid);
+    handed: (id, pid, at) => connections.handed(id, pid, at),
+    returned: (id) => connections.returned(id),
+    took: (id, pid, when) => {
+      connections.took(id, pid, when);
       acceptor.resume();
     },
-    done: (id, outcome) => connections.done(id, outcome),
+    done: (id, outcome, when) => connections.done(id, outcome, when),
     refused: (id, why) => {
       connections.refuse(id, why);
       acceptor.resume();
     },
-    reaped: (pid, exit) => {
-      events.removed(pid, exit);
+    started: (pid, role) => events.started(pid, role),
+    zygoteEnded: (pid, exit) => events.zygoteEnded(pid, exit),
+    reaped: (pid, exit, when) => {
+      events.removed(pid, exit, when);
       connections.reaped(pid);
     },
     trouble: (what) => events.trouble(what),
@@ -130,7 +135,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return new Server({
     options,
     chosen,
-    events,
+    audience,
     watcher,
     watching,
     totals,
@@ -192,6 +197,15 @@ export class Server {
     return this.#parts.connections.end(id, reason);
   }
 
+  /**
+   * Tells somebody more what happens from now on.
+   *
+   * @returns Tells them no more.
+   */
+  tell(receiver: ServerReceiver): () => void {
+    return this.#parts.audience.join(receiver);
+  }
+
   /** Says when descriptors are ready, until the server has ended. */
   get watcher(): Watcher {
     return this.#parts.watcher;
@@ -227,7 +241,8 @@ export class Server {
   }
 
   async #drain(): Promise<void> {
-    const { options, chosen: { model }, gate, events } = this.#parts;
+    const { options, chosen: { model }, gate, audience } = this.#parts;
+    const { events } = audience;
     const { connections, descendants, acceptor, watcher } = this.#parts;
     const { listener, drainTimeout } = options;
     const { address, isShared, fd } = listener;

@@ -14,7 +14,8 @@
  *    first byte: from here on the connection is the child's, and the parent closes its copy. `done`,
  *    when the service has ended, with the bytes that went through and why it ended. `took` and `done` bear
  *    the connection's secret: who does not know it does not speak for the connection. Who sent them, the
- *    kernel says.
+ *    kernel says. They also say when, on the clock that all processes have in common: when it was taken, and when
+ *    the zygote began to fork for it; when the service ended, and when the client had ended its side.
  * 5. Up, from a zygote, over its own channel, which no child of it has: `step`, also after `ready`; `ready`; `exited`, with a child's
  *    pid, wait status and id; `failed`, when it could not fork for that id, or, before `ready`, cannot
  *    fork at all; and `took` for a program that it started, with the program's pid.
@@ -48,7 +49,8 @@ export const SECRET_SIZE = 16;
 
 const TAG = 0x5653504d; // "MPSV"
 const REPORT_SECRET_AT = 48;
-const TEXT_AT = REPORT_SECRET_AT + SECRET_SIZE;
+const TIMES_AT = REPORT_SECRET_AT + SECRET_SIZE;
+const TEXT_AT = TIMES_AT + 16;
 const PEER_AT = 20;
 const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
 /** What nobody has to prove bears zeros. Reports are of one shape, as code that was optimized for it. */
@@ -135,8 +137,19 @@ export interface Outcome {
   readonly text: string;
 }
 
+/** When something happened in another process: microseconds of `monotonic()`; 0 where nobody says. */
+export interface When {
+  /** When it happened. */
+  readonly at: number;
+  /** What led to it: of `took` when a zygote began to fork, of `done` when the client had ended its side. */
+  readonly since: number;
+}
+
+/** Nobody says when. */
+export const UNTIMED: When = { at: 0, since: 0 };
+
 /** A record from a child. */
-export interface Report {
+export interface Report extends When {
   /** What it tells. */
   readonly kind: ReportKind;
   /** Which connection, or which worker of a zygote; 0 for none. */
@@ -212,7 +225,7 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
  * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
  */
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
-  const { kind, id, pid, outcome, status, secret } = report;
+  const { kind, id, pid, outcome, status, secret, at, since } = report;
   reportRecord.setUint32(0, TAG, true);
   reportRecord.setUint32(4, indexOf(KINDS, kind), true);
   reportRecord.setFloat64(8, id, true);
@@ -230,6 +243,8 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   reportRecord.setInt32(40, status, true);
   reportRecord.setInt32(44, pid, true);
   reportBytes.set(secret, REPORT_SECRET_AT);
+  reportRecord.setFloat64(TIMES_AT, at, true);
+  reportRecord.setFloat64(TIMES_AT + 8, since, true);
   return reportBytes;
 }
 
@@ -259,7 +274,9 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   const status = record.getInt32(40, true);
   const pid = record.getInt32(44, true);
   const secret = bytesAt(record, REPORT_SECRET_AT);
-  return { kind, id: countAt(record, 8), pid, outcome, status, secret };
+  const id = countAt(record, 8);
+  const at = timeAt(record, TIMES_AT), since = timeAt(record, TIMES_AT + 8);
+  return { kind, id, pid, outcome, status, secret, at, since };
 }
 
 /**
@@ -281,6 +298,12 @@ function bytesAt(
   at: number,
 ): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset + at, SECRET_SIZE);
+}
+
+/** A time from a process that may lie: never negative, never NaN, and no larger than can be counted. */
+function timeAt(record: DataView, at: number): number {
+  const time = record.getFloat64(at, true);
+  return time >= 0 && time <= Number.MAX_SAFE_INTEGER ? time : 0;
 }
 
 /** A count from a process that may lie: never negative, never NaN. */

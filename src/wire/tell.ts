@@ -6,6 +6,7 @@
  * @module
  */
 import { POLLOUT } from "../posix/abi.ts";
+import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Error, indexOf, isA } from "../posix/intrinsics.ts";
 import { pollOne } from "../posix/io.ts";
@@ -18,6 +19,7 @@ import {
   NO_SECRET,
   type Outcome,
   type Report,
+  type When,
 } from "./records.ts";
 
 /** Threads are at work for too long. */
@@ -75,14 +77,28 @@ export function tell(
   }
 }
 
-/** A connection is this process's. */
-export function took({ id, secret }: Handover): Report {
-  return { kind: "took", id, pid: 0, outcome: null, status: 0, secret };
+/**
+ * A connection is this process's.
+ *
+ * @param since When its zygote began to fork; 0 where there is none.
+ */
+export function took({ id, secret }: Handover, since = 0): Report {
+  const at = monotonic(), pid = 0, outcome = null, status = 0;
+  return { kind: "took", id, pid, outcome, status, secret, at, since };
 }
 
-/** A connection has ended. */
-export function done({ id, secret }: Handover, outcome: Outcome): Report {
-  return { kind: "done", id, pid: 0, outcome, status: 0, secret };
+/**
+ * A connection has ended.
+ *
+ * @param since When the client had ended its side; 0 where nobody saw it.
+ */
+export function done(
+  { id, secret }: Handover,
+  outcome: Outcome,
+  since = 0,
+): Report {
+  const at = monotonic(), pid = 0, status = 0;
+  return { kind: "done", id, pid, outcome, status, secret, at, since };
 }
 
 /** A zygote started a program, which says nothing itself. */
@@ -129,7 +145,8 @@ export function exited(id: number, pid: number, status: number): Report {
 
 /** What a process says over a channel that nobody else has. */
 function own(
-  { kind, id, pid, outcome, status }: Omit<Report, "secret">,
+  { kind, id, pid, outcome, status }: Omit<Report, "secret" | keyof When>,
 ): Report {
-  return { kind, id, pid, outcome, status, secret: NO_SECRET };
+  const secret = NO_SECRET, at = monotonic(), since = 0;
+  return { kind, id, pid, outcome, status, secret, at, since };
 }

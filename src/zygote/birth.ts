@@ -183,8 +183,16 @@ export function meansOf(
   return { channel, reports, children, rebirth, fence };
 }
 
-/** The first steps of a child. */
-export function arrive(means: Means, handover: Handover): void {
+/**
+ * The first steps of a child.
+ *
+ * @param forkedAt When its zygote began to fork it, see {@linkcode monotonic}.
+ */
+export function arrive(
+  means: Means,
+  handover: Handover,
+  forkedAt: number,
+): void {
   means.fence?.putUp();
   beReborn(means.rebirth);
   setProcessName(means.rebirth.name);
@@ -192,7 +200,7 @@ export function arrive(means: Means, handover: Handover): void {
   leaveProcessGroup();
   // `took` comes before the channel is closed: see point 7 of the wire.
   const isHeard = handover.kind !== "connection" ||
-    tell(means.reports.number, took(handover));
+    tell(means.reports.number, took(handover, forkedAt));
   // Where the parent is there and cannot be told, another child gets the connection.
   if (!isHeard && !hasHungUp(means.channel.number)) exitNow(1);
   means.channel.close();
@@ -216,7 +224,8 @@ export function live(
       fd,
       handover,
       options,
-      (outcome) => tell(reports.number, done(handover, outcome)),
+      (outcome, clientEndedAt) =>
+        tell(reports.number, done(handover, outcome, clientEndedAt)),
     ),
   );
 }

@@ -9,6 +9,7 @@ import { Replaced } from "./replaced.ts";
 import { prepareStopSignal } from "../child/stop_signal.ts";
 import { giveUp } from "../child/errors.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
+import { monotonic } from "../posix/clock.ts";
 import { followInto } from "../posix/directory.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
@@ -311,6 +312,7 @@ class Nursery {
     const { handover, fd } = birth;
     const means = this.#means; // read here, where the zygote has read it before
     if (this.#program && this.#start(this.#program, birth)) return null;
+    const forkedAt = monotonic();
     let pid: number;
     try {
       pid = fork();
@@ -321,7 +323,7 @@ class Nursery {
       return null;
     }
     if (pid === 0) {
-      arrive(means, handover);
+      arrive(means, handover, forkedAt);
       return birth;
     }
     this.#living.set(pid, handover.id);

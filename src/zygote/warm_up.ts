@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { leave } from "../posix/forking.ts";
@@ -105,7 +106,11 @@ export function* rehearseBirth(
       const [parent, reports] = socketPair();
       const [channel, children] = socketPair();
       const { handover, fd } = comeOver(i, parent);
-      arrive(meansOf({ channel, reports, children }, own, fence), handover);
+      arrive(
+        meansOf({ channel, reports, children }, own, fence),
+        handover,
+        monotonic(),
+      );
       leave(-1);
       for (const owned of [fd, reports]) owned.close();
     }

@@ -8,6 +8,7 @@ import {
   encodeReport,
   type Report,
   SECRET_SIZE,
+  UNTIMED,
 } from "../../src/wire/records.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { type Model, startServer, type TestServer } from "../helpers/server.ts";
@@ -85,5 +86,6 @@ export function report(
     ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
     : null;
   const secret = new Uint8Array(SECRET_SIZE);
-  return encodeReport({ kind, id, pid, outcome, status: 0, secret }).slice();
+  return encodeReport({ ...UNTIMED, kind, id, pid, outcome, status: 0, secret })
+    .slice();
 }

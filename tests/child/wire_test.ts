@@ -22,6 +22,11 @@ import { test } from "../helpers/testing.ts";
 const PLAIN = { noNullPrototype: true } as const;
 const SEED = { seed: 20240607, numRuns: 500 };
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const time = fc.double({
+  min: 0,
+  max: Number.MAX_SAFE_INTEGER,
+  noNaN: true,
+}).map((time) => time + 0); // no negative zero
 const secret = fc.uint8Array({
   minLength: SECRET_SIZE,
   maxLength: SECRET_SIZE,
@@ -48,6 +53,8 @@ const READY: Report = {
   outcome: null,
   status: 0,
   secret: new Uint8Array(SECRET_SIZE).fill(7),
+  at: 1.5,
+  since: 0,
 };
 
 /** A connection whose peer has so many bytes. */
@@ -100,7 +107,7 @@ test("report done, failed: arrive as they were sent, wherever they lie", () => {
   const pid = fc.nat(2 ** 22);
   const status = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
   const report = fc.record(
-    { kind, id: count, pid, outcome, status, secret },
+    { kind, id: count, pid, outcome, status, secret, at: time, since: time },
     PLAIN,
   );
   fc.assert(

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { REASONS } from "../../src/wire/records.ts";
 import { Metrics } from "../../src/cli/serve/metrics.ts";
 import type { ConnectionInfo } from "../../src/server/connections.ts";
-import { REFUSAL_REASONS, tellAll } from "../../src/server/events.ts";
+import { Audience, REFUSAL_REASONS } from "../../src/server/events.ts";
 import { Totals } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -58,7 +58,7 @@ function sum(values: readonly number[]): number {
 test("metrics: count what the totals count, whatever becomes of connections", () => {
   const totals = new Totals(), metrics = new Metrics();
   metrics.begin("fork");
-  const events = tellAll([totals, metrics]);
+  const events = new Audience([totals, metrics]).events;
   const live: ConnectionInfo = {
     id: 1,
     peer: "192.0.2.1:1",

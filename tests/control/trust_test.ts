@@ -40,7 +40,14 @@ class Impostor implements AsyncDisposable {
 }
 
 for (
-  const args of [["status"], ["connections"], ["drop", "1"], ["drain"], ["top"]]
+  const args of [
+    ["status"],
+    ["connections"],
+    ["drop", "1"],
+    ["drain"],
+    ["top"],
+    ["events"],
+  ]
 ) {
   test(`mpserv ${args[0]}: what a server says reaches the terminal as text`, async () => {
     await using directory = temporaryDirectory();

@@ -17,7 +17,11 @@ const DAY = 86_400;
 test("clock: who waits for a process is not refused because the clock was set", () => {
   const refused: number[] = [];
   const queue = new Queue(
-    { refused: (id) => refused.push(id), trouble: () => {} },
+    {
+      refused: (id) => refused.push(id),
+      returned: () => {},
+      trouble: () => {},
+    },
     () => {},
     "too late",
   );

@@ -4,6 +4,7 @@ import {
   encodeReport,
   REPORT_SIZE,
   SECRET_SIZE,
+  UNTIMED,
 } from "../../src/wire/records.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { signalNow } from "../helpers/processes.ts";
@@ -28,7 +29,8 @@ function report(
     ? { bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "a lie" }
     : null;
   const secret = new Uint8Array(SECRET_SIZE);
-  return encodeReport({ kind, id, pid, outcome, status: 0, secret }).slice();
+  return encodeReport({ ...UNTIMED, kind, id, pid, outcome, status: 0, secret })
+    .slice();
 }
 
 /** What is said, each by a process of its own. */

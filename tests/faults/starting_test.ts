@@ -50,6 +50,10 @@ test("starting: processes that end before they are ready are started less and le
     source,
     watcher,
     {
+      handed: () => {},
+      returned: () => {},
+      started: () => {},
+      zygoteEnded: () => {},
       took: () => {},
       done: () => {},
       refused: () => {},

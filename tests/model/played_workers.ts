@@ -97,6 +97,10 @@ export class Stage implements Disposable {
       source,
       watcher,
       {
+        handed: () => {},
+        returned: () => {},
+        started: () => {},
+        zygoteEnded: () => {},
         took: (id, pid) => say("took", id, pid),
         done: (id, { reason, text }) => say("done", id, reason, text),
         refused: (id, why) => say("refused", id, why),

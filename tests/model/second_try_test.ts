@@ -134,6 +134,10 @@ test(
     const done: number[] = [];
     const said: string[] = [];
     const events = {
+      handed: () => {},
+      returned: () => {},
+      started: () => {},
+      zygoteEnded: () => {},
       took: (id: number, pid: number) => void pids.set(id, pid),
       done: (id: number) => void done.push(id),
       refused: (id: number, why: string) => said.push(`${id} refused: ${why}`),

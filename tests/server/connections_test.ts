@@ -9,7 +9,7 @@ import {
   type ConnectionRecord,
   Connections,
 } from "../../src/server/connections.ts";
-import { tellAll } from "../../src/server/events.ts";
+import { Audience } from "../../src/server/events.ts";
 import { test } from "../helpers/testing.ts";
 
 const CLOSED: Outcome = {
@@ -62,7 +62,7 @@ class Stage {
       },
     };
     this.table = new Connections(
-      tellAll([{
+      new Audience([{
         accepted: ({ id, peer }) => say("accepted", id, peer),
         rejected: (peer, reason, why = "") =>
           say("rejected", peer, reason, why),
@@ -70,7 +70,7 @@ class Stage {
         disconnected: ({ id }, { reason, text }, milliseconds) =>
           say("disconnected", id, reason, text, milliseconds),
         refused: ({ id }, why) => say("refused", id, why),
-      }]),
+      }]).events,
       {
         serve: ({ id }) => say("serve", id),
         withdraw: (id, why) => say("withdraw", id, why),

@@ -86,3 +86,13 @@ export const top = command({
       Math.max(options.interval, LEAST_INTERVAL),
     ),
 });
+
+/** `mpserv events`. */
+export const events = command({
+  name: "events",
+  about: "Print what happens in a running server, as it happens.",
+  operands: SERVER,
+  options: { json: flag("print a line of JSON for each event") },
+  begin: ({ operands, options }) => async () =>
+    (await import("./follow.ts")).follow(operands.server, options),
+});

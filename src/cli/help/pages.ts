@@ -161,6 +161,15 @@ export const PAGES: Readonly<Record<string, Page>> = {
       ["keys", "q quits; arrows and page keys scroll"],
     ],
   },
+  events: {
+    ...CONTROL,
+    exitCodes: [
+      ["0", "the server ended"],
+      ["1", "no such server, or it refused"],
+      ["2", "wrong command line"],
+      ["141", "nobody reads the output any more"],
+    ],
+  },
   completions: {
     examples: [
       ["source <(mpserv completions bash)", "in ~/.bashrc"],

@@ -307,11 +307,10 @@ function withOriginalPlaces(
 ): ModelEvents {
   return {
     ...events,
-    done: (id, outcome) =>
-      events.done(id, {
-        ...outcome,
-        text: snapshot.originalPlaces(outcome.text),
-      }),
+    done: (id, outcome, when) => {
+      const text = snapshot.originalPlaces(outcome.text);
+      events.done(id, { ...outcome, text }, when);
+    },
     trouble: (what) => events.trouble(snapshot.originalPlaces(what)),
   };
 }

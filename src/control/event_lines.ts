@@ -1,0 +1,239 @@
+/**
+ * What happens in a server, as lines of JSON for whoever follows it. While nobody does, nothing of this is called.
+ *
+ * A reader that is slow makes nothing wait and nothing grow: what does not fit its queue is counted, and it is told
+ * how much that was.
+ *
+ * @module
+ */
+import { type Outcome, UNTIMED, type When } from "../wire/records.ts";
+import type { Exit, ProcessEntry } from "../model/model.ts";
+import { monotonic, monotonicOffset } from "../posix/clock.ts";
+import type { ConnectionInfo } from "../server/connections.ts";
+import type { RefusalReason, ServerEvents } from "../server/events.ts";
+import type { Server } from "../server/server.ts";
+import type { ServerEvent } from "./server_event.ts";
+import type { Reply, Session } from "./session.ts";
+
+/** How many may follow at a time: others must still be able to ask. */
+const MOST_FOLLOWERS = 8;
+/** Characters that wait for one reader at most, beside what is on its way to it. */
+const QUEUE = 256 * 1024;
+/** How long lines are gathered before they are sent, in milliseconds: one message costs as much as a hundred lines. */
+const GATHER = 20;
+/** How long a reader may take nothing while something waits for it, in milliseconds. */
+const PATIENCE = 60_000;
+
+/** Lines that wait for one reader. */
+class Follower {
+  #lines: string[] = [];
+  #length = 0;
+  #skipped = 0;
+
+  /** Adds a line, or counts it where there is no room. */
+  add(line: string): void {
+    if (this.#skipped === 0 && this.#length + line.length <= QUEUE) {
+      this.#lines.push(line);
+      this.#length += line.length;
+    } else this.#skipped++;
+  }
+
+  /** Takes all that waits; empty when nothing does. */
+  take(): string {
+    if (this.#skipped > 0) {
+      this.#lines.push(
+        lineOf({
+          event: "skipped",
+          at: round(monotonic()),
+          count: this.#skipped,
+        }),
+      );
+    }
+    const text = this.#lines.join("");
+    this.#lines = [];
+    this.#length = this.#skipped = 0;
+    return text;
+  }
+}
+
+/** Writes lines for those who follow a server. */
+export class EventLines implements ServerEvents {
+  readonly #server: Pick<Server, "tell">;
+  readonly #followers = new Map<Session, Follower>();
+  /** Hears the server no more. */
+  #leave: (() => void) | null = null;
+  /** From `performance.now()` to the clock of all processes. */
+  #offset = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(server: Pick<Server, "tell">) {
+    this.#server = server;
+  }
+
+  /**
+   * One more follows.
+   *
+   * @returns What it is answered, without an end.
+   * @throws {TypeError} When too many do.
+   */
+  follow(session: Session): Reply {
+    if (this.#followers.size >= MOST_FOLLOWERS) {
+      throw new TypeError(
+        `Cannot send events: ${MOST_FOLLOWERS} clients follow them already: end one of them`,
+      );
+    }
+    const follower = new Follower();
+    this.#followers.set(session, follower);
+    if (this.#leave === null) {
+      this.#offset = monotonicOffset();
+      this.#leave = this.#server.tell(this);
+    }
+    const began = {
+      ok: true,
+      pid: Deno.pid,
+      at: round(monotonic()),
+      time: Date.now(),
+    };
+    function* pieces(): Generator<string> {
+      yield JSON.stringify(began) + "\n";
+      for (;;) yield follower.take();
+    }
+    return { pieces: pieces(), patience: PATIENCE };
+  }
+
+  /** A client has gone; it may be none that follows. */
+  ended(session: Session): void {
+    if (!this.#followers.delete(session) || this.#followers.size > 0) return;
+    this.#leave?.();
+    this.#leave = null;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  accepted({ id, peer, via, acceptedAt }: ConnectionInfo): void {
+    const at = this.#fromParent(acceptedAt);
+    this.#say({ event: "accepted", at, id, peer, ...(via ? { via } : {}) });
+  }
+
+  rejected(peer: string, reason: RefusalReason, why?: string): void {
+    const at = this.#now();
+    const more = why === undefined ? {} : { why };
+    this.#say({ event: "refused", at, peer, reason, ...more });
+  }
+
+  handed({ id }: ConnectionInfo, pid: number, at: number): void {
+    this.#say({ event: "handed", at: this.#fromParent(at), id, pid });
+  }
+
+  returned({ id }: ConnectionInfo): void {
+    this.#say({ event: "returned", at: this.#now(), id });
+  }
+
+  connected(connection: ConnectionInfo, when: When = UNTIMED): void {
+    const { id, pid } = connection;
+    const heard = this.#now();
+    const at = this.#fromChild(when.at, connection, heard);
+    if (when.since > 0) {
+      const forked = this.#fromChild(when.since, connection, at);
+      this.#say({ event: "forked", at: forked, id, pid });
+    }
+    this.#say({ event: "took", at, heard, id, pid });
+  }
+
+  disconnected(
+    connection: ConnectionInfo,
+    { bytesIn, bytesOut, reason, text }: Outcome,
+    _: number,
+    when: When = UNTIMED,
+  ): void {
+    const { id, pid } = connection;
+    const heard = this.#now();
+    const at = this.#fromChild(when.at, connection, heard);
+    if (when.since > 0) {
+      const ended = this.#fromChild(when.since, connection, at);
+      this.#say({ event: "half-closed", at: ended, id, pid });
+    }
+    const counts = { in: bytesIn, out: bytesOut };
+    this.#say({ event: "done", at, heard, id, pid, ...counts, reason, text });
+  }
+
+  started(pid: number, role: ProcessEntry["role"]): void {
+    this.#say({ event: "started", at: this.#now(), pid, role });
+  }
+
+  removed(pid: number, { code, signal }: Exit, when: When = UNTIMED): void {
+    const heard = this.#now();
+    const at = when.at > 0 ? Math.min(round(when.at), heard) : heard;
+    const role = "connection";
+    this.#say({ event: "reaped", at, pid, role, code, signal });
+  }
+
+  zygoteEnded(pid: number, { code, signal }: Exit): void {
+    const at = this.#now(), role = "zygote";
+    this.#say({ event: "reaped", at, pid, role, code, signal });
+  }
+
+  refused({ id, peer }: ConnectionInfo, why: string): void {
+    const at = this.#now(), reason = "no-process";
+    this.#say({ event: "refused", at, id, peer, reason, why });
+  }
+
+  trouble(what: string): void {
+    this.#say({ event: "trouble", at: this.#now(), what });
+  }
+
+  changed(what: string): void {
+    this.#say({ event: "changed", at: this.#now(), what });
+  }
+
+  draining(live: number): void {
+    this.#say({ event: "draining", at: this.#now(), live });
+  }
+
+  ending(live: number): void {
+    this.#say({ event: "ending", at: this.#now(), live });
+  }
+
+  /** Another server has the listening socket; a drain follows. */
+  takenOver(): void {
+    if (this.#leave) this.#say({ event: "taken-over", at: this.#now() });
+  }
+
+  #now(): number {
+    return round(monotonic());
+  }
+
+  #fromParent(milliseconds: number): number {
+    return round(1e3 * milliseconds + this.#offset);
+  }
+
+  /** What a process says of its connection is not before that was accepted, nor after it was heard. */
+  #fromChild(
+    at: number,
+    { acceptedAt }: ConnectionInfo,
+    heard: number,
+  ): number {
+    if (at === 0) return heard;
+    return Math.min(heard, Math.max(round(at), this.#fromParent(acceptedAt)));
+  }
+
+  #say(event: ServerEvent): void {
+    const line = lineOf(event);
+    for (const follower of this.#followers.values()) follower.add(line);
+    this.#timer ??= setTimeout(() => this.#send(), GATHER);
+  }
+
+  #send(): void {
+    this.#timer = undefined;
+    for (const session of this.#followers.keys()) session.resume();
+  }
+}
+
+function lineOf(event: ServerEvent): string {
+  return JSON.stringify(event) + "\n";
+}
+
+/** To a tenth of a microsecond: nobody's clock says more. */
+function round(microseconds: number): number {
+  return Math.round(10 * microseconds) / 10;
+}

@@ -7,11 +7,10 @@ import { setInherit } from "../posix/fd.ts";
 import { getLimit, setLimit } from "../posix/limits.ts";
 import { encodeAddress } from "../posix/net/address.ts";
 import { setProcessName } from "../posix/process.ts";
-import { ExchangeLoad, HoldLoad } from "./slot_loads.ts";
 import type { Share } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
+import { ExchangeLoad, HoldLoad, StreamLoad } from "./loads.ts";
 import type { SlotWork } from "./slots.ts";
-import { StreamLoad } from "./stream_load.ts";
 
 /** Local addresses that connections to this machine come from in turn: each has 28,000 ports or so. */
 const SOURCES = 64;

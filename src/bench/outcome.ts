@@ -4,8 +4,8 @@
  * @module
  */
 import { build, type Histogram } from "hdr-histogram-js";
-import type { Failures, Frame } from "./frames.ts";
 import type { Plan } from "./plan.ts";
+import type { Failures, Frame } from "./recorder.ts";
 
 /** What came in a part of the time. */
 export interface Interval {

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { encodeBytes } from "../posix/byte_text.ts";
-import { readProcStrings } from "../posix/proc.ts";
+import { encodeBytes, readProcStrings } from "../posix/proc.ts";
 import { MANAGER_VARIABLES } from "../server/systemd/variables.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 

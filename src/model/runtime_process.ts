@@ -1,16 +1,18 @@
 /**
- * Starting a process of ours in another role, and telling it what to do.
- *
- * How the runtime of a child is started.
- *
- * A process that is started before anybody needs it: a server's code takes as long to load as the process takes to
- * start, and the two go on at the same time.
+ * Starting a process of ours in another role, and telling it what to do: a spawned worker, or a zygote. The first
+ * one starts before anybody needs it: a server's code takes as long to load as the process takes to start, and the
+ * two go on at the same time.
  *
  * @module
  */
+import { SIGNALS } from "../posix/abi.ts";
 import { startSomewhere } from "../posix/directory.ts";
+import { type Fd, setInherit } from "../posix/fd.ts";
 import { hasChild } from "../posix/forking.ts";
+import { askCredentials } from "../posix/net/credentials.ts";
+import { socketPair } from "../posix/net/sockets.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
+import { descriptorTarget } from "../posix/proc.ts";
 import { permissionFlags } from "../runtime/permissions.ts";
 import {
   type CommandLine,
@@ -27,6 +29,7 @@ import {
   encodeProgram,
   grantsToLoad,
 } from "../wire/child_options.ts";
+import { openLibrary } from "../zygote/machine_code/open_library.ts";
 
 /** The command line of a process that serves. */
 export function childCommand(
@@ -210,4 +213,112 @@ export class Early<Started> {
     if (this.#kept !== null) this.#end(this.#kept.started);
     this.#kept = null;
   }
+}
+
+/** A spawned worker's process that was just started. */
+export interface SpawnedProcess {
+  /** The process; the runtime reaps it. */
+  readonly process: RuntimeProcess;
+  /** The parent's end of its channel; the caller's to close. */
+  readonly channel: Fd;
+}
+
+/** The first spawned worker, perhaps. */
+export const earlySpawned: Early<SpawnedProcess> = new Early(
+  startSpawned,
+  ({ process, channel }) => {
+    channel.close();
+    process.handle.signal(SIGNALS.SIGKILL);
+  },
+);
+
+function startSpawned(options: ChildOptions): SpawnedProcess {
+  const [channel, theirs] = socketPair();
+  try {
+    askCredentials(channel.number);
+    const args = [String(theirs.number), encodeOptions(options)];
+    const line = childCommand(args, options);
+    // Only this child inherits the end: nothing else can be started before it is closed.
+    setInherit(theirs.number, true);
+    return { process: startRuntime(line, options), channel };
+  } catch (error) {
+    channel.close();
+    throw error;
+  } finally {
+    theirs.close();
+  }
+}
+
+/** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
+export interface ZygoteProcess {
+  /** The process; the runtime reaps it. */
+  readonly process: RuntimeProcess;
+  /** Down, and up from the zygote alone. */
+  readonly channel: Fd;
+  /** Up, from its children. */
+  readonly reports: Fd;
+  /** Its end of the channel, as `/proc/PID/fd` shows it; null where nothing does. */
+  readonly end: string | null;
+}
+
+// Opened once, and held for as long as zygotes may be started.
+let library: Fd | null | undefined;
+
+/** Zygotes that have not ended. */
+const zygotes = new Set<RuntimeProcess>();
+
+/** The first zygote, perhaps. */
+export const earlyZygote: Early<ZygoteProcess> = new Early(
+  startZygote,
+  ({ process, channel, reports }) => {
+    for (const fd of [channel, reports]) fd.close();
+    process.handle.signal(SIGNALS.SIGKILL);
+  },
+);
+
+function startZygote(options: ChildOptions): ZygoteProcess {
+  const [channel, theirChannel] = socketPair();
+  const [reports, theirReports] = socketPair();
+  try {
+    askCredentials(reports.number);
+    const theirs = [theirChannel, theirReports];
+    const args = [
+      ...theirs.map((fd) => String(fd.number)),
+      encodeOptions(options),
+    ];
+    const line = zygoteCommand(args, options);
+    for (const fd of theirs) setInherit(fd.number, true);
+    const environment = zygoteEnvironment(options.grants);
+    const process = startRuntime(line, options, environment);
+    zygotes.add(process);
+    void process.status.then(() => zygotes.delete(process));
+    addEventListener("unload", endZygotes); // again is the same
+    const end = descriptorTarget(theirChannel.number);
+    return { process, channel, reports, end };
+  } catch (error) {
+    channel.close();
+    reports.close();
+    throw error;
+  } finally {
+    theirChannel.close();
+    theirReports.close();
+  }
+}
+
+/**
+ * Ends what is left when this process does, such as a server that is refused its control socket. They
+ * would end by themselves, but whoever is only starting first says that it cannot find our library.
+ */
+function endZygotes(): void {
+  for (const { handle } of zygotes) handle.signal(SIGNALS.SIGKILL);
+}
+
+/** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
+function zygoteEnvironment(
+  grants: readonly string[],
+): Record<string, string> {
+  library = library === undefined ? openLibrary() : library;
+  const preload = library &&
+    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${library.number}` };
+  return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
 }

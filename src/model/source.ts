@@ -9,8 +9,7 @@ import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { Orphans } from "./children.ts";
 import type { Exit, ProcessEntry } from "./model.ts";
-import type { RuntimeProcess } from "./runtime_process.ts";
-import { earlySpawned } from "./spawned_process.ts";
+import { earlySpawned, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
 /** A worker that was started. */

@@ -3,16 +3,6 @@
  *
  * @module
  */
-import type { ChildOptions } from "../wire/child_options.ts";
-import {
-  decodeReport,
-  encodeHandover,
-  type Handover,
-  type Report,
-} from "../wire/records.ts";
-import { guard } from "./strict_guard.ts";
-import type { RuntimeProcess } from "./runtime_process.ts";
-import { earlyZygote } from "./zygote_process.ts";
 import { POLLIN, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
@@ -24,6 +14,15 @@ import {
 import { endWriting } from "../posix/net/sockets.ts";
 import { processStat } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import {
+  decodeReport,
+  encodeHandover,
+  type Handover,
+  type Report,
+} from "../wire/records.ts";
+import { earlyZygote, type RuntimeProcess } from "./runtime_process.ts";
+import { guard } from "./strict_guard.ts";
 
 /** What a zygote tells. */
 export interface ZygoteEvents {

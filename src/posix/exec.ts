@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { encodeBytes } from "./byte_text.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import type { Launch } from "./launch.ts";
 import { cLibrary } from "./libc.ts";
+import { encodeBytes } from "./proc.ts";
 import { viewOf } from "./scratch.ts";
 
 const libc = cLibrary("access", "execve", "posix_spawn");
@@ -51,7 +51,7 @@ export class ProgramImage {
   readonly #roomAt: number;
 
   /**
-   * Lays it out. Texts may stand for any bytes: see `byte_text.ts`.
+   * Lays it out. Texts may stand for any bytes: see `decodeBytes` of `proc.ts`.
    *
    * @param room Bytes and variables that may be added later.
    */

@@ -1,7 +1,7 @@
 /**
  * The calls of which it depends on their arguments who may make them: those with commands, those that
  * concern other processes or the server's own files, and those that open something. A part of the list in
- * `system_calls.ts`.
+ * `policies.ts`.
  *
  * @module
  */

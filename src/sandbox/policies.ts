@@ -7,12 +7,195 @@
  * Strictly: reading, writing, waiting and ending, and everything else ends the process. It cannot open a file, a
  * socket or a process, whatever a client makes it run.
  *
+ * Every system call of Linux, who may make it, and why: the one list that both
+ * are made from. Calls that have commands, or that concern whom
+ * their arguments say, stand in `command_rules.ts`. A call that is in neither is newer than this list:
+ * nobody has it.
+ *
+ * The yardsticks: systemd's `@system-service`, the default profile of container engines, and for `strict`
+ * OpenSSH's `sandbox-seccomp-filter.c`, beside which V8 and the C library need memory and threads.
+ *
  * @module
  */
 import { type Policy, VERDICTS } from "../posix/seccomp/filter.ts";
+import type { PermissionKind } from "../runtime/permissions.ts";
 import type { Standing } from "../wire/choices.ts";
 import { commandRules, FORK, may, type Subject } from "./command_rules.ts";
-import { type Audience, CALL_GROUPS } from "./system_calls.ts";
+
+/**
+ * Who may make a call: `strict` everybody, `handlers` everybody but who is under `strict`, `programs` alone,
+ * `nobody`, or a program, and a handler that was granted one of some kinds.
+ */
+export type Audience =
+  | "strict"
+  | "handlers"
+  | "programs"
+  | "nobody"
+  | readonly PermissionKind[];
+
+/** Some calls of one kind. */
+export interface CallGroup {
+  /** What they are for, or what they would do. */
+  readonly why: string;
+  /** Who may. */
+  readonly who: Audience;
+  /** Their names. */
+  readonly calls: string;
+}
+
+/** All of them; a call stands in one group alone. */
+export const CALL_GROUPS: readonly CallGroup[] = [
+  {
+    why: "bytes of descriptors that are open already",
+    who: "strict",
+    calls: `read write readv writev pread64 pwrite64 lseek recvfrom recvmsg
+      shutdown getsockopt setsockopt getsockname getpeername close close_range
+      fstat`,
+  },
+  {
+    why: "waiting, pipes and timers of this process",
+    who: "strict",
+    calls: `poll ppoll select pselect6 epoll_create1 epoll_ctl epoll_wait
+      epoll_pwait epoll_pwait2 eventfd2 timerfd_create timerfd_settime pipe
+      pipe2 signalfd4 nanosleep clock_nanosleep alarm setitimer
+      restart_syscall wait4 waitid`,
+  },
+  {
+    why: "memory of this process",
+    who: "strict",
+    calls: `mmap munmap mremap mprotect madvise brk pkey_mprotect pkey_alloc
+      pkey_free membarrier`,
+  },
+  {
+    why: "threads of this process, and its signals",
+    who: "strict",
+    calls: `futex futex_waitv set_robust_list rseq sched_yield
+      sched_getaffinity sched_getparam sched_getscheduler getcpu
+      set_tid_address arch_prctl rt_sigaction rt_sigprocmask rt_sigreturn
+      sigaltstack rt_sigpending rt_sigtimedwait`,
+  },
+  {
+    why: "questions that tell about nobody else",
+    who: "strict",
+    calls: `clock_gettime clock_getres gettimeofday time times getpid getppid
+      gettid getuid geteuid getgid getegid getgroups getrlimit getrusage
+      getrandom uname sysinfo`,
+  },
+  { why: "the end", who: "strict", calls: "exit exit_group" },
+  {
+    why: "files by name, to read: Landlock says which",
+    who: "handlers",
+    calls: `access faccessat faccessat2 stat lstat statx readlink readlinkat
+      getdents getdents64 getcwd chdir fchdir statfs fstatfs getxattr lgetxattr
+      fgetxattr getxattrat listxattr llistxattr flistxattr listxattrat
+      file_getattr readahead fadvise64 cachestat umask`,
+  },
+  {
+    why: "bytes of open files, moved and kept",
+    who: "handlers",
+    calls: `preadv preadv2 pwritev pwritev2 sendfile splice tee vmsplice
+      copy_file_range fsync fdatasync flock msync mincore`,
+  },
+  {
+    why: "what libraries do instead of the above",
+    who: "handlers",
+    calls: `accept accept4 recvmmsg epoll_create eventfd signalfd pause
+      rt_sigsuspend getitimer timer_create timer_settime timer_gettime
+      timer_getoverrun timer_delete timerfd_gettime mlock mlock2 mlockall
+      munlock munlockall remap_file_pages map_shadow_stack mseal memfd_create
+      futex_wake futex_wait futex_requeue get_robust_list get_thread_area
+      set_thread_area setrlimit sched_get_priority_max sched_get_priority_min
+      sched_rr_get_interval sched_getattr getpriority ioprio_get getresuid
+      getresgid getpgid getpgrp getsid capget capset landlock_create_ruleset
+      landlock_add_rule landlock_restrict_self`,
+  },
+  {
+    why: "changes of files by name or descriptor: the log is such a file",
+    who: ["write"],
+    calls: `creat truncate ftruncate fallocate mkdir mkdirat rmdir unlink
+      unlinkat rename renameat renameat2 link linkat symlink symlinkat mknod
+      mknodat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat
+      utime utimes futimesat utimensat setxattr lsetxattr fsetxattr setxattrat
+      removexattr lremovexattr fremovexattr removexattrat file_setattr
+      sync_file_range syncfs`,
+  },
+  {
+    why: "other programs and processes",
+    who: ["run"],
+    calls: `execve execveat fork vfork kill tkill rt_sigqueueinfo
+      rt_tgsigqueueinfo pidfd_open pidfd_send_signal setsid`,
+  },
+  {
+    why:
+      "a socket that leads elsewhere: also a connection that was taken apart",
+    who: ["net", "import"],
+    calls: "connect listen",
+  },
+  {
+    why: "the kernel's word about changes of files",
+    who: ["read"],
+    calls: "inotify_init inotify_init1 inotify_add_watch inotify_rm_watch",
+  },
+  {
+    why: "users: a program that leaves root behind; what --user takes is below",
+    who: "programs",
+    calls: `setreuid setregid setresuid setresgid setfsuid setfsgid`,
+  },
+  {
+    why: "a program's own cell, as rsync, sshd and chroot(8) make it",
+    who: "programs",
+    calls: "chroot",
+  },
+  {
+    why: "memory and messages between processes, which outlive a connection",
+    who: "programs",
+    calls: `shmget shmat shmctl shmdt semget semop semctl semtimedop msgget
+      msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend mq_timedreceive
+      mq_notify mq_getsetattr`,
+  },
+  {
+    why: "what databases and old programs use, and a handler does not",
+    who: "programs",
+    calls: `io_setup io_destroy io_getevents io_pgetevents io_submit io_cancel
+      memfd_secret get_mempolicy set_mempolicy_home_node name_to_handle_at sync
+      lsm_get_self_attr lsm_set_self_attr lsm_list_modules statmount listmount
+      fanotify_mark epoll_ctl_old epoll_wait_old getpmsg putpmsg afs_syscall
+      tuxcall security vserver get_kernel_syms query_module`,
+  },
+  {
+    why: "other processes' memory and descriptors",
+    who: "nobody",
+    calls: `ptrace process_vm_readv process_vm_writev process_madvise
+      pidfd_getfd kcmp perf_event_open process_mrelease uprobe uretprobe`,
+  },
+  {
+    why: "the tree of files",
+    who: "nobody",
+    calls: `mount umount2 pivot_root open_tree open_tree_attr move_mount fsopen
+      fsconfig fsmount fspick mount_setattr open_by_handle_at fanotify_init`,
+  },
+  {
+    why: "containers: their root has a way to more of the kernel than others",
+    who: "nobody",
+    calls: "unshare setns",
+  },
+  {
+    why:
+      "the kernel: code in it, keys, tracing, and io_uring, whose calls no filter sees",
+    who: "nobody",
+    calls: `init_module finit_module delete_module create_module kexec_load
+      kexec_file_load bpf userfaultfd syslog keyctl add_key request_key
+      io_uring_setup io_uring_enter io_uring_register uselib nfsservctl
+      lookup_dcookie _sysctl ustat sysfs`,
+  },
+  {
+    why: "the machine: clocks, names, disks, processors",
+    who: "nobody",
+    calls: `reboot swapon swapoff acct quotactl quotactl_fd settimeofday
+      clock_settime clock_adjtime adjtimex sethostname setdomainname iopl
+      ioperm modify_ldt vhangup migrate_pages move_pages set_mempolicy mbind`,
+  },
+];
 
 const { allow, kill, missing, notify, refuse } = VERDICTS;
 

@@ -40,13 +40,13 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
     case "echo":
       return (await import("./echo.ts")).echo;
     case "discard":
-      return (await import("./discard.ts")).discard;
+      return (await import("./classic.ts")).discard;
     case "daytime":
-      return (await import("./daytime.ts")).daytime;
+      return (await import("./classic.ts")).daytime;
     case "chargen":
-      return (await import("./chargen.ts")).chargen;
+      return (await import("./classic.ts")).chargen;
     case "time":
-      return (await import("./time.ts")).time;
+      return (await import("./classic.ts")).time;
   }
 }
 

@@ -49,7 +49,7 @@ export type ModelName = typeof MODEL_NAMES[number];
 export interface ProgramChoice {
   /** The file, absolute; written so, too. */
   readonly path: string;
-  /** All arguments, the name first, as typed; whatever its bytes, as `posix/byte_text.ts` writes them. */
+  /** All arguments, the name first, as typed; whatever its bytes, as `posix/proc.ts` writes them. */
   readonly args: readonly string[];
   /** Its environment, written so, too. */
   readonly env: Readonly<Record<string, string>>;

@@ -8,7 +8,8 @@
  *    of a child hang (`zygote/threads.ts`).
  * 2. If the service is asynchronous, the event loop is looked at, to be rebuilt in children
  *    (`zygote/event_loop.ts`).
- * 3. Memory is made one that children have too (`zygote/memory.ts`).
+ * 3. Memory is made one that children have too: V8 marks its memory MADV_DONTFORK, so that a forked child would
+ *    die at its first touch of the heap; the marks are undone, and a seccomp filter keeps them away.
  * 4. Identity is made a question instead of a copy; if the service is asynchronous, random state is used
  *    up (`random_state.ts`).
  * 5. SIGCHLD is blocked and becomes a descriptor.
@@ -26,9 +27,10 @@
  *
  * @module
  */
-import { endedIfDue, serveOne, work } from "../child/serve_one.ts";
 import { giveUp } from "../child/errors.ts";
+import { endedIfDue, serveOne, work } from "../child/serve_one.ts";
 import { POLLHUP } from "../posix/abi.ts";
+import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
   CHILD_SIGNAL,
@@ -39,14 +41,23 @@ import {
   unblockChildSignal,
 } from "../posix/forking.ts";
 import { pollOne } from "../posix/io.ts";
+import { cLibrary } from "../posix/libc.ts";
+import { readProcFile } from "../posix/proc.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import type { Fence } from "../posix/seccomp/seccomp.ts";
+import { assemblePolicy, VERDICTS } from "../posix/seccomp/filter.ts";
+import {
+  type Fence,
+  giveUpNewPrivileges,
+  installFilter,
+  type PreparedFilter,
+  prepareFilter,
+} from "../posix/seccomp/seccomp.ts";
+import type { Processor } from "../posix/seccomp/system_call_numbers.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import type { Handover } from "../wire/records.ts";
 import { done, tell, took } from "../wire/tell.ts";
 import { type Reactor, renewReactor, scanReactor } from "./event_loop.ts";
-import { prepareMemory } from "./memory.ts";
 import {
   refuseRandomness,
   renewIdentity,
@@ -55,6 +66,67 @@ import {
   useUpRandomness,
 } from "./random_state.ts";
 import { parkThreadPool } from "./threads.ts";
+
+const libc = cLibrary("madvise");
+
+const MADV_DONTFORK = 10; // asm-generic/mman-common.h
+const MADV_DOFORK = 11;
+
+/**
+ * The filter: `madvise(_, _, MADV_DONTFORK)` does nothing and succeeds, all else goes through.
+ *
+ * @returns An array of `struct sock_filter`.
+ */
+export function keepForkableFilter(
+  processor: Processor,
+): Uint8Array<ArrayBuffer> {
+  return assemblePolicy({
+    rules: [{
+      call: "madvise",
+      checks: [{ argument: 2, is: MADV_DONTFORK, then: VERDICTS.pretend }],
+      verdict: VERDICTS.allow,
+    }],
+    others: VERDICTS.allow,
+    foreign: VERDICTS.allow, // to keep such calls away is not this filter's task
+  }, processor);
+}
+
+/**
+ * Readies what makes all memory of this process, now and later, one that a forked child has too; call it
+ * while FFI permission still stands.
+ *
+ * @throws {PosixError} When the kernel has no seccomp, or refuses it.
+ */
+export function prepareMemory(): () => void {
+  const filter = prepareFilter(keepForkableFilter(Deno.build.arch));
+  return () => keepMemoryForkable(filter);
+}
+
+function keepMemoryForkable(filter: PreparedFilter): void {
+  // The filter comes first: what V8 maps between the two steps must not be marked again.
+  installAsAnyone(filter);
+  // All is told, marked or not: which is would stand in smaps, for which the kernel counts every page.
+  for (const line of readProcFile("/proc/self/maps").split("\n")) {
+    const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
+    if (range === null) continue;
+    const start = BigInt("0x" + range[1]);
+    const end = BigInt("0x" + range[2]);
+    // Safety: only changes what a later fork copies; the range is the kernel's own answer. Refused for what the
+    // kernel itself maps ([vvar], proc(5)), which every process has.
+    libc.madvise(start, end - start, MADV_DOFORK);
+  }
+}
+
+/** Root may do it as it is; anyone else must give up set-user-ID programs. */
+function installAsAnyone(filter: PreparedFilter): void {
+  try {
+    installFilter(filter);
+  } catch (error) {
+    if (!(error instanceof PosixError) || error.code !== "EACCES") throw error;
+    giveUpNewPrivileges();
+    installFilter(filter);
+  }
+}
 
 /** SIGHUP, SIGINT, SIGUSR1, SIGTERM: what the runtime may have put handlers on. */
 const HANDLED_SIGNALS = [1, 2, 10, 15];

@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { closedLoop, openLoop } from "../../src/bench/slot_loads.ts";
-import { encodeFrame, type Frame, readFrames } from "../../src/bench/frames.ts";
 import { Latencies } from "../../src/bench/outcome.ts";
 import { loadProcesses, type Plan, shares } from "../../src/bench/plan.ts";
+import {
+  encodeFrame,
+  type Frame,
+  readFrames,
+} from "../../src/bench/recorder.ts";
+import { closedLoop, openLoop } from "../../src/bench/loads.ts";
 import { test } from "../helpers/testing.ts";
 
 const plan: Plan = {

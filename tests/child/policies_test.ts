@@ -10,8 +10,11 @@ import {
   type Processor,
   systemCalls,
 } from "../../src/posix/seccomp/system_call_numbers.ts";
-import { defaultPolicy, strictPolicy } from "../../src/sandbox/policies.ts";
-import { CALL_GROUPS } from "../../src/sandbox/system_calls.ts";
+import {
+  CALL_GROUPS,
+  defaultPolicy,
+  strictPolicy,
+} from "../../src/sandbox/policies.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -41,7 +41,7 @@ async function startCopy(there: string, model: string): Promise<TestServer> {
     args: ["-r", "main.ts", "src", "deno.json", "deno.lock", there],
     cwd: ROOT,
   }).output();
-  await Deno.writeTextFile(`${there}/src/service/daytime.ts`, SERVICE);
+  await Deno.writeTextFile(`${there}/src/service/classic.ts`, SERVICE);
   return await startServer({
     model,
     args: ["--service", "daytime"],

@@ -5,7 +5,7 @@ import { missing } from "../helpers/tools.ts";
 import { TerminalSession } from "./terminal_session.ts";
 
 const MODULE =
-  new URL("../../src/cli/serve/resolve_limits.ts", import.meta.url).pathname;
+  new URL("../../src/cli/serve/resolve_process.ts", import.meta.url).pathname;
 
 /** What is typed up to TAB, and the arguments that the program then gets. */
 const TYPED: readonly (readonly [typed: string, completed: string])[] = [

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
+import { earlySpawned, earlyZygote } from "../../src/model/runtime_process.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
-import { earlySpawned } from "../../src/model/spawned_process.ts";
-import { earlyZygote } from "../../src/model/zygote_process.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
-import { processTable } from "../helpers/processes.ts";
 import { models } from "../helpers/models.ts";
+import { processTable } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
 
 const NOT_LINUX = Deno.build.os !== "linux";
@@ -27,7 +26,6 @@ const KINDS = {
       const { process, channel, reports } = earlyZygote.take(options);
       return { process, channels: [channel, reports] };
     },
-    module: "zygote_process.ts",
     name: "earlyZygote",
   },
   spawned: {
@@ -36,7 +34,6 @@ const KINDS = {
       const { process, channel } = earlySpawned.take(options);
       return { process, channels: [channel] };
     },
-    module: "spawned_process.ts",
     name: "earlySpawned",
   },
 };
@@ -97,7 +94,10 @@ for (const [what, kind] of Object.entries(KINDS)) {
   test(
     `early (${what}): one that is only starting ends with the process that started it, without a word`,
     async () => {
-      const module = new URL(`../../src/model/${kind.module}`, import.meta.url);
+      const { href: module } = new URL(
+        "../../src/model/runtime_process.ts",
+        import.meta.url,
+      );
       const code = `const { ${kind.name} } = await import("${module}");
       ${kind.name}.start(${JSON.stringify(ECHO)});
       Deno.exit(7);`;

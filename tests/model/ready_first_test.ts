@@ -1,5 +1,10 @@
 /** A zygote of a service of ours is at work before it is warm: nothing that was handed to it waits for that. */
 import assert from "node:assert/strict";
+import { earlyZygote } from "../../src/model/runtime_process.ts";
+import type { Fd } from "../../src/posix/fd.ts";
+import { receiveUntrusted, sendFd } from "../../src/posix/net/handover.ts";
+import { socketPair } from "../../src/posix/net/sockets.ts";
+import { childrenOf } from "../../src/posix/proc.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
 import {
   decodeReport,
@@ -7,11 +12,6 @@ import {
   SECRET_SIZE,
   WARM,
 } from "../../src/wire/records.ts";
-import { earlyZygote } from "../../src/model/zygote_process.ts";
-import type { Fd } from "../../src/posix/fd.ts";
-import { receiveUntrusted, sendFd } from "../../src/posix/net/handover.ts";
-import { childrenOf } from "../../src/posix/proc.ts";
-import { socketPair } from "../../src/posix/net/sockets.ts";
 import { signalNow } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
 

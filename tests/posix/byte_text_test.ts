@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeBytes, encodeBytes } from "../../src/posix/byte_text.ts";
+import assert from "node:assert/strict";
+import { decodeBytes, encodeBytes } from "../../src/posix/proc.ts";
 import { test } from "../helpers/testing.ts";
 
 test("byte text: any bytes come back as they were, also through JSON", () => {

@@ -15,7 +15,7 @@ import {
   fencePolicy,
   strictPolicy,
 } from "../../src/sandbox/policies.ts";
-import { keepForkableFilter } from "../../src/zygote/memory.ts";
+import { keepForkableFilter } from "../../src/zygote/birth.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
 

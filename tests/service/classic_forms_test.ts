@@ -1,8 +1,10 @@
 /** The forms that the RFCs give, with the examples that they give. */
 import assert from "node:assert/strict";
-import { pattern } from "../../src/service/chargen.ts";
-import { formatDaytime } from "../../src/service/daytime.ts";
-import { encodeTime } from "../../src/service/time.ts";
+import {
+  encodeTime,
+  formatDaytime,
+  pattern,
+} from "../../src/service/classic.ts";
 import { test } from "../helpers/testing.ts";
 
 test("daytime: has the form of the RFC's own example", () => {

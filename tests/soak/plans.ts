@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pattern } from "../../src/service/chargen.ts";
+import { pattern } from "../../src/service/classic.ts";
 import { randomBytes } from "../helpers/testing.ts";
 import { Cycle } from "./cycle.ts";
 import { between, pickWeighted, type Random } from "./random.ts";
@@ -128,7 +128,7 @@ function pieces(send: number, random: Random): Plan["piece"] {
   return { size: Math.ceil(send / count), pause };
 }
 
-/** RFC 867 as `src/service/daytime.ts` forms it; which time it is, its own tests look at. */
+/** RFC 867 as `src/service/classic.ts` forms it; which time it is, its own tests look at. */
 function isDaytime(bytes: Uint8Array): boolean {
   return /^[A-Z][a-z]+day, [A-Z][a-z]+ \d{1,2}, \d{4} \d\d:\d\d:\d\d-UTC\r\n$/
     .test(new TextDecoder().decode(bytes));

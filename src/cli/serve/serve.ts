@@ -6,9 +6,11 @@
 import type { Inheritance } from "../../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../../model/choose.ts";
 import { type ModelEvents, StartError } from "../../model/model.ts";
-import { endRuntimes } from "../../model/runtime_process.ts";
-import { earlySpawned } from "../../model/spawned_process.ts";
-import { earlyZygote } from "../../model/zygote_process.ts";
+import {
+  earlySpawned,
+  earlyZygote,
+  endRuntimes,
+} from "../../model/runtime_process.ts";
 import { closeOnExec, openDescriptors } from "../../posix/fd.ts";
 import { formatAddress } from "../../posix/net/address.ts";
 import { setNoDelay } from "../../posix/net/sockets.ts";
@@ -39,11 +41,11 @@ import type { Sandbox, ServiceChoice } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 import { formatDuration } from "../values.ts";
 import type { HandlerOptions } from "./handler.ts";
+import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
 import { checkAdmission, gateOptions } from "./options/listen_options.ts";
 import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
 import { inFull } from "./options/service_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
-import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
 import { openMetrics } from "./telemetry.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
 
@@ -243,7 +245,7 @@ async function childOptions(
 async function ownService(options: ServeOptions): Promise<ServiceChoice> {
   const { program, service } = options;
   if (program === undefined) return { name: service };
-  const { resolveProgram } = await import("./resolve_program.ts");
+  const { resolveProgram } = await import("./resolve_process.ts");
   return { program: resolveProgram(program, options) };
 }
 
@@ -252,7 +254,7 @@ async function chooseStanding(
   options: ServeOptions,
 ): Promise<ChildOptions["standing"]> {
   if (!asksForStanding(options)) return undefined;
-  return (await import("./resolve_limits.ts")).resolveStanding(options);
+  return (await import("./resolve_process.ts")).resolveStanding(options);
 }
 
 async function start(

@@ -5,8 +5,7 @@
  *
  * @module
  */
-import { earlySpawned } from "../../model/spawned_process.ts";
-import { earlyZygote } from "../../model/zygote_process.ts";
+import { earlySpawned, earlyZygote } from "../../model/runtime_process.ts";
 import { closeOnExec } from "../../posix/fd.ts";
 import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";

@@ -1,17 +1,16 @@
 /**
- * Connecting by descriptor, without waiting: what `Deno.connect` gives has no public descriptor, and
- * lives in the event loop.
+ * Sockets that this process opens itself, without Deno: connections to others, and one that sends datagrams.
  *
  * @module
  */
-import { abi, SOCK_STREAM } from "../abi.ts";
-import { type Address, encodeAddress } from "./address.ts";
+import { abi, AF_UNIX, SOCK_DGRAM, SOCK_STREAM } from "../abi.ts";
 import { check, errno, errorName, PosixError } from "../errno.ts";
 import { Fd, setInherit, setNonblocking } from "../fd.ts";
 import { cLibrary } from "../libc.ts";
+import { type Address, encodeAddress, encodeUnixAddress } from "./address.ts";
 import { setOption } from "./sockets.ts";
 
-const libc = cLibrary("bind", "connect", "socket");
+const libc = cLibrary("bind", "connect", "sendto", "socket");
 
 const IPPROTO_IP = 0; // netinet/in.h
 const IP_BIND_ADDRESS_NO_PORT = 24; // linux/in.h
@@ -81,4 +80,44 @@ function bindTo(socket: number, from: Uint8Array<ArrayBuffer>): void {
     setOption(socket, IP_BIND_ADDRESS_NO_PORT, 1, IPPROTO_IP);
   }
   check(libc.bind(socket, from, from.length), "bind");
+}
+
+/** Sends to one address, each datagram whole or not at all, and never waits. */
+export class DatagramSender implements Disposable {
+  readonly #fd: Fd;
+  readonly #address: Uint8Array<ArrayBuffer>;
+
+  /**
+   * Makes one.
+   *
+   * @throws {PosixError} When descriptors run out.
+   */
+  constructor(name: string) {
+    const bytes = new TextEncoder().encode(name);
+    if (name.startsWith("@")) bytes[0] = 0;
+    this.#address = encodeUnixAddress(bytes);
+    const type = SOCK_DGRAM | abi.SOCK_CLOEXEC;
+    this.#fd = new Fd(check(libc.socket(AF_UNIX, type, 0), "socket"));
+    if (abi.SOCK_CLOEXEC === 0) setInherit(this.#fd.number, false);
+  }
+
+  /**
+   * Sends a datagram, `sendto(2)`.
+   *
+   * @throws {PosixError} ENOENT or ECONNREFUSED when nobody is there, EAGAIN when the receiver has no
+   *   room.
+   */
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    const flags = abi.MSG_DONTWAIT | abi.MSG_NOSIGNAL;
+    const to = this.#address;
+    check(
+      libc.sendto(this.#fd.number, bytes, bytes.length, flags, to, to.length),
+      "sendto",
+    );
+  }
+
+  /** Closes the socket. */
+  [Symbol.dispose](): void {
+    this.#fd.close();
+  }
 }

@@ -7,7 +7,7 @@
 import { PosixError } from "../../posix/errno.ts";
 import { Fd } from "../../posix/fd.ts";
 import { formatAddress } from "../../posix/net/address.ts";
-import { DatagramSender } from "../../posix/net/datagram.ts";
+import { DatagramSender } from "../../posix/net/dialing.ts";
 import { kindOf } from "../../posix/net/socket_kind.ts";
 import type { ServerReceiver } from "../events.ts";
 import { adoptListener, type Listener, ListenError } from "../listener.ts";

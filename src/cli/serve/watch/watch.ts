@@ -5,10 +5,10 @@
  *
  * @module
  */
-import type { ChosenModel } from "../../../model/choose.ts";
-import { Generations } from "../../../model/generations.ts";
+import { type ChosenModel, Generations } from "../../../model/choose.ts";
 import { type ModelEvents, StartError } from "../../../model/model.ts";
 import { findHandler, type HandlerOptions, refuseProject } from "../handler.ts";
+import type { Log } from "../log.ts";
 import {
   findProject,
   type ProjectOptions,
@@ -21,7 +21,6 @@ import {
   sameFiles,
   Snapshot,
 } from "../project/module_files.ts";
-import type { Log } from "../log.ts";
 
 const { dirname, resolve } = await import("node:path");
 

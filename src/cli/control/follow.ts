@@ -4,7 +4,7 @@
  * @module
  */
 import { findServer } from "./find_server.ts";
-import type { LookOptions } from "./look.ts";
+import type { LookOptions } from "./control_actions.ts";
 import { EXIT_PIPE, print, UserError, visible } from "../terminal.ts";
 import { POLLERR, POLLHUP, POLLNVAL } from "../../posix/abi.ts";
 import { pollLater } from "../../posix/io.ts";

@@ -13,7 +13,7 @@
  * (`src/runtime/roles.ts`).
  */
 const ROLES = ["@child", "@zygote", "@writer", "@bench"];
-const COMMANDS = "./src/cli/mod.ts";
+const COMMANDS = "./src/cli/run.ts";
 
 /**
  * The bundle of an executable that has what is asked for (`.release/bundles.ts`): each role has one, and so have

@@ -85,7 +85,7 @@ function commands(...places: string[]): string {
     `BUNDLED["${place}"] = () => import("../src/cli/${place}");\n`
   );
   return `import { BUNDLED } from "../src/cli/programs.ts";
-import { run } from "../src/cli/mod.ts";
+import { run } from "../src/cli/run.ts";
 ${bundled.join("")}await run(Deno.args);
 `;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import manifest from "../deno.json" with { type: "json" };
-import { runTool } from "../src/cli/mod.ts";
+import { runTool } from "../src/cli/run.ts";
 import { named, or, several } from "../src/cli/options.ts";
 import { command } from "../src/cli/command.ts";
 import { type ArchiveFile, checksumLine, makeArchive } from "./archive.ts";

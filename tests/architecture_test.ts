@@ -31,6 +31,8 @@ interface Import {
   readonly to: string;
   /** Whether only types are imported, which are gone when it runs. */
   readonly typeOnly: boolean;
+  /** Whether it is imported when it is wanted. */
+  readonly isLate: boolean;
 }
 
 /** What a file imports, also dynamically. */
@@ -42,12 +44,14 @@ function importsOf(file: string): Import[] {
     ...[...code.matchAll(static_)].map(([, , type, to]) => ({
       to: to!,
       typeOnly: !!type,
+      isLate: false,
     })),
-    ...[...code.matchAll(other)].map(([, a, b]) => ({
-      to: a ?? b!,
+    ...[...code.matchAll(other)].map(([, late, b]) => ({
+      to: late ?? b!,
       typeOnly: false,
+      isLate: late !== undefined,
     })),
-  ].map(({ to, typeOnly }) => ({ to: resolve(file, to), typeOnly }));
+  ].map(({ to, ...how }) => ({ to: resolve(file, to), ...how }));
 }
 
 function resolve(from: string, to: string): string {
@@ -110,7 +114,7 @@ test("architecture: one file alone opens the C library, and one our own machine 
   );
   assert.deepEqual(openers.sort(), [
     "src/posix/libc.ts",
-    "src/zygote/machine_code/mod.ts",
+    "src/zygote/machine_code/machine_code.ts",
   ]);
 });
 
@@ -118,8 +122,8 @@ test("architecture: what a child, the writer or a load process runs reaches no p
   const roots = [
     ...["child", "zygote", "sandbox", "service", "wire", "runtime", "posix"]
       .flatMap((part) => files(`src/${part}/`)),
-    "src/client/writer.ts",
-    "src/bench/role.ts", // and all that it loads: nothing but us stands between a clock and a socket
+    "src/client/writer_role.ts",
+    "src/bench/bench_role.ts", // and all that it loads: nothing but us stands between a clock and a socket
   ];
   const reached = new Set(roots);
   for (const file of reached) {
@@ -215,4 +219,48 @@ test("architecture: no file is over 400 lines", () => {
     const lines = read(file).trimEnd().split("\n").length;
     assert.ok(lines <= 400, `${file} has ${lines} lines`);
   }
+});
+
+test("architecture: the walk in src/README.md names files that there are, at most 14 in spawn and 20 in fork", () => {
+  const [, walk] = read("src/README.md").split("## The walk");
+  const steps = walk!.split("## ")[0]!.split(/^ *(?:\d\.|-) /m);
+  const most = { spawn: 14, fork: 20 };
+  for (const [model, limit] of Object.entries(most)) {
+    const others = Object.keys(most).filter((name) => name !== model);
+    const named = steps.filter((step) =>
+      !others.some((other) => step.startsWith(`In \`${other}\``))
+    ).flatMap((step) => step.match(/src\/[\w/]+\.ts/g) ?? []);
+    for (const file of named) assert.ok(read(file) !== "", file);
+    const { size } = new Set(named);
+    assert.ok(size > 10 && size <= limit, `${model}: ${size} files`);
+  }
+});
+
+test("architecture: no name of a file is there twice, and no name of a type", () => {
+  const sources = files("src/");
+  const twice = (names: string[]) =>
+    names.filter((name, at) => names.indexOf(name) !== at);
+  assert.deepEqual(twice(sources.map((file) => file.split("/").at(-1)!)), []);
+  const types = sources.flatMap((file) =>
+    [
+      ...read(file).matchAll(
+        /^(?:export )?(?:abstract )?(?:interface|type|class) (\w+)/gm,
+      ),
+    ].map(([, name]) => name!)
+  );
+  assert.deepEqual(twice(types), []);
+});
+
+test("architecture: no file imports itself, directly or by way of others, not even for a type", () => {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const at = path.indexOf(file);
+    assert.equal(at, -1, [...path.slice(at), file].join(" -> "));
+    if (done.has(file)) return;
+    for (const { to, isLate } of importsOf(file)) {
+      if (!isLate && to.startsWith("src/")) visit(to, [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of files("src/")) visit(file, []);
 });

@@ -8,7 +8,7 @@ import type { Address } from "../posix/net/address.ts";
 import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
 import type { LoadProgress } from "./plan.ts";
 import type { Link, RelayWork } from "./relay.ts";
-import type { ClientKind, ClientWork } from "./role.ts";
+import type { ClientKind, ClientWork } from "./bench_role.ts";
 
 /** What is compared. Times are in milliseconds. */
 export interface ComparePlan extends Link {

@@ -109,7 +109,7 @@ export interface Section {
 }
 
 /** What a page says. */
-export interface Page {
+export interface ReportPage {
   /** What was measured. */
   readonly title: string;
   /** How, where and when. */
@@ -166,7 +166,7 @@ tr + tr > * { border-top: 1px solid var(--grid); }
 `;
 
 /** Writes a page. */
-export function renderPage(page: Page): string {
+export function renderPage(page: ReportPage): string {
   const { title, details, figures, sections } = page;
   return `<!doctype html>
 <html lang="en">

@@ -10,10 +10,10 @@ import {
   type Figure,
   linearScale,
   logScale,
-  type Page,
   percentileScale,
   readable,
   renderPage,
+  type ReportPage,
   type Section,
 } from "./page.ts";
 
@@ -106,7 +106,7 @@ function courseOf(
 }
 
 function page(
-  page: Omit<Page, "details"> & { details: readonly (string | null)[] },
+  page: Omit<ReportPage, "details"> & { details: readonly (string | null)[] },
 ): string {
   const details = page.details.filter((part) => part !== null).join(" · ");
   return renderPage({ ...page, details });

@@ -36,7 +36,7 @@ import {
   type Reason,
   UNFINISHED,
 } from "../wire/records.ts";
-import type { Standing } from "../wire/choices.ts";
+import type { ProcessAttributes } from "../wire/choices.ts";
 import { done, ready, tell, took } from "../wire/tell.ts";
 import {
   close,
@@ -84,14 +84,14 @@ export function serveOne(
   handover: Pick<Handover, "id" | "peer">,
   options: Pick<
     ChildOptions,
-    "idleTimeout" | "firstByteTimeout" | "standing" | "isMarked"
+    "idleTimeout" | "firstByteTimeout" | "attributes" | "isMarked"
   >,
   tellEnd: TellEnd,
 ): void | Promise<void> {
-  const { idleTimeout, firstByteTimeout, standing } = options;
+  const { idleTimeout, firstByteTimeout, attributes } = options;
   if (options.isMarked) markAs(handover.id);
   if (typeof service !== "function") {
-    return void tellEnd(become(service, fd, handover, standing), 0);
+    return void tellEnd(become(service, fd, handover, attributes), 0);
   }
   const connection = new FdConnection(fd, handover, {
     idleTimeout,
@@ -99,7 +99,7 @@ export function serveOne(
     stop: stopSignal,
   });
   try {
-    if (standing) takeLimits(standing, false);
+    if (attributes) takeLimits(attributes, false);
   } catch (error) {
     close(connection);
     return void tellEnd(refusal(error as Error), 0);
@@ -156,16 +156,16 @@ function become(
   program: Program,
   fd: Fd,
   { id, peer }: Pick<Handover, "id" | "peer">,
-  standing: Standing | undefined,
+  attributes: ProcessAttributes | undefined,
 ): Outcome {
   try {
     return program.become(fd, { id, peer }, {
       first: () => {
-        if (!standing) return;
-        takeLimits(standing, true); // while it may
-        takeIdentity(standing);
+        if (!attributes) return;
+        takeLimits(attributes, true); // while it may
+        takeIdentity(attributes);
       },
-      last: standing && programMemory(standing),
+      last: attributes && programMemory(attributes),
     });
   } catch (error) {
     return refusal(error as Error);

@@ -129,8 +129,8 @@ export type Duplex = Pick<
 
 const CHUNK = 64 * 1024;
 
-type Request = ReadableStreamBYOBRequest;
-const requestOf = getterOf<Request>(
+type ByobRequest = ReadableStreamBYOBRequest;
+const requestOf = getterOf<ByobRequest>(
   ReadableByteStreamController.prototype,
   "byobRequest",
 );

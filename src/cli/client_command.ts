@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ClientOptions } from "../client/client.ts";
+import type { ClientOptions } from "../client/conversation.ts";
 import {
   duration,
   durationOr,

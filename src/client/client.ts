@@ -17,18 +17,18 @@ import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
 import {
+  type ClientOptions,
   connect,
   greet,
   Idleness,
-  type Target,
   verdict,
 } from "./conversation.ts";
 import { Output } from "./output.ts";
 import {
-  decodeReport,
+  decodeWriterReport,
   encodeSocket,
   type Order,
-  REPORT_SIZE,
+  WRITER_REPORT_SIZE,
   type WriterReport,
 } from "./writer_reports.ts";
 
@@ -115,11 +115,11 @@ export class Writer implements AsyncDisposable {
     while (this.#channel.isOpen) {
       const received = receiveFd(this.#channel.number, {
         wait: false,
-        size: REPORT_SIZE,
+        size: WRITER_REPORT_SIZE,
       });
       if (received === null) return true;
       if (received === "end") this.#channel.close();
-      else this.#report = decodeReport(received.data);
+      else this.#report = decodeWriterReport(received.data);
     }
     return false;
   }
@@ -170,22 +170,6 @@ function endOfFile(channel: number): void {
 }
 
 const BUFFER_SIZE = 256 * 1024;
-
-/** How to talk to a server. */
-export interface ClientOptions {
-  /** The server. */
-  readonly target: Target;
-  /** What every printed line starts with; may be empty. */
-  readonly prefix: string;
-  /** Copies bytes: no quit line, and the prefix should be empty. */
-  readonly raw: boolean;
-  /** Milliseconds that connecting may take; 0 for as long as the system tries. */
-  readonly connectTimeout: number;
-  /** Whether the end of the input leaves the sending side open. */
-  readonly noShutdown?: boolean | undefined;
-  /** Milliseconds without a byte either way that end it; undefined or 0 for no limit. */
-  readonly idleTimeout?: number | undefined;
-}
 
 /**
  * Talks to a server until it ends its side of the connection. The writing process is gone when this

@@ -7,14 +7,29 @@
 import { formatAddress } from "../posix/net/address.ts";
 import { connections, findConnection } from "../posix/net/runtime_sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
-import type { ClientOptions } from "./client.ts";
 import type { WriterReport } from "./writer_reports.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
 export type Target = Deno.NetAddr | Deno.UnixAddr;
 
+/** How to talk to a server. */
+export interface ClientOptions {
+  /** The server. */
+  readonly target: Target;
+  /** What every printed line starts with; may be empty. */
+  readonly prefix: string;
+  /** Copies bytes: no quit line, and the prefix should be empty. */
+  readonly raw: boolean;
+  /** Milliseconds that connecting may take; 0 for as long as the system tries. */
+  readonly connectTimeout: number;
+  /** Whether the end of the input leaves the sending side open. */
+  readonly noShutdown?: boolean | undefined;
+  /** Milliseconds without a byte either way that end it; undefined or 0 for no limit. */
+  readonly idleTimeout?: number | undefined;
+}
+
 /** A connection, in the runtime's event loop and known by its descriptor. */
-export interface Connection extends Disposable {
+export interface ServerConnection extends Disposable {
   /** Its descriptor, non-blocking, borrowed until this is disposed of. */
   readonly fd: number;
 }
@@ -29,7 +44,7 @@ export interface Connection extends Disposable {
 export async function connect(
   target: Target,
   timeout: number,
-): Promise<Connection> {
+): Promise<ServerConnection> {
   const before = connections();
   const conn = await dial(target, timeout);
   const fd = findConnection(conn.localAddr, conn.remoteAddr, before);

@@ -8,8 +8,13 @@ import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
-import type { ClientOptions } from "./client.ts";
-import { connect, greet, Idleness, verdict } from "./conversation.ts";
+import {
+  type ClientOptions,
+  connect,
+  greet,
+  Idleness,
+  verdict,
+} from "./conversation.ts";
 import { Output } from "./output.ts";
 import {
   type Ending,

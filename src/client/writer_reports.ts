@@ -3,7 +3,7 @@
  *
  * 1. They share one channel, a pair of Unix domain sockets that keeps message boundaries. Where the
  *    system has no such pairs it is a stream, so records have one size in each direction:
- *    {@linkcode SOCKET_SIZE} down, {@linkcode REPORT_SIZE} up. Both ends are the same machine and the
+ *    {@linkcode SOCKET_SIZE} down, {@linkcode WRITER_REPORT_SIZE} up. Both ends are the same machine and the
  *    same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
  * 2. Every record starts with a tag that says «ours», and a kind.
  * 3. Down, one record, once: `socket`, with the connection's descriptor as ancillary data, and whether
@@ -24,7 +24,7 @@
 /** Bytes of a record from parent to writer. */
 export const SOCKET_SIZE = 12;
 /** Bytes of a record from writer to parent. */
-export const REPORT_SIZE = 256;
+export const WRITER_REPORT_SIZE = 256;
 
 const TAG = 0x4350504d; // "MPPC"
 const KIND_SOCKET = 1;
@@ -62,7 +62,7 @@ export interface WriterReport {
   readonly text: string;
 }
 
-const reportRecord = new DataView(new ArrayBuffer(REPORT_SIZE));
+const reportRecord = new DataView(new ArrayBuffer(WRITER_REPORT_SIZE));
 
 /** What the writer is told with the socket. */
 export interface Order {
@@ -98,9 +98,11 @@ export function decodeSocket(record: DataView): Order | null {
 /**
  * Writes a report.
  *
- * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
+ * @returns {@linkcode WRITER_REPORT_SIZE} bytes, valid until the next call.
  */
-export function encodeReport(report: WriterReport): Uint8Array<ArrayBuffer> {
+export function encodeWriterReport(
+  report: WriterReport,
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(reportRecord.buffer);
   reportRecord.setUint32(0, TAG, true);
   reportRecord.setUint32(4, KINDS.indexOf(report.kind), true);
@@ -119,12 +121,14 @@ export function encodeReport(report: WriterReport): Uint8Array<ArrayBuffer> {
  *
  * @throws {TypeError} When it is not one of ours.
  */
-export function decodeReport(record: DataView<ArrayBuffer>): WriterReport {
-  const ours = record.byteLength === REPORT_SIZE &&
+export function decodeWriterReport(
+  record: DataView<ArrayBuffer>,
+): WriterReport {
+  const ours = record.byteLength === WRITER_REPORT_SIZE &&
     record.getUint32(0, true) === TAG;
   const kind = ours ? KINDS[record.getUint32(4, true)] : undefined;
   const length = ours ? record.getUint32(24, true) : 0;
-  if (kind === undefined || length > REPORT_SIZE - TEXT_AT) {
+  if (kind === undefined || length > WRITER_REPORT_SIZE - TEXT_AT) {
     throw new TypeError(
       `Cannot read a report of ${record.byteLength} bytes: not one of ours`,
     );

@@ -10,7 +10,7 @@ import {
   type ProcessState,
 } from "../model/model.ts";
 import { formatAddress } from "../posix/net/address.ts";
-import type { ConnectionInfo } from "../server/connections.ts";
+import type { ConnectionInfo } from "../server/events.ts";
 import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
 import { EventLines } from "./event_lines.ts";

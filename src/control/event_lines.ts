@@ -9,8 +9,11 @@
 import { type Outcome, UNTIMED, type When } from "../wire/records.ts";
 import type { Exit, ProcessEntry } from "../model/model.ts";
 import { monotonic, monotonicOffset } from "../posix/clock.ts";
-import type { ConnectionInfo } from "../server/connections.ts";
-import type { RefusalReason, ServerEvents } from "../server/events.ts";
+import type {
+  ConnectionInfo,
+  RefusalReason,
+  ServerEvents,
+} from "../server/events.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerEvent } from "./server_event.ts";
 import type { Reply, Session } from "./session.ts";

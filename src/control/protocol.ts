@@ -24,7 +24,7 @@
  * @module
  */
 import type { ProcessEntry, ProcessState } from "../model/model.ts";
-import type { Via } from "../server/connections.ts";
+import type { Via } from "../server/events.ts";
 import type { TotalsSnapshot } from "../server/totals.ts";
 
 /** Bytes of a request at most, its line's end included. */

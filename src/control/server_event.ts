@@ -10,8 +10,7 @@
  */
 import type { Reason } from "../wire/records.ts";
 import type { ProcessEntry } from "../model/model.ts";
-import type { Via } from "../server/connections.ts";
-import type { RefusalReason } from "../server/events.ts";
+import type { RefusalReason, Via } from "../server/events.ts";
 
 /** What happened to one connection, whose number is `id`. */
 export type ConnectionEvent =

@@ -22,7 +22,7 @@ import {
   type ProcessModel,
   StartError,
 } from "./model.ts";
-import { SpawnSource, type WorkerSource } from "./source.ts";
+import { SpawnSource, type WorkerSource } from "./worker.ts";
 import { WorkerModel } from "./workers.ts";
 
 /** Models in their order; all but the newest are on their way out. */

@@ -25,7 +25,7 @@ import {
   type ProcessEntry,
   type ProcessModel,
 } from "./model.ts";
-import { Nursery } from "./nursery.ts";
+import { ZygoteSupervisor } from "./zygote_supervisor.ts";
 import { Queue } from "./queue.ts";
 import {
   everySecond,
@@ -64,7 +64,7 @@ export class ForkModel implements ProcessModel {
   readonly name = "fork";
   readonly reusesProcesses = false;
   readonly #events: ModelEvents;
-  readonly #nursery: Nursery;
+  readonly #zygotes: ZygoteSupervisor;
   readonly #queue: Queue;
   /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
   readonly #handed = new Map<number, Handed>();
@@ -87,7 +87,7 @@ export class ForkModel implements ProcessModel {
     );
     this.#isProgram = "program" in options.child.service;
     this.#isHandler = "module" in options.child.service;
-    this.#nursery = new Nursery(options, watcher, {
+    this.#zygotes = new ZygoteSupervisor(options, watcher, {
       childReport: (zygote, pid, report) =>
         this.#childReport(zygote, pid, report),
       report: (zygote, report) => this.#report(zygote, report),
@@ -101,7 +101,7 @@ export class ForkModel implements ProcessModel {
   }
 
   start(): Promise<void> {
-    return this.#nursery.start();
+    return this.#zygotes.start();
   }
 
   get waiting(): number {
@@ -138,24 +138,24 @@ export class ForkModel implements ProcessModel {
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#queue.close("server is ending");
     for (const { pid } of this.#taken.values()) this.#send(pid, signal);
-    if (signal === "SIGKILL") this.#nursery.kill();
+    if (signal === "SIGKILL") this.#zygotes.kill();
     this.#dispatch();
   }
 
   async ended(): Promise<void> {
-    await this.#nursery.ended();
+    await this.#zygotes.ended();
     this.#lookNoMore();
   }
 
   *processes(): Iterable<ProcessEntry> {
-    yield* this.#nursery.processes();
+    yield* this.#zygotes.processes();
     const role = "connection";
     for (const [connection, { zygote }] of this.#handed) {
       const parent = zygote.pid;
       yield { pid: 0, parent, role, state: "starting", connection };
     }
     for (const [id, { pid, isDone }] of this.#taken) {
-      const parent = this.#nursery.parentOf(pid);
+      const parent = this.#zygotes.parentOf(pid);
       const state = isDone ? "finished" : "serving";
       yield { pid, parent, role, state, connection: isDone ? 0 : id };
     }
@@ -170,7 +170,7 @@ export class ForkModel implements ProcessModel {
       if (seconds === most) {
         this.#events.trouble(stuckIn(pid, "finished"));
         this.#send(pid, "SIGKILL");
-      } else if (seconds === 2 * most) this.#nursery.endZygoteOf(pid);
+      } else if (seconds === 2 * most) this.#zygotes.endZygoteOf(pid);
     }
   }
 
@@ -182,7 +182,7 @@ export class ForkModel implements ProcessModel {
         const secret = newSecret();
         const handover = { kind: "connection", id, peer, secret } as const;
         const at = performance.now();
-        const zygote = this.#nursery.send(handover, fd.number);
+        const zygote = this.#zygotes.send(handover, fd.number);
         if (zygote === null) break;
         this.#handed.set(id, { handoff: next, zygote, secret });
         this.#queue.shift();
@@ -193,7 +193,7 @@ export class ForkModel implements ProcessModel {
       }
     }
     if (this.#retired && this.#queue.size === 0 && this.#handed.size === 0) {
-      this.#nursery.drain();
+      this.#zygotes.drain();
     }
   }
 
@@ -205,7 +205,7 @@ export class ForkModel implements ProcessModel {
       of !== undefined && sameSecret(of.secret, report.secret);
     if (
       kind === "took" && knows(handed) && handed!.zygote === zygote &&
-      !this.#nursery.has(pid)
+      !this.#zygotes.has(pid)
     ) {
       this.#took(handed!, pid, report);
     } else if (
@@ -214,7 +214,7 @@ export class ForkModel implements ProcessModel {
     ) {
       taken!.isDone = true;
       this.#events.done(id, outcome, report);
-    } else this.#nursery.punish(pid);
+    } else this.#zygotes.punish(pid);
   }
 
   /** Of a zygote's reports, only those about what it was handed mean anything. */
@@ -223,7 +223,7 @@ export class ForkModel implements ProcessModel {
     const isIts = handed?.zygote === zygote;
     switch (report.kind) {
       case "took":
-        if (isIts && !this.#nursery.has(report.pid)) {
+        if (isIts && !this.#zygotes.has(report.pid)) {
           this.#took(handed, report.pid, report);
         }
         return;
@@ -239,7 +239,7 @@ export class ForkModel implements ProcessModel {
     const { id, fd } = handoff;
     this.#handed.delete(id);
     fd.close();
-    this.#nursery.born(id, pid, zygote);
+    this.#zygotes.born(id, pid, zygote);
     this.#taken.set(id, { pid, secret, isDone: false });
     this.#events.took(id, pid, when);
     if (this.#stopping) this.#tellToStop(pid);
@@ -248,12 +248,12 @@ export class ForkModel implements ProcessModel {
 
   /** What a program started goes with it. */
   #send(pid: number, signal: keyof typeof SIGNALS): void {
-    this.#nursery.signal(pid, SIGNALS[signal], this.#isProgram);
+    this.#zygotes.signal(pid, SIGNALS[signal], this.#isProgram);
   }
 
   /** Only a handler is prepared for the signal: it would end a program. */
   #tellToStop(pid: number): void {
-    if (this.#isHandler) this.#nursery.signal(pid, STOP_SIGNAL);
+    if (this.#isHandler) this.#zygotes.signal(pid, STOP_SIGNAL);
   }
 
   #exited(report: Report, wasHanded: boolean): void {

@@ -11,9 +11,12 @@ import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Report, SECRET_SIZE } from "../wire/records.ts";
 import { type Exit, exitOf, type ProcessEntry } from "./model.ts";
-import { Nursery, type NurseryEvents } from "./nursery.ts";
-import type { Launched, WorkerProcess, WorkerSource } from "./source.ts";
+import type { Launched, WorkerProcess, WorkerSource } from "./worker.ts";
 import type { Zygote } from "./zygote.ts";
+import {
+  type SupervisorEvents,
+  ZygoteSupervisor,
+} from "./zygote_supervisor.ts";
 
 /** What a worker is told of a client, of whom it has none. */
 const NOBODY = {
@@ -26,22 +29,22 @@ class ForkedWorker implements WorkerProcess {
   readonly id: number;
   readonly zygote: Zygote;
   readonly ended: (exit: Exit) => void;
-  readonly #nursery: Nursery;
+  readonly #zygotes: ZygoteSupervisor;
 
   constructor(
     id: number,
     zygote: Zygote,
-    nursery: Nursery,
+    zygotes: ZygoteSupervisor,
     ended: (exit: Exit) => void,
   ) {
     this.id = id;
     this.zygote = zygote;
     this.ended = ended;
-    this.#nursery = nursery;
+    this.#zygotes = zygotes;
   }
 
   get parent(): number {
-    return this.#nursery.parentOf(this.pid);
+    return this.#zygotes.parentOf(this.pid);
   }
 
   kill(signal: "SIGTERM" | "SIGKILL"): void {
@@ -49,19 +52,19 @@ class ForkedWorker implements WorkerProcess {
   }
 
   signal(signal: number): void {
-    this.#nursery.signal(this.pid, signal);
+    this.#zygotes.signal(this.pid, signal);
   }
 }
 
-/** What its zygote tells, see {@linkcode NurseryEvents}. */
+/** What its zygote tells, see {@linkcode SupervisorEvents}. */
 export type ForkSourceEvents = Pick<
-  NurseryEvents,
+  SupervisorEvents,
   "available" | "started" | "trouble" | "zygoteEnded"
 >;
 
 /** Forks each worker. */
 export class ForkSource implements WorkerSource {
-  readonly #nursery: Nursery;
+  readonly #zygotes: ZygoteSupervisor;
   /** Those that are ready, by the number that each was launched with. */
   readonly #workers = new Map<number, ForkedWorker>();
   readonly #trouble: (what: string) => void;
@@ -73,11 +76,11 @@ export class ForkSource implements WorkerSource {
     events: ForkSourceEvents,
   ) {
     this.#trouble = events.trouble;
-    this.#nursery = new Nursery(
+    this.#zygotes = new ZygoteSupervisor(
       { child, zygotes: 1 },
       watcher,
       {
-        childReport: (_, pid) => this.#nursery.punish(pid), // workers have channels of their own
+        childReport: (_, pid) => this.#zygotes.punish(pid), // workers have channels of their own
         report: (_, report) => this.#report(report),
         hasSaidAll: () => true,
         gone: () => {}, // a worker that was not forked is missed by the end of its channel
@@ -90,7 +93,7 @@ export class ForkSource implements WorkerSource {
   }
 
   start(): Promise<void> {
-    return this.#nursery.start();
+    return this.#zygotes.start();
   }
 
   launch(ended: (exit: Exit) => void): Launched | null {
@@ -100,28 +103,28 @@ export class ForkSource implements WorkerSource {
     let zygote: Zygote | null = null;
     try {
       askCredentials(channel.number);
-      zygote = this.#nursery.send(handover, theirs.number);
+      zygote = this.#zygotes.send(handover, theirs.number);
     } finally {
       theirs.close();
       if (zygote === null) channel.close();
     }
     if (zygote === null) return null;
-    const process = new ForkedWorker(id, zygote, this.#nursery, ended);
+    const process = new ForkedWorker(id, zygote, this.#zygotes, ended);
     return { process, channel };
   }
 
   ready(worker: WorkerProcess, pid: number): boolean {
     const forked = worker as ForkedWorker;
-    if (pid === 0 || this.#nursery.has(pid)) return false;
+    if (pid === 0 || this.#zygotes.has(pid)) return false;
     forked.pid = pid;
     this.#workers.set(forked.id, forked);
-    this.#nursery.born(forked.id, pid, forked.zygote);
+    this.#zygotes.born(forked.id, pid, forked.zygote);
     return true;
   }
 
   punish(worker: WorkerProcess, pid: number): void {
     worker.kill("SIGKILL");
-    if (pid !== worker.pid) this.#nursery.end(pid);
+    if (pid !== worker.pid) this.#zygotes.end(pid);
   }
 
   guard(_: WorkerProcess, listener: Fd): void {
@@ -129,19 +132,19 @@ export class ForkSource implements WorkerSource {
   }
 
   processes(): Iterable<ProcessEntry> {
-    return this.#nursery.processes();
+    return this.#zygotes.processes();
   }
 
   drain(): void {
-    this.#nursery.drain();
+    this.#zygotes.drain();
   }
 
   kill(): void {
-    this.#nursery.kill();
+    this.#zygotes.kill();
   }
 
   ended(): Promise<void> {
-    return this.#nursery.ended();
+    return this.#zygotes.ended();
   }
 
   #report(report: Report): void {

@@ -36,9 +36,9 @@ export function childCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
-  const { service, standing } = options;
+  const { service, attributes } = options;
   const isLimited = "program" in service &&
-    standing?.limits.memory !== undefined;
+    attributes?.limits.memory !== undefined;
   return roleCommand("@child", args, {
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: isLimited ? LIMITED_V8_FLAGS : [],

@@ -29,7 +29,6 @@ import {
   StartError,
 } from "./model.ts";
 import { Queue } from "./queue.ts";
-import type { WorkerSource } from "./source.ts";
 import {
   everySecond,
   isPassing,
@@ -48,6 +47,7 @@ import {
   tellToStop,
   type Worker,
   type WorkerOptions,
+  type WorkerSource,
 } from "./worker.ts";
 
 /** Starts workers, hands connections to them, replaces them. */

@@ -34,8 +34,8 @@ export interface ZygoteWatchEvents {
  *
  * @returns Whether it does.
  */
-export function isSpokenFor({ service, standing }: ChildOptions): boolean {
-  return "program" in service && !standing;
+export function isSpokenFor({ service, attributes }: ChildOptions): boolean {
+  return "program" in service && !attributes;
 }
 
 /**

@@ -132,10 +132,10 @@ function covers(pattern: string, name: string): boolean {
  * `main.ts` could import, Deno reads every file before the first line runs.
  */
 export const ROLES = {
-  "@child": "../child/main.ts",
-  "@zygote": "../zygote/main.ts",
-  "@writer": "../client/writer.ts",
-  "@bench": "../bench/role.ts",
+  "@child": "../child/child_role.ts",
+  "@zygote": "../zygote/zygote_role.ts",
+  "@writer": "../client/writer_role.ts",
+  "@bench": "../bench/bench_role.ts",
 } as const;
 
 /** A role that this program starts itself in. */

@@ -12,7 +12,7 @@ import {
   VERDICTS,
 } from "../posix/seccomp/filter.ts";
 import { grantKind, type PermissionKind } from "../runtime/permissions.ts";
-import type { Standing } from "../wire/choices.ts";
+import type { ProcessAttributes } from "../wire/choices.ts";
 
 const { allow, missing, notify, refuse } = VERDICTS;
 
@@ -27,7 +27,7 @@ export interface Subject {
   /** Its process id, where the filter is for this process alone; null where it also forks. */
   readonly pid: number | null;
   /** Who the process is to be, which it becomes with the filter in place. */
-  readonly standing?: Standing | undefined;
+  readonly attributes?: ProcessAttributes | undefined;
   /** Descriptors of files that it has of the server, such as its log. */
   readonly files?: readonly number[];
 }
@@ -130,7 +130,7 @@ const is = (argument: number, value: number): Condition => ({
 
 /** The rules of these calls. */
 export function commandRules(subject: Subject): Rule[] {
-  const { isProgram, isStrict, pid, standing, files = [] } = subject;
+  const { isProgram, isStrict, pid, attributes, files = [] } = subject;
   const no = isStrict ? notify : refuse;
   const rule = (call: string, verdict: number, ...checks: Check[]): Rule => ({
     call,
@@ -165,7 +165,7 @@ export function commandRules(subject: Subject): Rule[] {
   ];
   const self = pid === null ? [] : [allowed(is(0, pid))];
   const ofSelf = [allowed(is(0, 0)), ...self];
-  const user = standing?.user ? allow : no;
+  const user = attributes?.user ? allow : no;
   const ofLog = files.map((fd) => refused(is(0, fd)));
   const copies = write ? ofLog : [];
 
@@ -226,7 +226,7 @@ export function commandRules(subject: Subject): Rule[] {
     rule(
       "setpriority",
       no,
-      ...isStrict && standing?.nice === undefined
+      ...isStrict && attributes?.nice === undefined
         ? []
         : [allowed(is(0, PRIO_PROCESS), is(1, 0))],
     ),

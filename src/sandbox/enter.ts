@@ -97,26 +97,26 @@ export function prepareFence(
  */
 export function enterSandbox(
   options: ChildOptions,
-  role: Role,
+  role: EnterOptions,
 ): Sandbox {
-  const { standing, service, sandbox } = options;
+  const { attributes, service, sandbox } = options;
   const isProgram = "program" in service;
   const isEnclosed = sandbox.level !== "off" && !isProgram &&
     landlockVersion() > 0;
   // What it may reach is looked for as long as it may look: the user may not.
   const domains = isEnclosed ? prepareDomains(options, role) : null;
   // A program takes its place later, and with it what was asked for.
-  if (standing && !isProgram) {
+  if (attributes && !isProgram) {
     const threads = !role.isParked;
     if (sandbox.level !== "off") giveUpBoundingSet({ threads });
-    takeIdentity(standing);
+    takeIdentity(attributes);
   }
   if (sandbox.level !== "off") {
     setLimit("core", { soft: 0, hard: 0 });
     giveUpNewPrivileges();
     if (!isProgram) giveUpCapabilities({ threads: !role.isParked });
   }
-  const isOther = standing?.user !== undefined && role.isZygote;
+  const isOther = attributes?.user !== undefined && role.isZygote;
   if (isOther) setDumpable(true); // it looks at itself under /proc before it forks
   domains?.enter();
   // From here until the parent has the listener, no call is made that it would be asked about.
@@ -140,7 +140,7 @@ export function enterSandbox(
 }
 
 /** The process that enters a sandbox. */
-export interface Role {
+export interface EnterOptions {
   /** Whether it is a zygote. */
   readonly isZygote: boolean;
   /** Whether its other threads are parked. */
@@ -159,9 +159,9 @@ export interface Sandbox {
 
 function enterFilters(
   options: ChildOptions,
-  { isZygote, isParked = false }: Role,
+  { isZygote, isParked = false }: EnterOptions,
 ): Fd | null {
-  const { sandbox, standing, grants, service } = options;
+  const { sandbox, attributes, grants, service } = options;
   if (sandbox.level === "off" || !sandbox.hasFilters) return null;
   const pid = isZygote ? null : libc.getpid();
   const install = (policy: Policy, listen: boolean) =>
@@ -175,7 +175,7 @@ function enterFilters(
     void new Date().toString(); // the time zone's file is read at the first date
     const isHandler = "module" in service;
     try {
-      return install(strictPolicy({ standing, isHandler, pid }), true);
+      return install(strictPolicy({ attributes, isHandler, pid }), true);
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
@@ -188,7 +188,7 @@ function enterFilters(
   const isProgram = "program" in service;
   const files = inheritedFiles();
   return install(
-    defaultPolicy({ grants, isProgram, pid, standing, files }),
+    defaultPolicy({ grants, isProgram, pid, attributes, files }),
     false,
   );
 }
@@ -208,7 +208,7 @@ function inheritedFiles(): number[] {
  */
 function prepareDomains(
   { grants, service }: ChildOptions,
-  { isZygote, isParked = false }: Role,
+  { isZygote, isParked = false }: EnterOptions,
 ): { enter(): void; narrow(): void } {
   const places = findPlaces(rootsOf(service));
   const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));

@@ -19,14 +19,14 @@
  */
 import { type Policy, VERDICTS } from "../posix/seccomp/filter.ts";
 import type { PermissionKind } from "../runtime/permissions.ts";
-import type { Standing } from "../wire/choices.ts";
+import type { ProcessAttributes } from "../wire/choices.ts";
 import { commandRules, FORK, may, type Subject } from "./command_rules.ts";
 
 /**
  * Who may make a call: `strict` everybody, `handlers` everybody but who is under `strict`, `programs` alone,
  * `nobody`, or a program, and a handler that was granted one of some kinds.
  */
-export type Audience =
+export type Caller =
   | "strict"
   | "handlers"
   | "programs"
@@ -38,7 +38,7 @@ export interface CallGroup {
   /** What they are for, or what they would do. */
   readonly why: string;
   /** Who may. */
-  readonly who: Audience;
+  readonly who: Caller;
   /** Their names. */
   readonly calls: string;
 }
@@ -202,12 +202,12 @@ const { allow, kill, missing, notify, refuse } = VERDICTS;
 /** The policy. */
 export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
   const who = { ...subject, isStrict: false };
-  const includes = (audience: Audience): boolean => {
-    if (typeof audience !== "string") return may(who, ...audience);
-    return audience === "programs" ? who.isProgram : audience !== "nobody";
+  const includes = (caller: Caller): boolean => {
+    if (typeof caller !== "string") return may(who, ...caller);
+    return caller === "programs" ? who.isProgram : caller !== "nobody";
   };
-  const rules = CALL_GROUPS.flatMap(({ who: audience, calls }) => {
-    const verdict = includes(audience) ? allow : refuse;
+  const rules = CALL_GROUPS.flatMap(({ who: caller, calls }) => {
+    const verdict = includes(caller) ? allow : refuse;
     return calls.split(/\s+/).map((call) => ({ call, verdict }));
   });
   return {
@@ -222,23 +222,23 @@ export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
 const FOR_HANDLERS = ["readlink", "readlinkat"];
 
 /** Who the filter is for. */
-export interface StrictSubject extends Pick<Subject, "pid" | "standing"> {
+export interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
   /** Whether a handler serves. */
   readonly isHandler: boolean;
 }
 
 /** The policy. */
 export function strictPolicy(
-  { standing, isHandler, pid }: StrictSubject,
+  { attributes, isHandler, pid }: StrictSubject,
 ): Policy {
   const subject = {
     ...{ grants: [], isProgram: false, isStrict: true },
-    ...{ standing, pid },
+    ...{ attributes, pid },
   };
   const calls = [
     ...CALL_GROUPS.filter(({ who }) => who === "strict")
       .flatMap(({ calls }) => calls.split(/\s+/)),
-    ...callsOf(standing),
+    ...callsOf(attributes),
     ...isHandler ? FOR_HANDLERS : [],
   ];
   return {
@@ -264,9 +264,9 @@ export function fencePolicy(): Policy {
 }
 
 /** What it takes to become who a person asked for; it happens after the filter is in place. */
-function callsOf(standing: Standing | undefined): string[] {
-  if (!standing) return [];
-  const { directory, umask } = standing;
+function callsOf(attributes: ProcessAttributes | undefined): string[] {
+  if (!attributes) return [];
+  const { directory, umask } = attributes;
   return [
     "capset", // what it took is given up then
     ...directory === undefined ? [] : ["chdir"],

@@ -16,7 +16,7 @@ import {
 } from "../posix/limits.ts";
 import { changeDirectory, setUmask } from "../posix/process.ts";
 import { becomeUser } from "../posix/users.ts";
-import type { Standing } from "../wire/choices.ts";
+import type { ProcessAttributes } from "../wire/choices.ts";
 
 /** Bytes: more than any process has. */
 const PLENTY = 2 ** 52;
@@ -28,8 +28,8 @@ let noted: number | undefined;
  * Looks how much memory this process has, and its children will have when they begin, while that can be
  * asked for: under a strict sandbox no file can be read.
  */
-export function noteMemory(standing: Standing | undefined): void {
-  if (standing?.limits.memory !== undefined) noted = memoryInUse();
+export function noteMemory(attributes: ProcessAttributes | undefined): void {
+  if (attributes?.limits.memory !== undefined) noted = memoryInUse();
 }
 
 /**
@@ -37,8 +37,8 @@ export function noteMemory(standing: Standing | undefined): void {
  *
  * @throws {Error} When the system refuses; then nothing must be served.
  */
-export function takeIdentity(standing: Standing): void {
-  const { user, directory, umask, nice, limits } = standing;
+export function takeIdentity(attributes: ProcessAttributes): void {
+  const { user, directory, umask, nice, limits } = attributes;
   // Later it may not have more than it has now.
   for (const [resource, bound] of Object.entries(limits)) {
     const { soft, hard } = getLimit(resource as Resource);
@@ -56,7 +56,10 @@ export function takeIdentity(standing: Standing): void {
  *
  * @throws {Error} When the system refuses; then nothing must be served.
  */
-export function takeLimits({ limits }: Standing, isProgram: boolean): void {
+export function takeLimits(
+  { limits }: ProcessAttributes,
+  isProgram: boolean,
+): void {
   if (isLimited) return;
   const { cpu, memory, files, processes } = limits;
   // SIGXCPU comes at the first, and can be caught; SIGKILL a second later.
@@ -88,7 +91,7 @@ function enter(directory: string): void {
  * @throws {PosixError} When the system refuses.
  */
 export function programMemory(
-  { limits: { memory } }: Standing,
+  { limits: { memory } }: ProcessAttributes,
 ): (() => void) | undefined {
   if (memory === undefined) return undefined;
   const limit = (bytes: number) => setLimit("memory", same(bytes));

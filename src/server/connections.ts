@@ -21,7 +21,12 @@ import type { Fd } from "../posix/fd.ts";
 import type { Accepted } from "../posix/net/sockets.ts";
 import type { Ticket } from "./admission.ts";
 import { Countdown } from "./countdown.ts";
-import type { RefusalReason, ServerEvents } from "./events.ts";
+import type {
+  ConnectionInfo,
+  RefusalReason,
+  ServerEvents,
+  Via,
+} from "./events.ts";
 
 /** How long a process has after each step to its end, in milliseconds. */
 const GRACE = 2_000;
@@ -30,29 +35,16 @@ const STEPS: readonly EndSignal[] = ["stop", "SIGTERM", "SIGKILL"];
 /** Where a connection is on its way. */
 export type ConnectionState = "waiting" | "handed" | "serving" | "ended";
 
-/** The proxy at the other end of a connection, which spoke for a client. */
-export interface Via {
-  /** Its address, as text: what the kernel knows the connection by. */
-  readonly proxy: string;
-  /** How many bytes of the connection were its own, and not the client's. */
-  readonly headerBytes: number;
-}
-
 /** A connection, and all that the server knows of it. */
-export class ConnectionRecord implements Handoff {
-  /** Counts the connections that this server admitted from 1; 0 for one that waits. */
+export class ConnectionRecord implements Handoff, ConnectionInfo {
   id = 0;
   /** Where it is on its way. */
   state: ConnectionState = "waiting";
   /** The parent's copy: the gate's while it waits, then the model's, which closes it when a process took it. */
   readonly fd: Fd;
-  /** The proxy that the client came by; undefined where it came by none. */
   via: Via | undefined = undefined;
-  /** When it was admitted, on the clock of `performance.now()`; 0 until then. */
   acceptedAt = 0;
-  /** The process that serves it; 0 until one took it. */
   pid = 0;
-  /** When that process took it, on the same clock; 0 until then. */
   takenAt = 0;
   /** How many processes ended with it in hand before they took it. */
   lost = 0;
@@ -74,7 +66,6 @@ export class ConnectionRecord implements Handoff {
     return this.#sockaddr;
   }
 
-  /** The client's address, as text. */
   get peer(): string {
     return this.#peer ??= formatAddress(decodeAddress(this.#sockaddr));
   }
@@ -91,14 +82,6 @@ export class ConnectionRecord implements Handoff {
     this.#peer = null;
   }
 }
-
-/** What others see of a connection. */
-export type ConnectionInfo = Readonly<
-  Pick<
-    ConnectionRecord,
-    "id" | "peer" | "via" | "acceptedAt" | "pid" | "takenAt"
-  >
->;
 
 /** What the table has others do. */
 export interface ConnectionEffects {

@@ -5,7 +5,30 @@
  */
 import type { Exit, ProcessEntry } from "../model/model.ts";
 import type { Outcome, When } from "../wire/records.ts";
-import type { ConnectionInfo } from "./connections.ts";
+
+/** The proxy at the other end of a connection, which spoke for a client. */
+export interface Via {
+  /** Its address, as text: what the kernel knows the connection by. */
+  readonly proxy: string;
+  /** How many bytes of the connection were its own, and not the client's. */
+  readonly headerBytes: number;
+}
+
+/** What others see of a connection. */
+export interface ConnectionInfo {
+  /** Counts the connections that this server admitted from 1; 0 for one that waits. */
+  readonly id: number;
+  /** The client's address, as text. */
+  readonly peer: string;
+  /** The proxy that the client came by; undefined where it came by none. */
+  readonly via: Via | undefined;
+  /** When it was admitted, on the clock of `performance.now()`; 0 until then. */
+  readonly acceptedAt: number;
+  /** The process that serves it; 0 until one took it. */
+  readonly pid: number;
+  /** When that process took it, on the same clock; 0 until then. */
+  readonly takenAt: number;
+}
 
 /** Every reason, each with what it means. */
 export const REFUSAL_REASONS = [

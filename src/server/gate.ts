@@ -16,7 +16,7 @@ import { Admission, type AdmissionOptions, type Ticket } from "./admission.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 import { Countdown } from "./countdown.ts";
 import type { RefusalReason } from "./events.ts";
-import type { Proxies, ProxySource } from "./proxy/mod.ts";
+import type { Proxies, ProxySource } from "./proxy/proxy_source.ts";
 
 /** How long a client has to take the message and hang up, in milliseconds. */
 const PATIENCE = 1_000;

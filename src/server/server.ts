@@ -12,10 +12,14 @@ import { descriptorLimit } from "../posix/process.ts";
 import { Watcher } from "../posix/watcher.ts";
 import type { Reason } from "../wire/records.ts";
 import { Acceptor, finishHandshakes } from "./acceptor.ts";
-import { type ConnectionInfo, Connections } from "./connections.ts";
+import { Connections } from "./connections.ts";
+import {
+  Audience,
+  type ConnectionInfo,
+  type ServerReceiver,
+} from "./events.ts";
 import { within } from "./countdown.ts";
 import { Descendants } from "./descendants.ts";
-import { Audience, type ServerReceiver } from "./events.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
 import { Totals, type TotalsSnapshot } from "./totals.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { type Outcome, type Reason, REASONS } from "../wire/records.ts";
-import type { ConnectionInfo } from "./connections.ts";
 import {
+  type ConnectionInfo,
   REFUSAL_REASONS,
   type RefusalReason,
   type ServerReceiver,

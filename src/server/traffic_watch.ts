@@ -10,7 +10,7 @@ import {
   type TcpConnection,
   tcpConnections,
 } from "../posix/net/socket_diagnostics.ts";
-import type { ConnectionInfo } from "./connections.ts";
+import type { ConnectionInfo } from "./events.ts";
 
 /** How often to ask at least and at most, in milliseconds; in between, four times a limit. */
 const PERIOD = { shortest: 50, longest: 1_000 };

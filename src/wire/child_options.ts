@@ -10,10 +10,10 @@ import { read } from "../posix/io.ts";
 import { grantKind } from "../runtime/permissions.ts";
 import { NO_PROJECT } from "../runtime/roles.ts";
 import type {
+  ProcessAttributes,
   ProgramChoice,
-  Sandbox,
+  SandboxChoice,
   ServiceChoice,
-  Standing,
 } from "./choices.ts";
 
 /** How to serve. */
@@ -27,9 +27,9 @@ export interface ChildOptions {
   /** Permissions that handlers keep, by Deno's names: `net`, `read=/srv/data`. */
   readonly grants: readonly string[];
   /** Who the process is and what it may use; undefined when nothing was asked for. */
-  readonly standing?: Standing | undefined;
+  readonly attributes?: ProcessAttributes | undefined;
   /** What the system is to let it do. */
-  readonly sandbox: Sandbox;
+  readonly sandbox: SandboxChoice;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;
   /** Whether what it starts is marked, so as to end with its connection: see `posix/descent.ts`. */
@@ -41,10 +41,10 @@ const STDIN = 0;
 /** Writes the options as one argument. */
 export function encodeOptions(options: ChildOptions): string {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
-  const { grants, standing, sandbox, isPooled, isMarked } = rest;
+  const { grants, attributes, sandbox, isPooled, isMarked } = rest;
   return JSON.stringify({
     service: shorter(service),
-    ...{ idleTimeout, firstByteTimeout, grants, standing, sandbox },
+    ...{ idleTimeout, firstByteTimeout, grants, attributes, sandbox },
     ...{ isPooled, isMarked },
   });
 }

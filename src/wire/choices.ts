@@ -9,7 +9,7 @@ import type { User } from "../posix/users.ts";
 import type { Project } from "../runtime/roles.ts";
 
 /** What was asked for. */
-export interface Standing {
+export interface ProcessAttributes {
   /** As whom it runs. */
   readonly user?: User | undefined;
   /** Where relative paths start. */
@@ -31,7 +31,7 @@ export const SANDBOX_LEVELS = ["off", "default", "strict"] as const;
 export type SandboxLevel = typeof SANDBOX_LEVELS[number];
 
 /** What a parent asks for. */
-export interface Sandbox {
+export interface SandboxChoice {
   /** How much is refused. */
   readonly level: SandboxLevel;
   /** Whether a person asked for it, so that less will not do. */

@@ -13,7 +13,7 @@
 import { Fd } from "../posix/fd.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { readProcFile } from "../posix/proc.ts";
-import type { MachineCode } from "./machine_code/mod.ts";
+import type { MachineCode } from "./machine_code/machine_code.ts";
 
 const libc = cLibrary("memfd_create");
 

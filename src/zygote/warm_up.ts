@@ -74,7 +74,9 @@ export async function* rehearseService(
   const rounds = roundsOf(asynchronous).service;
   // This process stays what it is. The object is the one that children will get, wherever it can be:
   // code that was optimized for another shape would be thrown away in every child.
-  const own = options.standing ? { ...options, standing: undefined } : options;
+  const own = options.attributes
+    ? { ...options, attributes: undefined }
+    : options;
   void Deno.exitCode; // its getter is compiled at its first use, too
   for (let id = 1; id <= rounds; id++) {
     const [client, server] = socketPair(SOCK_STREAM);

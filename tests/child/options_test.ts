@@ -10,7 +10,7 @@ const OPTIONS: ChildOptions = {
   idleTimeout: 1,
   firstByteTimeout: 2,
   grants: ["net"],
-  standing: undefined,
+  attributes: undefined,
   sandbox: { level: "strict", isWanted: false, hasFilters: true },
   isMarked: false,
 };
@@ -26,7 +26,7 @@ test("encodeOptions: equal options have equal text, so that a zygote that was st
 test("encodeOptions: nothing that there is gets lost", () => {
   assert.deepEqual(
     Object.keys(
-      JSON.parse(encodeOptions({ ...OPTIONS, standing: { limits: {} } })),
+      JSON.parse(encodeOptions({ ...OPTIONS, attributes: { limits: {} } })),
     ),
     Object.keys(OPTIONS),
   );

@@ -27,7 +27,7 @@ const ALL = 0xffffffff;
 const handler = (...grants: string[]) => ({
   ...{ grants, isProgram: false, pid: PID, files: [LOG] },
 });
-const standing = {
+const attributes = {
   ...{
     user: { uid: 1, gid: 1, groups: [] },
     directory: "/",
@@ -36,17 +36,17 @@ const standing = {
   },
   limits: {},
 };
-const strict = { standing: undefined, isHandler: false, pid: PID };
+const strict = { attributes: undefined, isHandler: false, pid: PID };
 
 /** The columns of the table. */
 const POLICIES = {
   strict: strictPolicy(strict),
   "strict handler": strictPolicy({ ...strict, isHandler: true }),
   "strict zygote": strictPolicy({ ...strict, pid: null }),
-  "strict as user": strictPolicy({ ...strict, standing }),
+  "strict as user": strictPolicy({ ...strict, attributes }),
   "default": defaultPolicy(handler()),
   "default zygote": defaultPolicy({ ...handler(), pid: null }),
-  "default as user": defaultPolicy({ ...handler(), standing }),
+  "default as user": defaultPolicy({ ...handler(), attributes }),
   "grant read": defaultPolicy(handler("read")),
   "grant write": defaultPolicy(handler("write")),
   "grant net": defaultPolicy(handler("net")),

@@ -6,7 +6,7 @@ import {
   pagePartsOf,
   readGrammar,
 } from "../../src/cli/grammar.ts";
-import { understand } from "../../src/cli/mod.ts";
+import { understand } from "../../src/cli/run.ts";
 import {
   PROGRAM_VARIABLES,
   RUNTIME_VARIABLES,

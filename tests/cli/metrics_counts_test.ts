@@ -6,8 +6,11 @@ import {
 import assert from "node:assert/strict";
 import { REASONS } from "../../src/wire/records.ts";
 import { Metrics } from "../../src/cli/serve/metrics.ts";
-import type { ConnectionInfo } from "../../src/server/connections.ts";
-import { Audience, REFUSAL_REASONS } from "../../src/server/events.ts";
+import {
+  Audience,
+  type ConnectionInfo,
+  REFUSAL_REASONS,
+} from "../../src/server/events.ts";
 import { Totals } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 

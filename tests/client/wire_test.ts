@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  decodeReport,
   decodeSocket,
-  encodeReport,
+  decodeWriterReport,
   encodeSocket,
-  REPORT_SIZE,
+  encodeWriterReport,
   SOCKET_SIZE,
+  WRITER_REPORT_SIZE,
   type WriterReportKind,
 } from "../../src/client/writer_reports.ts";
 import { test } from "../helpers/testing.ts";
@@ -29,29 +29,32 @@ test("writer's wire: a report comes out as it went in", () => {
     text: fc.string({ maxLength: 200 }),
   }, { noNullPrototype: true });
   fc.assert(fc.property(reports, (report) => {
-    const record = encodeReport(report);
-    assert.equal(record.length, REPORT_SIZE);
-    assert.deepEqual(decodeReport(new DataView(record.buffer)), report);
+    const record = encodeWriterReport(report);
+    assert.equal(record.length, WRITER_REPORT_SIZE);
+    assert.deepEqual(decodeWriterReport(new DataView(record.buffer)), report);
   }));
 });
 
 test("writer's wire: a reason that is too long is cut between characters", () => {
-  const record = encodeReport({
+  const record = encodeWriterReport({
     kind: "input-failed",
     sent: 0,
     unsent: 0,
     text: "ü".repeat(200),
   });
-  assert.equal(decodeReport(new DataView(record.buffer)).text, "ü".repeat(114));
+  assert.equal(
+    decodeWriterReport(new DataView(record.buffer)).text,
+    "ü".repeat(114),
+  );
 });
 
 test("writer's wire: what is not a report is refused", () => {
   const wrong = [
-    new DataView(new ArrayBuffer(REPORT_SIZE)),
+    new DataView(new ArrayBuffer(WRITER_REPORT_SIZE)),
     new DataView(new ArrayBuffer(3)),
   ];
   for (const record of wrong) {
-    assert.throws(() => decodeReport(record), {
+    assert.throws(() => decodeWriterReport(record), {
       name: "TypeError",
       message: /not one of ours/,
     });

@@ -1,6 +1,6 @@
 /** Processes that end as soon as they are started. */
 import assert from "node:assert/strict";
-import type { WorkerSource } from "../../src/model/source.ts";
+import type { WorkerSource } from "../../src/model/worker.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { understand } from "../../src/cli/mod.ts";
+import { understand } from "../../src/cli/run.ts";
 import { outcome } from "../../src/cli/terminal.ts";
 import { test } from "./testing.ts";
 

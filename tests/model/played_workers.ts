@@ -9,7 +9,7 @@ import type {
   Launched,
   WorkerProcess,
   WorkerSource,
-} from "../../src/model/source.ts";
+} from "../../src/model/worker.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
 import { POLLIN } from "../../src/posix/abi.ts";
 import type { Fd } from "../../src/posix/fd.ts";

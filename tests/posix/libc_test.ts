@@ -34,7 +34,7 @@ test("C library: the client opens the functions that it calls, each once, and no
 });
 
 test("C library: a role that gives up the permission to open functions has all of its modules', before", async () => {
-  const names = await openedBy("src/client/writer.ts", "99", "raw");
+  const names = await openedBy("src/client/writer_role.ts", "99", "raw");
   for (const name of ["close", "read", "write", "shutdown", "strerror_r"]) {
     assert.ok(names.includes(name), name);
   }

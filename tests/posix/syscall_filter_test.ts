@@ -97,7 +97,7 @@ for (const processor of PROCESSORS) {
   });
 
   test(`strict policy (${processor}): lets through what OpenSSH's does of memory, bytes and time, and asks about the rest`, () => {
-    const subject = { standing: undefined, isHandler: false, pid: 7 };
+    const subject = { attributes: undefined, isHandler: false, pid: 7 };
     const says = verdicts(strictPolicy(subject), processor);
     for (
       const call of [
@@ -126,12 +126,12 @@ for (const processor of PROCESSORS) {
   });
 
   test(`strict policy (${processor}): becoming another user is let through where it was asked for`, () => {
-    const standing = {
+    const attributes = {
       user: { uid: 1, gid: 1, groups: [1] },
       umask: 0o22,
       limits: {},
     };
-    const subject = { standing, isHandler: true, pid: null };
+    const subject = { attributes, isHandler: true, pid: null };
     const says = verdicts(strictPolicy(subject), processor);
     for (const call of ["setuid", "setgid", "setgroups", "umask"]) {
       assert.equal(says(call), "allow", call);
@@ -141,7 +141,7 @@ for (const processor of PROCESSORS) {
   });
 
   test(`strict policy (${processor}): a zygote forks, and its children behind their fence do not`, () => {
-    const subject = { standing: undefined, isHandler: false, pid: null };
+    const subject = { attributes: undefined, isHandler: false, pid: null };
     const zygote = verdicts(strictPolicy(subject), processor);
     const fence = verdicts(fencePolicy(), processor);
     assert.equal(zygote("clone", CLONE.fork), "allow");

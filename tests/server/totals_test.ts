@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { REASONS } from "../../src/wire/records.ts";
-import type { ConnectionInfo } from "../../src/server/connections.ts";
-import { REFUSAL_REASONS } from "../../src/server/events.ts";
+import {
+  type ConnectionInfo,
+  REFUSAL_REASONS,
+} from "../../src/server/events.ts";
 import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -5,10 +5,10 @@
  */
 import {
   linearScale,
-  type Page,
   type Plot,
   readable,
   renderPage,
+  type ReportPage,
   type Section,
 } from "../../src/bench/page.ts";
 import type { SoakResult, StageResult } from "./soak.ts";
@@ -33,7 +33,7 @@ export function soakText(result: SoakResult): string {
 /** The same with plots: HTML that needs nothing else. */
 export function soakPage(result: SoakResult): string {
   const { stages, problems, pace } = result;
-  const page: Page = {
+  const page: ReportPage = {
     title: "mpserv soak",
     details: details(result),
     figures: [

@@ -12,7 +12,7 @@ import {
   type TextFormatter,
 } from "@logtape/logtape";
 import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
-import type { Sandbox } from "../../wire/choices.ts";
+import type { SandboxChoice } from "../../wire/choices.ts";
 import { type Reason, UNFINISHED } from "../../wire/records.ts";
 import { visible } from "../terminal.ts";
 import type { LogChoice, LogFormat } from "./options/serve_options.ts";
@@ -313,7 +313,7 @@ const SOON = 5_000;
  */
 export function hintAtFilter(
   logger: Logger,
-  { hasFilters }: Sandbox,
+  { hasFilters }: SandboxChoice,
 ): ServerReceiver {
   if (!hasFilters) return {};
   let isSaid = false;

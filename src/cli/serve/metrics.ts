@@ -8,8 +8,11 @@
 import { type Attributes, metrics } from "@opentelemetry/api";
 import manifest from "../../../deno.json" with { type: "json" };
 import type { Exit } from "../../model/model.ts";
-import type { ConnectionInfo } from "../../server/connections.ts";
-import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
+import type {
+  ConnectionInfo,
+  RefusalReason,
+  ServerReceiver,
+} from "../../server/events.ts";
 import type { Outcome } from "../../wire/records.ts";
 
 /** Bounds of the handover's buckets, in seconds: a pool's tenths of a millisecond to a busy machine's seconds. */

@@ -17,7 +17,7 @@ import {
   type User,
 } from "../../posix/users.ts";
 import { PROGRAM_VARIABLES, selectEnvironment } from "../../runtime/roles.ts";
-import type { ProgramChoice, Standing } from "../../wire/choices.ts";
+import type { ProcessAttributes, ProgramChoice } from "../../wire/choices.ts";
 import { givenEnvironment } from "../given.ts";
 import { UserError } from "../terminal.ts";
 import { absolute } from "../values.ts";
@@ -28,7 +28,7 @@ import type { ProgramWords } from "./options/service_options.ts";
 const FEWEST_FILES = { program: 3, runtime: 32 };
 
 /** What was asked for, and for whom. */
-export interface StandingOptions extends ProcessOptions {
+export interface AttributeOptions extends ProcessOptions {
   /** The program that serves. */
   readonly program: ProgramWords | undefined;
 }
@@ -38,7 +38,9 @@ export interface StandingOptions extends ProcessOptions {
  *
  * @throws {UserError} When it cannot be had; the message says why.
  */
-export function resolveStanding(options: StandingOptions): Standing {
+export function resolveAttributes(
+  options: AttributeOptions,
+): ProcessAttributes {
   const { user, chdir, umask, nice } = options;
   const limits = resolveLimits(options);
   if (nice !== undefined && nice < 0 && !hasCapability("sys_nice")) {
@@ -124,7 +126,7 @@ function resolveDirectory(path: string): string {
   throw new UserError(`Cannot change to "${path}": ${why}: check the path`);
 }
 
-function resolveLimits(options: StandingOptions): Standing["limits"] {
+function resolveLimits(options: AttributeOptions): ProcessAttributes["limits"] {
   const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
   const limits: Partial<Record<Resource, number>> = {};
   if (limitCpu !== undefined) {
@@ -157,7 +159,7 @@ function resolveLimits(options: StandingOptions): Standing["limits"] {
 
 function checkFiles(
   files: number | undefined,
-  { program }: StandingOptions,
+  { program }: AttributeOptions,
 ): void {
   const fewest = FEWEST_FILES[program ? "program" : "runtime"];
   if (files === undefined || files >= fewest) return;

@@ -6,7 +6,7 @@
 import { missingLocks } from "../../posix/landlock_abi.ts";
 import { VERDICTS } from "../../posix/seccomp/filter.ts";
 import { whyNoVerdict } from "../../posix/seccomp/seccomp.ts";
-import type { Sandbox, SandboxLevel } from "../../wire/choices.ts";
+import type { SandboxChoice, SandboxLevel } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 
 /** What was typed of them. */
@@ -33,7 +33,7 @@ export interface SandboxedService {
 export function resolveSandbox(
   { sandbox }: SandboxOptions,
   { program, handler }: SandboxedService,
-): { sandbox: Sandbox; warning?: string } {
+): { sandbox: SandboxChoice; warning?: string } {
   const level = sandbox ?? (program || handler ? "default" : "strict");
   const isWanted = sandbox === "strict";
   if (level === "off") {

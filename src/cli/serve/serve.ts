@@ -25,7 +25,7 @@ import {
   ListenError,
   openListener,
 } from "../../server/listener.ts";
-import type { ProxySource } from "../../server/proxy/mod.ts";
+import type { ProxySource } from "../../server/proxy/proxy_source.ts";
 import {
   type Server,
   type ServerOptions,
@@ -37,13 +37,16 @@ import {
   takeManagerVariables,
 } from "../../server/systemd/variables.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
-import type { Sandbox, ServiceChoice } from "../../wire/choices.ts";
+import type { SandboxChoice, ServiceChoice } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 import { formatDuration } from "../values.ts";
 import type { HandlerOptions } from "./handler.ts";
 import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
 import { checkAdmission, gateOptions } from "./options/listen_options.ts";
-import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
+import {
+  asksForAttributes,
+  type ServeOptions,
+} from "./options/serve_options.ts";
 import { inFull } from "./options/service_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
 import { openMetrics } from "./telemetry.ts";
@@ -225,7 +228,7 @@ async function projectOf(
 async function childOptions(
   options: ServeOptions,
   handler: HandlerOptions | null,
-  sandbox: Sandbox,
+  sandbox: SandboxChoice,
 ): Promise<ChildOptions> {
   const { idleTimeout, firstByteTimeout, grant, program } = options;
   const kinds = grant?.map(grantKind) ?? [];
@@ -234,7 +237,7 @@ async function childOptions(
     firstByteTimeout: firstByteTimeout ?? 0,
     // A program has its variables already, and no Deno in it.
     ...handler ?? { service: await ownService(options), grants: [] },
-    standing: await chooseStanding(options),
+    attributes: await chooseAttributes(options),
     sandbox,
     // Only these can start processes.
     isMarked: program !== undefined || kinds.includes("run") ||
@@ -250,11 +253,11 @@ async function ownService(options: ServeOptions): Promise<ServiceChoice> {
 }
 
 /** Users, limits and so on are looked up where one of them was asked for. */
-async function chooseStanding(
+async function chooseAttributes(
   options: ServeOptions,
-): Promise<ChildOptions["standing"]> {
-  if (!asksForStanding(options)) return undefined;
-  return (await import("./resolve_process.ts")).resolveStanding(options);
+): Promise<ChildOptions["attributes"]> {
+  if (!asksForAttributes(options)) return undefined;
+  return (await import("./resolve_process.ts")).resolveAttributes(options);
 }
 
 async function start(
@@ -322,7 +325,7 @@ async function proxiesOf(
   { proxyProtocol, proxyTimeout }: ServeOptions,
 ): Promise<ProxySource | undefined> {
   if (proxyProtocol === undefined) return undefined;
-  const { proxySource } = await import("../../server/proxy/mod.ts");
+  const { proxySource } = await import("../../server/proxy/proxy_source.ts");
   return proxySource(proxyProtocol, proxyTimeout);
 }
 

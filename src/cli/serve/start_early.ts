@@ -7,7 +7,10 @@
  */
 import { earlySpawned, earlyZygote } from "../../model/runtime_process.ts";
 import { closeOnExec } from "../../posix/fd.ts";
-import { asksForStanding, type ServeOptions } from "./options/serve_options.ts";
+import {
+  asksForAttributes,
+  type ServeOptions,
+} from "./options/serve_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
 
 const STDERR = 2;
@@ -20,7 +23,7 @@ export function startEarly(options: ServeOptions): void {
   const { program, handler, model, service, spares } = options;
   const { idleTimeout, firstByteTimeout } = options;
   if (program !== undefined || handler !== undefined) return;
-  if (asksForStanding(options)) return;
+  if (asksForAttributes(options)) return;
   if (Deno.build.os !== "linux" || (model === "spawn" && spares === 0)) return;
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
   const early = model === "spawn" ? earlySpawned : earlyZygote;
@@ -29,7 +32,7 @@ export function startEarly(options: ServeOptions): void {
     idleTimeout: idleTimeout ?? 0,
     firstByteTimeout: firstByteTimeout ?? 0,
     grants: [],
-    standing: undefined,
+    attributes: undefined,
     sandbox: resolveSandbox(options, options).sandbox,
     isPooled: model === "pool" || undefined,
     isMarked: false,

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { runTool } from "../../../src/cli/mod.ts";
+import { runTool } from "../../../src/cli/run.ts";
 import { flag, option, or, type Values } from "../../../src/cli/options.ts";
 import { command } from "../../../src/cli/command.ts";
 import { killAll } from "./contestant.ts";

@@ -10,7 +10,7 @@ import { Watcher } from "../../../src/posix/watcher.ts";
 import {
   HeaderReader,
   type Identifiable,
-} from "../../../src/server/proxy/mod.ts";
+} from "../../../src/server/proxy/proxy_source.ts";
 import { DEADLINE, test, until } from "../../helpers/testing.ts";
 import { binary, bytesOf } from "./headers.ts";
 

@@ -4,7 +4,7 @@ import {
   encodeUnixAddress,
 } from "../../../src/posix/net/address.ts";
 import { parseNetwork } from "../../../src/server/networks.ts";
-import { trustOf } from "../../../src/server/proxy/mod.ts";
+import { trustOf } from "../../../src/server/proxy/proxy_source.ts";
 import { test } from "../../helpers/testing.ts";
 
 function trusts(networks: string[], hostname: string): boolean {

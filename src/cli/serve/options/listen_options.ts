@@ -4,7 +4,7 @@
  * @module
  */
 import type { GateOptions } from "../../../server/gate.ts";
-import type { ProxyPeers } from "../../../server/proxy/mod.ts";
+import type { ProxyPeers } from "../../../server/proxy/proxy_source.ts";
 import {
   choice,
   count,

@@ -134,7 +134,7 @@ export type ProcessOptions = Values<typeof PROCESS>;
  *
  * @returns Whether there is something to look up.
  */
-export function asksForStanding(options: ProcessOptions): boolean {
+export function asksForAttributes(options: ProcessOptions): boolean {
   const { user, chdir, umask, nice } = options;
   const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
   return [user, chdir, umask, nice, limitCpu, limitMemory, limitFiles]

@@ -40,7 +40,7 @@ for (const model of programModels()) {
     startServer({ model, args: [...args, "--", "sh", "-c", script] });
 
   test(
-    `standing (${model}): a program runs as the user, with that user's groups alone`,
+    `attributes (${model}): a program runs as the user, with that user's groups alone`,
     async () => {
       await using server = await shell(
         "id -u; id -g; id -G; grep ^CapEff /proc/self/status",
@@ -57,7 +57,7 @@ for (const model of programModels()) {
   );
 
   test(
-    `standing (${model}): a group, and numbers that no user has, are taken, too`,
+    `attributes (${model}): a group, and numbers that no user has, are taken, too`,
     async () => {
       for (
         const [user, ids] of [
@@ -73,7 +73,7 @@ for (const model of programModels()) {
     { ignore: !isRoot },
   );
 
-  test(`standing (${model}): directory, umask and nice value are a program's`, async () => {
+  test(`attributes (${model}): directory, umask and nice value are a program's`, async () => {
     await using directory = temporaryDirectory();
     await using server = await shell("pwd -P; umask; nice", [
       "--chdir",
@@ -89,7 +89,7 @@ for (const model of programModels()) {
   });
 
   test(
-    `standing (${model}): a user who is not let into the directory is told so, per connection`,
+    `attributes (${model}): a user who is not let into the directory is told so, per connection`,
     async () => {
       await using directory = temporaryDirectory();
       Deno.chmodSync(directory.path, 0o700);
@@ -106,7 +106,7 @@ for (const model of programModels()) {
     { ignore: !isRoot },
   );
 
-  test(`standing (${model}): limits are a program's, and none is there that was not asked for`, async () => {
+  test(`attributes (${model}): limits are a program's, and none is there that was not asked for`, async () => {
     const script = "ulimit -t; ulimit -d; ulimit -n; ulimit -v";
     await using server = await shell(script, [
       "--limit-cpu",
@@ -127,7 +127,7 @@ for (const model of programModels()) {
     assert.deepEqual([cpu, memory], ["unlimited", "unlimited"]);
   });
 
-  test(`standing (${model}): a program that wants too much memory does not get it`, async () => {
+  test(`attributes (${model}): a program that wants too much memory does not get it`, async () => {
     await using server = await shell(
       "read n; head -c $n /dev/zero | tail -c $n | wc -c", // tail keeps all of it
       ["--limit-memory", "32MiB"],
@@ -139,7 +139,7 @@ for (const model of programModels()) {
 
 for (const model of models()) {
   test(
-    `standing (${model}): a handler runs as the user, in the directory`,
+    `attributes (${model}): a handler runs as the user, in the directory`,
     async () => {
       await using server = await greedy(model, [
         "--user",
@@ -158,7 +158,7 @@ for (const model of models()) {
   );
 
   test(
-    `standing (${model}): echo serves as another user, within every limit`,
+    `attributes (${model}): echo serves as another user, within every limit`,
     async () => {
       await using server = await startServer({
         model,
@@ -183,7 +183,7 @@ for (const model of models()) {
     { ignore: !isRoot },
   );
 
-  test(`standing (${model}): a handler that takes too much ends its own connection alone`, async () => {
+  test(`attributes (${model}): a handler that takes too much ends its own connection alone`, async () => {
     await using server = await greedy(model, [
       ...["--limit-memory", "100MB", "--limit-cpu", "1s"],
       ...["--limit-files", "64", "--grant", "read"],
@@ -230,7 +230,7 @@ const REFUSED: readonly (readonly [string[], number, RegExp])[] = [
 
 for (const [args, code, told] of REFUSED) {
   test(
-    `standing: serve ${args.join(" ")}: is refused in one line`,
+    `attributes: serve ${args.join(" ")}: is refused in one line`,
     async () => {
       const result = await runCommand(["serve", "0", ...args]);
       assert.match(result.stderr, /^error: [^\n]+\n$/);
@@ -248,7 +248,7 @@ for (
     [["--limit-files", "5000000"], /--limit-files 5000000: the system allows/],
   ] as const
 ) {
-  test(`standing: serve ${args.join(" ")}: is refused to who may not do it`, async () => {
+  test(`attributes: serve ${args.join(" ")}: is refused to who may not do it`, async () => {
     // Root keeps its number, by which it can read this runtime, and loses its rights.
     const rights = "-setuid,-setgid,-sys_nice,-sys_resource";
     const drop = [

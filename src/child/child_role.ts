@@ -44,7 +44,7 @@ export async function run(args: readonly string[]): Promise<never> {
     tell(channel.number, step(ours ? "starting" : LOADING), listener?.number);
     listener?.close();
     service = ours ?? await loadModule(options);
-    noteMemory(options.standing); // a strict sandbox lets it ask no more, once it is ready
+    noteMemory(options.attributes); // a strict sandbox lets it ask no more, once it is ready
     sandbox.narrow();
   } catch (error) {
     const { message } = error as Error;

@@ -62,7 +62,7 @@ import {
   type Means,
   meansOf,
 } from "./birth.ts";
-import { forgetLibrary, machineCode } from "./machine_code/mod.ts";
+import { forgetLibrary, machineCode } from "./machine_code/machine_code.ts";
 import { Leftovers } from "./leftovers.ts";
 import { forkProbe } from "./probe.ts";
 import { prepareSettling } from "./settle.ts";
@@ -109,7 +109,7 @@ export async function run(args: readonly string[]): Promise<never> {
     if (!isLate) { for await (const _ of services); }
     // Around a person's code before its first line; around our own at last, unless threads must follow to
     // another user, which do not when they are parked.
-    const isEarly = ours === null || options.standing !== undefined;
+    const isEarly = ours === null || options.attributes !== undefined;
     let sandbox = isEarly ? enclose(options, channel) : null;
     const replaced = ours ? null : new Replaced();
     const { serve } = ours ??
@@ -129,7 +129,7 @@ export async function run(args: readonly string[]): Promise<never> {
     spare = new SpareTime(isLate ? rehearseAll(services, births) : null);
     sandbox ??= enclose(options, channel, { isParked: true });
     test.wait();
-    noteMemory(options.standing); // its children cannot ask: theirs is no file that was granted
+    noteMemory(options.attributes); // its children cannot ask: theirs is no file that was granted
     sandbox.narrow();
     if (sandbox.isComplete) fence?.arm();
     const children = watchChildren();
@@ -142,17 +142,17 @@ export async function run(args: readonly string[]): Promise<never> {
   }
   const { asynchronous, serve } = service;
   // Users, limits and the like are for a forked child to take before it becomes the program.
-  const program = typeof serve === "function" || options.standing
+  const program = typeof serve === "function" || options.attributes
     ? null
     : serve;
   try {
-    const nursery = new Nursery(means, { settle, program, spare });
-    const hasWork = () => nursery.hasWork();
-    let birth = nursery.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
+    const loop = new ForkLoop(means, { settle, program, spare });
+    const hasWork = () => loop.hasWork();
+    let birth = loop.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
     while (birth === null) {
       await spare.use(hasWork);
-      if (spare.isOver) nursery.isWarm();
-      birth = nursery.forkForEach();
+      if (spare.isOver) loop.isWarm();
+      birth = loop.forkForEach();
     }
     redo?.();
     const living = live(birth, reports, service, options);
@@ -170,9 +170,9 @@ export async function run(args: readonly string[]): Promise<never> {
  * serves for long is to be warm from the start; and a limit of memory is counted from what is in use at the start.
  */
 function rehearsesLate(
-  { service, standing, isPooled }: ChildOptions,
+  { service, attributes, isPooled }: ChildOptions,
 ): boolean {
-  return !("module" in service) && !standing && !isPooled;
+  return !("module" in service) && !attributes && !isPooled;
 }
 
 /** Enters the sandbox, and hands over to the parent what it must listen to. */
@@ -219,7 +219,7 @@ const CHANNEL = 0;
 const CHILDREN = 1;
 
 /** Forks and reaps. */
-class Nursery {
+class ForkLoop {
   readonly #means: Means;
   readonly #settle: (() => void) | null;
   readonly #program: Program | null;

@@ -19,8 +19,8 @@ const MOST_UNTAKEN = 64;
 /** How long zygotes have to reap what was killed, in milliseconds. */
 const LAST_REPORTS = 500;
 
-/** What a nursery tells. */
-export interface NurseryEvents {
+/** What a zygotes tells. */
+export interface SupervisorEvents {
   /** A child's own `took` or `done`: `pid` is the sender, by the kernel's word; its secret was not checked. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** `took` of a program, `exited` or `failed`, from the zygote; or `exited` of a child that we adopted. */
@@ -40,13 +40,13 @@ export interface NurseryEvents {
 }
 
 /** Zygotes, ready to fork. */
-export class Nursery {
+export class ZygoteSupervisor {
   readonly #options: ChildOptions;
   /** How many there are to be: one, until it has proven that this system can fork. */
   #wanted = 1;
   readonly #count: number;
   readonly #watcher: Watcher;
-  readonly #events: NurseryEvents;
+  readonly #events: SupervisorEvents;
   readonly #zygotes = new Set<Zygote>();
   readonly #children = new Children();
   /** Zygotes that were reaped, while a child of theirs may still take what they were handed. */
@@ -66,7 +66,7 @@ export class Nursery {
   constructor(
     options: { child: ChildOptions; zygotes: number },
     watcher: Watcher,
-    events: NurseryEvents,
+    events: SupervisorEvents,
   ) {
     this.#options = options.child;
     this.#count = options.zygotes;

@@ -20,7 +20,7 @@ import {
 } from "./input.ts";
 import {
   decodeSocket,
-  encodeReport,
+  encodeWriterReport,
   SOCKET_SIZE,
   type WriterReportKind,
 } from "./writer_reports.ts";
@@ -137,7 +137,7 @@ class Sending {
   #report(kind: WriterReportKind, text = ""): void {
     try {
       const report = { kind, sent: this.#sent, unsent: this.#unsent, text };
-      sendFd(this.#channel, encodeReport(report), null);
+      sendFd(this.#channel, encodeWriterReport(report), null);
     } catch {
       // The parent is gone: nobody is left to tell, and the next wait ends this process.
     }

@@ -31,7 +31,7 @@ import {
 } from "../posix/intrinsics.ts";
 import { write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { mayHaveLoadedNode } from "../runtime/internals.ts";
+import { mayHaveLoadedNode } from "../runtime/permissions.ts";
 
 /**
  * Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it.

@@ -17,15 +17,14 @@
  *    accepting, leaves the listening socket to the client, and drains. End of file without `yield` means
  *    that the client could not serve: the server goes on as if nothing had been.
  * 6. To `events` the server answers with a line that says who it is and what time it is, and then with a line of
- *    JSON for everything that happens (`server_event.ts`), until one of the two hangs up. What a slow client does
+ *    JSON for everything that happens (`event_lines.ts`), until one of the two hangs up. What a slow client does
  *    not read in time is left out, and it is told how many lines that were; one that reads nothing for a minute is
  *    hung up on. The client asks nothing more on this connection.
  *
  * @module
  */
 import type { ProcessEntry, ProcessState } from "../model/model.ts";
-import type { Via } from "../server/events.ts";
-import type { TotalsSnapshot } from "../server/totals.ts";
+import type { TotalsSnapshot, Via } from "../server/events.ts";
 
 /** Bytes of a request at most, its line's end included. */
 export const REQUEST_SIZE = 4096;

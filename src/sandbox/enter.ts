@@ -40,17 +40,20 @@ import {
   installFilter,
   prepareFilter,
 } from "../posix/seccomp/seccomp.ts";
-import { hideInternals } from "../runtime/internals.ts";
-import { grantKind, revokePermissions } from "../runtime/permissions.ts";
+import {
+  grantKind,
+  hideInternals,
+  revokePermissions,
+} from "../runtime/permissions.ts";
 import {
   type ChildOptions,
   grantsToLoad,
   rootsOf,
 } from "../wire/child_options.ts";
 import { SandboxError } from "../wire/tell.ts";
+import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
 import { takeIdentity } from "./process_limits.ts";
 import { findPlaces, type Places, reachOf } from "./reach.ts";
-import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
 
 /**
  * Takes it from this process, unless it may read and write every file. Under a sandbox the system keeps it

@@ -1,10 +1,17 @@
 /**
  * What a server tells, and how several receivers hear it.
  *
+ * A server's running totals.
+ *
  * @module
  */
 import type { Exit, ProcessEntry } from "../model/model.ts";
-import type { Outcome, When } from "../wire/records.ts";
+import {
+  type Outcome,
+  type Reason,
+  REASONS,
+  type When,
+} from "../wire/records.ts";
 
 /** The proxy at the other end of a connection, which spoke for a client. */
 export interface Via {
@@ -178,3 +185,78 @@ export class Audience {
 
 /** Any of the methods: none has more parameters than that. */
 type Hears = (a?: unknown, b?: unknown, c?: unknown, d?: unknown) => void;
+
+/**
+ * Totals since the server was started. They add up exactly, at any moment: `accepted` is `active`, all
+ * of `ended` and all of `refused` together.
+ */
+export interface TotalsSnapshot {
+  /** Connections that came off the backlog. */
+  readonly accepted: number;
+  /** Those of them that a process took. */
+  readonly served: number;
+  /** Those that have neither ended nor been refused. */
+  readonly active: number;
+  /** Those that were served and have ended, by why. */
+  readonly ended: Readonly<Record<Reason, number>>;
+  /** Those that were closed without service, by why. */
+  readonly refused: Readonly<Record<RefusalReason, number>>;
+}
+
+/** Counts what a server tells. */
+export class Totals implements ServerReceiver {
+  #accepted = 0;
+  #served = 0;
+  #active = 0;
+  readonly #ended = zeros(REASONS);
+  readonly #refused = zeros(REFUSAL_REASONS);
+
+  /** A connection was admitted. */
+  accepted(): void {
+    this.#accepted++;
+    this.#active++;
+  }
+
+  /** A connection was turned away. */
+  rejected(_peer: string, reason: RefusalReason): void {
+    this.#accepted++;
+    this.#refused[reason]++;
+  }
+
+  /** A process has a connection. */
+  connected(): void {
+    this.#served++;
+  }
+
+  /** A connection has ended. */
+  disconnected(_live: ConnectionInfo, { reason }: Outcome): void {
+    this.#active--;
+    this.#ended[reason]++;
+  }
+
+  /** No process could be had for a connection. */
+  refused(): void {
+    this.#active--;
+    this.#refused["no-process"]++;
+  }
+
+  /** What has been counted so far. */
+  snapshot(): TotalsSnapshot {
+    return {
+      accepted: this.#accepted,
+      served: this.#served,
+      active: this.#active,
+      ended: { ...this.#ended },
+      refused: { ...this.#refused },
+    };
+  }
+}
+
+function zeros<Name extends string>(
+  names: readonly Name[],
+): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<
+    Name,
+    number
+  >;
+}

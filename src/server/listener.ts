@@ -3,16 +3,32 @@
  *
  * @module
  */
-import { formatAddress } from "../posix/net/address.ts";
+import { abi, SOCK_STREAM } from "../posix/abi.ts";
 import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
+import { formatAddress } from "../posix/net/address.ts";
 import { findListener } from "../posix/net/runtime_sockets.ts";
-import { kindOf, type SocketKind } from "../posix/net/socket_kind.ts";
 import {
   localAddress,
+  option,
   setBacklog,
   shutdownBoth,
   socketPair,
 } from "../posix/net/sockets.ts";
+
+/** A socket that listens for connections that are streams of bytes; or what it is instead. */
+export type SocketKind =
+  | "listener"
+  | "connection"
+  | "other socket"
+  | "no socket";
+
+/** Looks at a descriptor: SO_TYPE, SO_ACCEPTCONN (socket(7)). */
+export function kindOf(fd: number): SocketKind {
+  const type = option(fd, abi.SO_TYPE);
+  if (type < 0) return "no socket";
+  if (type !== SOCK_STREAM) return "other socket";
+  return option(fd, abi.SO_ACCEPTCONN) === 1 ? "listener" : "connection";
+}
 
 /** Where to listen. */
 export interface ListenOptions {

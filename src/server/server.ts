@@ -13,16 +13,17 @@ import { Watcher } from "../posix/watcher.ts";
 import type { Reason } from "../wire/records.ts";
 import { Acceptor, finishHandshakes } from "./acceptor.ts";
 import { Connections } from "./connections.ts";
+import { within } from "./countdown.ts";
+import { Descendants } from "./descendants.ts";
 import {
   Audience,
   type ConnectionInfo,
   type ServerReceiver,
+  Totals,
+  type TotalsSnapshot,
 } from "./events.ts";
-import { within } from "./countdown.ts";
-import { Descendants } from "./descendants.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { Listener } from "./listener.ts";
-import { Totals, type TotalsSnapshot } from "./totals.ts";
 
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
 const LAST_WORDS = 2_000;

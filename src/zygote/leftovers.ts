@@ -7,14 +7,14 @@
  * @module
  */
 import { formatAddress } from "../posix/net/address.ts";
-import { isCache } from "../runtime/caches.ts";
+import { isListening, ownAddress, peerAddress } from "../posix/net/sockets.ts";
 import {
   descriptorTarget,
   listProcDirectory,
   readProcFile,
 } from "../posix/proc.ts";
-import { isListening, ownAddress, peerAddress } from "../posix/net/sockets.ts";
-import { internals } from "../runtime/internals.ts";
+import { isCache } from "../runtime/caches.ts";
+import { internals } from "../runtime/permissions.ts";
 import type { Replaced } from "./replaced.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */

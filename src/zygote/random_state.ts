@@ -9,7 +9,7 @@ import { exitNow, fork, waitFor } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { socketPair } from "../posix/net/sockets.ts";
-import { internals } from "../runtime/internals.ts";
+import { internals } from "../runtime/permissions.ts";
 
 const { getpid } = cLibrary("getpid");
 

@@ -4,14 +4,14 @@ import {
   metrics as api,
 } from "@opentelemetry/api";
 import assert from "node:assert/strict";
-import { REASONS } from "../../src/wire/records.ts";
 import { Metrics } from "../../src/cli/serve/metrics.ts";
 import {
   Audience,
   type ConnectionInfo,
   REFUSAL_REASONS,
+  Totals,
 } from "../../src/server/events.ts";
-import { Totals } from "../../src/server/totals.ts";
+import { REASONS } from "../../src/wire/records.ts";
 import { test } from "../helpers/testing.ts";
 
 /** What was written to an instrument, by its attributes: the sum, or every value of a histogram. */

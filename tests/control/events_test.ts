@@ -1,9 +1,8 @@
 /** What happens in a server, as those hear it who follow it over the control socket. */
 import assert from "node:assert/strict";
 import type { ControlClient } from "../../src/control/ask.ts";
-import { EventLines } from "../../src/control/event_lines.ts";
+import { EventLines, type ServerEvent } from "../../src/control/event_lines.ts";
 import type { Status } from "../../src/control/protocol.ts";
-import type { ServerEvent } from "../../src/control/server_event.ts";
 import type { Session } from "../../src/control/session.ts";
 import type { ServerReceiver } from "../../src/server/events.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { REASONS } from "../../src/wire/records.ts";
 import {
   type ConnectionInfo,
   REFUSAL_REASONS,
+  Totals,
+  type TotalsSnapshot,
 } from "../../src/server/events.ts";
-import { Totals, type TotalsSnapshot } from "../../src/server/totals.ts";
+import { REASONS } from "../../src/wire/records.ts";
 import { test } from "../helpers/testing.ts";
 
 const live: ConnectionInfo = {

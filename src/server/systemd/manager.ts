@@ -8,9 +8,13 @@ import { PosixError } from "../../posix/errno.ts";
 import { Fd } from "../../posix/fd.ts";
 import { formatAddress } from "../../posix/net/address.ts";
 import { DatagramSender } from "../../posix/net/dialing.ts";
-import { kindOf } from "../../posix/net/socket_kind.ts";
 import type { ServerReceiver } from "../events.ts";
-import { adoptListener, type Listener, ListenError } from "../listener.ts";
+import {
+  adoptListener,
+  kindOf,
+  type Listener,
+  ListenError,
+} from "../listener.ts";
 import type { ManagerVariables } from "./variables.ts";
 
 /** How often the status may change, in milliseconds. */

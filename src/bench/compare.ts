@@ -11,7 +11,7 @@ import type { Link, RelayWork } from "./relay.ts";
 import type { ClientKind, ClientWork } from "./bench_role.ts";
 
 /** What is compared. Times are in milliseconds. */
-export interface ComparePlan extends Link {
+interface ComparePlan extends Link {
   /** The server: an address, not a name. */
   readonly target: Address;
   /** How many lines each client sends and gets back. */
@@ -55,7 +55,7 @@ export interface Comparison {
 }
 
 /** Moments of a run that are kept. */
-export const MOST_MOMENTS = 400;
+const MOST_MOMENTS = 400;
 
 const encoder = new TextEncoder();
 

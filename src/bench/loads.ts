@@ -18,7 +18,7 @@ import {
 } from "./slots.ts";
 
 /** Times in milliseconds since the start of the load. */
-export interface Schedule {
+interface Schedule {
   /**
    * Takes the next request.
    *
@@ -38,7 +38,7 @@ export function closedLoop(end: number): Schedule {
 }
 
 /** How an open loop goes. */
-export interface LoadRate {
+interface LoadRate {
   /** Requests a second. */
   readonly rate: number;
   /** When the first is due. */

@@ -40,7 +40,7 @@ const BATCH = 50;
  *
  * @returns The one that no other listener is the parent of; null when there is none that we may see.
  */
-export function findServer(address: Address): number | null {
+function findServer(address: Address): number | null {
   if (Deno.build.os !== "linux") return null;
   const sockets = new Set(
     listeningSockets(address).map((inode) => `socket:[${inode}]`),
@@ -54,7 +54,7 @@ export function findServer(address: Address): number | null {
 }
 
 /** Adds up the memory of a process and of all its descendants. */
-export async function serverMemory(
+async function serverMemory(
   pid: number,
   watch: (looked: number, all: number) => void = () => {},
 ): Promise<ServerMemory> {
@@ -140,7 +140,7 @@ function tryRead(path: string): string {
 }
 
 /** A running load process. */
-export class Loader implements AsyncDisposable {
+class Loader implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #frames: AsyncGenerator<Frame>;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
@@ -217,7 +217,7 @@ export class Loader implements AsyncDisposable {
 }
 
 /** Several load processes. */
-export class Loaders implements AsyncDisposable {
+class Loaders implements AsyncDisposable {
   readonly #loaders: Loader[] = [];
   readonly #heard = new Map<Loader, number>();
 
@@ -268,7 +268,7 @@ const LOOKED_AT = 0.9;
  *
  * @throws {Error} When a load process ends early.
  */
-export async function holdConnections(
+async function holdConnections(
   plan: Plan,
   loaders: Loaders,
   progress: LoadProgress,

@@ -8,7 +8,7 @@ import type { Plan } from "./plan.ts";
 import type { Failures, Frame } from "./recorder.ts";
 
 /** What came in a part of the time. */
-export interface Interval {
+interface Interval {
   /** Its beginning, milliseconds from where measuring began. */
   readonly at: number;
   /** Requests that were answered. */
@@ -99,7 +99,7 @@ export interface LatencySummary {
 }
 
 /** A point of the distribution: so many percent are not slower than this. */
-export interface Quantile {
+interface Quantile {
   /** 0 to 100. */
   readonly percent: number;
   /** Milliseconds. */

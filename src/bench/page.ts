@@ -7,7 +7,7 @@
  */
 
 /** A value that an axis names. */
-export interface Tick {
+interface Tick {
   /** The value. */
   readonly value: number;
   /** How it is written. */
@@ -221,7 +221,7 @@ function legend({ series }: Plot): string {
 }
 
 /** A point of a line. */
-export interface Point {
+interface Point {
   /** Its value on the horizontal axis. */
   readonly x: number;
   /** Its value on the vertical axis. */
@@ -231,7 +231,7 @@ export interface Point {
 }
 
 /** A line. */
-export interface Series {
+interface Series {
   /** Its name, for the legend. */
   readonly name: string;
   /** Its points, from left to right. */
@@ -239,7 +239,7 @@ export interface Series {
 }
 
 /** An axis. */
-export interface Axis {
+interface Axis {
   /** Its measure. */
   readonly scale: Scale;
   /** What it measures, with the unit. */
@@ -360,7 +360,7 @@ function n(value: number): string {
 }
 
 /** Text that stands in HTML as itself. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -112,7 +112,7 @@ const ROOM = 8192;
 const CLOCK_TICK = 10;
 
 /** Which part of a load is measured, in milliseconds from its start. */
-export interface Window {
+interface Window {
   /** Its beginning. */
   readonly from: number;
   /** Its end. */

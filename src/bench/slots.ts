@@ -187,7 +187,7 @@ export class Slot {
 }
 
 /** What happens to them. */
-export interface SlotEvents {
+interface SlotEvents {
   /** A request is done. */
   done(slot: Slot): void;
   /** A connection came to nothing, and was dropped. */

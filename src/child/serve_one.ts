@@ -70,7 +70,7 @@ export function endedIfDue(
  *
  * @param clientEndedAt When the client had ended its side, see {@linkcode Traffic}.
  */
-export type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
+type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
 
 /**
  * Serves a connection and closes it.

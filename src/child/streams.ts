@@ -65,7 +65,7 @@ export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
  * @returns Its bytes.
  * @throws {TypeError} When it has none.
  */
-export function bytesOfAny(value: unknown): Bytes {
+function bytesOfAny(value: unknown): Bytes {
   if (kindOf(value) !== undefined) return plain(value as Uint8Array);
   if (isView(value)) {
     return new Uint8Array(

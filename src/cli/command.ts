@@ -25,8 +25,7 @@ export interface Command extends Syntax<Specs, Specs> {
 }
 
 /** A command as it is written down. */
-export interface CommandSpec<O extends Specs, A extends Specs>
-  extends Syntax<O, A> {
+interface CommandSpec<O extends Specs, A extends Specs> extends Syntax<O, A> {
   /** What it does, in one line. */
   readonly about: string;
   /**
@@ -51,7 +50,7 @@ export function command<O extends Specs, A extends Specs>(
 }
 
 /** What can be typed after a command's name. */
-export interface Syntax<O extends Specs, A extends Specs> {
+interface Syntax<O extends Specs, A extends Specs> {
   /** Its name. */
   readonly name: string;
   /** Its options. */

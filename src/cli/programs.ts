@@ -26,10 +26,10 @@ export const PLACES = {
 } as const;
 
 /** A command of `mpserv`. */
-export type CommandName = keyof typeof PLACES;
+type CommandName = keyof typeof PLACES;
 
 /** A module of commands. */
-export type Commands = Readonly<Record<string, Command>>;
+type Commands = Readonly<Record<string, Command>>;
 
 /**
  * Commands that are in the same bundle as this module, by their place: an executable has no other files

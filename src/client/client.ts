@@ -36,7 +36,7 @@ import {
 const PATIENCE = 10_000;
 
 /** A writing process. It inherits standard input, and touches it once it has the connection. */
-export class Writer implements AsyncDisposable {
+class Writer implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   /** Our end; closed when the writer has closed its own. */
   readonly #channel: Fd;

@@ -10,7 +10,7 @@ import { reasonOf } from "../posix/reason.ts";
 import type { WriterReport } from "./writer_reports.ts";
 
 /** Where to connect to: TCP by name or address, or a Unix domain socket by path. */
-export type Target = Deno.NetAddr | Deno.UnixAddr;
+type Target = Deno.NetAddr | Deno.UnixAddr;
 
 /** How to talk to a server. */
 export interface ClientOptions {
@@ -29,7 +29,7 @@ export interface ClientOptions {
 }
 
 /** A connection, in the runtime's event loop and known by its descriptor. */
-export interface ServerConnection extends Disposable {
+interface ServerConnection extends Disposable {
   /** Its descriptor, non-blocking, borrowed until this is disposed of. */
   readonly fd: number;
 }

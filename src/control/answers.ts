@@ -18,7 +18,7 @@ import type { Answers, ConnectionRow, Request } from "./protocol.ts";
 import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 
 /** What it needs to answer. */
-export interface AnswerOptions {
+interface AnswerOptions {
   /** The server that is looked after. */
   readonly server: Server;
   /** Its socket, which may be handed out. */

@@ -22,7 +22,7 @@ import { MOST_CLIENTS, type Request } from "./protocol.ts";
 const BACKLOG = 64;
 
 /** What a control socket needs. */
-export interface ControlOptions {
+interface ControlOptions {
   /** Says when clients come and when they are ready. */
   readonly watcher: Watcher;
   /**

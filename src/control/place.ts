@@ -13,7 +13,7 @@ const SUFFIX = ".sock";
 const LONGEST_NAME = `unix-${"0".repeat(16)}-4194304${SUFFIX}`;
 
 /** There is no directory that nobody else could tamper with; the message says why. */
-export class PlaceError extends Error {
+class PlaceError extends Error {
   constructor(message: string) {
     super(message);
     this.name = "PlaceError";

@@ -33,7 +33,7 @@ export interface Reply {
 }
 
 /** What a session needs. */
-export interface SessionOptions {
+interface SessionOptions {
   /** The connection, from here on the session's to close. */
   readonly fd: Fd;
   /** Says when it is ready. */

@@ -29,7 +29,7 @@ import type { Zygote } from "./zygote.ts";
 const GENERATIONS = 32;
 
 /** A child of a zygote. */
-export interface Child {
+interface Child {
   /** What it was forked for: a connection's id, or a worker's. */
   readonly id: number;
   /** Where it came from. */

@@ -36,7 +36,7 @@ import {
 import type { Zygote } from "./zygote.ts";
 
 /** What a fork model needs. */
-export interface ForkOptions {
+interface ForkOptions {
   /** How children serve. */
   readonly child: ChildOptions;
   /** How many zygotes share the work. */

@@ -57,7 +57,7 @@ class ForkedWorker implements WorkerProcess {
 }
 
 /** What its zygote tells, see {@linkcode SupervisorEvents}. */
-export type ForkSourceEvents = Pick<
+type ForkSourceEvents = Pick<
   SupervisorEvents,
   "available" | "started" | "trouble" | "zygoteEnded"
 >;

@@ -12,7 +12,7 @@ const PATIENCE = 10_000;
 const MOST_LOST = 10;
 
 /** What a queue tells. */
-export type QueueEvents = Pick<ModelEvents, "refused" | "returned" | "trouble">;
+type QueueEvents = Pick<ModelEvents, "refused" | "returned" | "trouble">;
 
 /** A queue, oldest first. Whom it refuses, it closes and tells. */
 export class Queue {

@@ -32,7 +32,7 @@ import {
 import { openLibrary } from "../zygote/machine_code/open_library.ts";
 
 /** The command line of a process that serves. */
-export function childCommand(
+function childCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
@@ -48,7 +48,7 @@ export function childCommand(
 }
 
 /** The command line of a zygote. */
-export function zygoteCommand(
+function zygoteCommand(
   args: readonly string[],
   options: ChildOptions,
 ): CommandLine {
@@ -120,7 +120,7 @@ export interface RuntimeProcess {
  *
  * @throws {Error} When descriptors or processes run out.
  */
-export function startRuntime(
+function startRuntime(
   line: CommandLine,
   options: ChildOptions,
   env: Record<string, string> = childEnvironment(options),
@@ -172,7 +172,7 @@ async function say(
 }
 
 /** Keeps one process for whoever wants its options. */
-export class Early<Started> {
+class Early<Started> {
   readonly #start: (options: ChildOptions) => Started;
   readonly #end: (started: Started) => void;
   #kept: { readonly options: string; readonly started: Started } | null = null;
@@ -216,7 +216,7 @@ export class Early<Started> {
 }
 
 /** A spawned worker's process that was just started. */
-export interface SpawnedProcess {
+interface SpawnedProcess {
   /** The process; the runtime reaps it. */
   readonly process: RuntimeProcess;
   /** The parent's end of its channel; the caller's to close. */
@@ -250,7 +250,7 @@ function startSpawned(options: ChildOptions): SpawnedProcess {
 }
 
 /** The process and the parent's ends of its sockets, for {@linkcode Zygote} to close. */
-export interface ZygoteProcess {
+interface ZygoteProcess {
   /** The process; the runtime reaps it. */
   readonly process: RuntimeProcess;
   /** Down, and up from the zygote alone. */

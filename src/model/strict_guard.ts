@@ -37,7 +37,7 @@ const CACHING = [
 ];
 
 /** A process that loads code in its sandbox. */
-export interface Loading {
+interface Loading {
   /** Its process id. */
   readonly pid: number;
   /** Whether it may do nothing any more that it needs for that. */

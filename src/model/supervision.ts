@@ -185,7 +185,7 @@ export const MOST_SECONDS = {
 } as const satisfies Partial<Record<ProcessState, number>>;
 
 /** A state that should pass. */
-export type PassingState = keyof typeof MOST_SECONDS;
+type PassingState = keyof typeof MOST_SECONDS;
 
 /**
  * Whether a state should pass.

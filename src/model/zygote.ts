@@ -25,7 +25,7 @@ import { earlyZygote, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
 /** What a zygote tells. */
-export interface ZygoteEvents {
+interface ZygoteEvents {
   /** A report of one of its children: `pid` is the sender, by the kernel's word. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** A report of the zygote itself. */

@@ -21,7 +21,7 @@ import type { Zygote } from "./zygote.ts";
 const MOST = MOST_SECONDS.handed;
 
 /** What the watch asks and tells. */
-export interface ZygoteWatchEvents {
+interface ZygoteWatchEvents {
   /** Whether a child has reported. */
   isBorn(pid: number): boolean;
   /** Something was ended. */

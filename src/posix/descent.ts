@@ -30,7 +30,7 @@ const pairBytes = new Uint8Array(pair.buffer);
 const server = Deno.ppid;
 
 /** A mark. */
-export interface Mark {
+interface Mark {
   /** The server's process id. */
   readonly server: number;
   /** The connection, of which 32 bits are kept. */
@@ -53,7 +53,7 @@ export function markAs(id: number): void {
  *
  * @returns Its mark; null when it has none, or has gone.
  */
-export function markOf(pid: number): Mark | null {
+function markOf(pid: number): Mark | null {
   let limits: string;
   try {
     limits = readProcFile(`/proc/${pid}/limits`);
@@ -70,7 +70,7 @@ export function markOf(pid: number): Mark | null {
 }
 
 /** What a mark keeps of a connection's id. */
-export function keptOf(id: number): number {
+function keptOf(id: number): number {
   return id % 2 ** ID_BITS;
 }
 

@@ -54,7 +54,7 @@ export const NO_SIGNAL: SignalSet = noSignal;
 const previous = signalSet(0n);
 
 /** A child that has ended. */
-export interface Ended {
+interface Ended {
   /** Its process id, free from here on. */
   readonly pid: number;
   /** How it ended, in the form of `waitpid(2)`. */

@@ -15,7 +15,7 @@
  */
 
 /** A method as a function whose first argument is the object. */
-export type Uncurried<Self, Method> = Method extends
+type Uncurried<Self, Method> = Method extends
   (...args: infer Args) => infer Result ? (self: Self, ...args: Args) => Result
   : never;
 
@@ -141,8 +141,6 @@ export const max: (a: number, b: number) => number = Math.max;
 export const min: (a: number, b: number) => number = Math.min;
 /** `performance.now()`. */
 export const now: () => number = performance.now.bind(performance);
-/** `JSON.stringify`, of a text. */
-export const quote: (text: string) => string = JSON.stringify;
 
 /** `TextEncoder.prototype.encode`. */
 export const encode: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder

@@ -14,7 +14,7 @@
 import { abi } from "./abi.ts";
 
 /** Name, parameters and result of each, as `Deno.dlopen` takes them. */
-export const spawnPrototypes = {
+const spawnPrototypes = {
   /**
    * `int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *file_actions,
    * const posix_spawnattr_t *attrp, char *const argv[], char *const envp[])`: returns the error's number.
@@ -57,7 +57,7 @@ export const spawnPrototypes = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Name, parameters and result of each, as `Deno.dlopen` takes them. */
-export const linuxPrototypes = {
+const linuxPrototypes = {
   /** `int prctl(int option, unsigned long arg2 … arg5)` (Linux). */
   prctl: {
     parameters: ["i32", "buffer", "u32", "u32", "u32"],
@@ -333,7 +333,7 @@ export const prototypes = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions of the C library, by name; those of one system alone may be null elsewhere. */
-export type CLibrary = Deno.DynamicLibrary<typeof prototypes>["symbols"];
+type CLibrary = Deno.DynamicLibrary<typeof prototypes>["symbols"];
 
 const opened: Partial<CLibrary> = {};
 let isLazy = false;

@@ -15,7 +15,7 @@ const PRIO_PROCESS = 0; // sys/resource.h
 const RLIM_INFINITY = 1n << 62n; // or more: each system has its own
 
 /** The resources that can be limited here. */
-export const RESOURCES = {
+const RESOURCES = {
   /** Seconds of processor time: RLIMIT_CPU. */
   cpu: 0,
   /** Bytes of private memory that can be written to: RLIMIT_DATA (Linux counts all of it since 4.7). */

@@ -150,7 +150,7 @@ export function listProcDirectory(path: string): string[] {
 }
 
 /** A process, as far as it is asked for here. */
-export interface ProcessStat {
+interface ProcessStat {
   /** `R`, `S`, `D`, `T` for one that is stopped, `Z` for one that has ended and was not reaped, … */
   readonly state: string;
   /** Its parent. */

@@ -29,7 +29,7 @@ export interface User {
 }
 
 /** An entry of the user database. */
-export interface UserEntry {
+interface UserEntry {
   /** The user's name. */
   readonly name: string;
   /** User id. */
@@ -104,7 +104,7 @@ export function groupsOf(name: string, gid: number): number[] {
 }
 
 /** What only root may do, else (capabilities(7)), and its bits: linux/capability.h. */
-export const CAPABILITIES = {
+const CAPABILITIES = {
   dac_read_search: 2,
   setgid: 6,
   setuid: 7,
@@ -113,7 +113,7 @@ export const CAPABILITIES = {
   sys_resource: 24,
 } as const;
 /** One of {@linkcode CAPABILITIES}. */
-export type Capability = keyof typeof CAPABILITIES;
+type Capability = keyof typeof CAPABILITIES;
 
 /**
  * Whether this process may do what only root may (capabilities(7)): root in a container often may not,

@@ -139,10 +139,10 @@ export const ROLES = {
 } as const;
 
 /** A role that this program starts itself in. */
-export type Role = keyof typeof ROLES;
+type Role = keyof typeof ROLES;
 
 /** What the process in the other role may do and how its V8 runs. */
-export interface RoleOptions {
+interface RoleOptions {
   /** Permission flags of the process when it runs from source; compiled ones are baked in. */
   readonly permissions: readonly string[];
   /** V8 flags when it runs from source; compiled ones are baked in. */

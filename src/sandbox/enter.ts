@@ -59,7 +59,7 @@ import { findPlaces, type Places, reachOf } from "./reach.ts";
  * Takes it from this process, unless it may read and write every file. Under a sandbox the system keeps it
  * from workers, too, whose globals are their own.
  */
-export function takeStorage(grants: readonly string[]): void {
+function takeStorage(grants: readonly string[]): void {
   if (grants.includes("read") && grants.includes("write")) return;
   for (const name of ["localStorage", "sessionStorage", "caches"]) {
     Reflect.deleteProperty(globalThis, name);
@@ -143,7 +143,7 @@ export function enterSandbox(
 }
 
 /** The process that enters a sandbox. */
-export interface EnterOptions {
+interface EnterOptions {
   /** Whether it is a zygote. */
   readonly isZygote: boolean;
   /** Whether its other threads are parked. */

@@ -26,7 +26,7 @@ import { commandRules, FORK, may, type Subject } from "./command_rules.ts";
  * Who may make a call: `strict` everybody, `handlers` everybody but who is under `strict`, `programs` alone,
  * `nobody`, or a program, and a handler that was granted one of some kinds.
  */
-export type Caller =
+type Caller =
   | "strict"
   | "handlers"
   | "programs"
@@ -34,7 +34,7 @@ export type Caller =
   | readonly PermissionKind[];
 
 /** Some calls of one kind. */
-export interface CallGroup {
+interface CallGroup {
   /** What they are for, or what they would do. */
   readonly why: string;
   /** Who may. */
@@ -222,7 +222,7 @@ export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
 const FOR_HANDLERS = ["readlink", "readlinkat"];
 
 /** Who the filter is for. */
-export interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
+interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
   /** Whether a handler serves. */
   readonly isHandler: boolean;
 }

@@ -18,7 +18,7 @@ const PAUSE = 100;
 const BATCH = 64;
 
 /** What an acceptor tells. */
-export interface AcceptorEvents {
+interface AcceptorEvents {
   /** Whether one more connection can be had; if not, the backlog keeps it until `resume`. */
   hasRoom(): boolean;
   /** Somebody waits, and there is no room: whether some was made. */

@@ -33,7 +33,7 @@ const GRACE = 2_000;
 const STEPS: readonly EndSignal[] = ["stop", "SIGTERM", "SIGKILL"];
 
 /** Where a connection is on its way. */
-export type ConnectionState = "waiting" | "handed" | "serving" | "ended";
+type ConnectionState = "waiting" | "handed" | "serving" | "ended";
 
 /** A connection, and all that the server knows of it. */
 export class ConnectionRecord implements Handoff, ConnectionInfo {
@@ -84,7 +84,7 @@ export class ConnectionRecord implements Handoff, ConnectionInfo {
 }
 
 /** What the table has others do. */
-export interface ConnectionEffects {
+interface ConnectionEffects {
   /** Gives an admitted connection to a process. */
   serve(connection: ConnectionRecord): void;
   /** Refuses one that no process has been handed yet. */
@@ -102,7 +102,7 @@ export interface ConnectionEffects {
 }
 
 /** Calls back a fixed time after each of many things began. */
-export type Timers<Key> = Pick<Countdown<Key>, "start" | "stop">;
+type Timers<Key> = Pick<Countdown<Key>, "start" | "stop">;
 
 /** The time, which tests play. */
 export interface Clock {

@@ -16,7 +16,7 @@ import {
 } from "../posix/net/sockets.ts";
 
 /** A socket that listens for connections that are streams of bytes; or what it is instead. */
-export type SocketKind =
+type SocketKind =
   | "listener"
   | "connection"
   | "other socket"
@@ -31,7 +31,7 @@ export function kindOf(fd: number): SocketKind {
 }
 
 /** Where to listen. */
-export interface ListenOptions {
+interface ListenOptions {
   /** Address or name to bind; not used with `unix`. */
   readonly host: string;
   /** TCP port; 0 takes a free one. */

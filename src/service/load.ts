@@ -21,10 +21,10 @@ export interface LoadedService {
 }
 
 /** A service of ours, or a program: what runs no code of a person's in this process. */
-export type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
+type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
 
 /** Runs a person's module and returns what it exports. */
-export type LoadModule = () => Promise<{ readonly default?: unknown }>;
+type LoadModule = () => Promise<{ readonly default?: unknown }>;
 
 /** Loads one service of ours, and nothing of the others. */
 export async function loadService(choice: OwnChoice): Promise<LoadedService> {

@@ -24,10 +24,10 @@ const NAMES =
   /^(PROTO|(TCP|UNIX|IPC)(LOCAL|REMOTE|CONN)\w*|REMOTE_(ADDR|PORT))$/;
 
 /** How much room the variables of any connection need: the longest path of a socket is 108 bytes. */
-export const ROOM = { bytes: 1024, variables: 10 } as const;
+const ROOM = { bytes: 1024, variables: 10 } as const;
 
 /** What is told of a connection. */
-export interface ConnectionFacts {
+interface ConnectionFacts {
   /** Counts the connections of the server from 1. */
   readonly id: number;
   /** The server's end. */
@@ -39,7 +39,7 @@ export interface ConnectionFacts {
 }
 
 /** The environment that programs share: the server's own. */
-export function inheritedVariables(
+function inheritedVariables(
   env: Readonly<Record<string, string>>,
 ): string[] {
   return Object.entries(env)
@@ -48,7 +48,7 @@ export function inheritedVariables(
 }
 
 /** The variables of one connection. */
-export function connectionVariables(
+function connectionVariables(
   { id, local, remote, peer }: ConnectionFacts,
 ): string[] {
   if ("path" in remote) {
@@ -94,7 +94,7 @@ const SOFT_FILES = 1024;
 const STREAMS = { server: [0, 1], client: [0, 1, 2] } as const;
 
 /** What is told of a connection that is handed over. */
-export interface Served {
+interface Served {
   /** Counts the connections of the server from 1. */
   readonly id: number;
   /** The client's `struct sockaddr`. */

@@ -71,7 +71,7 @@ export type ServiceName = typeof SERVICE_NAMES[number];
 /** Where a program's standard error goes. */
 export const STDERR_CHOICES = ["server", "client"] as const;
 /** One of {@linkcode STDERR_CHOICES}. */
-export type StderrChoice = typeof STDERR_CHOICES[number];
+type StderrChoice = typeof STDERR_CHOICES[number];
 /** A handler's module, by its URL. */
 export interface ModuleChoice {
   /** The URL. */

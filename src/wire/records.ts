@@ -57,11 +57,11 @@ const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
 export const NO_SECRET: Uint8Array<ArrayBuffer> = new Uint8Array(SECRET_SIZE);
 
 /** What a descriptor is that comes down. */
-export type HandoverKind = "connection" | "worker";
+type HandoverKind = "connection" | "worker";
 const HANDOVER_KINDS: readonly HandoverKind[] = ["connection", "worker"];
 
 /** What a child tells. */
-export type ReportKind =
+type ReportKind =
   | "step"
   | "ready"
   | "took"

@@ -97,7 +97,7 @@ export function keepForkableFilter(
  *
  * @throws {PosixError} When the kernel has no seccomp, or refuses it.
  */
-export function prepareMemory(): () => void {
+function prepareMemory(): () => void {
   const filter = prepareFilter(keepForkableFilter(Deno.build.arch));
   return () => keepMemoryForkable(filter);
 }
@@ -145,7 +145,7 @@ export interface Rebirth {
 
 const CHILD = "mpserv:conn";
 /** What a zygote is called. */
-export const ZYGOTE = "mpserv:zygote";
+const ZYGOTE = "mpserv:zygote";
 
 /** Always in one shape, so that code which was rehearsed with one fits the other. */
 function rebirthOf(

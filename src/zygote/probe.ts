@@ -33,7 +33,7 @@ const FAILURES: Readonly<Record<number, string>> = {
 };
 
 /** A test child at its work. */
-export interface Probe {
+interface Probe {
   /**
    * Waits until it has ended.
    *

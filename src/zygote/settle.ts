@@ -29,7 +29,7 @@ const ENTRY = 5;
 const NAME = "mpserv-memory";
 
 /** A line of `/proc/PID/maps`. */
-export interface Region {
+interface Region {
   /** Its first address. */
   readonly start: bigint;
   /** The address after its last. */

@@ -53,7 +53,7 @@ interface Thread {
  * @returns The number; 0 when it could not read a file.
  * @throws {PosixError} When /proc cannot be read.
  */
-export function threadsLeft(): number {
+function threadsLeft(): number {
   return MOST_THREADS - otherThreads().filter(isPooled).length;
 }
 

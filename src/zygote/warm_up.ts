@@ -52,7 +52,7 @@ const SECRET = new Uint8Array(SECRET_SIZE);
 const SLICES = { service: ENOUGH / 40, birth: ENOUGH / 8 };
 
 /** What a zygote serves to itself. */
-export type Rehearsed = readonly AnyService[];
+type Rehearsed = readonly AnyService[];
 
 /**
  * What is rehearsed. A person's handler is loaded, but not called without a client: what it uses of a connection

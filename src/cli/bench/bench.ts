@@ -30,7 +30,7 @@ import type { BenchOptions } from "./bench_options.ts";
 const SUSPICIOUS = 0.9;
 
 /** The result as a few lines. */
-export function outcomeText(outcome: LoadOutcome): string {
+function outcomeText(outcome: LoadOutcome): string {
   const lines = [title(outcome), "", ...rows(outcome).map(row)];
   if ((outcome.busiest ?? 0) > SUSPICIOUS && outcome.plan.mode !== "hold") {
     lines.push(
@@ -148,7 +148,7 @@ const CHART_WIDTH = 50;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
 /** The result as a picture: a bar a client, as long as it took. */
-export function comparisonText(comparison: Comparison): string {
+function comparisonText(comparison: Comparison): string {
   const { plan, split, lockStep, ratio } = comparison;
   const { target, delay, bandwidth, lines } = plan;
   const link = [
@@ -191,7 +191,7 @@ const ERASE_TO_END = "\x1b[K";
 const PAUSE = 100;
 
 /** Shows on standard error how far something is, if that is a terminal. */
-export class ProgressBar implements LoadProgress, Disposable {
+class ProgressBar implements LoadProgress, Disposable {
   readonly #name: string;
   readonly #isShown = Deno.stderr.isTerminal();
   #lastTime = -Infinity;

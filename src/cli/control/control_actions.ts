@@ -69,7 +69,7 @@ export async function printStatus(
 }
 
 /** How a server is, for a person. */
-export function statusLines(status: Status): string[] {
+function statusLines(status: Status): string[] {
   const { address, pid, version, model, why, uptime, state } = status;
   const { totals, waiting, zygotes, children } = status;
   const { accepted, served, active, ended, refused } = totals;

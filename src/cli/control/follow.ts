@@ -48,7 +48,7 @@ const WIDTH = { event: 11, id: 5 };
  *
  * @param started When the events' clock began, in milliseconds since 1970.
  */
-export function eventLine(line: string, started: number): string {
+function eventLine(line: string, started: number): string {
   const { event, at, id, heard: _, ...more } = JSON.parse(line);
   const rest = Object.entries(more)
     .filter(([, value]) => value !== null && value !== "")

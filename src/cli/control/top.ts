@@ -40,10 +40,10 @@ const SEQUENCES: Readonly<Record<string, Key>> = {
 };
 
 /** What a person pressed. */
-export type Key = "quit" | "up" | "down" | "page up" | "page down";
+type Key = "quit" | "up" | "down" | "page up" | "page down";
 
 /** What a screen tells. */
-export interface ScreenEvents {
+interface ScreenEvents {
   /** A key was pressed, or the process was told to end. */
   pressed(key: Key): void;
   /** Its size changed. */
@@ -51,7 +51,7 @@ export interface ScreenEvents {
 }
 
 /** The screen, until it is disposed of. */
-export class Screen implements Disposable {
+class Screen implements Disposable {
   readonly #events: ScreenEvents;
   readonly #hasKeys = Deno.stdin.isTerminal();
   readonly #quit = () => this.#events.pressed("quit");

@@ -16,7 +16,7 @@ import type { MovingConnection } from "./control_actions.ts";
 import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
 
 /** What one process uses. */
-export interface Usage {
+interface Usage {
   /** Its name as the system shows it. */
   readonly name: string;
   /** Share of one core since it was looked at last, in percent; null the first time. */
@@ -84,7 +84,7 @@ export interface TopSnapshot {
 }
 
 /** What part of it is looked at. */
-export interface TopWindow {
+interface TopWindow {
   /** Rows that there are for processes; Infinity for all. */
   readonly rows: number;
   /** How many processes are above them. */
@@ -181,7 +181,7 @@ export function processLines(
 }
 
 /** A process of the tree. */
-export interface TreeRow {
+interface TreeRow {
   /** What it is. */
   readonly entry: ProcessEntry;
   /** Branches that lead to it, such as `│  └─ `. */

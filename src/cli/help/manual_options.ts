@@ -10,7 +10,7 @@ import { print } from "../terminal.ts";
 import { command } from "../command.ts";
 
 /** The shells that there are completions for. */
-export const SHELLS = ["bash", "zsh", "fish"] as const;
+const SHELLS = ["bash", "zsh", "fish"] as const;
 
 type Maker = (programs: readonly Grammar[]) => string;
 const MAKERS: Record<typeof SHELLS[number], () => Promise<Maker>> = {

@@ -60,7 +60,7 @@ const CONTROL: Page = {
 };
 
 /** The pages, by the names of the commands. */
-export const PAGES: Readonly<Record<string, Page>> = {
+const PAGES: Readonly<Record<string, Page>> = {
   serve: {
     examples: [
       ["mpserv serve", "echo on 127.0.0.1:9190; the same as `mpserv 9190`"],

@@ -147,7 +147,7 @@ class LineWriter {
 const PAUSE = 1_000;
 
 /** One that was refused. */
-export interface Refused {
+interface Refused {
   /** Its address. */
   readonly peer: string;
   /** More about the reason, where there is more to say. */
@@ -209,7 +209,7 @@ export class RefusalLog {
 }
 
 /** Hears a server's events, and writes what it held back. */
-export interface ServerLog extends ServerReceiver {
+interface ServerLog extends ServerReceiver {
   /** Writes what it held back; call it last. */
   flush(): void;
 }

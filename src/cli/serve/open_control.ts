@@ -14,7 +14,7 @@ import type { Server } from "../../server/server.ts";
 import { UserError } from "../terminal.ts";
 
 /** What there is to look after. */
-export interface ControlledServer {
+interface ControlledServer {
   /** The server. */
   readonly server: Server;
   /** Its socket. */

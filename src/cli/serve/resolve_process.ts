@@ -28,7 +28,7 @@ import type { ProgramWords } from "./options/service_options.ts";
 const FEWEST_FILES = { program: 3, runtime: 32 };
 
 /** What was asked for, and for whom. */
-export interface AttributeOptions extends ProcessOptions {
+interface AttributeOptions extends ProcessOptions {
   /** The program that serves. */
   readonly program: ProgramWords | undefined;
 }
@@ -90,7 +90,7 @@ function resolveUser(text: string): User {
  * @param user As whom, as typed; undefined for who we are.
  * @returns Names and values, empty where that user has no name; undefined for what stays as it is.
  */
-export function userVariables(
+function userVariables(
   user: string | undefined,
 ): { HOME: string; USER: string; LOGNAME: string } | undefined {
   if (user === undefined) return undefined;

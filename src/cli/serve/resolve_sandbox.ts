@@ -10,13 +10,13 @@ import type { SandboxChoice, SandboxLevel } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 
 /** What was typed of them. */
-export interface SandboxOptions {
+interface SandboxOptions {
   /** How much is refused; undefined for what fits what serves. */
   sandbox?: SandboxLevel | undefined;
 }
 
 /** What serves, as far as a sandbox minds. */
-export interface SandboxedService {
+interface SandboxedService {
   /** A program's command line. */
   readonly program?: readonly string[] | undefined;
   /** A handler's module. */

@@ -16,7 +16,7 @@ import {
 } from "./system_call_numbers.ts";
 
 /** Loads a 32-bit word from a fixed place. */
-export const BPF_LD_W_ABS = 0x20; // linux/bpf_common.h
+const BPF_LD_W_ABS = 0x20; // linux/bpf_common.h
 /** Loads a byte from a fixed place. */
 export const BPF_LD_B_ABS = 0x30;
 /** Keeps the bits of a mask. */
@@ -24,14 +24,14 @@ export const BPF_AND_K = 0x54;
 /** Jumps by whether what was loaded equals a number. */
 export const BPF_JEQ_K = 0x15;
 /** Jumps by whether what was loaded is a number, or more. */
-export const BPF_JGE_K = 0x35;
+const BPF_JGE_K = 0x35;
 /** Jumps by whether what was loaded has one of some bits. */
-export const BPF_JSET_K = 0x45;
+const BPF_JSET_K = 0x45;
 /** Ends with a number. */
 export const BPF_RET_K = 0x06;
 
 /** One instruction, `struct sock_filter` {u16 code; u8 jt, jf; u32 k}. */
-export type Instruction = readonly [
+type Instruction = readonly [
   code: number,
   jumpTrue: number,
   jumpFalse: number,

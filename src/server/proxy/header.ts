@@ -74,7 +74,7 @@ const KINDS = [
  * @returns The header; null when its end is yet to come.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.
  */
-export function readTextHeader(bytes: Uint8Array): ProxyHeader | null {
+function readTextHeader(bytes: Uint8Array): ProxyHeader | null {
   const text = String.fromCharCode(...bytes.subarray(0, MAX_LINE));
   const kind = KINDS.find(([start]) => text.startsWith(start));
   const end = text.indexOf("\r\n");
@@ -140,7 +140,7 @@ function isPort(text: string): boolean {
 }
 
 /** What it begins with (2.2): `\r\n\r\n\0\r\nQUIT\n`. */
-export const SIGNATURE: readonly number[] = [
+const SIGNATURE: readonly number[] = [
   ...[0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a],
 ];
 const VERSION_AT = SIGNATURE.length;
@@ -168,7 +168,7 @@ const PP2_TYPE_CRC32C = 0x03;
  * @returns The header; null when it is not whole yet.
  * @throws {ProxyHeaderError} When it is none, or cannot become one.
  */
-export function readBinaryHeader(
+function readBinaryHeader(
   bytes: Uint8Array,
   most: number,
 ): ProxyHeader | null {

@@ -20,7 +20,7 @@ import {
 } from "./header.ts";
 
 /** What becomes of a connection: one of them is told, once. */
-export interface HeaderEvents {
+interface HeaderEvents {
   /**
    * The header has come; the client's first byte is the next to be read.
    *
@@ -185,7 +185,7 @@ export interface ProxyPeers {
 }
 
 /** Says of a peer's `struct sockaddr` whether it is a proxy's. */
-export type Trust = (peer: Uint8Array<ArrayBuffer>) => boolean;
+type Trust = (peer: Uint8Array<ArrayBuffer>) => boolean;
 
 /** Looks peers up. */
 export function trustOf({ networks, unix }: ProxyPeers): Trust {

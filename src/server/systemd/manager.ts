@@ -26,7 +26,7 @@ const MAX_NAME = 108;
 const MAX_TIMER = 2 ** 31 - 1;
 
 /** What is told at the start. */
-export interface Readiness {
+interface Readiness {
   /** Where the server listens. */
   readonly address: Listener["address"];
   /** The process model that serves. */
@@ -156,7 +156,7 @@ const FIRST = 3;
 const MOST = 1024;
 
 /** A descriptor that was passed. */
-export interface PassedSocket {
+interface PassedSocket {
   /** Its number. */
   readonly fd: number;
   /** What its unit calls it (`FileDescriptorName=`); `unknown` without a name. */

@@ -79,9 +79,6 @@ export const LISTEN = group("Listen", {
   ),
 });
 
-/** What was typed of it. */
-export type ListenArguments = Values<typeof LISTEN>;
-
 /** Networks and `unix`, with commas between them; typed again, it adds to them. */
 function readPeers(text: string, before: ProxyPeers | undefined): ProxyPeers {
   const all = text.split(",");
@@ -145,7 +142,7 @@ export const ADMISSION = group("Limits of connections", {
 });
 
 /** What was typed of it. */
-export type AdmissionArguments = Values<typeof ADMISSION>;
+type AdmissionArguments = Values<typeof ADMISSION>;
 
 /** Options that need an IP address. */
 const BY_ADDRESS = {

@@ -33,7 +33,7 @@ const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
 /** The table of what the server does while it runs. */
-export const OPERATION = group("Operation", {
+const OPERATION = group("Operation", {
   control: {
     ...named(
       "<path|none>",
@@ -49,7 +49,7 @@ export const OPERATION = group("Operation", {
 });
 
 /** The table of the log. */
-export const LOGS = group("Logs", {
+const LOGS = group("Logs", {
   logLevel: or(
     choice("<level>", "lowest level to log", LOG_LEVELS),
     "info",
@@ -60,14 +60,14 @@ export const LOGS = group("Logs", {
 });
 
 /** What was typed of the first. */
-export type OperationOptions = Values<typeof OPERATION>;
+type OperationOptions = Values<typeof OPERATION>;
 
 /**
  * Checks `--take-over` against the other options.
  *
  * @throws {UserError} When they contradict each other.
  */
-export function checkTakeOver(
+function checkTakeOver(
   { takeOver, control, unix, port }: OperationOptions & {
     readonly port: number;
     readonly unix: string | undefined;
@@ -89,7 +89,7 @@ export function checkTakeOver(
 }
 
 /** The table. */
-export const PROCESS = group("Limits of processes", {
+const PROCESS = group("Limits of processes", {
   user: everyday(named(
     "<name[:group]>",
     "become this user after binding the port (root only)",
@@ -144,7 +144,7 @@ export function asksForAttributes(options: ProcessOptions): boolean {
 const CORES = navigator.hardwareConcurrency;
 
 /** The table. */
-export const MODEL = group("Process model", {
+const MODEL = group("Process model", {
   model: everyday(or(
     choice("<name>", "where processes come from", MODEL_NAMES),
     "auto",
@@ -176,11 +176,8 @@ export const MODEL = group("Process model", {
   ),
 });
 
-/** What was typed of it. */
-export type ModelChoice = Values<typeof MODEL>;
-
 /** The table. */
-export const TIME = group("Limits of time", {
+const TIME = group("Limits of time", {
   idleTimeout: everyday(
     duration("close a connection after this long without a byte"),
   ),
@@ -193,9 +190,6 @@ export const TIME = group("Limits of time", {
     30_000,
   ),
 });
-
-/** What was typed of it, in milliseconds; undefined for no limit. */
-export type TimeOptions = Values<typeof TIME>;
 
 const OPTIONS = {
   ...LISTEN,

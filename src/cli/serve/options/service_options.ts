@@ -66,7 +66,7 @@ export const SERVICE = group("What serves", {
 });
 
 /** What was typed of it. */
-export type ServiceOptions = Values<typeof SERVICE>;
+type ServiceOptions = Values<typeof SERVICE>;
 
 /** A program's command line. */
 export type ProgramWords = readonly [string, ...string[]];

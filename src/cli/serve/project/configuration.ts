@@ -10,7 +10,7 @@
 import { UserError } from "../../terminal.ts";
 
 /** Names and where they lead; null leads nowhere. */
-export type SpecifierMap = Record<string, string | null>;
+type SpecifierMap = Record<string, string | null>;
 
 /** An import map in which every address, scope and path is absolute. */
 export interface ImportMap {
@@ -21,13 +21,13 @@ export interface ImportMap {
 }
 
 /** What a person wrote. */
-export interface WrittenMap {
+interface WrittenMap {
   readonly imports?: unknown;
   readonly scopes?: unknown;
 }
 
 /** A map that was written somewhere. */
-export function absoluteMap(
+function absoluteMap(
   { imports, scopes }: WrittenMap,
   base: string,
   isConfiguration: boolean,
@@ -45,7 +45,7 @@ export function absoluteMap(
 }
 
 /** Several maps as one. */
-export function mergeMaps(...maps: readonly ImportMap[]): ImportMap {
+function mergeMaps(...maps: readonly ImportMap[]): ImportMap {
   const scopes: Record<string, SpecifierMap> = {};
   for (const map of maps) {
     for (const [scope, names] of Object.entries(map.scopes)) {
@@ -57,7 +57,7 @@ export function mergeMaps(...maps: readonly ImportMap[]): ImportMap {
 }
 
 /** A map that holds for the modules of one directory alone. */
-export function confinedMap(
+function confinedMap(
   { imports, scopes }: ImportMap,
   directory: string,
 ): ImportMap {
@@ -355,7 +355,7 @@ const PARTS =
  *
  * @throws {SyntaxError} When it is none; the place is that of the text.
  */
-export function parseJsonc(text: string): unknown {
+function parseJsonc(text: string): unknown {
   const plain = text.replace(/^\ufeff/, " ").replaceAll(
     PARTS,
     (part, quoted?: string) => quoted ?? part.replaceAll(/[^\n]/g, " "),

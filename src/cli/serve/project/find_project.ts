@@ -39,13 +39,13 @@ export interface ProjectOptions {
 }
 
 /** A project, and what its handler must be granted to be loaded. */
-export interface FoundProject extends Project {
+interface FoundProject extends Project {
   /** Grants beside the person's. */
   readonly grants: readonly string[];
 }
 
 /** What a project is made of at this moment. */
-export interface ProjectFiles {
+interface ProjectFiles {
   /** The handler's modules, and then what says how they are loaded. */
   readonly files: ModuleFiles;
   /** The directories that it is. */

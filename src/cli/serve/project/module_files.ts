@@ -21,7 +21,7 @@ const IMPORT = /\b(?:from|import|require)\s*\(?\s*(?:"([^"\n]+)"|'([^'\n]+)')/g;
 export type ModuleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer> | null>;
 
 /** What a module is made of. */
-export interface Modules {
+interface Modules {
   /** Its files, the module's own first. */
   readonly files: ModuleFiles;
   /** The URLs of what is no file: `npm:chalk@5`, `node:fs`. */
@@ -29,7 +29,7 @@ export interface Modules {
 }
 
 /** Where an import leads; null when nobody knows. */
-export type Resolve = (specifier: string, referrer: string) => string | null;
+type Resolve = (specifier: string, referrer: string) => string | null;
 
 /** Only what has imports in it is read for them. */
 const CODE = /\.[cm]?[jt]sx?$/;

@@ -30,7 +30,7 @@ const QUIET = 100;
 const RETRY = 1_000;
 
 /** Starts a model whose processes load a handler. */
-export type StartModel = (
+type StartModel = (
   handler: HandlerOptions,
   events: ModelEvents,
 ) => Promise<ChosenModel>;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { PLACES } from "../src/cli/programs.ts";
+import { EARLY_PLACES, PLACES } from "../src/cli/programs.ts";
 import { ROLES } from "../src/runtime/roles.ts";
 import { runDeno } from "./run_deno.ts";
 
@@ -73,13 +73,15 @@ function entryPoints(): Record<string, string> {
   });
   return {
     ...Object.fromEntries(roles),
-    serve: commands(PLACES.serve),
+    serve: commands(EARLY_PLACES.serve!, PLACES.serve),
     client: commands(PLACES.client),
-    commands: commands(...new Set(Object.values(PLACES))),
+    commands: commands(
+      ...new Set([...Object.values(EARLY_PLACES), ...Object.values(PLACES)]),
+    ),
   };
 }
 
-/** A program that has some of the commands with it. */
+/** A program that has some of the modules with it that it loads by name. */
 function commands(...places: string[]): string {
   const bundled = places.map((place) =>
     `BUNDLED["${place}"] = () => import("../src/cli/${place}");\n`

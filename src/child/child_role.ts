@@ -13,7 +13,7 @@ import { letGoOfCaches } from "../runtime/caches.ts";
 import { enterSandbox, followParent } from "../sandbox/enter.ts";
 import { noteMemory } from "../sandbox/process_limits.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
-import { decodeOptions } from "../wire/child_options.ts";
+import { receiveOptions } from "../wire/child_options.ts";
 import { LOADING } from "../wire/records.ts";
 import { failed, failureOf, step, tell } from "../wire/tell.ts";
 import { loadModule } from "./loading.ts";
@@ -26,13 +26,13 @@ const { exit } = Deno;
 /** Runs the process to its end. */
 export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
-  const options = decodeOptions(args[1] ?? "");
   setInherit(channel.number, false);
-  enter(channel, args[2]);
+  enter(channel, args[1]);
   leaveProcessGroup();
-  followParent(options);
   setProcessName("mpserv:conn");
   prepareStopSignal({ isZygote: false });
+  const options = receiveOptions(channel);
+  followParent(options);
   let service: LoadedService;
   try {
     const ours = "module" in options.service

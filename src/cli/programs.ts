@@ -28,14 +28,24 @@ export const PLACES = {
 /** A command of `mpserv`. */
 type CommandName = keyof typeof PLACES;
 
+/** Where the module is that starts the first process of a command, before the command's own code is read. */
+export const EARLY_PLACES: Partial<Record<CommandName, string>> = {
+  serve: "./serve/start_early.ts",
+};
+
 /** A module of commands. */
 type Commands = Readonly<Record<string, Command>>;
 
+/** A module that starts something early. */
+interface EarlyModule {
+  startEarly(words: readonly string[]): void;
+}
+
 /**
- * Commands that are in the same bundle as this module, by their place: an executable has no other files
+ * Modules that are in the same bundle as this one, by their place: an executable has no other files
  * (`.release/bundles.ts`).
  */
-export const BUNDLED: Record<string, () => Promise<Commands>> = {};
+export const BUNDLED: Record<string, () => Promise<unknown>> = {};
 
 /** What `mpserv` is. */
 export const ABOUT =
@@ -50,14 +60,27 @@ export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(PLACES, word);
 }
 
-/**
- * Loads a command. Deno reads ahead what literal paths name: this one is none, so that it reads the one
- * command.
- */
+/** Loads a command. */
 export async function loadCommand(name: CommandName): Promise<Command> {
-  const place: string = PLACES[name];
-  const commands: Commands = await (BUNDLED[place]?.() ?? import(place));
-  return commands[name]!;
+  return (await load<Commands>(PLACES[name]))[name]!;
+}
+
+/** Deno reads ahead what literal paths name: this one is none, so that it reads the one module. */
+async function load<Module>(place: string): Promise<Module> {
+  return await (BUNDLED[place]?.() ?? import(place)) as Module;
+}
+
+/**
+ * Starts the first process of a command that has one.
+ *
+ * @param words What follows the command's name.
+ */
+export async function startEarly(
+  name: CommandName,
+  words: readonly string[],
+): Promise<void> {
+  const place = EARLY_PLACES[name];
+  if (place !== undefined) (await load<EarlyModule>(place)).startEarly(words);
 }
 
 /** Loads the client as a program of its own. */

@@ -11,6 +11,7 @@ import {
   isCommand,
   loadCommand,
   loadMpclient,
+  startEarly,
 } from "./programs.ts";
 import { finish } from "./terminal.ts";
 
@@ -20,7 +21,21 @@ export function run(args: readonly string[]): Promise<void> {
   const [words, name] = args[0] === "@mpclient"
     ? [args.slice(1), "mpclient"] as const
     : [args, "mpserv"] as const;
-  return finish(async () => await (await understand(words, name))() ?? 0);
+  return finish(async () => {
+    const [command, ...own] = commandWords(words, name);
+    if (isCommand(command)) await startEarly(command, own);
+    return await (await understand(words, name))() ?? 0;
+  });
+}
+
+/** The command of a command line, and what follows it. */
+function commandWords(
+  words: readonly string[],
+  name: CommandProgram,
+): readonly string[] {
+  if (name === "mpclient") return ["client", ...words];
+  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
+  return /^\d+$/.test(words[0] ?? "") ? ["serve", ...words] : words;
 }
 
 /** Where our `deno.json` is, in which `deno task` runs what it runs. */
@@ -46,9 +61,7 @@ export async function understand(
   args: readonly string[],
   name: CommandProgram = "mpserv",
 ): Promise<Action> {
-  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
-  const isPort = name === "mpserv" && /^\d+$/.test(args[0] ?? "");
-  const typed = isPort ? ["serve", ...args] : args;
+  const typed = name === "mpclient" ? args : commandWords(args, name);
   // What is not UTF-8 was replaced by the runtime.
   const given = typed.some((word) => word.includes("\ufffd"))
     ? (await import("./given.ts")).givenWords(typed)

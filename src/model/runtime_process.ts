@@ -25,40 +25,54 @@ import {
 } from "../runtime/roles.ts";
 import {
   type ChildOptions,
-  encodeOptions,
-  encodeProgram,
   grantsToLoad,
+  sendOptions,
 } from "../wire/child_options.ts";
 import { openLibrary } from "../zygote/machine_code/open_library.ts";
 
-/** The command line of a process that serves. */
-function childCommand(
-  args: readonly string[],
-  options: ChildOptions,
-): CommandLine {
-  const { service, attributes } = options;
+/** How a process is started that is to be told more. */
+interface Start {
+  /** Its command line, but for the arguments of its role. */
+  readonly line: CommandLine;
+  /** Its environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a process that serves is started. */
+function childStart(options: ChildOptions): Start {
+  const { service, attributes, grants, sandbox } = options;
   const isLimited = "program" in service &&
     attributes?.limits.memory !== undefined;
-  return roleCommand("@child", args, {
+  const line = roleCommand("@child", [], {
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
     isClosed: "module" in service,
     project: projectOf(options),
   });
+  const env = runtimeEnvironment(grants);
+  // A thread that finds the heap busy would make one of its own, after a look at how many processors
+  // there are, in a file: a strict sandbox ends whoever opens one.
+  const isStrict = sandbox.level === "strict" && sandbox.isWanted;
+  return { line, env: isStrict ? { ...env, MALLOC_ARENA_MAX: "1" } : env };
 }
 
-/** The command line of a zygote. */
-function zygoteCommand(
-  args: readonly string[],
-  options: ChildOptions,
-): CommandLine {
+// Opened once, and held for as long as zygotes may be started.
+let library: Fd | null | undefined;
+
+/** How a zygote is started. Few arenas and packed memory keep page tables small, for which each child pays. */
+function zygoteStart(options: ChildOptions): Start {
   const isHandler = "module" in options.service;
-  return roleCommand("@zygote", args, {
+  const line = roleCommand("@zygote", [], {
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
     v8Flags: [...ZYGOTE_V8_FLAGS, ...(isHandler ? [] : EAGER_V8_FLAGS)],
     isClosed: isHandler,
     project: projectOf(options),
   });
+  library = library === undefined ? openLibrary() : library;
+  const preload = library &&
+    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${library.number}` };
+  const env = runtimeEnvironment(options.grants);
+  return { line, env: { ...env, MALLOC_ARENA_MAX: "1", ...preload } };
 }
 
 function projectOf({ service }: ChildOptions): Project | undefined {
@@ -116,21 +130,20 @@ export interface RuntimeProcess {
 }
 
 /**
- * Starts a process. What it is to inherit must be inheritable.
+ * Starts a process.
  *
+ * @param inherited Descriptors that it is to have, inheritable: the arguments of its role.
  * @throws {Error} When descriptors or processes run out.
  */
 function startRuntime(
-  line: CommandLine,
-  options: ChildOptions,
-  env: Record<string, string> = childEnvironment(options),
+  { line: { program, args }, env }: Start,
+  inherited: readonly number[],
 ): RuntimeProcess {
-  const program = encodeProgram(options);
   const process = keepForRuntime(
     startSomewhere((removed) =>
-      new Deno.Command(line.program, {
-        args: removed === undefined ? line.args : [...line.args, removed],
-        stdin: program ? "piped" : "null",
+      new Deno.Command(program, {
+        args: [...args, ...inherited.map(String), ...removed ? [removed] : []],
+        stdin: "null",
         stdout: "inherit",
         stderr: "inherit",
         clearEnv: true,
@@ -138,7 +151,6 @@ function startRuntime(
       }).spawn()
     ),
   );
-  if (program) void say(process, program);
   const { pid, status } = process;
   // Nobody can have reaped it: the runtime does that on this thread, later.
   const handle = new ProcessHandle(pid, hasChild);
@@ -146,72 +158,60 @@ function startRuntime(
   return { pid, status, handle };
 }
 
-function childEnvironment(
-  { grants, sandbox }: ChildOptions,
-): Record<string, string> {
-  const env = runtimeEnvironment(grants);
-  // A thread that finds the heap busy would make one of its own, after a look at how many processors
-  // there are, in a file: a strict sandbox ends whoever opens one.
-  return sandbox.level === "strict" && sandbox.isWanted
-    ? { ...env, MALLOC_ARENA_MAX: "1" }
-    : env;
+/** How processes of one role are started and ended. */
+interface Kind<Started extends { readonly channel: Fd }> {
+  /** All that depends on the options and cannot be told later. */
+  startOf(options: ChildOptions): Start;
+  /** Starts one. */
+  start(options: ChildOptions): Started;
+  /** Ends one that nobody has wanted, and closes what belongs to it. */
+  end(started: Started): void;
 }
 
-/** It may be longer than a pipe holds, and is read when the process has started. */
-async function say(
-  { stdin }: Deno.ChildProcess,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  const writer = stdin.getWriter();
-  try {
-    await writer.write(bytes);
-    await writer.close();
-  } catch {
-    // The process has ended, and its status is about to arrive.
-  }
-}
+/** Keeps one process for whoever wants one that is started alike. */
+class Early<Started extends { readonly channel: Fd }> {
+  readonly #kind: Kind<Started>;
+  #kept: { readonly key: string; readonly started: Started } | null = null;
 
-/** Keeps one process for whoever wants its options. */
-class Early<Started> {
-  readonly #start: (options: ChildOptions) => Started;
-  readonly #end: (started: Started) => void;
-  #kept: { readonly options: string; readonly started: Started } | null = null;
-
-  /** `start` starts such a process; `end` ends one that nobody has wanted, and closes what belongs to it. */
-  constructor(
-    start: (options: ChildOptions) => Started,
-    end: (started: Started) => void,
-  ) {
-    this.#start = start;
-    this.#end = end;
+  constructor(kind: Kind<Started>) {
+    this.#kind = kind;
   }
 
-  /** Starts one. How it will serve is guessed: whoever wants other options gets another process. */
+  /** Starts one. How is guessed: whoever wants it otherwise gets another process. */
   start(options: ChildOptions): void {
     try {
-      this.#kept = {
-        options: encodeOptions(options),
-        started: this.#start(options),
-      };
+      const started = this.#kind.start(options);
+      this.#kept = { key: this.#keyOf(options), started };
     } catch {
       // Whoever needs one says why there is none.
     }
   }
 
-  /** The one that was started early, for the same options, once; else a new one. */
+  /** The one that was started early, once; a new one where that was started otherwise. It is told the options. */
   take(options: ChildOptions): Started {
-    if (this.#kept?.options !== encodeOptions(options)) {
-      return this.#start(options);
+    let started: Started;
+    if (this.#kept !== null && this.#kept.key === this.#keyOf(options)) {
+      ({ started } = this.#kept);
+      this.#kept = null;
+    } else started = this.#kind.start(options);
+    try {
+      sendOptions(started.channel, options);
+      return started;
+    } catch (error) {
+      this.#kind.end(started);
+      throw error;
     }
-    const { started } = this.#kept;
-    this.#kept = null;
-    return started;
   }
 
   /** Ends it, if nobody has wanted it. */
   end(): void {
-    if (this.#kept !== null) this.#end(this.#kept.started);
+    if (this.#kept !== null) this.#kind.end(this.#kept.started);
     this.#kept = null;
+  }
+
+  #keyOf(options: ChildOptions): string {
+    const { line, env } = this.#kind.startOf(options);
+    return JSON.stringify([line, Object.entries(env).sort()]); // the runtime gives them in any order
   }
 }
 
@@ -224,23 +224,23 @@ interface SpawnedProcess {
 }
 
 /** The first spawned worker, perhaps. */
-export const earlySpawned: Early<SpawnedProcess> = new Early(
-  startSpawned,
-  ({ process, channel }) => {
+export const earlySpawned: Early<SpawnedProcess> = new Early({
+  startOf: childStart,
+  start: startSpawned,
+  end({ process, channel }) {
     channel.close();
     process.handle.signal(SIGNALS.SIGKILL);
   },
-);
+});
 
 function startSpawned(options: ChildOptions): SpawnedProcess {
   const [channel, theirs] = socketPair();
   try {
     askCredentials(channel.number);
-    const args = [String(theirs.number), encodeOptions(options)];
-    const line = childCommand(args, options);
     // Only this child inherits the end: nothing else can be started before it is closed.
     setInherit(theirs.number, true);
-    return { process: startRuntime(line, options), channel };
+    const process = startRuntime(childStart(options), [theirs.number]);
+    return { process, channel };
   } catch (error) {
     channel.close();
     throw error;
@@ -261,35 +261,27 @@ interface ZygoteProcess {
   readonly end: string | null;
 }
 
-// Opened once, and held for as long as zygotes may be started.
-let library: Fd | null | undefined;
-
 /** Zygotes that have not ended. */
 const zygotes = new Set<RuntimeProcess>();
 
 /** The first zygote, perhaps. */
-export const earlyZygote: Early<ZygoteProcess> = new Early(
-  startZygote,
-  ({ process, channel, reports }) => {
+export const earlyZygote: Early<ZygoteProcess> = new Early({
+  startOf: zygoteStart,
+  start: startZygote,
+  end({ process, channel, reports }) {
     for (const fd of [channel, reports]) fd.close();
     process.handle.signal(SIGNALS.SIGKILL);
   },
-);
+});
 
 function startZygote(options: ChildOptions): ZygoteProcess {
   const [channel, theirChannel] = socketPair();
   const [reports, theirReports] = socketPair();
   try {
     askCredentials(reports.number);
-    const theirs = [theirChannel, theirReports];
-    const args = [
-      ...theirs.map((fd) => String(fd.number)),
-      encodeOptions(options),
-    ];
-    const line = zygoteCommand(args, options);
-    for (const fd of theirs) setInherit(fd.number, true);
-    const environment = zygoteEnvironment(options.grants);
-    const process = startRuntime(line, options, environment);
+    const theirs = [theirChannel.number, theirReports.number];
+    for (const fd of theirs) setInherit(fd, true);
+    const process = startRuntime(zygoteStart(options), theirs);
     zygotes.add(process);
     void process.status.then(() => zygotes.delete(process));
     addEventListener("unload", endZygotes); // again is the same
@@ -311,14 +303,4 @@ function startZygote(options: ChildOptions): ZygoteProcess {
  */
 function endZygotes(): void {
   for (const { handle } of zygotes) handle.signal(SIGNALS.SIGKILL);
-}
-
-/** What keeps page tables small, since each child pays for them: few arenas, and packed memory. */
-function zygoteEnvironment(
-  grants: readonly string[],
-): Record<string, string> {
-  library = library === undefined ? openLibrary() : library;
-  const preload = library &&
-    { LD_PRELOAD: `/proc/${Deno.pid}/fd/${library.number}` };
-  return { ...runtimeEnvironment(grants), MALLOC_ARENA_MAX: "1", ...preload };
 }

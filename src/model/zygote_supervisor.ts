@@ -6,7 +6,7 @@
  */
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import type { Handover, Report } from "../wire/records.ts";
+import { type Handover, type Report, WARM } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
 import { Children, Orphans } from "./children.ts";
 import { type Exit, type ProcessEntry, StartError } from "./model.ts";
@@ -42,7 +42,7 @@ export interface SupervisorEvents {
 /** Zygotes, ready to fork. */
 export class ZygoteSupervisor {
   readonly #options: ChildOptions;
-  /** How many there are to be: one, until it has proven that this system can fork. */
+  /** How many there are to be: one, until it has proven that this system can fork, and is warm. */
   #wanted = 1;
   readonly #count: number;
   readonly #watcher: Watcher;
@@ -257,13 +257,13 @@ export class ZygoteSupervisor {
         zygote.isReady = true;
         this.#backoff.reset();
         this.#progress.ready();
-        this.#wanted = this.#count;
         this.#refill();
         this.#events.started(zygote.pid, "zygote");
         return this.#events.available();
       case "done":
         return this.#garbage(zygote, zygote.pid);
       case "step":
+        if (report.outcome?.text === WARM) this.#grow();
         return this.#progress.step(report.outcome?.text ?? "");
       case "failed":
         if (zygote.isReady) break;
@@ -283,6 +283,12 @@ export class ZygoteSupervisor {
     if (report.kind === "failed" || isOver && !wasBorn) zygote.untaken--;
     this.#events.report(zygote, report);
     if (isOver) this.#settle();
+  }
+
+  /** The others start when the first has time for it: until then its processor is wanted for the first clients. */
+  #grow(): void {
+    this.#wanted = this.#count;
+    this.#refill();
   }
 
   #cannotFork(error: StartError): void {

@@ -112,6 +112,8 @@ export const prototypes = {
   read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   /** `ssize_t write(int fd, const void *buf, size_t count)`. */
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  /** `ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset)`. */
+  pwrite: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
   /** `int close(int fd)`. */
   close: { parameters: ["i32"], result: "i32" },
   /** `int fcntl(int fd, int cmd, ... int arg)`. */

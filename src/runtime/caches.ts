@@ -8,12 +8,12 @@
 import { check, errno, PosixError } from "../posix/errno.ts";
 import { Fd, openDescriptors, setInherit } from "../posix/fd.ts";
 import { cLibrary } from "../posix/libc.ts";
+import { memoryFile } from "../posix/memory_file.ts";
 import { descriptorTarget, readProcFile } from "../posix/proc.ts";
 
-const libc = cLibrary("dup2", "memfd_create", "mmap", "open");
+const libc = cLibrary("dup2", "mmap", "open");
 
 const O_RDONLY = 0;
-const MFD_CLOEXEC = 1; // linux/memfd.h
 const PROT_READ_WRITE = 3; // asm-generic/mman-common.h
 const MAP_PRIVATE_FIXED_ANONYMOUS = 0x02 | 0x10 | 0x20;
 /** SQLite's files (sqlite.org/wal.html), such as `v8_code_cache_v2-wal`. */
@@ -46,7 +46,7 @@ export function letGoOfCaches(): void {
   }
   if (files.size === 0) return;
   // The lock file must be one that can be locked, or SQLite waits for ten seconds; and nobody else's.
-  using locks = privateFile();
+  using locks = memoryFile("mpserv-no-cache")!; // there is a /proc: it is Linux
   using nothing = new Fd(
     check(libc.open(new TextEncoder().encode("/dev/null\0"), O_RDONLY), "open"),
   );
@@ -77,10 +77,4 @@ function clearSharedMemory(): void {
     );
     if (mapped !== start) throw new PosixError("mmap", errno());
   }
-}
-
-function privateFile(): Fd {
-  const name = new TextEncoder().encode("mpserv-no-cache\0");
-  const fd = libc.memfd_create?.(name, MFD_CLOEXEC) ?? -1;
-  return new Fd(check(fd, "memfd_create"));
 }

@@ -178,7 +178,9 @@ export function roleCommand(
     ...project.flags,
   ];
   if (options.v8Flags?.length) {
-    flags.push(`--v8-flags=${options.v8Flags.join(",")}`);
+    // V8 takes no code from the cache that it made with other flags, but writes its own over it: each start of one
+    // kind of process would cost the next start of the other kind what was cached.
+    flags.push(`--v8-flags=${options.v8Flags.join(",")}`, "--no-code-cache");
   }
   let entry = new URL(ROLES[role], import.meta.url).href;
   if (options.isClosed) {

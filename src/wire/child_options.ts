@@ -1,17 +1,21 @@
 /**
- * What a parent tells a child when it starts it: one argument, and beside it, when it is to become a
- * program, the program on standard input. An argument would show the program's environment to every
- * user of the machine (`ps`), and is limited in length.
+ * What a parent tells a child, once: a file without a name that comes over its channel. An argument would show a
+ * program's environment to every user of the machine (`ps`), is limited in length, and would have to be known when
+ * the child is started.
  *
  * @module
  */
+import { PosixError } from "../posix/errno.ts";
+import type { Fd } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
-import { read } from "../posix/io.ts";
+import { read, write } from "../posix/io.ts";
+import { memoryFile } from "../posix/memory_file.ts";
+import { receiveFd, sendFd } from "../posix/net/handover.ts";
+import { socketPair } from "../posix/net/sockets.ts";
 import { grantKind } from "../runtime/permissions.ts";
 import { NO_PROJECT } from "../runtime/roles.ts";
 import type {
   ProcessAttributes,
-  ProgramChoice,
   SandboxChoice,
   ServiceChoice,
 } from "./choices.ts";
@@ -36,63 +40,73 @@ export interface ChildOptions {
   readonly isMarked?: boolean | undefined;
 }
 
-const STDIN = 0;
+const SOCK_STREAM = 1;
 
-/** Writes the options as one argument. */
-export function encodeOptions(options: ChildOptions): string {
+/** Writes the options. */
+export function encodeOptions(options: ChildOptions): Uint8Array<ArrayBuffer> {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
   const { grants, attributes, sandbox, isPooled, isMarked } = rest;
-  return JSON.stringify({
+  return new TextEncoder().encode(JSON.stringify({
     service: shorter(service),
     ...{ idleTimeout, firstByteTimeout, grants, attributes, sandbox },
     ...{ isPooled, isMarked },
-  });
+  }));
 }
 
-/** What of it is an argument. */
+/** What of it a child needs. */
 function shorter(service: ServiceChoice): unknown {
-  if ("program" in service) return { program: null };
   if (!("module" in service) || !service.project) return service;
   const { module, project: { roots } } = service;
   return { module, project: { ...NO_PROJECT, roots } };
 }
 
 /**
- * Writes what goes to the child's standard input.
+ * Sends the options to a child, which may have gone: then its end comes over the channel.
  *
- * @returns JSON; null when there is nothing to say.
+ * @throws {PosixError} When descriptors or memory run out.
  */
-export function encodeProgram(
-  { service }: ChildOptions,
-): Uint8Array<ArrayBuffer> | null {
-  if (!("program" in service)) return null;
-  return new TextEncoder().encode(JSON.stringify(service.program));
+export function sendOptions(channel: Fd, options: ChildOptions): void {
+  const bytes = encodeOptions(options);
+  using file = memoryFile("mpserv-options", bytes);
+  try {
+    if (file !== null) send(channel, file);
+    else stream(channel, bytes);
+  } catch (error) {
+    const code = error instanceof PosixError ? error.code : "";
+    if (code !== "EPIPE" && code !== "ECONNRESET") throw error;
+  }
 }
 
-/**
- * Reads the options that {@linkcode encodeOptions} wrote, and the program if there is one.
- *
- * @throws {SyntaxError} When a person started this role by hand.
- */
-export function decodeOptions(argument: string): ChildOptions {
-  const options = JSON.parse(argument) as ChildOptions;
-  if (!("program" in options.service)) return options;
-  return { ...options, service: { program: receiveProgram() } };
+/** Where the system has no nameless files: what does not fit is written when the child reads. */
+function stream(channel: Fd, bytes: Uint8Array<ArrayBuffer>): void {
+  const [theirs, ours] = socketPair(SOCK_STREAM);
+  using _ours = ours;
+  send(channel, theirs);
+  theirs.close();
+  for (let at = 0; at < bytes.length;) {
+    at += write(ours.number, bytes.subarray(at));
+  }
 }
 
-function receiveProgram(): ProgramChoice {
+function send(channel: Fd, file: Fd): void {
+  sendFd(channel.number, new Uint8Array(1), file.number);
+}
+
+/** Waits for the options; ends this process when its parent has gone. */
+export function receiveOptions(channel: Fd): ChildOptions {
+  const received = receiveFd(channel.number, { wait: true, size: 1 });
+  if (received === null || received === "end" || received.fd === null) {
+    return exitNow(1);
+  }
+  using file = received.fd;
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const buffer = new Uint8Array(64 * 1024);
-  for (let count; (count = read(STDIN, buffer)) > 0;) {
+  for (let count; (count = read(file.number, buffer)) > 0;) {
     parts.push(buffer.slice(0, count));
   }
   const decoder = new TextDecoder();
   const text = parts.map((part) => decoder.decode(part, { stream: true }));
-  try {
-    return JSON.parse(text.join("")) as ProgramChoice;
-  } catch {
-    exitNow(1); // the parent went away before it had said all
-  }
+  return JSON.parse(text.join("")) as ChildOptions;
 }
 
 /**

@@ -36,7 +36,7 @@ import {
 import { noteMemory } from "../sandbox/process_limits.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
-import { type ChildOptions, decodeOptions } from "../wire/child_options.ts";
+import { type ChildOptions, receiveOptions } from "../wire/child_options.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -82,13 +82,13 @@ export async function run(args: readonly string[]): Promise<never> {
   const channel = new Fd(Number(args[0]));
   const reports = new Fd(Number(args[1]));
   for (const fd of [channel, reports]) setInherit(fd.number, false);
-  followInto(args[3]);
-  startAgainIfCrowded([channel, reports]); // before a program is read from standard input: that is there once
-  const options = decodeOptions(args[2] ?? "");
+  followInto(args[2]);
+  startAgainIfCrowded([channel, reports]); // before the options are received: they come once
   leaveProcessGroup();
-  followParent(options);
   forgetLibrary();
   prepareStopSignal({ isZygote: true });
+  const options = receiveOptions(channel);
+  followParent(options);
   let means: Means;
   let service: LoadedService;
   let settle: (() => void) | null;
@@ -256,8 +256,11 @@ class ForkLoop {
 
   /** Forks a child for each descriptor that comes; returns in the children, and null where there is spare time. */
   forkForEach(): Birth | null {
-    if (!this.#isReady) this.#tell(ready());
-    this.#isReady = true;
+    if (!this.#isReady) {
+      this.#isReady = true;
+      this.#tell(ready());
+      if (this.#spare.isOver) this.isWarm();
+    }
     const spare = this.#spare.isOver ? null : this.#spare;
     for (;;) {
       const patience = this.#living.size > 0 ? LOOK_AFTER : -1;

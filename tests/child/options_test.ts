@@ -15,18 +15,14 @@ const OPTIONS: ChildOptions = {
   isMarked: false,
 };
 
-test("encodeOptions: equal options have equal text, so that a zygote that was started early is known", () => {
-  const reversed = Object.fromEntries(Object.entries(OPTIONS).reverse());
-  assert.equal(
-    encodeOptions(reversed as unknown as ChildOptions),
-    encodeOptions(OPTIONS),
-  );
-});
-
 test("encodeOptions: nothing that there is gets lost", () => {
   assert.deepEqual(
     Object.keys(
-      JSON.parse(encodeOptions({ ...OPTIONS, attributes: { limits: {} } })),
+      JSON.parse(
+        new TextDecoder().decode(
+          encodeOptions({ ...OPTIONS, attributes: { limits: {} } }),
+        ),
+      ),
     ),
     Object.keys(OPTIONS),
   );

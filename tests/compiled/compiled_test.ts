@@ -140,22 +140,19 @@ test(
 test(
   "compiled: an error of ours says where: the function, the file and the line of the sources",
   async () => {
-    // Nobody but a process of ours starts one in this role, and none without a service.
+    // Nobody but a process of ours starts one in this role, and none without a channel.
     const { code, stderr } = await new Deno.Command(`${folder}/mpserv`, {
-      args: ["@child", "99", "{}"],
+      args: ["@child", "99"],
       env: { NO_COLOR: "1" },
     }).output();
     assert.notEqual(code, 0);
     const text = new TextDecoder().decode(stderr);
     const [, name, file, line] =
       /^ +at (\w+) \(file:.*\/(src\/.*\.ts):(\d+):\d+\)$/m.exec(text) ?? [];
-    assert.deepEqual([name, file], [
-      "decodeOptions",
-      "src/wire/child_options.ts",
-    ]);
+    assert.deepEqual([name, file], ["check", "src/posix/errno.ts"]);
     const source = new URL(`../../${file}`, import.meta.url);
     const lines = Deno.readTextFileSync(source).split("\n");
-    assert.match(lines[Number(line) - 1]!, /"program" in options\.service/);
+    assert.match(lines[Number(line) - 1]!, /throw new PosixError/);
   },
   { ignore },
 );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { earlySpawned, earlyZygote } from "../../src/model/runtime_process.ts";
+import { firstProcess } from "../../src/cli/serve/start_early.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { models } from "../helpers/models.ts";
@@ -8,13 +9,13 @@ import { test, until } from "../helpers/testing.ts";
 
 const NOT_LINUX = Deno.build.os !== "linux";
 
-/** Milliseconds that no other test asks for: tests of other files have children of the same parent. */
-const MARK = 86_399_981;
+/** A file that no other test grants: tests of other files have children of the same parent. */
+const MARK = "/nowhere/early_test";
 const ECHO: ChildOptions = {
   service: { name: "echo" },
-  idleTimeout: MARK,
+  idleTimeout: 0,
   firstByteTimeout: 0,
-  grants: [],
+  grants: [`read=${MARK}`],
   sandbox: { level: "default", isWanted: false, hasFilters: true },
 };
 
@@ -52,7 +53,7 @@ async function pidOf(
 /** The process that this file has started and that has not ended; undefined when there is none. */
 function ours(): number | undefined {
   return processTable().find(({ pid, parent }) =>
-    parent === Deno.pid && commandLineOf(pid).includes(String(MARK))
+    parent === Deno.pid && commandLineOf(pid).includes(MARK)
   )?.pid;
 }
 
@@ -66,13 +67,14 @@ function commandLineOf(pid: number): string {
 
 for (const [what, kind] of Object.entries(KINDS)) {
   test(
-    `early (${what}): the one that was started early is taken, once, by whoever wants its options`,
+    `early (${what}): the one that was started early is taken, once, by whoever has it started alike`,
     async () => {
       kind.early.start(ECHO);
       await until("it has its arguments", () => ours() !== undefined);
       const early = ours();
-      const other = await pidOf(kind, { ...ECHO, firstByteTimeout: 5 });
-      const same = await pidOf(kind, { ...ECHO });
+      const other = await pidOf(kind, { ...ECHO, grants: ["net"] });
+      const told = { ...ECHO, service: { name: "time" }, idleTimeout: 5 };
+      const same = await pidOf(kind, told as ChildOptions);
       const next = await pidOf(kind, ECHO);
       assert.equal(same, early);
       assert.equal(new Set([other, same, next]).size, 3);
@@ -110,6 +112,30 @@ for (const [what, kind] of Object.entries(KINDS)) {
     { ignore: NOT_LINUX },
   );
 }
+
+test(
+  "early: a command line says which process its server starts first, if any",
+  () => {
+    const { fork, spawn } = { fork: earlyZygote, spawn: earlySpawned };
+    const cases: [words: string[], first: typeof fork | typeof spawn | null][] =
+      [
+        [[], fork],
+        [["9190", "--model", "auto"], fork],
+        [["--model=pool", "--service", "time"], fork],
+        [["--model", "fork", "--", "cat", "--handler"], fork],
+        [["--model", "fork", "--model=spawn"], spawn],
+        [["--model", "spawn", "--", "env", "--model", "fork"], spawn],
+        [["--model", "spawn", "--spares", "0"], null],
+        [["--handler", "x.ts"], null],
+        [["--handler=x.ts"], null],
+        [["--grant", "env", "--", "env"], null],
+        [["--help"], null],
+      ];
+    for (const [words, first] of cases) {
+      assert.equal(firstProcess(words), first, words.join(" "));
+    }
+  },
+);
 
 for (const model of models()) {
   test(`early (${model}): a command that fails leaves no process`, async () => {

@@ -26,6 +26,15 @@ const LEVEL_NAMES: Readonly<Record<LogRecord["level"], string>> = {
   fatal: "FATAL",
 };
 
+const NO_RECORD: LogRecord = {
+  category: [],
+  level: "debug",
+  message: [""],
+  rawMessage: "",
+  timestamp: 0,
+  properties: { why: undefined, address: "::" },
+};
+
 /** What waits to be written at most, in characters; beyond it lines are dropped and counted. */
 const MAX_PENDING = 1 << 20;
 
@@ -56,6 +65,7 @@ export function openLog(level: LogChoice, format: LogFormat): Log {
       },
     ],
   });
+  void formatter(NO_RECORD); // it is compiled before anybody waits for a line
   return { logger: getLogger("mpserv"), flush: () => writer.flush() };
 }
 

@@ -97,6 +97,10 @@ async function serveAll(options: ServeOptions): Promise<number> {
   let active = () => 0;
   handleSignals(log, { stop, hurry, active: () => active() }, options);
   stop.signal.addEventListener("abort", () => code?.stop());
+  // Until the first process is there, there is time to load it.
+  const control = options.control === "none"
+    ? null
+    : import("./open_control.ts");
   const server = await start({
     listener,
     model: (watcher, events) => {
@@ -126,8 +130,8 @@ async function serveAll(options: ServeOptions): Promise<number> {
   metrics?.begin(chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {
-    if (options.control === "none") return null;
-    const { openControl } = await import("./open_control.ts");
+    if (control === null) return null;
+    const { openControl } = await control;
     const { logger } = log;
     const drain = () => stop.abort();
     const controlled = { server, listener, chosen, drain, logger };

@@ -1,40 +1,60 @@
 /**
- * The first process of a built-in service, a zygote or a spawned one, started before the server's code is loaded:
- * it takes as long to start as that takes to load, and the two go on at the same time (0.8 of the time to the
- * first echo where a core is free, and no more where none is).
+ * The first process of a server, a zygote or a spawned one, started before anything else of the server is loaded: it
+ * takes as long to start as that takes to load, and the two go on at the same time. It is told later how to serve.
  *
  * @module
  */
 import { earlySpawned, earlyZygote } from "../../model/runtime_process.ts";
 import { closeOnExec } from "../../posix/fd.ts";
-import {
-  asksForAttributes,
-  type ServeOptions,
-} from "./options/serve_options.ts";
-import { resolveSandbox } from "./resolve_sandbox.ts";
+import type { ChildOptions } from "../../wire/child_options.ts";
 
 const STDERR = 2;
 
+/** A process that serves without permissions of its own. */
+const PLAIN: ChildOptions = {
+  service: { name: "echo" },
+  idleTimeout: 0,
+  firstByteTimeout: 0,
+  grants: [],
+  sandbox: { level: "default", isWanted: false, hasFilters: true },
+};
+/** Words with which a process is started otherwise, or not at all. */
+const OTHERWISE = /^(--(handler|grant|help|version)(=.*)?|-h)$/;
+
 /**
- * Starts the process that the options ask for. Who must be looked at first, such as a handler, a program
- * or another user, does without.
+ * Starts the process that a command line plainly asks for. A wrong guess costs the start of a process, and nothing
+ * else: whoever wants one that is started otherwise does not get this one.
+ *
+ * @param words The command line of `serve`.
  */
-export function startEarly(options: ServeOptions): void {
-  const { program, handler, model, service, spares } = options;
-  const { idleTimeout, firstByteTimeout } = options;
-  if (program !== undefined || handler !== undefined) return;
-  if (asksForAttributes(options)) return;
-  if (Deno.build.os !== "linux" || (model === "spawn" && spares === 0)) return;
+export function startEarly(words: readonly string[]): void {
+  if (Deno.build.os !== "linux") return;
+  const first = firstProcess(words);
+  if (first === null) return;
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
-  const early = model === "spawn" ? earlySpawned : earlyZygote;
-  early.start({
-    service: { name: service },
-    idleTimeout: idleTimeout ?? 0,
-    firstByteTimeout: firstByteTimeout ?? 0,
-    grants: [],
-    attributes: undefined,
-    sandbox: resolveSandbox(options, options).sandbox,
-    isPooled: model === "pool" || undefined,
-    isMarked: false,
-  });
+  first.start(PLAIN);
+}
+
+/**
+ * Which process a server starts first.
+ *
+ * @returns Null where that is one of another kind than {@linkcode PLAIN}, or none.
+ */
+export function firstProcess(
+  words: readonly string[],
+): typeof earlyZygote | typeof earlySpawned | null {
+  const program = words.indexOf("--");
+  const own = program < 0 ? words : words.slice(0, program);
+  if (own.some((word) => OTHERWISE.test(word))) return null;
+  const isSpawned = valueOf("--model", own) === "spawn";
+  if (isSpawned && valueOf("--spares", own) === "0") return null;
+  return isSpawned ? earlySpawned : earlyZygote;
+}
+
+function valueOf(option: string, words: readonly string[]): string | undefined {
+  const at = words.findLastIndex((word) =>
+    word === option || word.startsWith(`${option}=`)
+  );
+  const word = words[at];
+  return word === option ? words[at + 1] : word?.slice(option.length + 1);
 }

@@ -231,10 +231,7 @@ export const serve = command({
     const typedPort = typed.has("port") ? port : undefined;
     const typedHost = typed.has("host") ? host : undefined;
     const all = { ...options, port, program, typedPort, typedHost };
-    return async () => {
-      (await import("../start_early.ts")).startEarly(all);
-      return await (await import("../serve.ts")).serve(all);
-    };
+    return async () => await (await import("../serve.ts")).serve(all);
   },
 });
 

@@ -85,7 +85,7 @@ export async function compile(
   }).output();
   if (code === 0) return;
   fail(
-    `Cannot compile ${name}: deno compile ended with code ${code}: where the network does not give it a runtime, DENORT_BIN names one for this system`,
+    `Cannot compile ${name}: deno compile ended with code ${code}: without network access, set DENORT_BIN to a runtime for this system`,
   );
 }
 

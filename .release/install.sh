@@ -33,9 +33,9 @@ read_options() {
     esac
     shift 2
   done
-  [ -n "$prefix" ] || misuse 'HOME is not set: say --prefix DIR'
-  [ -n "$from" ] || misuse 'this copy does not know where to download from: say --from URL'
-  [ -n "$version" ] || misuse 'this copy does not know which version: say --version X.Y.Z'
+  [ -n "$prefix" ] || misuse 'HOME is not set: give --prefix DIR'
+  [ -n "$from" ] || misuse 'this copy does not know where to download from: give --from URL'
+  [ -n "$version" ] || misuse 'this copy does not know which version: give --version X.Y.Z'
 }
 
 # The system and its processor, as the archives are named.
@@ -49,12 +49,12 @@ find_target() {
   case $machine in
   x86_64 | amd64) machine=x86_64 ;;
   aarch64 | arm64) machine=aarch64 ;;
-  *) refuse "there is no mpserv for the processor \"$machine\": x86_64 and aarch64 alone" ;;
+  *) refuse "no mpserv for the processor \"$machine\": only x86_64 and aarch64" ;;
   esac
   case $system in
   Linux) target=$machine-unknown-linux-gnu ;;
   Darwin) target=$machine-apple-darwin ;;
-  *) refuse "there is no mpserv for \"$system\": Linux and macOS alone (on Windows, in WSL)" ;;
+  *) refuse "no mpserv for \"$system\": only Linux and macOS (on Windows, use WSL)" ;;
   esac
 }
 
@@ -67,7 +67,7 @@ download() {
   elif has wget; then
     wget -q -O "$2" "$1"
   else
-    refuse 'neither curl nor wget is here to download with'
+    refuse 'cannot download: install curl or wget'
   fi || refuse "cannot download $1"
 }
 
@@ -77,7 +77,7 @@ checksum() {
   elif has shasum; then
     shasum -a 256 "$1"
   else
-    refuse 'neither sha256sum nor shasum is here: nothing is installed unverified'
+    refuse 'cannot verify the download: install sha256sum or shasum'
   fi | cut -d ' ' -f 1
 }
 
@@ -86,7 +86,7 @@ verify() {
   want=$(awk -v name="$2" '$2 == name { print $1 }' "$work/SHA256SUMS")
   [ -n "$want" ] || refuse "SHA256SUMS of $from has no line for $2"
   have=$(checksum "$1")
-  [ "$have" = "$want" ] || refuse "$2 is not what was published: SHA-256 $have, want $want: nothing was installed"
+  [ "$have" = "$want" ] || refuse "$2 has a wrong checksum: SHA-256 $have, expected $want: nothing was installed"
 }
 
 # put FILE DESTINATION MODE: by renaming, so that a server that runs keeps the file that it runs from.

@@ -20,7 +20,7 @@ export async function fillInstaller(
   // It stands in a shell script, without quotes.
   if (url !== undefined && !/^https?:\/\/[\w.:/~%@+-]+$/.test(url)) {
     fail(
-      `Cannot use the address "${url}": want one such as https://example.org/mpserv`,
+      `Cannot use the address "${url}": expected an address such as https://example.org/mpserv`,
     );
   }
   const script = (await Deno.readTextFile(SCRIPT))

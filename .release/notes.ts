@@ -32,7 +32,7 @@ if (import.meta.main) {
     const { version } = manifest;
     if (tag !== `v${version}`) {
       fail(
-        `Cannot release the tag "${tag}": deno.json has version ${version}: want v${version}`,
+        `Cannot release the tag "${tag}": deno.json has version ${version}: expected v${version}`,
       );
     }
     const changelog = await Deno.readTextFile(new URL("CHANGELOG.md", ROOT));

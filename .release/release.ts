@@ -26,16 +26,16 @@ const release = command({
   options: {
     target: several(
       "<triple>",
-      "for this system alone; may be given again",
+      "build only for this system; may be repeated",
       TARGETS,
     ),
     output: or(
-      named("<directory>", "where to", "--output", "directory"),
+      named("<directory>", "directory to write to", "--output", "directory"),
       `${ROOT.pathname}dist`,
     ),
     url: named(
       "<url>",
-      "where it will be downloaded from, for install.sh",
+      "address of the archives, for install.sh",
       "--url",
     ),
   },
@@ -48,7 +48,7 @@ async function sourceDate(): Promise<Date> {
     await printedBy("git", "log", "-1", "--format=%ct")).trim();
   if (/^\d+$/.test(seconds)) return new Date(Number(seconds) * 1000);
   fail(
-    `Cannot use the date "${seconds}": want seconds since 1970 in SOURCE_DATE_EPOCH`,
+    `Cannot use the date "${seconds}": expected seconds since 1970 in SOURCE_DATE_EPOCH`,
   );
 }
 

@@ -224,7 +224,9 @@ class Replies {
       const reading = this.#reader.read();
       reading.catch(() => {}); // when the patience ended first
       const { value } = await Promise.race([reading, late.promise]);
-      if (value === undefined) throw new Error("it ended before all came back");
+      if (value === undefined) {
+        throw new Error("it ended before all bytes came back");
+      }
       return value;
     } finally {
       clearTimeout(timer);

@@ -193,7 +193,7 @@ class Loader implements AsyncDisposable {
       if (done) {
         const { code, signal } = await this.#process.status;
         throw new Error(
-          `A load process ended before its work did: ${
+          `A load process exited too early: ${
             signal ? `killed by ${signal}` : `exit code ${code}`
           }`,
         );

@@ -249,7 +249,7 @@ function failureSection({ failures }: LoadOutcome): Section {
     [kind, count],
   ) => [kind, readable(count)]);
   return {
-    heading: "What came to nothing",
+    heading: "Failures",
     table: [
       ["kind", "how often"],
       ...rows.length === 0 ? [["nothing", "0"]] : rows,

@@ -54,7 +54,7 @@ export async function loadModule(
     () =>
       late.reject(
         new HandlerError(
-          `the module has not finished loading after ${MOST_SECONDS} s: do in the handler what takes so long, or never ends`,
+          `the module did not finish loading within ${MOST_SECONDS} s: move slow or endless work into the handler`,
         ),
       ),
     1_000 * MOST_SECONDS,
@@ -90,7 +90,7 @@ async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
 function explain(error: unknown): string {
   if (!isA(error, Error)) return describeError(error, MOST_BYTES);
   const text = oneLine(replace(`${error.message}`, COLOURS, ""));
-  const words = replace(text, AGAIN, ", which nobody granted (--grant $1)");
+  const words = replace(text, AGAIN, ", which was not granted (--grant $1)");
   const place = placeOutside(error);
   return place === undefined || includes(words, place)
     ? slice(words, 0, MOST_BYTES)

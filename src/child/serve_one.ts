@@ -148,7 +148,7 @@ function refuseGenerator(served: unknown): void {
     kind === "[object AsyncGenerator]";
   if (!isOne) return;
   throw new TypeError(
-    "the handler returned a generator, which nobody runs: make it an async function",
+    "the handler returned a generator, which is not run: use an async function",
   );
 }
 

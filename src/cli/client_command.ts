@@ -52,7 +52,7 @@ export const client = command({
     const last = [...typed].findLast((it) => /^(noP|p)refix$/.test(it));
     if (raw && last === "prefix") {
       throw wrongUsage(
-        "Cannot use --prefix with --raw, which copies bytes: give one",
+        "Cannot use both --prefix and --raw: give one of them",
       );
     }
     return async () =>

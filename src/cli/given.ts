@@ -27,7 +27,7 @@ export function givenWords(args: readonly string[]): string[] {
   const wrong = own.find((word) => !word.isWellFormed());
   if (wrong === undefined) return given;
   throw new UserError(
-    `Cannot take the argument "${wrong}": it is not UTF-8, as all must be but a program's, after --`,
+    `Cannot use the argument "${wrong}": it is not UTF-8: only the arguments of a program after -- may be other bytes`,
     EXIT_USAGE,
   );
 }
@@ -48,7 +48,7 @@ function givenArguments(words: readonly string[]): string[] {
       WRAPPERS.some((name) => Deno.env.get(name) !== undefined);
     if (isIt && !isAltered) return original;
     throw new UserError(
-      `Cannot take the argument "${word}": on its way here, bytes that are not UTF-8 were replaced: start mpserv itself, not through npx or deno task`,
+      `Cannot use the argument "${word}": npx or deno task replaced its bytes that are not UTF-8: start mpserv directly`,
       EXIT_USAGE,
     );
   });

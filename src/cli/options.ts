@@ -147,7 +147,7 @@ export function choice<const C extends string>(
     const chosen = choices.find((one) => one === text);
     if (chosen !== undefined) return chosen;
     throw new RangeError(
-      `Cannot use "${text}": want one of ${choices.join(", ")}`,
+      `Cannot use "${text}": expected one of ${choices.join(", ")}`,
     );
   };
   return { ...option(value, about, read), choices };

@@ -41,7 +41,7 @@ const SERVICE_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9+._-]*$/i;
  * @throws {RangeError} When it is none.
  */
 export function parsePort(text: string, least: 0 | 1 = 0): number {
-  const wanted = `want a whole number from ${least} to 65535`;
+  const wanted = `expected a whole number from ${least} to 65535`;
   if (SERVICE_NAME.test(text)) return portOfService(text, wanted);
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (least <= port && port <= 65535) return port;
@@ -55,7 +55,7 @@ function portOfService(name: string, wanted: string): number {
     text = Deno.readTextFileSync(SERVICES);
   } catch (error) {
     throw new RangeError(
-      `Cannot use port "${name}": ${wanted}, since no name is known without ${SERVICES} (${
+      `Cannot use port "${name}": ${wanted}; a name needs ${SERVICES} (${
         (error as Error).message
       })`,
     );
@@ -82,16 +82,18 @@ export function parseHost(text: string): string {
   const [, alone, port] = /^([^:]+|\[.+\]):(\d+)$/.exec(text) ?? [];
   if (alone !== undefined) {
     throw new RangeError(
-      `Cannot use host "${text}": want host and port as two words, such as ${alone} ${port}`,
+      `Cannot use host "${text}": expected host and port as two words, such as ${alone} ${port}`,
     );
   }
   if (/^\d{1,5}$/.test(host)) {
     throw new RangeError(
-      `Cannot use host "${text}": want an address or a name before a port, such as ${DEFAULT_HOST} ${text}`,
+      `Cannot use host "${text}": expected a host before the port, such as ${DEFAULT_HOST} ${text}`,
     );
   }
   if (host !== "") return host;
-  throw new RangeError(`Cannot use host "${text}": want an address or a name`);
+  throw new RangeError(
+    `Cannot use host "${text}": expected an address or a name`,
+  );
 }
 
 /**
@@ -103,7 +105,7 @@ export function parseCount(text: string, what: string, least = 0): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
   if (count >= least) return count;
   throw new RangeError(
-    `Cannot use ${what} "${text}": want a whole number of at least ${least}`,
+    `Cannot use ${what} "${text}": expected a whole number of at least ${least}`,
   );
 }
 
@@ -121,7 +123,7 @@ export function parseDuration(text: string): number {
   if (milliseconds <= MAX_DURATION) return milliseconds;
   if (text === "0") return 0;
   throw new RangeError(
-    `Cannot use duration "${text}": want a number and a unit, such as 500ms, 30s, 5m (24 days at most)`,
+    `Cannot use duration "${text}": expected a number and a unit, such as 500ms, 30s, 5m (24 days at most)`,
   );
 }
 
@@ -147,7 +149,7 @@ export function parseSize(text: string): number {
   const bytes = Math.round(Number(number) * (SIZE_UNITS[unit ?? "?"] ?? NaN));
   if (Number.isSafeInteger(bytes)) return bytes;
   throw new RangeError(
-    `Cannot use size "${text}": want a number and a unit, such as 4096, 64KiB, 1MB`,
+    `Cannot use size "${text}": expected a number and a unit, such as 4096, 64KiB, 1MB`,
   );
 }
 
@@ -160,7 +162,7 @@ export function parseSize(text: string): number {
 export function parseUmask(text: string): number {
   if (/^0?[0-7]{1,3}$/.test(text)) return parseInt(text, 8);
   throw new RangeError(
-    `Cannot use umask "${text}": want octal digits, such as 027`,
+    `Cannot use umask "${text}": expected octal digits, such as 027`,
   );
 }
 
@@ -174,7 +176,7 @@ export function parseNice(text: string): number {
   const value = /^-?\d{1,2}$/.test(text) ? Number(text) : NaN;
   if (-20 <= value && value <= 19) return value;
   throw new RangeError(
-    `Cannot use nice value "${text}": want a whole number from -20 to 19`,
+    `Cannot use nice value "${text}": expected a whole number from -20 to 19`,
   );
 }
 
@@ -196,7 +198,7 @@ export function parseRate(
   };
   if (rate.count > 0 && rate.per > 0 && rate.burst > 0) return rate;
   throw new RangeError(
-    `Cannot use rate "${text}": want connections, a time, and a burst if there is one, such as 100/1s or 100/1s:500`,
+    `Cannot use rate "${text}": expected connections, a time, and a burst if there is one, such as 100/1s or 100/1s:500`,
   );
 }
 
@@ -212,7 +214,7 @@ export function parseSourcePrefix(
   const prefix = { ipv4: Number(ipv4), ipv6: Number(ipv6) };
   if (prefix.ipv4 <= 32 && prefix.ipv6 <= 128) return prefix;
   throw new RangeError(
-    `Cannot use source prefix "${text}": want bits of IPv4 and of IPv6 addresses, such as 24,56 (32,128 at most)`,
+    `Cannot use source prefix "${text}": expected bits of IPv4 and of IPv6 addresses, such as 24,56 (32,128 at most)`,
   );
 }
 
@@ -241,7 +243,7 @@ export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
       : ESCAPES[name ?? ""];
     if (name !== undefined && code === undefined) {
       throw new RangeError(
-        `Cannot use "${part}" in "${text}": want \\r, \\n, \\t, \\\\ or \\xHH`,
+        `Cannot use "${part}" in "${text}": expected \\r, \\n, \\t, \\\\ or \\xHH`,
       );
     }
     if (code !== undefined) bytes.push(code);
@@ -249,7 +251,7 @@ export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
   }
   if (bytes.length <= MAX_TEXT) return new Uint8Array(bytes);
   throw new RangeError(
-    `Cannot use a text of ${bytes.length} bytes: want at most ${MAX_TEXT}`,
+    `Cannot use a text of ${bytes.length} bytes: expected at most ${MAX_TEXT}`,
   );
 }
 

@@ -144,7 +144,7 @@ class Writer implements AsyncDisposable {
       ? `killed by ${status.signal}`
       : `exit code ${status.code}`;
     throw new Error(
-      `The writing process ended before its input did: ${how}: ${this.#report.sent} bytes were sent`,
+      `The writing process exited before the end of input: ${how}: ${this.#report.sent} bytes were sent`,
     );
   }
 

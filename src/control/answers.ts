@@ -143,7 +143,7 @@ export class ServerAnswers {
       return { peer: live.peer };
     }
     throw new TypeError(
-      `Cannot drop connection ${id}: there is none: \`mpserv connections\` lists them`,
+      `Cannot drop connection ${id}: no such connection: \`mpserv connections\` lists all`,
     );
   }
 
@@ -155,12 +155,12 @@ export class ServerAnswers {
     const { server, listener } = this.#options;
     if (server.isDraining) {
       throw new TypeError(
-        `Cannot take over from process ${Deno.pid}: it drains and listens no more: start without --take-over`,
+        `Cannot take over from process ${Deno.pid}: it is draining and no longer listens: start without --take-over`,
       );
     }
     if (this.#successor) {
       throw new TypeError(
-        `Cannot take over from process ${Deno.pid}: another server is about to`,
+        `Cannot take over from process ${Deno.pid}: another server is taking over`,
       );
     }
     this.#successor = session;
@@ -171,7 +171,9 @@ export class ServerAnswers {
 
   #handOver(session: Session): Reply {
     if (session !== this.#successor) {
-      throw new TypeError("Cannot yield: want `listener` to be asked before");
+      throw new TypeError(
+        "Cannot hand over: the request `listener` must come first",
+      );
     }
     this.#successor = null; // the socket stays shared: it is the other server's from here on
     this.#events.takenOver();

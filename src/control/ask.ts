@@ -138,12 +138,14 @@ export class ControlClient implements Disposable {
       answer = Object(JSON.parse(line));
     } catch {
       throw new ControlError(
-        `Cannot read what "${this.path}" answers: no mpserv control socket is there: check the path`,
+        `Cannot read the answer of "${this.path}": it is not an mpserv control socket: check the path`,
       );
     }
     const { ok, error, ...said } = answer;
     if (ok === true) return said as unknown as Answers[Command];
-    throw new ControlError(error ?? "Cannot do that");
+    throw new ControlError(
+      error ?? "Cannot run the command: the server gave no reason",
+    );
   }
 
   /** Hangs up; again is harmless. */
@@ -166,9 +168,10 @@ export class ControlClient implements Disposable {
   async #read(): Promise<number | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      const stuck = `Cannot reach the server at "${this.path}": no answer in ${
-        PATIENCE / 1000
-      } s`;
+      const stuck =
+        `Cannot reach the server at "${this.path}": no answer within ${
+          PATIENCE / 1000
+        } s`;
       timer = setTimeout(() => reject(new ControlError(stuck)), PATIENCE);
     });
     try {
@@ -182,7 +185,7 @@ export class ControlClient implements Disposable {
 
   #hungUp(): ControlError {
     return new ControlError(
-      `Cannot ask the server at "${this.path}": it hung up: is it another user's?`,
+      `Cannot query the server at "${this.path}": it closed the connection: does it belong to another user?`,
     );
   }
 }
@@ -195,13 +198,15 @@ async function open(path: string): Promise<Deno.Conn> {
       error instanceof Deno.errors.ConnectionRefused;
     if (gone) {
       throw new NobodyThere(
-        `Cannot reach a server at "${path}": none runs there: check the path`,
+        `Cannot reach a server at "${path}": no server is running there: check the path`,
       );
     }
     const isTooLong = (error as { code?: string }).code === "EINVAL";
     const why = isTooLong
       ? "the path is too long for a socket: use a shorter one, such as a link to its directory"
-      : `${reasonOf(error)}: ask as the user who started it`;
+      : `${
+        reasonOf(error)
+      }: run the command as the user who started the server`;
     throw new ControlError(`Cannot reach a server at "${path}": ${why}`);
   }
 }
@@ -211,11 +216,11 @@ function obstacle(path: string, fd: number): string | null {
   const user = effectiveUser();
   const peer = peerUser(fd);
   if (peer !== null && peer !== user) {
-    return `it is run by the user with id ${peer}: ask as that user`;
+    return `it belongs to the user with id ${peer}: run the command as that user`;
   }
   const owner = ownerOfDirectory(path);
   if (owner === null || owner === user || owner === 0) return null;
-  return `the directory belongs to the user with id ${owner}: have the control socket in one of yours`;
+  return `the directory belongs to the user with id ${owner}: use a control socket in a directory of your own`;
 }
 
 /** Null where the system does not say. */

@@ -52,19 +52,23 @@ export class Inheritance implements Disposable {
       // Read here and not by the runtime, which would lose the descriptor.
       if (!await pollLater(fd, POLLIN, PATIENCE)) {
         throw new ControlError(
-          `Cannot take over at "${path}": no answer in ${PATIENCE / 1000} s`,
+          `Cannot take over at "${path}": no answer within ${
+            PATIENCE / 1000
+          } s`,
         );
       }
       const received = receiveFd(fd, { wait: false });
       if (received === null || received === "end") {
         throw new ControlError(
-          `Cannot take over at "${path}": the server hung up: is it another user's?`,
+          `Cannot take over at "${path}": the server closed the connection: does it belong to another user?`,
         );
       }
       const line = new TextDecoder().decode(received.data);
       const { pid, address, isManaged } = client.read<"listener">(line);
       if (!received.fd) {
-        throw new ControlError(`Cannot take over at "${path}": no socket came`);
+        throw new ControlError(
+          `Cannot take over at "${path}": it sent no socket`,
+        );
       }
       const listener = isManaged
         ? adoptListener(received.fd)

@@ -35,9 +35,9 @@ export function controlDirectory(): string {
     reasons.push(`"${directory}": ${why}`);
   }
   throw new PlaceError(
-    `Cannot have a control socket in ${
+    `Cannot create a control socket in ${
       reasons.join(", ")
-    }: give --control PATH or none`,
+    }: use --control PATH or --control none`,
   );
 }
 
@@ -108,15 +108,15 @@ function obstacle(directory: string): string | null {
   const uid = effectiveUser();
   try {
     const own = Deno.lstatSync(directory);
-    if (!own.isDirectory) return "it is no directory";
+    if (!own.isDirectory) return "it is not a directory";
     if (own.uid !== uid) return "it belongs to another user";
-    if (own.mode! & OTHERS) return "others have rights in it";
+    if (own.mode! & OTHERS) return "other users have access to it";
     const above = Deno.statSync(`${directory}/..`);
     if (above.uid !== uid && above.uid !== 0) {
-      return "it is in a directory of another user";
+      return "its parent directory belongs to another user";
     }
     if (above.mode! & OTHERS_WRITE && !(above.mode! & STICKY)) {
-      return "others may write to the directory that it is in";
+      return "other users can write to its parent directory";
     }
     return null;
   } catch (error) {

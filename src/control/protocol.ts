@@ -141,19 +141,21 @@ export function parseRequest(line: string): Request {
   try {
     value = JSON.parse(line);
   } catch {
-    throw new TypeError("Cannot read the request: want one line of JSON");
+    throw new TypeError("Cannot read the request: expected one line of JSON");
   }
   const { command, id } = Object(value) as { command?: unknown; id?: unknown };
   if (typeof command !== "string" || !COMMANDS.includes(command)) {
     throw new TypeError(
-      `Cannot do ${JSON.stringify(command ?? null).slice(0, 40)}: want one of ${
-        COMMANDS.join(", ")
-      }`,
+      `Cannot run ${
+        JSON.stringify(command ?? null).slice(0, 40)
+      }: expected one of ${COMMANDS.join(", ")}`,
     );
   }
   if (command !== "drop") return { command } as Request;
   if (Number.isSafeInteger(id) && id as number > 0) {
     return { command, id: id as number };
   }
-  throw new TypeError("Cannot drop a connection: want its id, a whole number");
+  throw new TypeError(
+    "Cannot drop a connection: expected its id, a whole number",
+  );
 }

@@ -314,11 +314,11 @@ export class SecondTry implements ChosenModel {
     try {
       await this.model.replace(start, () => {});
       this.#why = undefined;
-      changed(`New connections are served by ${this.model.name} from now on`);
+      changed(`Switched to ${this.model.name} for new connections`);
     } catch (error) {
       this.#why = (error as Error).message;
       if (this.#isStopping) return;
-      changed(`Going on with ${before}: ${this.#why}`);
+      changed(`Staying with ${before}: ${this.#why}`);
     }
   }
 }

@@ -189,7 +189,7 @@ export class ForkModel implements ProcessModel {
         this.#events.handed(id, zygote.pid, at);
       } catch (error) {
         const { message } = error as Error;
-        this.#queue.pause(`Cannot hand connection ${id} over: ${message}`);
+        this.#queue.pause(`Cannot hand over connection ${id}: ${message}`);
       }
     }
     if (this.#retired && this.#queue.size === 0 && this.#handed.size === 0) {

@@ -135,7 +135,7 @@ export function exitOutcome(
 ): Outcome {
   const uncounted = { bytesIn: null, bytesOut: null };
   const text = signal === "SIGSYS"
-    ? "SIGSYS: a system call that its sandbox does not allow: clone, or one of another architecture"
+    ? "SIGSYS: its sandbox does not allow the system call (clone, or one of another architecture)"
     : signal ?? (code < 0 ? "exit code unknown" : `exit code ${code}`);
   if (!isProgram) return { ...uncounted, reason: "killed", text };
   if (code === 0) return { ...uncounted, reason: "closed", text: "" };

@@ -85,7 +85,7 @@ export class Queue {
   lost(handoff: Handoff): void {
     this.#events.returned(handoff.id);
     if (++handoff.lost <= MOST_LOST) return this.putBack(handoff);
-    this.#refuse(handoff, "processes end before they take it");
+    this.#refuse(handoff, "processes kept exiting before accepting it");
   }
 
   /** The next connection, which stays in the line; undefined when nobody waits. */

@@ -98,5 +98,5 @@ function describe({ process, number, arch }: WaitingCall): string {
   const call = isOwnArchitecture(arch)
     ? nameSystemCall(number)
     : `number ${number} of another architecture`;
-  return `Process ${process.pid} made a system call that its sandbox does not allow: ${call}: it is ended`;
+  return `Killed process ${process.pid}: its sandbox does not allow the system call ${call}`;
 }

@@ -203,10 +203,10 @@ export function isPassing(state: ProcessState): state is PassingState {
  */
 export function stuckIn(pid: number, state: PassingState): string {
   const seconds = MOST_SECONDS[state];
-  const what = pid > 0 ? `Process ${pid}` : "A process";
+  const what = pid > 0 ? `process ${pid}` : "a process";
   return state === "finished"
-    ? `${what} had not ended ${seconds} s after its connection: it is ended`
-    : `${what} has said nothing for ${seconds} s: it is ended`;
+    ? `Killed ${what}: it did not exit within ${seconds} s after its connection`
+    : `Killed ${what}: it reported nothing for ${seconds} s`;
 }
 
 /** How long one line must be enough, in milliseconds. */
@@ -261,7 +261,7 @@ export class OutOfTurn {
   readonly #sparing: Sparing;
 
   constructor(say: (what: string) => void) {
-    this.#sparing = new Sparing(say, "Reports out of turn");
+    this.#sparing = new Sparing(say, "Unexpected reports");
   }
 
   /**
@@ -272,8 +272,8 @@ export class OutOfTurn {
   say(pid: number, isOurs = true): void {
     this.#sparing.say(
       isOurs
-        ? `Process ${pid} sent a report out of turn: it is ended`
-        : `A report out of turn came from process ${pid}, which is none of ours or has ended`,
+        ? `Killed process ${pid}: it sent an unexpected report`
+        : `Ignored a report of process ${pid}: it is not a running process of this server`,
     );
   }
 

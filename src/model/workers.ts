@@ -194,7 +194,7 @@ export class WorkerModel implements ProcessModel {
     } catch (error) {
       const { message } = error as Error;
       this.#queue.pause(
-        `Cannot hand connection ${handoff.id} over: ${message}`,
+        `Cannot hand over connection ${handoff.id}: ${message}`,
       );
     }
     worker.handoff = null;
@@ -343,8 +343,8 @@ export class WorkerModel implements ProcessModel {
   #endedEarly({ code, signal }: Exit): StartError {
     const how = signal ?? `exit code ${code}`;
     return this.#options.isHandler
-      ? new StartError(`its process ended while it loaded: ${how}`, "handler")
-      : new StartError(`a process ended before it was ready: ${how}`);
+      ? new StartError(`its process exited while loading: ${how}`, "handler")
+      : new StartError(`a process exited before it was ready: ${how}`);
   }
 
   #isReady(worker: Worker): void {
@@ -365,7 +365,7 @@ export class WorkerModel implements ProcessModel {
       this.#workers.delete(worker);
       // Whoever starts us tells, once it is known how it ended.
       if (!this.#isStarting && !this.#progress.hasFailed) {
-        this.#queue.pause("A connection process ended before it was ready");
+        this.#queue.pause("A connection process exited before it was ready");
       }
     }
     if (worker.state === "handed") {

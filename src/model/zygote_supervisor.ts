@@ -304,7 +304,7 @@ export class ZygoteSupervisor {
 
   #silenced(zygote: Zygote): void {
     const what = `Children of zygote ${zygote.pid} cannot report any more`;
-    this.#events.trouble(`${what}: another one takes over`);
+    this.#events.trouble(`${what}: replacing the zygote`);
     this.#refill();
   }
 
@@ -344,7 +344,7 @@ export class ZygoteSupervisor {
       );
       const what = `Zygote ${zygote.pid} ended (${
         signal ?? `code ${code}`
-      }): another one takes over`;
+      }): replacing it`;
       // One that had proven itself is replaced at once; one that never did, after a pause, unless it is
       // the first: then whoever starts us tells.
       if (zygote.isReady) {

@@ -101,7 +101,7 @@ export class ZygoteWatch {
       // What it has forked for, it does not let wait.
       if (looks < MOST || zygote.untaken <= own.length) continue;
       this.#events.trouble(
-        `Zygote ${zygote.pid} has not forked for ${MOST} s: it is ended`,
+        `Killed zygote ${zygote.pid}: it did not fork for ${MOST} s`,
       );
       this.#end(zygote, own.filter((pid) => reporting.get(pid)! > 0));
     }

@@ -79,5 +79,5 @@ export function missingLocks(known = landlockVersion()): string | null {
   const missing = LOCKS.filter(([since]) => known < since);
   if (missing.length === 0) return null;
   const names = missing.map(([, kernel, what]) => `${what} (Linux ${kernel})`);
-  return `this kernel does not lock ${names.join(", ")}`;
+  return `this kernel cannot restrict ${names.join(", ")}`;
 }

@@ -160,7 +160,7 @@ export class Gate {
   arrived(connection: ConnectionRecord): void {
     if (this.#proxies?.trusts(connection.sockaddr) === false) {
       connection.fd.close();
-      this.#rejectHeader(connection, "it comes from no proxy");
+      this.#rejectHeader(connection, "it does not come from an allowed proxy");
     } else if (this.#waits && (this.#line.length > 0 || !this.hasRoom())) {
       this.#line.push(connection);
     } else this.#decide(connection);

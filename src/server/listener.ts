@@ -183,7 +183,7 @@ export async function clearPath(path: string): Promise<void> {
   }
   if (!info.isSocket) {
     throw new ListenError(
-      `Cannot listen on "${path}": a file is there that is no socket: give another path or remove it`,
+      `Cannot listen on "${path}": the file is not a socket: use another path or remove the file`,
     );
   }
   try {
@@ -196,7 +196,7 @@ export async function clearPath(path: string): Promise<void> {
     throw new ListenError(explain(path, error as Error, PATH_HINTS));
   }
   throw new ListenError(
-    `Cannot listen on "${path}": address already in use (EADDRINUSE): a server is live there: give another path or stop it`,
+    `Cannot listen on "${path}": address already in use (EADDRINUSE): a server is running there: use another path or stop it`,
   );
 }
 
@@ -218,7 +218,7 @@ const HINTS: Readonly<Record<string, readonly [string, string]>> = {
   EACCES: ["permission denied", "use a port above 1023 or run as root"],
   EADDRINUSE: [
     "address already in use",
-    "stop the server that has it, or take another port",
+    "stop the server that uses it, or use another port",
   ],
   EADDRNOTAVAIL: [
     "no such address on this machine",
@@ -258,8 +258,8 @@ function codeByClass(error: Error): string {
 /** What a descriptor is that does not listen, and what a socket unit has to say instead. */
 const WRONG: Readonly<Record<Exclude<SocketKind, "listener">, string>> = {
   "connection": "it is a socket that does not listen: set Accept=no",
-  "other socket": "it is no socket of streams: use ListenStream=",
-  "no socket": "it is no socket: use ListenStream=",
+  "other socket": "it is not a stream socket: use ListenStream=",
+  "no socket": "it is not a socket: use ListenStream=",
 };
 
 /**

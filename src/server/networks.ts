@@ -28,12 +28,12 @@ export function parseNetwork(text: string): Network {
   const prefix = bits === undefined ? 8 * (ip?.length ?? 0) : Number(bits);
   if (!ip || prefix > 8 * ip.length) {
     throw new RangeError(
-      `Cannot use network "${text}": want an address and a prefix, such as 192.0.2.0/24 or 2001:db8::/32`,
+      `Cannot use network "${text}": expected an address and a prefix, such as 192.0.2.0/24 or 2001:db8::/32`,
     );
   }
   if (maskIp(ip, prefix).some((byte, i) => byte !== ip[i])) {
     throw new RangeError(
-      `Cannot use network "${text}": bits beyond the prefix are set: want the first address of the network, or a longer prefix`,
+      `Cannot use network "${text}": bits beyond the prefix are set: use the first address of the network, or a longer prefix`,
     );
   }
   const isMapped = ip.length === 16 && prefix >= 96 &&

@@ -78,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     "Unexpected errors",
   );
   const watcher = new Watcher((error) =>
-    failures.say(`Cannot handle what came: ${describe(error)}`)
+    failures.say(`Unexpected error: ${describe(error)}`)
   );
   const watching = watcher.run().finally(() => failures.close());
   // From here on each calls those that are made after it, once there is something to call them for.

@@ -78,7 +78,7 @@ function unfit(handler: unknown): string | undefined {
   const isGenerator = kind === "[object GeneratorFunction]" ||
     kind === "[object AsyncGeneratorFunction]";
   if (isGenerator) {
-    return "a generator as its default export, which nobody would run";
+    return "a generator as its default export, which would not run";
   }
   // Alone among functions, classes cannot have another prototype.
   return isClass(handler)

@@ -171,7 +171,7 @@ function variablesOf(fd: Fd, { id, peer }: Served): string[] {
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOENT: "it or its interpreter is missing",
-  ENOEXEC: "a script begins with a line such as #!/bin/sh",
+  ENOEXEC: "a script must begin with a line such as #!/bin/sh",
   E2BIG: "its arguments and environment are too long",
   EACCES: "let the server's user run it, or give --user",
 };

@@ -29,7 +29,7 @@ const FAILURES: Readonly<Record<number, string>> = {
   10: "a timer did not run",
   11: "a thread did not do its work",
   12: "a subprocess could not be run",
-  14: "a byte did not come over",
+  14: "a byte did not arrive",
 };
 
 /** A test child at its work. */
@@ -64,11 +64,11 @@ function judge(status: number): void {
   const { code, signal } = decodeStatus(status);
   if (signal === SIGALRM) {
     throw new SlowError(
-      `Cannot fork: a forked test process was not done after ${PATIENCE} s`,
+      `Cannot fork: a forked test process did not finish within ${PATIENCE} s`,
     );
   }
   const what = signal
-    ? `it was ended by ${signalName(signal)}`
+    ? `it was killed by ${signalName(signal)}`
     : FAILURES[code] ?? "it threw";
   throw new TypeError(`Cannot fork: a forked test process failed: ${what}`);
 }

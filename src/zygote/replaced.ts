@@ -92,9 +92,9 @@ export class Replaced {
       if (isSame(made, properties[i]!)) continue;
       if (!put(object, key, properties[i]!)) {
         throw new TypeError(
-          `Cannot fork: the module has replaced "${
+          `Cannot fork: the module replaced the runtime's "${
             nameOf(key)
-          }" of the runtime for good: make it configurable, or use --model spawn`,
+          }" permanently: make it configurable, or use --model spawn`,
         );
       }
       this.#later(object, () => void put(object, key, made));

@@ -82,7 +82,7 @@ export function parkThreadPool(): boolean {
     libc.poll(nothing, 0, 1);
   }
   throw new RestlessError(
-    "Cannot fork: the runtime's threads do not come to rest",
+    "Cannot fork: the runtime's threads stay busy",
   );
 }
 

@@ -255,7 +255,7 @@ for (const model of models()) {
       await server.log.waitForCount("new client connected...", steps + 1);
     }
     const hung = await server.log.waitFor(
-      /^Process \d+ had not ended 5 s after its connection: it is ended$/,
+      /^Killed process \d+: it did not exit within 5 s after its connection$/,
     );
     const pid = Number(/\d+/.exec(hung.message)![0]);
     const isIts = (line: { message: string; pid?: unknown }) =>

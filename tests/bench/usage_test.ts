@@ -6,17 +6,20 @@ import { testUsage, type Wrong } from "../helpers/usage.ts";
 
 /** Command lines that are wrong, and what the person is told. */
 const WRONG: Wrong = [
-  [[], /nothing: give one of --connect, --ping, --stream, --hold, --compare/],
+  [
+    [],
+    /kind of load: give one of --connect, --ping, --stream, --hold, --compare/,
+  ],
   [["--ping", "--stream"], /--ping and --stream together/],
   [["--hold", "0"], /number of connections "0"/],
   [["--ping", "--size", "0"], /size "0"/],
   [["--ping", "--size", "1TB"], /size "1TB"/],
   [["--ping", "--rate", "fast"], /rate "fast"/],
-  [["--ping", "--duration", "5"], /duration "5": want a number and a unit/],
+  [["--ping", "--duration", "5"], /duration "5": expected a number and a unit/],
   [["--stream", "--rate", "5"], /--rate with --stream/],
   [["--ping", "--delay", "5ms"], /--delay with --ping.*--compare/],
   [["--hold", "5", "--duration", "5s"], /--duration with --hold/],
-  [["localhost", "0", "--ping"], /port "0": want/],
+  [["localhost", "0", "--ping"], /port "0": expected/],
   [["localhost", "70000", "--ping"], /port "70000"/],
   [["localhost", "--unix", "/no.sock", "--ping"], /both a host and --unix/],
 ];

@@ -23,6 +23,6 @@ for (const args of [[], ["--", "cat"]]) {
 
 test("usage: mpserv 65536: is told as a port", async () => {
   const { stderr, code } = await runCommand(["65536"]);
-  assert.match(stderr, /^error: Cannot use port "65536": want [^\n]+\n$/);
+  assert.match(stderr, /^error: Cannot use port "65536": expected [^\n]+\n$/);
   assert.equal(code, 2);
 });

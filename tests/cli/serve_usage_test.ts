@@ -9,7 +9,7 @@ const STACK_TRACE = /\bat .*:\d+:\d+|file:\/\/|Uncaught/;
 const WRONG: Wrong = [
   [
     ["serve", "abc"],
-    /^error: Cannot use port "abc": want a whole number from 0 to 65535/,
+    /^error: Cannot use port "abc": expected a whole number from 0 to 65535/,
   ],
   [["serve", "-1"], /-1/],
   [["serve", "65536"], /port "65536"/],
@@ -25,21 +25,21 @@ const WRONG: Wrong = [
   [["serve", "--unix"], /'--unix <path>' argument missing/],
   [
     ["serve", "--idle-timeout", "5"],
-    /^error: --idle-timeout: Cannot use duration "5": want a number and a unit/,
+    /^error: --idle-timeout: Cannot use duration "5": expected a number and a unit/,
   ],
   [["serve", "--idle-timeout", "-5s"], /-5s/],
   [["serve", "--drain-timeout", "soon"], /duration "soon"/],
   [["serve", "--drain-timeout", "1000h"], /duration "1000h".*24 days/],
   [
     ["serve", "--backlog", "0"],
-    /backlog "0": want a whole number of at least 1/,
+    /backlog "0": expected a whole number of at least 1/,
   ],
   [["serve", "--backlog", "many"], /backlog "many"/],
   [["serve", "--spares", "-1"], /-1/],
   [["serve", "--spares", "1.5"], /spares "1\.5"/],
   [
     ["serve", "--log-level", "loud"],
-    /^error: --log-level: Cannot use "loud": want one of debug, info, warning, error$/m,
+    /^error: --log-level: Cannot use "loud": expected one of debug, info, warning, error$/m,
   ],
   [["serve", "--log-format", "xml"], /xml.*text, json/],
   [["serve", "8000", "--unix", "/tmp/no.sock"], /both a port and --unix/],
@@ -47,8 +47,8 @@ const WRONG: Wrong = [
   [["serve", "--unix", ""], /--unix/],
   [["serve", "--host", "", "0"], /host ""/],
   [["serve", "--host", "127.0.0.1:80"], /two words, such as 127\.0\.0\.1 80/],
-  [["bench", "--ping", "127.0.0.1", "0"], /port "0": want/],
-  [["bench", "--ping", "--duration", "0s"], /--duration 0: want some time/],
+  [["bench", "--ping", "127.0.0.1", "0"], /port "0": expected/],
+  [["bench", "--ping", "--duration", "0s"], /--duration 0: give a time/],
   [["sevre"], /unknown command 'sevre'.*serve/],
   [["--unknown"], /unknown option '--unknown'/],
 ];
@@ -59,7 +59,7 @@ testUsage([], WRONG);
 const REAL: Wrong = [
   [["serve", "abc"], /^error: Cannot use port "abc"/],
   [["serve", "--idle-timout", "5s"], /Did you mean --idle-timeout/],
-  [["status", "65536"], /port "65536": want a whole number from 1/],
+  [["status", "65536"], /port "65536": expected a whole number from 1/],
   [["sevre"], /unknown command 'sevre'.*serve/],
 ];
 

@@ -44,7 +44,7 @@ function refuses(
         error instanceof RangeError,
         `${JSON.stringify(text)}: ${error}`,
       );
-      assert.ok(error.message.includes(`"${text}": want `), error.message);
+      assert.ok(error.message.includes(`"${text}": expected `), error.message);
       return true;
     }, JSON.stringify(text));
   }
@@ -96,7 +96,7 @@ test("parseCount: refuses all else, by name", () => {
   ]);
   assert.throws(() => parseCount("0", "backlog", 1), {
     name: "RangeError",
-    message: 'Cannot use backlog "0": want a whole number of at least 1',
+    message: 'Cannot use backlog "0": expected a whole number of at least 1',
   });
 });
 
@@ -232,7 +232,7 @@ test("parseEscapes: text is UTF-8, escapes are bytes", () => {
 
 test("parseEscapes: refuses other escapes and what is too long, by name", () => {
   for (const text of ["\\q", "\\", "a\\x4", "\\xgg", "\\0"]) {
-    assert.throws(() => parseEscapes(text), /want \\r, \\n, \\t, \\\\ or/);
+    assert.throws(() => parseEscapes(text), /expected \\r, \\n, \\t, \\\\ or/);
   }
   assert.throws(() => parseEscapes("x".repeat(4097)), /4097 bytes/);
 });
@@ -268,12 +268,12 @@ test("parsePort: takes the name of a TCP service, and its other names", () => {
     for (const name of ["tftp", "web", "smtp", "HTTP", "comment", "80/tcp"]) {
       assert.throws(() => parsePort(name), {
         name: "RangeError",
-        message: /want a whole number from 0 to 65535/,
+        message: /expected a whole number from 0 to 65535/,
       });
     }
     assert.throws(() => parsePort("smtp", 1), {
       message:
-        'Cannot use port "smtp": want a whole number from 1 to 65535, or a name of a TCP service in /etc/services',
+        'Cannot use port "smtp": expected a whole number from 1 to 65535, or a name of a TCP service in /etc/services',
     });
   });
 });
@@ -282,8 +282,7 @@ test("parsePort: says what is missing where there are no names", () => {
   withServices(null, () => {
     assert.equal(parsePort("80"), 80);
     assert.throws(() => parsePort("http"), {
-      message:
-        /since no name is known without \/etc\/services \(no such file\)/,
+      message: /; a name needs \/etc\/services \(no such file\)/,
     });
   });
 });

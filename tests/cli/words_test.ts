@@ -167,16 +167,19 @@ test("words: what is wrong is one line, which says what it was", () => {
       ],
       [
         ["x", "--colour", "green"],
-        '--colour: Cannot use "green": want one of red, blue',
+        '--colour: Cannot use "green": expected one of red, blue',
       ],
       [
         ["x", "--tag", "a", "--tag", "z"],
-        '--tag: Cannot use "z": want one of a, b, c',
+        '--tag: Cannot use "z": expected one of a, b, c',
       ],
-      [["x", "y"], 'Cannot use second "y": want a whole number of at least 0'],
+      [
+        ["x", "y"],
+        'Cannot use second "y": expected a whole number of at least 0',
+      ],
       [
         ["x", "--colour", "a\n b"],
-        '--colour: Cannot use "a b": want one of red, blue',
+        '--colour: Cannot use "a b": expected one of red, blue',
       ],
     ] as const
   ) {

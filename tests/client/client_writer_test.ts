@@ -69,7 +69,7 @@ test("client: a writer that is killed is told", async () => {
   const { code, stderr } = await client.result();
   assert.match(
     stderr,
-    /^error: The writing process ended before its input did: killed by SIGKILL: \d bytes were sent\n$/,
+    /^error: The writing process exited before the end of input: killed by SIGKILL: \d bytes were sent\n$/,
   );
   assert.equal(code, 1);
 });

@@ -63,7 +63,7 @@ test("control socket: a dead server's is replaced, a live one's and any other fi
   Deno.writeTextFileSync(precious, "precious");
   const other = await runCommand(["serve", "0", "--control", precious]);
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /^error: .*a file is there that is no socket/);
+  assert.match(other.stderr, /^error: .*the file is not a socket/);
   assert.equal(Deno.readTextFileSync(precious), "precious");
 });
 
@@ -175,7 +175,7 @@ test("control socket: a client that asks nothing, in pieces, or too much harms n
     );
   }
   await write(garbage, '{"command":"drop","id":"1"}\n');
-  assert.match((await answer(garbage))!, /want its id/);
+  assert.match((await answer(garbage))!, /expected its id/);
   using pieces = await connect();
   for (const piece of ['{"comm', 'and":"st', 'atus"}', "\n"]) {
     await write(pieces, piece);

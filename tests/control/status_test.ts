@@ -194,5 +194,5 @@ test("status: finds the one server that runs, and says which there are when ther
   }
   const missing = await runCommand(["status", "1"], { env });
   assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /^error: Cannot find a server of port 1: /);
+  assert.match(missing.stderr, /^error: Cannot find a server on port 1: /);
 });

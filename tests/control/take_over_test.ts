@@ -81,7 +81,7 @@ for (const model of models()) {
       assert.equal((await first.exit()).code, 0);
       await first.log.ended;
       for (const { log } of servers) {
-        assert.equal(log.where(/refused|^drain time-out/).length, 0);
+        assert.equal(log.where(/refused|^drain timeout/).length, 0);
       }
     } finally {
       for (const server of servers) await server[Symbol.asyncDispose]();
@@ -125,13 +125,16 @@ test("take-over: when the next server does not come to serve, the one that runs 
   {
     using inheritance = await Inheritance.ask(path, 128);
     assert.equal(inheritance.from, server.pid);
-    await assert.rejects(Inheritance.ask(path, 128), /another server is about/);
+    await assert.rejects(
+      Inheritance.ask(path, 128),
+      /another server is taking over/,
+    );
     inheritance.listener.close();
   }
-  await server.log.waitFor(/^the server that was to take over has gone/);
+  await server.log.waitFor(/^the new server is gone/);
   (await hold(server.port)).close();
   using client = await ask(server);
-  await assert.rejects(client.ask({ command: "yield" }), /Cannot yield/);
+  await assert.rejects(client.ask({ command: "yield" }), /Cannot hand over/);
   assert.equal((await client.ask({ command: "status" })).state, "serving");
   // And one that does can still take over.
   await using next = await startServer({
@@ -170,7 +173,7 @@ test("take-over: contradictions and missing servers are refused in one line", as
       2,
       /Cannot take over/,
     ],
-    [["1"], 1, /Cannot find a server of port 1/],
+    [["1"], 1, /Cannot find a server on port 1/],
     [["--unix", "/nowhere/echo.sock"], 1, /Cannot reach a server at/],
   ];
   for (const [args, wanted, message] of cases) {

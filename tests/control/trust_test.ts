@@ -142,7 +142,7 @@ for (const args of [["status"], ["serve", "--take-over", "--control"]]) {
         const { code, stderr } = await runCommand([...args, path]);
         assert.equal(
           stderr,
-          `error: Cannot trust the server at "${path}": it is run by the user with id ${STRANGER}: ask as that user\n`,
+          `error: Cannot trust the server at "${path}": it belongs to the user with id ${STRANGER}: run the command as that user\n`,
         );
         assert.equal(code, 1);
       } finally {

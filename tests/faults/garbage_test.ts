@@ -63,7 +63,9 @@ for (const model of models()) {
       assert.match(String(line.reason), /^killed: SIGKILL$/, what);
       assert.equal(await roundTrip(other), "hello", what);
     }
-    const told = server.log.where(/sent a report out of turn: it is ended$/);
+    const told = server.log.where(
+      /^Killed process \d+: it sent an unexpected report$/,
+    );
     assert.ok(told.length > 0); // once a second at most
     using next = await hold(server.port);
     assert.equal(await roundTrip(next), "hello");

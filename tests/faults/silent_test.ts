@@ -34,7 +34,7 @@ for (const model of models()) {
       conn.close();
     }
     await server.log.waitFor(
-      /^(Process \d+ has said nothing|Zygote \d+ has not forked) for 5 s/,
+      /^Killed (process \d+: it reported nothing|zygote \d+: it did not fork) for 5 s/,
     );
     assert.equal(server.log.where("client refused").length, 0);
   });
@@ -114,7 +114,9 @@ for (const model of models().filter((model) => model !== "spawn")) {
       hang("never");
       assert.equal(await answer, "hello");
       assert.equal(await roundTrip(held), "hello");
-      await server.log.waitFor(/^Process \d+ has said nothing for 5 s/);
+      await server.log.waitFor(
+        /^Killed process \d+: it reported nothing for 5 s/,
+      );
       assert.deepEqual(zygotes(), before);
       assert.equal(server.log.where("client refused").length, 0);
       conn.close();

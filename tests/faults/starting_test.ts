@@ -74,5 +74,5 @@ test("starting: processes that end before they are ready are started less and le
     pauses.every((pause, i) => pause >= least[i]! - 1),
     `${pauses.map(Math.round)}`,
   );
-  assert.equal(said[0], "A connection process ended before it was ready");
+  assert.equal(said[0], "A connection process exited before it was ready");
 });

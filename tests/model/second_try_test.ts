@@ -60,7 +60,7 @@ test("second try: new connections go to what could not be started at first, and 
   await until("it has changed", () => said.length > 0);
   chosen.model.serve(connection(2));
   assert.deepEqual([chosen.model.name, chosen.why], ["fork", undefined]);
-  assert.deepEqual(said, ["New connections are served by fork from now on"]);
+  assert.deepEqual(said, ["Switched to fork for new connections"]);
   assert.deepEqual(before.asked, ["serve 1", "retire"]);
   assert.deepEqual(after.asked, ["serve 2"]);
 });
@@ -81,7 +81,7 @@ test("second try: it is one; where it fails all stays as it is, and a person is 
   );
   await until("it is told", () => said.length > 0);
   chosen.model.serve(connection(1));
-  assert.deepEqual(said, ["Going on with spawn: still too slow"]);
+  assert.deepEqual(said, ["Staying with spawn: still too slow"]);
   assert.deepEqual([chosen.model.name, chosen.why], [
     "spawn",
     "still too slow",
@@ -174,7 +174,7 @@ test(
     using first = await serve(1);
     go.resolve();
     await until("it has changed", () => said.length > 0);
-    assert.deepEqual(said, ["New connections are served by fork from now on"]);
+    assert.deepEqual(said, ["Switched to fork for new connections"]);
     using second = await serve(2);
     const parents = new Map(
       [...model.processes()].map(({ pid, parent }) => [pid, parent]),

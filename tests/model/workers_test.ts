@@ -108,7 +108,7 @@ test("workers: a connection that ten processes lost is refused by the eleventh",
   }
   assert.ok(!fd.isOpen);
   assert.deepEqual(stage.news(), [
-    "refused 1 processes end before they take it",
+    "refused 1 processes kept exiting before accepting it",
     "reaped 110 SIGKILL",
   ]);
 });
@@ -202,7 +202,7 @@ const REPORTS: readonly {
 for (const state of ["starting", "ready", "handed", "serving", "finished"]) {
   for (const { name, follows, of } of REPORTS) {
     if (follows.includes(state)) continue;
-    test(`workers: ${name} from one that is ${state} is out of turn: it is ended, and nothing more is heard of it`, async () => {
+    test(`workers: ${name} from one that is ${state} is unexpected: it is killed, and nothing more of it is believed`, async () => {
       using stage = new Stage();
       await stage.model.start();
       const [process] = stage.processes as [Played];
@@ -237,7 +237,7 @@ for (const state of ["starting", "ready", "handed", "serving", "finished"]) {
       }
       const { pid } = process;
       assert.deepEqual(all.slice(0, 2), [
-        `trouble Process ${Deno.pid} sent a report out of turn: it is ended`,
+        `trouble Killed process ${Deno.pid}: it sent an unexpected report`,
         `punish ${pid}`,
       ]);
       if (pid > 0) {
@@ -254,7 +254,7 @@ test("workers: one that ends before it is ready is replaced after a pause", asyn
   stage.exits(stage.processes[0]!, KILLED);
   assert.equal(stage.processes.length, 1);
   assert.deepEqual(stage.news(), [
-    "trouble A connection process ended before it was ready",
+    "trouble A connection process exited before it was ready",
     "reaped 0 SIGKILL",
   ]);
 });
@@ -291,7 +291,7 @@ for (
     [
       "ends",
       (stage: Stage) => stage.exits(stage.processes[0]!, KILLED),
-      "its process ended while it loaded: SIGKILL",
+      "its process exited while loading: SIGKILL",
     ],
   ] as const
 ) {
@@ -327,7 +327,7 @@ test("workers: who is stuck is ended, once, each after its own time; who may wai
   assert.deepEqual(stage.news(), []);
   stage.model.look();
   assert.deepEqual(stage.news(), [
-    `trouble Process ${handed.pid} has said nothing for 5 s: it is ended`,
+    `trouble Killed process ${handed.pid}: it reported nothing for 5 s`,
     `kill ${handed.pid} SIGKILL`,
   ]);
   stage.exits(handed, KILLED);

@@ -41,7 +41,7 @@ test("landlock: says which locks an older kernel has not", () => {
   assert.equal(missingLocks(7), null);
   assert.equal(
     missingLocks(4),
-    "this kernel does not lock signals and abstract sockets (Linux 6.12)",
+    "this kernel cannot restrict signals and abstract sockets (Linux 6.12)",
   );
   assert.match(missingLocks(0)!, /files \(Linux 5\.13\), .+ports.+signals/);
 });

@@ -69,7 +69,7 @@ test(
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^install\.sh: mpserv-.* is not what was published: SHA-256 [0-9a-f]{64}, want [0-9a-f]{64}: nothing was installed\n$/,
+      /^install\.sh: mpserv-.* has a wrong checksum: SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}: nothing was installed\n$/,
     );
     assert.deepEqual(filesBelow(site.home), []);
   },
@@ -161,7 +161,7 @@ test("install.sh: refuses other systems and processors", async () => {
   });
   const system = await install(site, words(site), { path });
   assert.equal(system.code, 1);
-  assert.match(system.stderr, /no mpserv for "FreeBSD": Linux and macOS alone/);
+  assert.match(system.stderr, /no mpserv for "FreeBSD": only Linux and macOS/);
   await Deno.writeTextFile(
     `${site.home}/stubs/uname`,
     "#!/bin/sh\necho riscv64\n",
@@ -178,8 +178,8 @@ test(
     await using site = await publish();
     for (
       const [args, message] of [
-        [[], /say --from URL/],
-        [["--from", site.url], /say --version X\.Y\.Z/],
+        [[], /give --from URL/],
+        [["--from", site.url], /give --version X\.Y\.Z/],
         [["--from"], /--from needs a value/],
         [["--root"], /unknown option "--root"/],
       ] as const

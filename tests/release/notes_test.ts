@@ -42,7 +42,9 @@ test("notes: a tag of another version is refused", async () => {
     }).output();
     assert.equal(code, 1);
     assert.ok(
-      new TextDecoder().decode(stderr).includes(`want v${manifest.version}`),
+      new TextDecoder().decode(stderr).includes(
+        `expected v${manifest.version}`,
+      ),
     );
   }
 });

@@ -207,7 +207,7 @@ test("release: refuses a runtime of another system, and a date that is none", as
   assert.equal(unknown.code, 2);
   assert.match(
     unknown.stderr,
-    /--target: Cannot use "sparc": want one of x86_64-unknown-linux-gnu/,
+    /--target: Cannot use "sparc": expected one of x86_64-unknown-linux-gnu/,
   );
   assert.deepEqual(filesBelow(output.path), []);
 });

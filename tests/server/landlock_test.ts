@@ -14,10 +14,11 @@ const WITHOUT_LANDLOCK = [
 
 test("sandbox: without Landlock in the kernel the log says once which locks are missing, and connections are served", async () => {
   await using server = await startServer({ through: WITHOUT_LANDLOCK });
-  const said = () => server.log.where("Cannot lock what was not granted: ");
+  const said = () =>
+    server.log.where("Cannot restrict everything that was not granted: ");
   assert.match(
     said()[0]!.message,
-    /this kernel does not lock files \(Linux 5\.13\), .*TCP ports .*signals/,
+    /this kernel cannot restrict files \(Linux 5\.13\), .*TCP ports .*signals/,
   );
   for (let i = 0; i < 2; i++) {
     using conn = await connect(server.port);
@@ -41,7 +42,7 @@ test("sandbox: strict without Landlock in the kernel is refused in one line", as
   );
   assert.match(
     stderr,
-    /^error: Cannot use --sandbox strict: this kernel does not lock files [^\n]+: leave the option out\n$/,
+    /^error: Cannot use --sandbox strict: this kernel cannot restrict files [^\n]+: leave the option out\n$/,
   );
   assert.equal(code, 1);
 });

@@ -125,9 +125,11 @@ for (const model of models()) {
       const said = await exchange(conn, bytes).catch(() => null); // or it is reset
       if (said) assert.equal(new TextDecoder().decode(said), "getpid done\n");
       const { message } = await server.log.waitFor(
-        new RegExp(`that its sandbox does not allow: ${call} \\(\\d+\\)`),
+        new RegExp(
+          `its sandbox does not allow the system call ${call} \\(\\d+\\)`,
+        ),
       );
-      const pid = Number(/^Process (\d+) made/.exec(message)?.[1]);
+      const pid = Number(/^Killed process (\d+):/.exec(message)?.[1]);
       const { reason } = await server.log.waitFor((line) =>
         line.message === "client disconnected..." && line.pid === pid
       );

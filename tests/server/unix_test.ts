@@ -88,7 +88,7 @@ for (const kind of ["file", "directory", "link"] as const) {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^error: Cannot listen on ".*precious": a file is there that is no socket: [^\n]+\n$/,
+      /^error: Cannot listen on ".*precious": the file is not a socket: [^\n]+\n$/,
     );
     assert.equal(kindOf(path), "other");
     if (kind === "file") {

@@ -122,10 +122,10 @@ for (
   const [grant, told] of [
     [
       "nets",
-      /"nets": want one of net, read, write, env, run, sys, ffi, import/,
+      /"nets": expected one of net, read, write, env, run, sys, ffi, import/,
     ],
-    ["", /"": want one of/],
-    ["net,", /"": want one of/],
+    ["", /"": expected one of/],
+    ["net,", /"": expected one of/],
     ["read=", /"read="/],
     ["ffi=./lib.so", /"ffi=\.\/lib\.so"/],
   ] as const

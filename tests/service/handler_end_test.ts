@@ -97,7 +97,7 @@ for (const model of models()) {
     for (const [at, reason] of done.slice(ENDINGS.length).entries()) {
       assert.equal(reason, "closed", DOINGS[at]);
     }
-    const warnings = () => server.log.where(/return or await it/);
+    const warnings = () => server.log.where(/return or await the promise/);
     assert.equal(warnings().length, 0);
 
     for (let i = 1; i <= 2; i++) {

@@ -21,7 +21,7 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
   [
     "that ends the process",
     "Deno.exit(7);",
-    /its process ended while it loaded: exit code 7/,
+    /its process exited while loading: exit code 7/,
   ],
   ["whose default export is a class", "export default class {};", /a class as/],
   [
@@ -38,7 +38,7 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
   [
     "that never finishes loading",
     "await new Promise(() => {});",
-    /the module has not finished loading after 10 s: /,
+    /the module did not finish loading within 10 s: /,
   ],
   [
     "that hears nothing while it loads",
@@ -62,7 +62,7 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
     // An executable may read until the module has loaded: what Landlock lets it.
     isCompiled
       ? /c\.json/
-      : /read access to "c\.json", which nobody granted \(--grant read\) at [^\n]*handler\.m?[jt]s:1/,
+      : /read access to "c\.json", which was not granted \(--grant read\) at [^\n]*handler\.m?[jt]s:1/,
   ],
 ];
 
@@ -83,7 +83,7 @@ for (const [which, text, told] of UNUSABLE) {
 
 /** What an executable cannot take: which, files, further words, its answer and its exit code. */
 const BUNDLE =
-  "a compiled server takes JavaScript that imports files alone: put all into one with `deno bundle -o bundle.js FILE`";
+  "a compiled server accepts only JavaScript that imports files: make one file with `deno bundle -o bundle.js FILE`";
 const TO_BE_BUNDLED: [
   string,
   Record<string, string>,
@@ -97,14 +97,14 @@ const TO_BE_BUNDLED: [
     `in .${extension}`,
     { [`handler.${extension}`]: "export default () => {};" },
     [],
-    'Cannot use handler "FILE": a compiled server takes JavaScript: make it with `deno bundle -o handler.js FILE`',
+    'Cannot use handler "FILE": a compiled server accepts only JavaScript: make it with `deno bundle -o handler.js FILE`',
     2,
   ]),
   ...["json", "wasm"].map((extension): typeof TO_BE_BUNDLED[number] => [
     `in .${extension}`,
     { [`handler.${extension}`]: "{}" },
     [],
-    'Cannot use handler "FILE": a compiled server takes JavaScript: write a handler that imports it',
+    'Cannot use handler "FILE": a compiled server accepts only JavaScript: write a handler that imports it',
     2,
   ]),
   ...[
@@ -149,7 +149,7 @@ const TO_BE_BUNDLED: [
     `with ${words.join(" ")}`,
     { "handler.js": "export default () => {};" },
     words,
-    "a compiled server knows no projects: say it to `deno bundle`, or run from source",
+    "a compiled server ignores Deno projects: pass it to `deno bundle`, or run from source",
     2,
   ]),
   ...["import", "import=example.org"].map((
@@ -158,7 +158,7 @@ const TO_BE_BUNDLED: [
     `with --grant ${grant}`,
     { "handler.js": "export default () => {};" },
     ["--grant", grant],
-    `Cannot grant "${grant}": a compiled server imports nothing over the network: put it into the handler with \`deno bundle\``,
+    `Cannot grant "${grant}": a compiled server imports nothing over the network: include it in the handler with \`deno bundle\``,
     2,
   ]),
 ];

@@ -174,7 +174,7 @@ test("given: what was altered on its way is refused, and so is an option that is
   });
   assert.match(
     altered.stderr,
-    /^error: Cannot take the argument "caf\ufffd": [^\n]+ not through npx or deno task\n$/,
+    /^error: Cannot use the argument "caf\ufffd": [^\n]+: start mpserv directly\n$/,
   );
   assert.equal(altered.code, 2);
   if (!takesBytes) return;
@@ -188,7 +188,7 @@ test("given: what was altered on its way is refused, and so is an option that is
   }).outputSync();
   assert.match(
     new TextDecoder().decode(stderr),
-    /^error: Cannot take the argument "\ufffd": it is not UTF-8[^\n]+\n$/,
+    /^error: Cannot use the argument "\ufffd": it is not UTF-8[^\n]+\n$/,
   );
   assert.equal(code, 2);
 });

@@ -17,7 +17,7 @@ const MOST_TOLD = 5;
 /** What `client disconnected...` says of connections that ended as they should. */
 const GOOD_REASONS = new Set(["closed", "reset"]);
 /** Warnings that killing processes brings about, beside those that name a process. */
-const OF_KILLS = /^A connection process ended before it was ready$/;
+const OF_KILLS = /^A connection process exited before it was ready$/;
 
 /** The books of one server. */
 export class Ledger {
@@ -156,7 +156,7 @@ export class Ledger {
   }
 
   #warned({ message, why, level }: LogLine): void {
-    const pid = Number(/^Zygote (\d+) /.exec(message)?.[1] ?? 0);
+    const pid = Number(/\bzygote (\d+)\b/i.exec(message)?.[1] ?? 0);
     if (this.#isStruck(pid) || OF_KILLS.test(message)) return;
     this.problem("log", `${level} ${message}${why ? `: ${why}` : ""}`);
   }

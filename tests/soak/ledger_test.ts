@@ -80,14 +80,14 @@ test("soak ledger: deaths and warnings that no fault explains are problems", () 
   const level = "WARN";
   const lines = [
     line("client refused", { level, why: "no process" }),
-    line("Zygote 5 ended (SIGKILL): another one takes over", { level }),
-    line("Zygote 6 ended (SIGKILL): another one takes over", { level }),
+    line("Zygote 5 ended (SIGKILL): replacing it", { level }),
+    line("Zygote 6 ended (SIGKILL): replacing it", { level }),
     line("removed proc id: 8", { signal: "SIGSEGV" }),
   ];
   for (const one of lines) ledger.hear(one);
   assert.deepEqual(ledger.problems(), [
     "log: WARN client refused: no process",
-    "log: WARN Zygote 6 ended (SIGKILL): another one takes over",
+    "log: WARN Zygote 6 ended (SIGKILL): replacing it",
     "log: process 8 ended by SIGSEGV",
   ]);
 });

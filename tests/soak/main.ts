@@ -21,7 +21,7 @@ const USAGE = `Usage: deno task soak [options]
 function positive(text: string, name: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  say(`soak: Cannot use --${name} "${text}": want a number above 0`);
+  say(`soak: Cannot use --${name} "${text}": expected a number above 0`);
   Deno.exit(2);
 }
 

@@ -35,7 +35,7 @@ function outcomeText(outcome: LoadOutcome): string {
   if ((outcome.busiest ?? 0) > SUSPICIOUS && outcome.plan.mode !== "hold") {
     lines.push(
       "",
-      "A load process was busy all the time: it may be what limited; try more --processes.",
+      "A load process used a whole core and may be the bottleneck: try more --processes.",
     );
   }
   return lines.join("\n") + "\n";
@@ -93,7 +93,7 @@ function heldRows({ latency }: LoadOutcome, held: Held): Row[] {
     [
       "memory a connection",
       bytesPerConnection === null
-        ? "unknown: the server is not of this machine, or may not be looked at"
+        ? "unknown: the server runs on another machine or as another user"
         : `${
           grouped(bytesPerConnection / 1024)
         } KiB (PSS of the whole tree / connections)`,
@@ -261,7 +261,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       `${count} ${kind}`
     );
     throw new UserError(
-      `${outcome.failed} times a connection failed: ${kinds.join(", ")}`,
+      `Connections failed ${outcome.failed} times: ${kinds.join(", ")}`,
     );
   }
 }
@@ -330,7 +330,7 @@ async function checkWritable(path: string): Promise<void> {
     throw new UserError(
       `Cannot write the report "${path}": ${
         reasonOf(error)
-      }: is there such a directory, and may you write to it?`,
+      }: check that the directory exists and that you may write to it`,
     );
   }
 }

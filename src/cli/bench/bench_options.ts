@@ -102,7 +102,7 @@ export const bench = command({
       throw wrong("both a host and --unix: give one of them");
     }
     if (options.duration === 0) {
-      throw wrong("--duration 0: want some time to measure in");
+      throw wrong("--duration 0: give a time to measure");
     }
     return async () =>
       await (await import("./bench.ts")).bench({
@@ -121,7 +121,10 @@ function kindOf(
   if (given.length === 1) return given[0]!;
   const all = kinds.map((kind) => `--${kind}`).join(", ");
   throw given.length === 0
-    ? new UserError(`Cannot bench nothing: give one of ${all}`, EXIT_USAGE)
+    ? new UserError(
+      `Cannot measure without a kind of load: give one of ${all}`,
+      EXIT_USAGE,
+    )
     : wrong(`--${given.join(" and --")} together: give one of them`);
 }
 
@@ -145,21 +148,21 @@ function checkTogether(
   for (const [option, kinds] of Object.entries(BELONGS)) {
     if (!typed.has(option) || kinds.includes(what)) continue;
     const wanted = kinds.map((kind) => `--${kind}`).join(", ");
-    throw wrong(`--${option} with --${what}: it belongs to ${wanted}`);
+    throw wrong(`--${option} with --${what}: use it with ${wanted}`);
   }
 }
 
 function requestSize(text: string): number {
   const size = parseSize(text);
   if (1 <= size && size <= 64 * 2 ** 20) return size;
-  throw new RangeError(`Cannot use size "${text}": want 1 byte to 64MiB`);
+  throw new RangeError(`Cannot use size "${text}": expected 1 byte to 64MiB`);
 }
 
 function linkBandwidth(text: string): number {
   const bandwidth = parseSize(text);
   if (bandwidth >= 1) return bandwidth;
   throw new RangeError(
-    `Cannot use bandwidth "${text}": want at least 1 byte a second`,
+    `Cannot use bandwidth "${text}": expected at least 1 byte a second`,
   );
 }
 

@@ -45,7 +45,7 @@ export async function locate(target: string): Promise<string> {
   }
   if (!isPort) return target;
   throw new UserError(
-    `Cannot find a server of port ${target}: none of yours with a control socket runs: check the port, or give the socket's path`,
+    `Cannot find a server on port ${target}: you run none with a control socket there: check the port, or give the path of the control socket`,
   );
 }
 
@@ -99,7 +99,7 @@ async function theOnlyOne(): Promise<ControlClient> {
   if (meant.length === 1) return meant[0]!.client;
   if (meant.length === 0) {
     throw new UserError(
-      "Cannot find a server: none of yours with a control socket runs: start one with `mpserv serve`, or give its socket's path",
+      "Cannot find a server: you run none with a control socket: start one with `mpserv serve`, or give the path of a control socket",
     );
   }
   throw new UserError(

@@ -35,7 +35,7 @@ export async function findHandler(
 
 /** Why there is no file to load. */
 function obstacle(info: Deno.FileInfo | Error, tried: string): string {
-  if (!(info instanceof Error)) return "it is no file: give a module";
+  if (!(info instanceof Error)) return "it is not a file: give a module";
   return info instanceof Deno.errors.NotFound
     ? `no such file as "${tried}": check the path`
     : `${reasonOf(info)}: give one that you may read`;
@@ -48,14 +48,14 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
       ? "write a handler that imports it"
       : `make it with \`deno bundle -o handler.js ${path}\``;
     throw new UserError(
-      `Cannot use handler "${path}": a compiled server takes JavaScript: ${advice}`,
+      `Cannot use handler "${path}": a compiled server accepts only JavaScript: ${advice}`,
       EXIT_USAGE,
     );
   }
   const network = grants.find((grant) => grantKind(grant) === "import");
   if (network !== undefined) {
     throw new UserError(
-      `Cannot grant "${network}": a compiled server imports nothing over the network: put it into the handler with \`deno bundle\``,
+      `Cannot grant "${network}": a compiled server imports nothing over the network: include it in the handler with \`deno bundle\``,
       EXIT_USAGE,
     );
   }
@@ -85,7 +85,7 @@ export function refuseProject(
   }
   const option = unstable === undefined ? "--config" : "--unstable";
   throw new UserError(
-    `Cannot use ${option}: a compiled server knows no projects: say it to \`deno bundle\`, or run from source`,
+    `Cannot use ${option}: a compiled server ignores Deno projects: pass it to \`deno bundle\`, or run from source`,
     EXIT_USAGE,
   );
 }

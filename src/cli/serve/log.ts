@@ -142,7 +142,7 @@ class LineWriter {
         }
         if (this.#dropped > 0) {
           this.#pending +=
-            `... ${this.#dropped} log lines dropped: nobody read them\n`;
+            `... ${this.#dropped} log lines dropped: their reader is too slow\n`;
           this.#dropped = 0;
         }
       }
@@ -242,7 +242,7 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
     if (isWarned) return;
     isWarned = true;
     logger.warn(
-      'handler "{handler}" returned while it was still reading or writing, which ended its connection: return or await it',
+      'handler "{handler}" returned while a read or write was pending, which closed its connection: return or await the promise',
       { handler, id },
     );
   };
@@ -310,7 +310,7 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
       logger.info("draining: no more connections are accepted", { live });
     },
     ending(live) {
-      logger.warn("drain time-out: ending what is left", { live });
+      logger.warn("drain timeout: ending the remaining connections", { live });
     },
   };
 }
@@ -333,7 +333,7 @@ export function hintAtFilter(
       if (performance.now() - takenAt > SOON) return;
       isSaid = true;
       logger.warn(
-        `A program ended soon after its start (${text}): its system calls are filtered, and it cannot gain privileges: if it fails for that, use --sandbox off`,
+        `A program exited soon after its start (${text}): its system calls are filtered and it cannot gain privileges: if that is the cause, use --sandbox off`,
       );
     },
   };

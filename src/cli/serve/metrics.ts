@@ -101,37 +101,37 @@ function makeInstruments() {
   return {
     accepted: meter.createCounter("mpserv.connections.accepted", {
       ...connections,
-      description: "Connections that came off the backlog",
+      description: "Accepted connections",
     }),
     refused: meter.createCounter("mpserv.connections.refused", {
       ...connections,
-      description: "Connections that were closed without service",
+      description: "Refused connections",
     }),
     served: meter.createCounter("mpserv.connections.served", {
       ...connections,
-      description: "Connections that a process took",
+      description: "Served connections",
     }),
     active: meter.createUpDownCounter("mpserv.connections.active", {
       ...connections,
-      description: "Connections that have neither ended nor been refused",
+      description: "Open connections",
     }),
     handover: meter.createHistogram("mpserv.handover.duration", {
       unit: "s",
-      description: "From accept until a process has the connection",
+      description: "Time from accept until a process has the connection",
       advice: { explicitBucketBoundaries: HANDOVER_BOUNDS },
     }),
     duration: meter.createHistogram("mpserv.connection.duration", {
       unit: "s",
-      description: "From accept until the connection has ended",
+      description: "Time from accept to the end of the connection",
       advice: { explicitBucketBoundaries: DURATION_BOUNDS },
     }),
     io: meter.createCounter("mpserv.connection.io", {
       unit: "By",
-      description: "Bytes of connections that have ended",
+      description: "Bytes of ended connections",
     }),
     exits: meter.createCounter("mpserv.process.exits", {
       unit: "{process}",
-      description: "Processes that were reaped",
+      description: "Reaped processes",
     }),
   };
 }

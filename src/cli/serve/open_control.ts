@@ -54,7 +54,7 @@ export async function openControl(
       if (control.path) void move(control, aside(control.path), logger);
     },
     takeOverFailed: () => {
-      logger.warn("the server that was to take over has gone: going on");
+      logger.warn("the new server is gone: this one continues to serve");
       if (control.path) void move(control, control.path, logger);
     },
   });

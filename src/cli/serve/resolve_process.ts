@@ -139,13 +139,13 @@ function resolveLimits(options: AttributeOptions): ProcessAttributes["limits"] {
     const { hard } = getLimit(resource as Resource);
     if (wanted <= hard || hasCapability("sys_resource")) continue;
     throw new UserError(
-      `Cannot use --limit-${resource} ${wanted}: the system allows ${hard} (EPERM): ask for no more, or start the server as root`,
+      `Cannot use --limit-${resource} ${wanted}: the system allows ${hard} (EPERM): use at most that, or start the server as root`,
     );
   }
   checkFiles(limits.files, options);
   if (limits.memory !== undefined && Deno.build.os !== "linux") {
     throw new UserError(
-      `Cannot use --limit-memory ${limits.memory}: this system does not count memory: leave it out`,
+      `Cannot use --limit-memory ${limits.memory}: this system cannot limit memory: omit the option`,
     );
   }
   const rootServes = isRoot() && options.user === undefined;

@@ -42,7 +42,8 @@ export function resolveSandbox(
   // A program may do what its user may; all else is locked in.
   const unlocked = program ? null : missingLocks();
   const warn = (filters: string | null = null) => {
-    const locks = unlocked && `Cannot lock what was not granted: ${unlocked}`;
+    const locks = unlocked &&
+      `Cannot restrict everything that was not granted: ${unlocked}`;
     const warning = [filters, locks].filter((said) => said !== null).join("; ");
     return warning ? { warning } : {};
   };

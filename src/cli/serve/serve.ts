@@ -289,7 +289,7 @@ function hintAtBundle(handler: string, message: string): string {
     /import|module|specifier|packages|\b(npm|jsr|https?):|\.([cm]?tsx?|jsx):\d/i
       .test(message);
   return Deno.build.standalone && isOfImport
-    ? `: a compiled server takes JavaScript that imports files alone: put all into one with \`deno bundle -o bundle.js ${handler}\``
+    ? `: a compiled server accepts only JavaScript that imports files: make one file with \`deno bundle -o bundle.js ${handler}\``
     : "";
 }
 
@@ -382,10 +382,13 @@ function handleSignals(
       logger.info("received {signal}", { signal });
       if (stop.signal.aborted) return hurry.abort();
       if (active() > 0 && drainTimeout > 0) {
-        logger.info("connections have {time} to end: {again} ends them now", {
-          time: formatDuration(drainTimeout),
-          again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,
-        });
+        logger.info(
+          "connections may finish for {time}: {again} ends them now",
+          {
+            time: formatDuration(drainTimeout),
+            again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,
+          },
+        );
       }
       stop.abort();
     });

@@ -31,9 +31,9 @@ export function listenForManager(
   const pid = variables.LISTEN_PID;
   const why = pid === undefined
     ? "no socket was passed"
-    : `sockets were passed to process ${pid}, this is ${Deno.pid}`;
+    : `the sockets were passed to process ${pid}, and this is process ${Deno.pid}`;
   throw new UserError(
-    `Cannot serve a socket named "${name}": ${why}: start by a socket unit of systemd, or leave out --fd-name`,
+    `Cannot serve a socket named "${name}": ${why}: start it from a systemd socket unit, or omit --fd-name`,
   );
 }
 

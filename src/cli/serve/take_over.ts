@@ -24,7 +24,7 @@ export async function inherit(options: ServeOptions): Promise<Inheritance> {
   const typed = contradiction(options, listener);
   if (typed === null) return await Inheritance.ask(path, backlog);
   throw new UserError(
-    `Cannot take over ${typed}: the server at "${path}" listens on ${address}: give the same, or start without --take-over`,
+    `Cannot take over ${typed}: the server at "${path}" listens on ${address}: use this address, or start without --take-over`,
     EXIT_USAGE,
   );
 }

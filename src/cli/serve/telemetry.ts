@@ -40,7 +40,7 @@ export async function openMetrics(
   }
   if (!wantsTelemetry()) return;
   logger.warn(
-    "Cannot export metrics from an executable, OTEL_DENO means nothing to it: run mpserv with Deno from its sources",
+    "Cannot export metrics: an executable ignores OTEL_DENO: run mpserv from source with Deno",
   );
 }
 

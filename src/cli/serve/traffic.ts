@@ -32,10 +32,12 @@ export function prepareTrafficWatch(
     );
   };
   if ("path" in address) {
-    return refuse("on a Unix domain socket, which does not tell when it moved");
+    return refuse(
+      "on a Unix domain socket: the system does not say when it last moved",
+    );
   }
   if (!hasSocketDiagnostics) {
-    return refuse("on this system, which does not tell when a socket moved");
+    return refuse("on this system: it does not say when a socket last moved");
   }
   try {
     tcpConnections(address);

@@ -156,7 +156,7 @@ export function encodeAddress(
   const { hostname, port } = address;
   const ip = parseIpv4(hostname) ?? parseIpv6(hostname);
   if (ip) return encodeIpAddress(ip, port, layout);
-  throw new TypeError(`Cannot use host "${hostname}": want an address`);
+  throw new TypeError(`Cannot use host "${hostname}": expected an address`);
 }
 
 /**

@@ -81,8 +81,8 @@ function readTextHeader(bytes: Uint8Array): ProxyHeader | null {
   if (!kind && !KINDS.some(([start]) => start.startsWith(text))) {
     throw new ProxyHeaderError(
       text.startsWith("PROXY ")
-        ? "its protocol is none of TCP4, TCP6 and UNKNOWN"
-        : "it begins with no PROXY protocol header",
+        ? "its protocol is not TCP4, TCP6 or UNKNOWN"
+        : "it does not begin with a PROXY protocol header",
     );
   }
   if (!kind || end < 0) {
@@ -108,7 +108,7 @@ function checkUnfinished(text: string, parse: unknown): void {
   }
   // "must not tolerate a single CR or LF character to end the line" (2.1); the CR may be half of an end.
   if (parse !== null && /\n|\r./s.test(text)) {
-    throw new ProxyHeaderError("its line ends with one of CR and LF alone");
+    throw new ProxyHeaderError("its line ends with only one of CR and LF");
   }
 }
 
@@ -120,16 +120,16 @@ function readAddresses(
   const fields = text.split(" ");
   if (fields.length !== 4) {
     throw new ProxyHeaderError(
-      `it has ${fields.length} fields after its protocol: want 4`,
+      `it has ${fields.length} fields after its protocol: expected 4`,
     );
   }
   const [source, destination] = fields.map(parse);
   const ports = fields.slice(2);
   if (!source || !destination) {
-    throw new ProxyHeaderError("it has no address where one belongs");
+    throw new ProxyHeaderError("it has an invalid address");
   }
   if (!ports.every(isPort)) {
-    throw new ProxyHeaderError("it has no port where one belongs");
+    throw new ProxyHeaderError("it has an invalid port");
   }
   return encodeIpAddress(source, Number(ports[0]));
 }
@@ -186,14 +186,18 @@ function checkFixed(
   most: number,
 ): { command: number; length: number } {
   if (!SIGNATURE.every((byte, i) => (bytes[i] ?? byte) === byte)) {
-    throw new ProxyHeaderError("it begins with no PROXY protocol header");
+    throw new ProxyHeaderError(
+      "it does not begin with a PROXY protocol header",
+    );
   }
   const version = (bytes[VERSION_AT] ?? VERSION << 4) >> 4;
   const command = (bytes[VERSION_AT] ?? LOCAL) & 0xf;
   const family = (bytes[FAMILY_AT] ?? 0) >> 4;
   const protocol = (bytes[FAMILY_AT] ?? 0) & 0xf;
   if (version !== VERSION) {
-    throw new ProxyHeaderError(`its version is ${version}: want ${VERSION}`);
+    throw new ProxyHeaderError(
+      `its version is ${version}: expected ${VERSION}`,
+    );
   }
   if (command > PROXY) {
     throw new ProxyHeaderError(`its command ${command} is unassigned`);
@@ -207,7 +211,9 @@ function checkFixed(
   if (bytes.length < FIXED) return { command, length: FIXED };
   const length = FIXED + (bytes[LENGTH_AT]! << 8 | bytes[LENGTH_AT + 1]!);
   if (length > most) {
-    throw new ProxyHeaderError(`it has ${length} bytes: want ${most} at most`);
+    throw new ProxyHeaderError(
+      `it has ${length} bytes: expected ${most} at most`,
+    );
   }
   return { command, length };
 }
@@ -222,7 +228,7 @@ function readBlock(header: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const end = FIXED + 2 * size + (family === UNIX ? 0 : 4);
   if (header.length < end) {
     throw new ProxyHeaderError(
-      `its ${header.length - FIXED} bytes of addresses are too few: want ${
+      `its ${header.length - FIXED} bytes of addresses are too few: expected ${
         end - FIXED
       }`,
     );
@@ -246,14 +252,14 @@ function checkVectors(header: Uint8Array, start: number): void {
     at = value + length;
   }
   if (at !== header.length) {
-    throw new ProxyHeaderError("its last vector is not whole");
+    throw new ProxyHeaderError("its last vector is incomplete");
   }
 }
 
 /** The checksum is that of the whole header with zeros in its own place (2.2.3). */
 function checkSum(header: Uint8Array, at: number, length: number): void {
   if (length !== 4) {
-    throw new ProxyHeaderError(`its checksum has ${length} bytes: want 4`);
+    throw new ProxyHeaderError(`its checksum has ${length} bytes: expected 4`);
   }
   const bytes = header.slice();
   bytes.fill(0, at, at + 4);

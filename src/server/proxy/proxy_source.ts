@@ -97,7 +97,7 @@ export class HeaderReader {
     const [slowest] = this.#slow;
     this.#isPressed = slowest === undefined && this.#pending.size > 0;
     if (slowest === undefined) return false;
-    this.#fail(slowest, "it was slow, and others waited for its place");
+    this.#fail(slowest, "it was slow, and too many headers were pending");
     return true;
   }
 
@@ -122,7 +122,7 @@ export class HeaderReader {
   /** Closes every connection that waits. */
   close(): void {
     for (const fd of [...this.#pending.keys()]) {
-      this.#fail(fd, "the server ends");
+      this.#fail(fd, "the server is ending");
     }
   }
 
@@ -166,7 +166,9 @@ function advance(pending: Pending): ProxyHeader | null {
   const count = peekNow(fd.number, room);
   if (count < 0) return null;
   if (count === 0) {
-    throw new ProxyHeaderError("the connection ended before it was whole");
+    throw new ProxyHeaderError(
+      "the connection ended before the header was complete",
+    );
   }
   const bytes = seen.subarray(0, part.length + count);
   const header = readProxyHeader(bytes);

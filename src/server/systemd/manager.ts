@@ -58,7 +58,7 @@ export class Notifier implements ServerReceiver, Disposable {
     const length = new TextEncoder().encode(address).length;
     if (!/^[/@]./.test(address) || length > MAX_NAME) {
       throw new RangeError(
-        `Cannot use NOTIFY_SOCKET="${address}": want a path, or @ and a name, of ${MAX_NAME} bytes at most`,
+        `Cannot use NOTIFY_SOCKET="${address}": expected a path, or @ and a name, of at most ${MAX_NAME} bytes`,
       );
     }
     this.#socket = new DatagramSender(address);
@@ -146,7 +146,7 @@ export function watchdogInterval(
     : 0;
   if (interval > 0) return Math.min(interval, MAX_TIMER);
   throw new RangeError(
-    `Cannot use WATCHDOG_USEC="${WATCHDOG_USEC}": want microseconds`,
+    `Cannot use WATCHDOG_USEC="${WATCHDOG_USEC}": expected microseconds`,
   );
 }
 
@@ -176,13 +176,13 @@ export function readPassed(
   const count = /^\d{1,4}$/.test(LISTEN_FDS) ? Number(LISTEN_FDS) : NaN;
   if (!(count <= MOST)) {
     throw new ListenError(
-      `Cannot use LISTEN_FDS="${LISTEN_FDS}": want how many sockets are passed, ${MOST} at most`,
+      `Cannot use LISTEN_FDS="${LISTEN_FDS}": expected the number of passed sockets, at most ${MOST}`,
     );
   }
   const names = LISTEN_FDNAMES?.split(":") ?? Array(count).fill("unknown");
   if (count > 0 && names.length !== count) {
     throw new ListenError(
-      `Cannot use LISTEN_FDNAMES="${LISTEN_FDNAMES}": it has ${names.length} names for ${count} sockets: want as many`,
+      `Cannot use LISTEN_FDNAMES="${LISTEN_FDNAMES}": it has ${names.length} names for ${count} sockets: expected one for each`,
     );
   }
   return names.slice(0, count).map((name, i) => ({ fd: FIRST + i, name }));
@@ -219,12 +219,12 @@ function choose(
   if (fitting.length === 1) return fitting[0]!;
   if (fitting.length === 0) {
     throw new ListenError(
-      `Cannot serve a socket named "${name}": those that were passed are named ${names}: give one of them, or FileDescriptorName=${name} in the socket unit`,
+      `Cannot serve a socket named "${name}": systemd passed ${names}: use one of these, or set FileDescriptorName=${name} in the socket unit`,
     );
   }
   throw new ListenError(
     name === undefined
-      ? `Cannot serve ${fitting.length} sockets at a time, named ${names}: choose one with --fd-name`
-      : `Cannot choose between ${fitting.length} sockets named "${name}": give each a FileDescriptorName= of its own`,
+      ? `Cannot serve ${fitting.length} sockets at the same time (${names}): choose one with --fd-name`
+      : `Cannot choose between ${fitting.length} sockets named "${name}": give each its own FileDescriptorName=`,
   );
 }

@@ -49,7 +49,9 @@ for (
   test(`parseNetwork: "${text}" is refused by name`, () => {
     assert.throws(() => parseNetwork(text), (error: Error) => {
       assert.ok(error instanceof RangeError);
-      assert.ok(error.message.startsWith(`Cannot use network "${text}": want`));
+      assert.ok(
+        error.message.startsWith(`Cannot use network "${text}": expected`),
+      );
       return true;
     });
   });

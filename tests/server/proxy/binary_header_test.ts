@@ -124,10 +124,10 @@ test("readProxyHeader: version 2: every byte of the signature counts (2.2)", () 
   for (let at = 1; at < 12; at++) {
     const bad = header.slice();
     bad[at]! ^= 0x20;
-    assert.equal(told(bad), "it begins with no PROXY protocol header");
+    assert.equal(told(bad), "it does not begin with a PROXY protocol header");
     assert.equal(
       told(bad.subarray(0, at + 1)),
-      "it begins with no PROXY protocol header",
+      "it does not begin with a PROXY protocol header",
     );
   }
 });
@@ -135,7 +135,7 @@ test("readProxyHeader: version 2: every byte of the signature counts (2.2)", () 
 test("readProxyHeader: version 2: any version and command but three is refused (2.2)", () => {
   for (let byte = 0; byte < 256; byte++) {
     const expected = byte >> 4 !== 2
-      ? `its version is ${byte >> 4}: want 2`
+      ? `its version is ${byte >> 4}: expected 2`
       : byte === LOCAL
       ? "none"
       : byte === PROXY
@@ -165,7 +165,7 @@ test("readProxyHeader: version 2: a length too short for the addresses is refuse
     for (let length = 0; length < bytes.length; length++) {
       assert.equal(
         told(binary(PROXY, family, bytes.subarray(0, length))),
-        `its ${length} bytes of addresses are too few: want ${bytes.length}`,
+        `its ${length} bytes of addresses are too few: expected ${bytes.length}`,
       );
     }
   }
@@ -179,7 +179,7 @@ test("readProxyHeader: version 2: longer than the limit is refused at its 16th b
     assert.equal(told(start.subarray(0, 15)), "more");
     assert.equal(
       told(start),
-      `it has ${16 + length} bytes: want ${MAX_HEADER} at most`,
+      `it has ${16 + length} bytes: expected ${MAX_HEADER} at most`,
     );
   }
 });
@@ -191,7 +191,7 @@ test("readProxyHeader: version 2: vectors must fill the rest of the header (2.2)
     ) {
       assert.equal(
         told(binary(PROXY, family, block + rest)),
-        "its last vector is not whole",
+        "its last vector is incomplete",
         rest,
       );
     }
@@ -225,7 +225,7 @@ test("readProxyHeader: version 2: a checksum must be right wherever it stands (2
   for (const value of ["", "000000", "0000000000"]) {
     assert.equal(
       told(binary(PROXY, TCP4, INET + vector(3, value))),
-      `its checksum has ${value.length / 2} bytes: want 4`,
+      `its checksum has ${value.length / 2} bytes: expected 4`,
     );
   }
 });

@@ -107,7 +107,9 @@ test("HeaderReader: a client that ends its side behind the header is served", as
 test("HeaderReader: what is no header is closed, and the connection's end is seen", async () => {
   await using stage = new Stage();
   const client = stage.open("GET / HTTP/1.1\r\n\r\n");
-  assert.deepEqual(stage.failed, ["it begins with no PROXY protocol header"]);
+  assert.deepEqual(stage.failed, [
+    "it does not begin with a PROXY protocol header",
+  ]);
   setNonblocking(client.number, true);
   const buffer = new Uint8Array(8);
   assert.throws(() => receiveNow(client.number, buffer), {
@@ -128,9 +130,9 @@ test("HeaderReader: a part that becomes none, or ends, is closed", async () => {
   silent.close();
   await until("it has failed", () => stage.failed.length === 3);
   assert.deepEqual(stage.failed, [
-    "its line ends with one of CR and LF alone",
-    "the connection ended before it was whole",
-    "the connection ended before it was whole",
+    "its line ends with only one of CR and LF",
+    "the connection ended before the header was complete",
+    "the connection ended before the header was complete",
   ]);
   assert.equal(stage.reader.waiting, 0);
 });
@@ -169,6 +171,6 @@ test("HeaderReader: close gives up those that wait", async () => {
   stage.open();
   stage.open(LINE);
   stage.reader.close();
-  assert.deepEqual(stage.failed, ["the server ends"]);
+  assert.deepEqual(stage.failed, ["the server is ending"]);
   assert.equal(stage.reader.waiting, 0);
 });

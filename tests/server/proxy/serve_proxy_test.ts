@@ -206,7 +206,7 @@ test("--proxy-protocol: what is no network is refused as wrong usage", async () 
     ]);
     assert.match(
       stderr,
-      /^error: .* Cannot use network ".*": want an address and a prefix, such as [^\n]+\n$/,
+      /^error: .* Cannot use network ".*": expected an address and a prefix, such as [^\n]+\n$/,
     );
     assert.equal(code, 2);
   }

@@ -6,11 +6,11 @@ import { bytesOf, told } from "./headers.ts";
 // The sections of HAProxy's "The PROXY protocol, versions 1 & 2" (2020/03/05) stand in brackets.
 
 const LONGEST_GROUPS = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
-const WRONG_ADDRESS = "it has no address where one belongs";
-const WRONG_PORT = "it has no port where one belongs";
-const WRONG_END = "its line ends with one of CR and LF alone";
-const WRONG_PROTOCOL = "its protocol is none of TCP4, TCP6 and UNKNOWN";
-const NO_HEADER = "it begins with no PROXY protocol header";
+const WRONG_ADDRESS = "it has an invalid address";
+const WRONG_PORT = "it has an invalid port";
+const WRONG_END = "its line ends with only one of CR and LF";
+const WRONG_PROTOCOL = "its protocol is not TCP4, TCP6 or UNKNOWN";
+const NO_HEADER = "it does not begin with a PROXY protocol header";
 const TOO_LONG = "its line does not end within 107 bytes";
 
 const RIGHT: readonly (readonly [line: string, source: string])[] = [
@@ -147,21 +147,21 @@ const WRONG: readonly (readonly [header: string, why: string])[] = [
   ["PROXY  TCP4 1.2.3.4 5.6.7.8 1 2\r\n", WRONG_PROTOCOL],
   [
     "PROXY TCP4  1.2.3.4 5.6.7.8 1 2\r\n",
-    "it has 5 fields after its protocol: want 4",
+    "it has 5 fields after its protocol: expected 4",
   ],
   [
     "PROXY TCP4 1.2.3.4 5.6.7.8 1 2 \r\n",
-    "it has 5 fields after its protocol: want 4",
+    "it has 5 fields after its protocol: expected 4",
   ],
   [
     "PROXY TCP4 1.2.3.4 5.6.7.8 1 2 3\r\n",
-    "it has 5 fields after its protocol: want 4",
+    "it has 5 fields after its protocol: expected 4",
   ],
   [
     "PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n",
-    "it has 3 fields after its protocol: want 4",
+    "it has 3 fields after its protocol: expected 4",
   ],
-  ["PROXY TCP4 \r\n", "it has 1 fields after its protocol: want 4"],
+  ["PROXY TCP4 \r\n", "it has 1 fields after its protocol: expected 4"],
   ["PROXY TCP4\t1.2.3.4 5.6.7.8 1 2\r\n", WRONG_PROTOCOL],
   ["PROXY TCP4\r\n", WRONG_PROTOCOL],
   ["PROXY\tTCP4 1.2.3.4 5.6.7.8 1 2\r\n", NO_HEADER],
@@ -182,7 +182,7 @@ const WRONG: readonly (readonly [header: string, why: string])[] = [
   ["PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n\r\n", WRONG_PORT],
   [
     "PROXY TCP4 1.2.3.4 5.6.7.8 1\n2\r\n",
-    "it has 3 fields after its protocol: want 4",
+    "it has 3 fields after its protocol: expected 4",
   ],
   // "not found in the first 107 characters" (2.1)
   [`PROXY UNKNOWN ${"x".repeat(107 - 14 - 1)}\r\n`, TOO_LONG],

@@ -100,7 +100,7 @@ test("sd_notify: an address of another kind is refused", () => {
   ) {
     assert.throws(
       () => new Notifier(address, 0, () => {}),
-      /^RangeError: Cannot use NOTIFY_SOCKET=".*": want a path, or @ and a name/,
+      /^RangeError: Cannot use NOTIFY_SOCKET=".*": expected a path, or @ and a name/,
     );
   }
 });
@@ -119,7 +119,7 @@ test("sd_notify: the watchdog's time is read, and is for one process", () => {
   for (const text of ["", "0", "-1", "1.5", "30s", "9".repeat(16)]) {
     assert.throws(
       () => watchdogInterval({ WATCHDOG_USEC: text }, 7),
-      /want microseconds/,
+      /expected microseconds/,
     );
   }
 });

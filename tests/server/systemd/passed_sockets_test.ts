@@ -38,13 +38,13 @@ const REFUSED: readonly (readonly [
     "listener,listener",
     "",
     [],
-    /Cannot serve 2 sockets at a time, named "unknown", "unknown": choose one with --fd-name/,
+    /Cannot serve 2 sockets at the same time \("unknown", "unknown"\): choose one with --fd-name/,
   ],
   [
     "listener,listener",
     "web:admin",
     [],
-    /2 sockets at a time, named "web", "admin": choose/,
+    /2 sockets at the same time \("web", "admin"\): choose/,
   ],
   [
     "listener,listener",
@@ -56,7 +56,7 @@ const REFUSED: readonly (readonly [
     "listener",
     "web",
     ["--fd-name", "admin"],
-    /Cannot serve a socket named "admin": .* are named "web": /,
+    /Cannot serve a socket named "admin": systemd passed "web": /,
   ],
   [
     "listener",
@@ -74,19 +74,19 @@ const REFUSED: readonly (readonly [
     "datagram",
     "",
     [],
-    /Cannot serve descriptor 3: it is no socket of streams: use ListenStream=/,
+    /Cannot serve descriptor 3: it is not a stream socket: use ListenStream=/,
   ],
   [
     "file",
     "",
     [],
-    /Cannot serve descriptor 3: it is no socket: use ListenStream=/,
+    /Cannot serve descriptor 3: it is not a socket: use ListenStream=/,
   ],
   [
     "closed",
     "",
     [],
-    /Cannot serve descriptor 3: it is no socket: use ListenStream=/,
+    /Cannot serve descriptor 3: it is not a socket: use ListenStream=/,
   ],
 ];
 for (const [kinds, names, args, told] of REFUSED) {
@@ -117,7 +117,7 @@ test("socket activation: what is passed to another process is left alone", async
   );
   assert.match(
     stderr,
-    /^error: Cannot serve a socket named "web": sockets were passed to process 1, this is \d+: [^\n]+\n$/,
+    /^error: Cannot serve a socket named "web": the sockets were passed to process 1, and this is process \d+: [^\n]+\n$/,
   );
   assert.equal(code, 1);
 });
@@ -155,6 +155,6 @@ test("readPassed: reads the variables as sd_listen_fds(3) does", () => {
   assert.deepEqual(read("1", undefined, "8"), []);
   assert.deepEqual(readPassed({ LISTEN_FDS: "1" }, 7), []);
   for (const count of ["", "x", "-1", "1.5", "1025", "99999"]) {
-    assert.throws(() => read(count), /want how many sockets are passed/);
+    assert.throws(() => read(count), /expected the number of passed sockets/);
   }
 });

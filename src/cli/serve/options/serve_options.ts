@@ -76,7 +76,7 @@ function checkTakeOver(
   if (!takeOver) return;
   if (control === "none") {
     throw new UserError(
-      "Cannot use both --take-over and --control none: the running server is asked over its control socket",
+      "Cannot use both --take-over and --control none: --take-over needs the control socket",
       EXIT_USAGE,
     );
   }

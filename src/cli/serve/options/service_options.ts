@@ -85,12 +85,12 @@ function readGrants(text: string, before: string[] | undefined): string[] {
   for (const grant of list) {
     if (grant.startsWith("ffi=")) {
       throw new RangeError(
-        `Cannot grant "${grant}": whoever may call one library may do anything: give ffi alone`,
+        `Cannot grant "${grant}": code that may call one library can do anything: give ffi alone`,
       );
     }
     if (grantKind(grant) !== undefined && !grant.endsWith("=")) continue;
     throw new RangeError(
-      `Cannot grant "${grant}": want one of ${
+      `Cannot grant "${grant}": expected one of ${
         PERMISSION_KINDS.join(", ")
       }, alone or as kind=value`,
     );
@@ -131,13 +131,13 @@ export function checkService(
   }
   if (options.watch && options.handler === undefined) {
     refuse(
-      "Cannot use --watch without --handler: nothing else has code to watch",
+      "Cannot use --watch without --handler: only a handler has code to watch",
     );
   }
   for (const name of ["config", "unstable"] as const) {
     if (options.handler !== undefined || options[name] === undefined) continue;
     refuse(
-      `Cannot use --${name} without --handler: nothing else is a project of Deno's`,
+      `Cannot use --${name} without --handler: only a handler has a Deno project`,
     );
   }
   const program = checkProgram(options, words, typed);
@@ -156,14 +156,14 @@ function checkProgram(
     refuse("Cannot use --stderr without a program: give one after --");
   }
   const [name, ...args] = words;
-  if (!name) refuse("Cannot use -- alone: a program comes after it");
+  if (!name) refuse("Cannot use -- alone: give a program after it");
   for (const option of ["service", "handler"] as const) {
     if (!typed.has(option)) continue;
-    refuse(`Cannot use both --${option} and a program: one of them serves`);
+    refuse(`Cannot use both --${option} and a program: give one of them`);
   }
   if (model === "pool") {
     refuse(
-      "Cannot use --model pool with a program: a process that becomes a program cannot take turns: use fork or spawn",
+      "Cannot use --model pool with a program: a program serves one connection only: use fork or spawn",
     );
   }
   return [name, ...args];
@@ -177,13 +177,13 @@ function checkGrants(
   if (grant === undefined || handler !== undefined) return;
   if (program === undefined) {
     refuse(
-      "Cannot use --grant without --handler or a program: nothing else needs permissions",
+      "Cannot use --grant without --handler or a program: built-in services need no permissions",
     );
   }
   const other = grant.find((one) => grantKind(one) !== "env");
   if (other === undefined) return;
   refuse(
-    `Cannot grant "${other}" to a program: it may do what the system lets its user do: give env or env=NAME`,
+    `Cannot grant "${other}" to a program: it has the rights of its user: give env or env=NAME`,
   );
 }
 
@@ -194,15 +194,18 @@ function checkSandbox(
   if (sandbox !== "strict") return;
   const refuseWith = (what: string, why: string) =>
     refuse(
-      `Cannot use --sandbox strict with ${what}: ${why}: give --sandbox default`,
+      `Cannot use --sandbox strict with ${what}: ${why}: use --sandbox default`,
     );
-  if (program) refuseWith("a program", "it could not even be run");
+  if (program) refuseWith("a program", "strict does not let it start");
   const other = grant?.find((one) => {
     const kind = grantKind(one);
     return kind === undefined || !WITHIN_STRICT.includes(kind);
   });
   if (other === undefined) return;
-  refuseWith(`--grant ${other}`, "it allows no file, socket or process");
+  refuseWith(
+    `--grant ${other}`,
+    "strict allows no files, sockets or processes",
+  );
 }
 
 function refuse(message: string): never {

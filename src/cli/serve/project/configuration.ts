@@ -334,7 +334,7 @@ function readObject(path: string, what: string): Record<string, unknown> {
     return read as Record<string, unknown>;
   }
   throw new UserError(
-    `Cannot use the ${what} "${path}": it is no object: write \`{}\``,
+    `Cannot use the ${what} "${path}": it is not an object: write \`{}\``,
   );
 }
 

@@ -332,11 +332,11 @@ async function getPackages(
   const said = await readProgress(child.stderr, path);
   const { code } = await child.status;
   if (code === 0) return;
-  const [, error = "it does not say why"] = /error: ([^]*)/.exec(said) ?? [];
+  const [, error = "deno gave no reason"] = /error: ([^]*)/.exec(said) ?? [];
   const why = error.split(/\n\s*\n/, 1)[0]!.replaceAll(/\s+/g, " ").trim()
     .replace(
       ", run again with the --allow-import flag",
-      ", which nobody granted (--grant import)",
+      ", which was not granted (--grant import)",
     );
   throw new UserError(
     `Cannot get the packages of handler "${path}": ${why}`,

@@ -252,7 +252,7 @@ export class WatchedHandler implements AsyncDisposable {
       const why = (next?.originalPlaces(message) ?? message)
         .replace(/^Cannot use handler ".*?": /, "");
       next?.remove();
-      log.warn("handler not reloaded: the old code goes on serving", {
+      log.warn("handler not reloaded: the old code stays in use", {
         handler,
         why,
       });

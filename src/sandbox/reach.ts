@@ -28,8 +28,9 @@ const ALWAYS = [
   ...["/dev/null", "/dev/urandom", "/dev/random", "/dev/zero"],
   ...["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"],
   // Of a forked process: its zygote's. Not all of it: the machine's connections are in /proc/self/net.
-  ...["cgroup", "fd", "limits", "maps", "smaps", "stat", "statm", "status"]
+  ...["cgroup", "fd", "limits", "maps", "pagemap", "smaps", "stat", "statm"]
     .map((name) => `/proc/self/${name}`),
+  "/proc/self/status",
   ...["/proc/meminfo", "/proc/sys/vm/overcommit_memory"],
   "/sys/devices/system/cpu",
 ];

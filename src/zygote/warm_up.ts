@@ -30,6 +30,7 @@ import {
   arrive,
   type Birth,
   live,
+  type Means,
   meansOf,
   type Rebirth,
   rehearsedRebirth,
@@ -43,6 +44,7 @@ const ROUNDS = {
 };
 const SOCK_STREAM = 1;
 const PEER = new Uint8Array(16); // of a struct sockaddr_in
+const LINE = new TextEncoder().encode("warm\n");
 const SECRET = new Uint8Array(SECRET_SIZE);
 
 /**
@@ -70,13 +72,9 @@ export async function* rehearseService(
   asynchronous: boolean,
   options: ChildOptions,
 ): AsyncGenerator<void> {
-  const bytes = new TextEncoder().encode("warm\n");
+  const bytes = new Uint8Array(LINE);
   const rounds = roundsOf(asynchronous).service;
-  // This process stays what it is. The object is the one that children will get, wherever it can be:
-  // code that was optimized for another shape would be thrown away in every child.
-  const own = options.attributes
-    ? { ...options, attributes: undefined }
-    : options;
+  const own = asItIs(options);
   void Deno.exitCode; // its getter is compiled at its first use, too
   for (let id = 1; id <= rounds; id++) {
     const [client, server] = socketPair(SOCK_STREAM);
@@ -121,6 +119,38 @@ export function* rehearseBirth(
   }
 }
 
+/**
+ * Is born, serves and ends once, at once, without a fork and without an end: what it touches is what a child will.
+ *
+ * @param serve One of ours that does not wait; null where children serve what cannot be rehearsed without a client.
+ */
+export function rehearseChild(
+  { rebirth, fence }: Pick<Means, "rebirth" | "fence">,
+  serve: AnyService | null,
+  options: ChildOptions,
+): void {
+  const own = asItIs(options);
+  const wasArmed = fence?.disarm();
+  const [client, server] = socketPair(SOCK_STREAM);
+  const [parent, reports] = socketPair();
+  const [channel, children] = socketPair();
+  write(client.number, LINE);
+  shutdownWrite(client.number);
+  const birth = comeOver(1, server);
+  const means = meansOf(
+    { channel, reports, children },
+    rehearsedRebirth(rebirth),
+    fence,
+  );
+  arrive(means, birth.handover, monotonic());
+  if (serve) {
+    void live(birth, reports, { serve, asynchronous: false }, own);
+  } else birth.fd.close();
+  leave(-1);
+  for (const fd of [client, parent, reports]) fd.close();
+  if (wasArmed) fence?.arm();
+}
+
 /** All of it, for a zygote that is at work. */
 export async function* rehearseAll(
   services: AsyncIterable<void>,
@@ -128,6 +158,14 @@ export async function* rehearseAll(
 ): AsyncGenerator<void> {
   yield* services;
   yield* births;
+}
+
+/**
+ * Of a process that stays what it is. The object is the one that children will get, wherever it can be: code that was
+ * optimized for another shape would be thrown away in every child.
+ */
+function asItIs(options: ChildOptions): ChildOptions {
+  return options.attributes ? { ...options, attributes: undefined } : options;
 }
 
 function roundsOf(

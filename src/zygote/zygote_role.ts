@@ -65,7 +65,7 @@ import {
 import { forgetLibrary, machineCode } from "./machine_code/machine_code.ts";
 import { Leftovers } from "./leftovers.ts";
 import { forkProbe } from "./probe.ts";
-import { prepareSettling } from "./settle.ts";
+import { ForkMemory } from "./fork_memory.ts";
 import { startAgainIfCrowded } from "./threads.ts";
 import {
   generatorsOf,
@@ -73,6 +73,7 @@ import {
   QUIET,
   rehearseAll,
   rehearseBirth,
+  rehearseChild,
   rehearseService,
   SpareTime,
 } from "./warm_up.ts";
@@ -91,7 +92,7 @@ export async function run(args: readonly string[]): Promise<never> {
   followParent(options);
   let means: Means;
   let service: LoadedService;
-  let settle: (() => void) | null;
+  let memory: ForkMemory;
   let spare: SpareTime;
   let redo: (() => void) | null = null;
   try {
@@ -99,7 +100,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const asynchronous = "module" in options.service;
     const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);
-    settle = prepareSettling(machineCode());
+    const code = machineCode();
     const ours = "module" in options.service
       ? null
       : await loadService(options.service);
@@ -134,7 +135,9 @@ export async function run(args: readonly string[]): Promise<never> {
     if (sandbox.isComplete) fence?.arm();
     const children = watchChildren();
     const fds = { channel, reports, children };
-    means = meansOf(fds, rebirth, fence);
+    const known = means = meansOf(fds, rebirth, fence);
+    const like = asynchronous ? null : rehearsed[0]!;
+    memory = new ForkMemory(code, () => rehearseChild(known, like, options));
   } catch (error) {
     const { message } = error as Error;
     tell(channel.number, failed(0, message, failureOf(error)));
@@ -146,7 +149,7 @@ export async function run(args: readonly string[]): Promise<never> {
     ? null
     : serve;
   try {
-    const loop = new ForkLoop(means, { settle, program, spare });
+    const loop = new ForkLoop(means, { memory, program, spare });
     const hasWork = () => loop.hasWork();
     let birth = loop.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
     while (birth === null) {
@@ -212,16 +215,13 @@ async function loadWithoutLeftovers(
  */
 const LOOK_AFTER = 1_000;
 
-/** Its own code has been compiled by the first; again now and then, as the heap moves on. */
-const FIRST_SETTLING = 16;
-
 const CHANNEL = 0;
 const CHILDREN = 1;
 
 /** Forks and reaps. */
 class ForkLoop {
   readonly #means: Means;
-  readonly #settle: (() => void) | null;
+  readonly #memory: ForkMemory;
   readonly #program: Program | null;
   readonly #spare: SpareTime;
   readonly #set: PollSet;
@@ -233,19 +233,18 @@ class ForkLoop {
   /** The parent hands nothing over any more: what was forked is still to be reaped. */
   #isLast = false;
   #forks = 0;
-  #settleAt = FIRST_SETTLING;
   #isReady = false;
 
   constructor(
     means: Means,
-    { settle, program, spare }: {
-      settle: (() => void) | null;
+    { memory, program, spare }: {
+      memory: ForkMemory;
       program: Program | null;
       spare: SpareTime;
     },
   ) {
     this.#means = means;
-    this.#settle = settle;
+    this.#memory = memory;
     this.#program = program;
     this.#spare = spare;
     this.#set = new PollSet([
@@ -291,7 +290,7 @@ class ForkLoop {
 
   /** All is rehearsed: what was written until now is not written again. */
   isWarm(): void {
-    this.#settleAt = this.#forks + FIRST_SETTLING;
+    this.#memory.isWarm();
     this.#tell(step(WARM));
   }
 
@@ -330,21 +329,10 @@ class ForkLoop {
       return birth;
     }
     this.#living.set(pid, handover.id);
-    if (++this.#forks === this.#settleAt) {
-      this.#settleAt *= 8;
-      this.#settleNow();
-    }
     fd.close();
+    this.#forks++;
+    this.#memory.forked();
     return null;
-  }
-
-  /** Where the system refuses, forks cost more. */
-  #settleNow(): void {
-    try {
-      this.#settle?.();
-    } catch (error) {
-      if (!(error instanceof PosixError)) throw error;
-    }
   }
 
   /** A program needs no copy of this process. One that cannot be started is left to a child, which says why. */

@@ -53,7 +53,7 @@ function ours(): Record<string, number> {
 }
 
 const HEADERS =
-  "errno fcntl grp netinet/in poll pwd signal stddef stdio sys/resource sys/socket sys/time sys/un sys/wait"
+  "errno fcntl grp netinet/in poll pwd signal stddef stdio sys/resource sys/socket sys/time sys/un sys/wait time"
     .split(" ").map((name) => `#include <${name}.h>`);
 
 /** What this system's headers say of the same. */

@@ -17,8 +17,8 @@ const VARIABLE = "LD_PRELOAD";
 
 /** Its functions; each is documented where it is written. */
 const PROTOTYPES = {
-  /** `long mpserv_settle(const struct entry *table, int count, u64 stack)` of `settle.c`. */
-  mpserv_settle: { parameters: ["buffer", "i32", "u64"], result: "i64" },
+  /** `int mpserv_memory(enum step step)` of `settle.c`. */
+  mpserv_memory: { parameters: ["i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** See {@linkcode machineCode}. */

@@ -1,0 +1,99 @@
+/**
+ * What a zygote's children get of its memory. A fork copies an entry of the page tables for each page that the
+ * process ever wrote, thousands of them, and the child's end undoes them all: a third of what a connection costs,
+ * for pages of which a child needs a tenth.
+ *
+ * 1. **Settling**: all that has been written until now becomes the content of a nameless file
+ *    (`memfd_create(2)`), mapped over itself: who needs a page of a file finds it, and nothing of it is copied.
+ * 2. **Letting go**: who misses a page gets 16 around it, and what the zygote touches children get. So it lets go
+ *    of all that is the file's, and rehearses a child's life: what that touches it has again, page by page, and
+ *    hands on.
+ *
+ * Nothing may write in between, and JavaScript always does: it is machine code (`machine_code/settle.c`). Where
+ * there is none, forks cost more and all else is the same.
+ *
+ * @module
+ */
+import type { MachineCode } from "./machine_code/machine_code.ts";
+
+/** After so many forks the zygote's own code has been used, too. */
+const FIRST = 16;
+/** What the zygote itself touches at these is taken page by page, too, though such forks cost more. */
+const FORKS_APART = 4;
+/** After so many forks each it looks how much more children get by now. */
+const LOOK_EVERY = 32;
+/** When all forks together have copied so many pages more, it is cheaper to begin anew: that takes some 20 ms. */
+const MOST_WASTE = 150_000;
+/** So many rehearsals come before the one that counts, so that what is compiled at first is compiled by then. */
+const WARM = 4;
+/** And so many calls of machine code each time: until the call is optimized, it touches a thousand pages. */
+const CALLS = 64;
+
+/** `enum step` of `machine_code/settle.c`. */
+const RESIDENT = 0, SETTLE = 1, LET_GO = 2, LET_GO_APART = 3, JOIN = 4;
+
+/** What a zygote does to its memory between forks. */
+export class ForkMemory {
+  readonly #code: MachineCode | null;
+  readonly #rehearse: () => void;
+  #forks = 0;
+  #settleAt = FIRST;
+  #joinAt = 0;
+  #least = Infinity;
+  #waste = 0;
+
+  /**
+   * Makes that of this process.
+   *
+   * @param code Null where there is none: nothing is done then.
+   * @param rehearse Does once, and at once, all that a child does.
+   */
+  constructor(code: MachineCode | null, rehearse: () => void) {
+    this.#code = code;
+    this.#rehearse = rehearse;
+  }
+
+  /** A child has been forked. */
+  forked(): void {
+    const forks = ++this.#forks;
+    if (this.#code === null) return;
+    if (forks === this.#settleAt) this.#beginAnew(this.#code);
+    else if (forks === this.#joinAt) this.#join(this.#code);
+    else if (forks % LOOK_EVERY === 0) this.#look(this.#code);
+  }
+
+  /** All is rehearsed: what was written until now is not written again. */
+  isWarm(): void {
+    this.#settleAt = this.#forks + FIRST;
+  }
+
+  #look(code: MachineCode): void {
+    if (this.#least === Infinity) return;
+    this.#waste += LOOK_EVERY * (step(code, RESIDENT) - this.#least);
+    if (this.#waste > MOST_WASTE) this.#beginAnew(code);
+  }
+
+  #beginAnew(code: MachineCode): void {
+    this.#waste = 0;
+    this.#joinAt = this.#forks + FORKS_APART;
+    if (step(code, SETTLE) !== 0) return;
+    for (let i = 0; i < WARM; i++) {
+      this.#rehearse();
+      for (let k = 0; k < CALLS; k++) step(code, RESIDENT);
+    }
+    step(code, LET_GO); // it looks which 16 pages it touches …
+    this.#rehearse();
+    step(code, LET_GO_APART); // … and which of those
+    this.#rehearse();
+  }
+
+  #join(code: MachineCode): void {
+    step(code, JOIN);
+    // A collection of garbage may have come in between: that is not what it takes.
+    this.#least = Math.min(step(code, RESIDENT), 1.125 * this.#least);
+  }
+}
+
+function step(code: MachineCode, which: number): number {
+  return code.mpserv_memory(which);
+}

@@ -161,10 +161,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   return 0;
 }
 
-/**
- * Connections have it of their listener. What a service manager passes has the manager's setting
- * (`NoDelay=`), unless a person wants another.
- */
+/** Connections inherit it from their listener; a passed socket keeps the manager's setting unless one is typed. */
 function setDelay(
   { noDelay }: ServeOptions,
   { fd, address, isManaged }: Listener,
@@ -363,8 +360,8 @@ function greet(
 }
 
 /**
- * The first SIGINT or SIGTERM drains, the second ends. SIGHUP, of a terminal that is closed, drains unless
- * whoever started us had it ignored (nohup(1)); it may come twice, from the shell and from the system.
+ * The first SIGINT or SIGTERM drains, the second ends. SIGHUP (the terminal was closed) drains unless it was
+ * ignored at the start (nohup(1)); it may come twice, from the shell and from the system.
  */
 function handleSignals(
   { logger }: Log,

@@ -71,19 +71,31 @@ function entryPoints(): Record<string, string> {
       `import { run } from "../src/runtime/${path}";\nawait run(${words});\n`,
     ];
   });
+  const ofAll = loadedBy("run.ts");
+  const ofServe = loadedBy("serve/serve.ts");
   return {
     ...Object.fromEntries(roles),
-    serve: commands(EARLY_PLACES.serve!, PLACES.serve),
-    client: commands(PLACES.client),
+    serve: commands(EARLY_PLACES.serve!, PLACES.serve, ...ofAll, ...ofServe),
+    client: commands(EARLY_PLACES.client!, PLACES.client, ...ofAll),
     commands: commands(
-      ...new Set([...Object.values(EARLY_PLACES), ...Object.values(PLACES)]),
+      ...[...Object.values(EARLY_PLACES), ...Object.values(PLACES)],
+      ...[...ofAll, ...ofServe],
     ),
   };
 }
 
+/** What a file of the commands loads by name. */
+function loadedBy(file: string): string[] {
+  const code = Deno.readTextFileSync(
+    new URL(`../src/cli/${file}`, import.meta.url),
+  );
+  return [...code.matchAll(/\bload<[^;]*?>\(\s*"([^"]+)"/g)]
+    .map(([, place]) => place!);
+}
+
 /** A program that has some of the modules with it that it loads by name. */
 function commands(...places: string[]): string {
-  const bundled = places.map((place) =>
+  const bundled = [...new Set(places)].map((place) =>
     `BUNDLED["${place}"] = () => import("../src/cli/${place}");\n`
   );
   return `import { BUNDLED } from "../src/cli/programs.ts";

@@ -38,7 +38,7 @@ interface Import {
 /** What a file imports, also dynamically. */
 function importsOf(file: string): Import[] {
   const static_ = /^(import|export)\s+(type\s)?[^"';]*?\bfrom\s+"([^"]+)"/gm;
-  const other = /\bimport\s*\(\s*"([^"]+)"|^import\s+"([^"]+)"/gm;
+  const other = /\b(typeof\s+)?import\s*\(\s*"([^"]+)"|^import\s+"([^"]+)"/gm;
   const code = codeOf(file);
   return [
     ...[...code.matchAll(static_)].map(([, , type, to]) => ({
@@ -46,9 +46,9 @@ function importsOf(file: string): Import[] {
       typeOnly: !!type,
       isLate: false,
     })),
-    ...[...code.matchAll(other)].map(([, late, b]) => ({
+    ...[...code.matchAll(other)].map(([, type, late, b]) => ({
       to: late ?? b!,
-      typeOnly: false,
+      typeOnly: !!type,
       isLate: late !== undefined,
     })),
   ].map(({ to, ...how }) => ({ to: resolve(file, to), ...how }));
@@ -195,6 +195,18 @@ test("architecture: main.ts and the list of commands name files that there are, 
     assert.ok(named.length >= (file === "main.ts" ? 1 : 5));
     for (const path of named) assert.ok(read(path) !== "", path);
   }
+});
+
+test("architecture: what every command reads is what understands which it is, and what ends it", () => {
+  const read = new Set(["src/cli/run.ts"]);
+  for (const file of read) {
+    for (const { to, typeOnly } of importsOf(file)) if (!typeOnly) read.add(to);
+  }
+  assert.deepEqual(
+    [...read].filter((file) => partOf(file) === "cli").sort(),
+    ["programs.ts", "run.ts", "serve/telemetry.ts", "terminal.ts"]
+      .map((name) => `src/cli/${name}`),
+  );
 });
 
 test("architecture: modules of Node's are imported where they are needed: a bundle would load them all at its start", () => {

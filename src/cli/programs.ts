@@ -31,6 +31,7 @@ type CommandName = keyof typeof PLACES;
 /** Where the module is that starts the first process of a command, before the command's own code is read. */
 export const EARLY_PLACES: Partial<Record<CommandName, string>> = {
   serve: "./serve/start_early.ts",
+  client: "../client/writer_process.ts",
 };
 
 /** A module of commands. */
@@ -65,8 +66,13 @@ export async function loadCommand(name: CommandName): Promise<Command> {
   return (await load<Commands>(PLACES[name]))[name]!;
 }
 
-/** Deno reads ahead what literal paths name: this one is none, so that it reads the one module. */
-async function load<Module>(place: string): Promise<Module> {
+/**
+ * Loads a module that is seldom wanted. Deno reads ahead what literal paths name, before the first line runs: this one
+ * is none, so that it reads what is wanted alone. `.release/bundles.ts` finds the calls by their text.
+ *
+ * @param place Where it is, seen from this folder.
+ */
+export async function load<Module>(place: string): Promise<Module> {
   return await (BUNDLED[place]?.() ?? import(place)) as Module;
 }
 

@@ -9,11 +9,14 @@ import type { Action, Command } from "./command.ts";
 import {
   type CommandProgram,
   isCommand,
+  load,
   loadCommand,
   loadMpclient,
   startEarly,
 } from "./programs.ts";
 import { finish } from "./terminal.ts";
+
+type Help = typeof import("./help/help.ts");
 
 /** Understands the command line and runs the command; ends the process. */
 export function run(args: readonly string[]): Promise<void> {
@@ -64,7 +67,7 @@ export async function understand(
   const typed = name === "mpclient" ? args : commandWords(args, name);
   // What is not UTF-8 was replaced by the runtime.
   const given = typed.some((word) => word.includes("\ufffd"))
-    ? (await import("./given.ts")).givenWords(typed)
+    ? (await load<typeof import("./given.ts")>("./given.ts")).givenWords(typed)
     : typed;
   if (name === "mpclient") {
     return understandAs(await loadMpclient(), given, name);
@@ -73,7 +76,7 @@ export async function understand(
   if (isCommand(first)) {
     return understandAs(await loadCommand(first), words, `${name} ${first}`);
   }
-  return (await import("./help/help.ts")).understandProgram(given);
+  return (await load<Help>("./help/help.ts")).understandProgram(given);
 }
 
 /**
@@ -89,7 +92,7 @@ function understandAs(
   const understood = command.understand(words, path);
   if (typeof understood === "function") return understood;
   return async () => {
-    const { answer } = await import("./help/help.ts");
+    const { answer } = await load<Help>("./help/help.ts");
     await answer(understood, command, path);
   };
 }

@@ -6,8 +6,8 @@
  *    {@linkcode SOCKET_SIZE} down, {@linkcode WRITER_REPORT_SIZE} up. Both ends are the same machine and the
  *    same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
  * 2. Every record starts with a tag that says «ours», and a kind.
- * 3. Down, one record, once: `socket`, with the connection's descriptor as ancillary data, and whether
- *    the end of the input leaves the sending side open. The writer does not touch its input before.
+ * 3. Down, one record, once: `socket`, with the connection's descriptor as ancillary data, whether
+ *    the end of the input leaves the sending side open, and whether no line ends it. The writer does not touch its input before.
  * 4. Up, any number of `progress` with the bytes sent so far. One is left out when the channel is
  *    not half empty: totals only grow, so the next one says as much, and the last report always has room.
  * 5. Up, one last report, and then the writer exits. `half-closed`: the input ended, or a quit line
@@ -68,18 +68,25 @@ const reportRecord = new DataView(new ArrayBuffer(WRITER_REPORT_SIZE));
 export interface Order {
   /** Whether the end of the input leaves the sending side open; a quit line ends it all the same. */
   readonly noShutdown?: boolean | undefined;
+  /** Whether no line is a word to end. */
+  readonly raw: boolean;
 }
+
+const NO_SHUTDOWN = 1;
+const RAW = 2;
 
 /**
  * Writes the record that goes with the socket.
  *
  * @returns {@linkcode SOCKET_SIZE} bytes.
  */
-export function encodeSocket({ noShutdown }: Order): Uint8Array<ArrayBuffer> {
+export function encodeSocket(
+  { noShutdown, raw }: Order,
+): Uint8Array<ArrayBuffer> {
   const record = new DataView(new ArrayBuffer(SOCKET_SIZE));
   record.setUint32(0, TAG, true);
   record.setUint32(4, KIND_SOCKET, true);
-  record.setUint32(8, Number(noShutdown ?? false), true);
+  record.setUint32(8, (noShutdown ? NO_SHUTDOWN : 0) | (raw ? RAW : 0), true);
   return new Uint8Array(record.buffer);
 }
 
@@ -92,7 +99,9 @@ export function decodeSocket(record: DataView): Order | null {
   const isOurs = record.byteLength === SOCKET_SIZE &&
     record.getUint32(0, true) === TAG &&
     record.getUint32(4, true) === KIND_SOCKET;
-  return isOurs ? { noShutdown: record.getUint32(8, true) === 1 } : null;
+  if (!isOurs) return null;
+  const flags = record.getUint32(8, true);
+  return { noShutdown: !!(flags & NO_SHUTDOWN), raw: !!(flags & RAW) };
 }
 
 /**

@@ -4,9 +4,11 @@
  *
  * @module
  */
+import "../posix/open_when_called.ts"; // before all that calls the C library
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
 import { Fd, setInherit } from "../posix/fd.ts";
 import { poll, read, write } from "../posix/io.ts";
+import { openNow } from "../posix/libc.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
@@ -26,6 +28,11 @@ import {
 } from "./writer_reports.ts";
 
 const STDIN = 0;
+/** What it calls of the C library when it can open nothing any more; the last four say why something fails. */
+const CALLED = [
+  ...["close", "poll", "read", "recvmsg", "sendmsg", "shutdown", "write"],
+  ...["__error", "__xpg_strerror_r", "memcpy", "strerror_r"],
+] as const;
 const BUFFER_SIZE = 256 * 1024;
 
 /**
@@ -34,6 +41,7 @@ const BUFFER_SIZE = 256 * 1024;
  * @throws {TypeError} When something else than the connection comes over the channel.
  */
 export function run(args: readonly string[]): void {
+  openNow(...CALLED);
   using channel = new Fd(Number(args[0]));
   setInherit(channel.number, false);
   setProcessName("mpclient:write");
@@ -45,7 +53,7 @@ export function run(args: readonly string[]): void {
   if (socket === null || order === null) {
     throw new TypeError("Cannot send: something else than a connection came");
   }
-  const scanner = args[1] === "raw" ? null : new QuitScanner();
+  const scanner = order.raw ? null : new QuitScanner();
   new Sending(socket.number, channel.number, order.noShutdown ?? false).run(
     scanner,
   );

@@ -349,6 +349,14 @@ export function openWhenCalled(): void {
 }
 
 /**
+ * Opens functions at once, for a process that gives up the permission to: after {@linkcode openWhenCalled} it has no
+ * others then.
+ */
+export function openNow(...names: readonly (keyof CLibrary)[]): void {
+  open(names);
+}
+
+/**
  * Some functions of the C library: those that a module calls, once for each process. The runtime compiles
  * machine code for each, a quarter of a millisecond each time, and no process calls more than half of them.
  *

@@ -63,8 +63,10 @@ test("writer's wire: what is not a report is refused", () => {
 
 test("writer's wire: the record with the socket is known, and nothing else", () => {
   for (const noShutdown of [true, false]) {
-    const record = new DataView(encodeSocket({ noShutdown }).buffer);
-    assert.deepEqual(decodeSocket(record), { noShutdown });
+    for (const raw of [true, false]) {
+      const record = new DataView(encodeSocket({ noShutdown, raw }).buffer);
+      assert.deepEqual(decodeSocket(record), { noShutdown, raw });
+    }
   }
   assert.equal(decodeSocket(new DataView(new ArrayBuffer(SOCKET_SIZE))), null);
   assert.equal(decodeSocket(new DataView(new ArrayBuffer(1))), null);

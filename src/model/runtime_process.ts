@@ -92,13 +92,17 @@ export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
   return process;
 }
 
+/** Whether no process is started any more. */
+let isOver = false;
+
 /**
- * Ends every process that is left, such as one that was only starting when another one could not: what it would
- * say is said already.
+ * Ends every process that is left, such as one that was only starting when another one could not, or when the server is
+ * told to end: what it would say is said already. No other one is started any more.
  *
  * @returns Resolves when none is left.
  */
 export async function endRuntimes(): Promise<void> {
+  isOver = true;
   const left = [...running.values()];
   for (const process of left) {
     try {
@@ -139,6 +143,7 @@ function startRuntime(
   { line: { program, args }, env }: Start,
   inherited: readonly number[],
 ): RuntimeProcess {
+  if (isOver) throw new Error("the server is ending");
   const process = keepForRuntime(
     startSomewhere((removed) =>
       new Deno.Command(program, {

@@ -11,7 +11,7 @@ import {
   REFUSAL_REASONS,
   Totals,
 } from "../../src/server/events.ts";
-import { REASONS } from "../../src/wire/records.ts";
+import { type Outcome, REASONS } from "../../src/wire/records.ts";
 import { test } from "../helpers/testing.ts";
 
 /** What was written to an instrument, by its attributes: the sum, or every value of a histogram. */
@@ -58,18 +58,18 @@ function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
 }
 
+function connection(id: number, pid: number): ConnectionInfo {
+  return {
+    ...{ id, pid, peer: "192.0.2.1:1", via: undefined },
+    ...{ acceptedAt: performance.now(), takenAt: 0 },
+  };
+}
+
 test("metrics: count what the totals count, whatever becomes of connections", () => {
   const totals = new Totals(), metrics = new Metrics();
-  metrics.begin("fork");
+  metrics.begin(() => "fork");
   const events = new Audience([totals, metrics]).events;
-  const live: ConnectionInfo = {
-    id: 1,
-    peer: "192.0.2.1:1",
-    via: undefined,
-    acceptedAt: performance.now(),
-    pid: 0,
-    takenAt: 0,
-  };
+  const live = connection(1, 0);
   for (const [i, reason] of REFUSAL_REASONS.entries()) {
     for (let n = 0; n <= i; n++) {
       if (reason === "no-process") {
@@ -113,4 +113,41 @@ test("metrics: count what the totals count, whatever becomes of connections", ()
     SIGKILL: 1,
     unknown: 1,
   });
+});
+
+test("metrics: what a model has begun ends under its name, also when another one has taken over", () => {
+  const metrics = new Metrics();
+  let model = "spawn";
+  metrics.begin(() => model);
+  const events = new Audience([metrics]).events;
+  const [before, unserved, after] = [1, 2, 3].map((id) =>
+    connection(id, 100 + id)
+  ) as [ConnectionInfo, ConnectionInfo, ConnectionInfo];
+  const outcome = { bytesIn: 1, bytesOut: 2, reason: "closed", text: "" };
+  events.accepted(before);
+  events.connected(before);
+  events.accepted(unserved);
+  model = "fork";
+  events.accepted(after);
+  events.connected(after);
+  for (const live of [before, after]) {
+    events.disconnected(live, outcome as Outcome, 5);
+    events.removed(live.pid, { code: 0, signal: null });
+  }
+  events.refused(unserved, "why");
+  events.rejected("192.0.2.1:9", "rate");
+  const of = (name: string) => {
+    const byModel: Record<string, number> = {};
+    for (const [key, values] of instruments.get(`mpserv.${name}`)!.values) {
+      const { "mpserv.model": model } = JSON.parse(key);
+      byModel[model] = (byModel[model] ?? 0) + sum(values);
+    }
+    return byModel;
+  };
+  assert.deepEqual(of("connections.accepted"), { spawn: 2, fork: 2 });
+  assert.deepEqual(of("connections.served"), { spawn: 1, fork: 1 });
+  assert.deepEqual(of("connections.active"), { spawn: 0, fork: 0 });
+  assert.deepEqual(of("connections.refused"), { spawn: 1, fork: 1 });
+  assert.deepEqual(of("connection.io"), { spawn: 3, fork: 3 });
+  assert.deepEqual(of("process.exits"), { spawn: 1, fork: 1 });
 });

@@ -5,7 +5,9 @@ import { WorkerModel } from "../../src/model/workers.ts";
 import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
-import { test, until } from "../helpers/testing.ts";
+import { commandEnvironment, commandLine } from "../helpers/command.ts";
+import { models, TestServer } from "../helpers/server.ts";
+import { temporaryDirectory, test, until, within } from "../helpers/testing.ts";
 
 const pause = (milliseconds: number) =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -76,3 +78,44 @@ test("starting: processes that end before they are ready are started less and le
   );
   assert.equal(said[0], "A connection process exited before it was ready");
 });
+
+/** A module that says that it is being loaded, and never has been. */
+const ENDLESS = `console.error("loading");
+await new Promise(() => setInterval(() => {}, 1_000));
+export default () => {};`;
+
+for (const model of models()) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`starting (${model}): ${signal} ends a server that has not begun to listen, at once, and leaves nothing of it`, async () => {
+      await using directory = temporaryDirectory();
+      const handler = `${directory.path}/endless.mjs`;
+      await Deno.writeTextFile(handler, ENDLESS);
+      const [program, ...args] = commandLine([
+        ...["serve", "0", "--log-format", "json", "--model", model],
+        ...["--handler", handler],
+      ]);
+      const process = new Deno.Command(program, {
+        args,
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+        env: commandEnvironment(),
+        detached: true,
+      }).spawn();
+      await using server = new TestServer(process, model);
+      await until(
+        "the module is being loaded",
+        () => server.log.others.includes("loading"),
+      );
+      server.signal(signal);
+      // Whoever waited for the module would say after its time that it is still loading.
+      assert.equal((await server.status).code, 0);
+      await within("the end of all that wrote there", server.log.ended);
+      assert.deepEqual(
+        server.log.lines.map(({ message }) => message),
+        [`received ${signal}`, "server ended"],
+      );
+      assert.deepEqual(server.log.others, ["loading"]);
+    });
+  }
+}

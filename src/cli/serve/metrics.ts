@@ -32,67 +32,83 @@ const DIRECTION = "network.io.direction"; // OpenTelemetry's semantic convention
 /** Counts and measures what a server tells. */
 export class Metrics implements ServerReceiver {
   readonly #instruments = makeInstruments();
-  #model: Attributes = {};
-  #received: Attributes = {};
-  #sent: Attributes = {};
+  /** Which model serves what comes now: another one may take over. */
+  #modelNow = () => "";
+  /** Which model has each connection, and each process that has had one. */
+  readonly #connections = new Map<number, string>();
+  readonly #processes = new Map<number, string>();
 
   /** Says which model serves, before anything is counted. */
-  begin(model: string): void {
-    this.#model = { [MODEL]: model };
-    this.#received = { ...this.#model, [DIRECTION]: "receive" };
-    this.#sent = { ...this.#model, [DIRECTION]: "transmit" };
+  begin(model: () => string): void {
+    this.#modelNow = model;
     const { accepted, served, active } = this.#instruments;
-    for (const known of [accepted, served, active]) known.add(0, this.#model);
+    for (const known of [accepted, served, active]) known.add(0, of(model()));
   }
 
   /** A connection was admitted. */
-  accepted(): void {
-    this.#instruments.accepted.add(1, this.#model);
-    this.#instruments.active.add(1, this.#model);
+  accepted({ id }: ConnectionInfo): void {
+    const model = this.#modelNow();
+    this.#connections.set(id, model);
+    this.#instruments.accepted.add(1, of(model));
+    this.#instruments.active.add(1, of(model));
   }
 
   /** A connection was turned away. */
   rejected(_peer: string, reason: RefusalReason): void {
-    this.#instruments.accepted.add(1, this.#model);
-    this.#instruments.refused.add(1, this.#with(reason));
+    const model = this.#modelNow();
+    this.#instruments.accepted.add(1, of(model));
+    this.#instruments.refused.add(1, of(model, { [REASON]: reason }));
   }
 
   /** A process has a connection. */
-  connected({ acceptedAt }: ConnectionInfo): void {
-    this.#instruments.served.add(1, this.#model);
+  connected({ id, pid, acceptedAt }: ConnectionInfo): void {
+    const model = this.#connections.get(id) ?? this.#modelNow();
+    this.#processes.set(pid, model);
+    this.#instruments.served.add(1, of(model));
     const seconds = (performance.now() - acceptedAt) / 1000;
-    this.#instruments.handover.record(seconds, this.#model);
+    this.#instruments.handover.record(seconds, of(model));
   }
 
   /** A connection has ended. */
   disconnected(
-    _live: ConnectionInfo,
+    { id }: ConnectionInfo,
     { bytesIn, bytesOut, reason }: Outcome,
     milliseconds: number,
   ): void {
+    const model = this.#leave(id);
     const { active, duration, io } = this.#instruments;
-    active.add(-1, this.#model);
-    duration.record(milliseconds / 1000, this.#with(reason));
-    if (bytesIn !== null) io.add(bytesIn, this.#received);
-    if (bytesOut !== null) io.add(bytesOut, this.#sent);
+    const with_ = (more: Attributes) => of(model, more);
+    active.add(-1, of(model));
+    duration.record(milliseconds / 1000, with_({ [REASON]: reason }));
+    if (bytesIn !== null) io.add(bytesIn, with_({ [DIRECTION]: "receive" }));
+    if (bytesOut !== null) io.add(bytesOut, with_({ [DIRECTION]: "transmit" }));
   }
 
   /** No process could be had for a connection. */
-  refused(): void {
+  refused({ id }: ConnectionInfo): void {
     const reason: RefusalReason = "no-process";
-    this.#instruments.active.add(-1, this.#model);
-    this.#instruments.refused.add(1, this.#with(reason));
+    const model = this.#leave(id);
+    this.#instruments.active.add(-1, of(model));
+    this.#instruments.refused.add(1, of(model, { [REASON]: reason }));
   }
 
   /** A process was reaped. */
-  removed(_pid: number, { code, signal }: Exit): void {
+  removed(pid: number, { code, signal }: Exit): void {
+    const model = this.#processes.get(pid) ?? this.#modelNow();
+    this.#processes.delete(pid);
     const reason = signal ?? (code < 0 ? "unknown" : `code ${code}`);
-    this.#instruments.exits.add(1, this.#with(reason));
+    this.#instruments.exits.add(1, of(model, { [REASON]: reason }));
   }
 
-  #with(reason: string): Attributes {
-    return { ...this.#model, [REASON]: reason };
+  #leave(id: number): string {
+    const model = this.#connections.get(id) ?? this.#modelNow();
+    this.#connections.delete(id);
+    return model;
   }
+}
+
+function of(model: string, more: Attributes = {}): Attributes {
+  return { [MODEL]: model, ...more };
 }
 
 function makeInstruments() {

@@ -14,11 +14,7 @@ import {
 import { closeOnExec, openDescriptors } from "../../posix/fd.ts";
 import { formatAddress } from "../../posix/net/address.ts";
 import { setNoDelay } from "../../posix/net/sockets.ts";
-import {
-  descriptorLimit,
-  isHangUpIgnored,
-  setProcessName,
-} from "../../posix/process.ts";
+import { descriptorLimit, setProcessName } from "../../posix/process.ts";
 import { grantKind } from "../../runtime/permissions.ts";
 import {
   type Listener,
@@ -31,6 +27,7 @@ import {
   type ServerOptions,
   startServer,
 } from "../../server/server.ts";
+import { Totals, type TotalsSnapshot } from "../../server/events.ts";
 import type { Notifier } from "../../server/systemd/manager.ts";
 import {
   type ManagerVariables,
@@ -38,8 +35,8 @@ import {
 } from "../../server/systemd/variables.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
 import type { SandboxChoice, ServiceChoice } from "../../wire/choices.ts";
+import { load } from "../programs.ts";
 import { UserError } from "../terminal.ts";
-import { formatDuration } from "../values.ts";
 import type { HandlerOptions } from "./handler.ts";
 import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
 import { checkAdmission, gateOptions } from "./options/listen_options.ts";
@@ -49,8 +46,30 @@ import {
 } from "./options/serve_options.ts";
 import { inFull } from "./options/service_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
+import { handleSignals, unlessStopped } from "./signals.ts";
 import { openMetrics } from "./telemetry.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
+
+/** What is seldom wanted. */
+const later = {
+  project: () =>
+    load<typeof import("./project/find_project.ts")>(
+      "./serve/project/find_project.ts",
+    ),
+  traffic: () => load<typeof import("./traffic.ts")>("./serve/traffic.ts"),
+  takeOver: () => load<typeof import("./take_over.ts")>("./serve/take_over.ts"),
+  watch: () =>
+    load<typeof import("./watch/watch.ts")>("./serve/watch/watch.ts"),
+  handler: () => load<typeof import("./handler.ts")>("./serve/handler.ts"),
+  process: () =>
+    load<typeof import("./resolve_process.ts")>("./serve/resolve_process.ts"),
+  manager: () =>
+    load<typeof import("./service_manager.ts")>("./serve/service_manager.ts"),
+  proxy: () =>
+    load<typeof import("../../server/proxy/proxy_source.ts")>(
+      "../server/proxy/proxy_source.ts",
+    ),
+};
 
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
 const HEADROOM = 16;
@@ -66,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     return await serveAll(options);
   } finally {
     if (options.handler !== undefined) {
-      (await import("./project/find_project.ts")).removeProjects();
+      (await later.project()).removeProjects();
     }
   }
 }
@@ -101,7 +120,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   const control = options.control === "none"
     ? null
     : import("./open_control.ts");
-  const server = await start({
+  const starting = start({
     listener,
     model: (watcher, events) => {
       const start = (own: Partial<ChildOptions>, events: ModelEvents) =>
@@ -123,11 +142,16 @@ async function serveAll(options: ServeOptions): Promise<number> {
       metrics ?? {},
     ],
   }, options);
+  const server = await unlessStopped(starting, stop.signal);
+  if (server === null) {
+    await endRuntimes(); // what was only starting
+    return await leave(log, new Totals().snapshot());
+  }
   const { chosen } = server;
   active = () => server.totals().active;
   using _keeper = keepTime?.(server);
   for (const early of [earlyZygote, earlySpawned]) early.end(); // another model was chosen, or others were wanted
-  metrics?.begin(chosen.model.name);
+  metrics?.begin(() => chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {
     if (control === null) return null;
@@ -147,15 +171,19 @@ async function serveAll(options: ServeOptions): Promise<number> {
   notifier?.ready({ address: listener.address, model: chosen.model.name });
   await served;
   receiver.flush();
-  const totals = server.totals();
+  return await leave(log, server.totals());
+}
+
+/** Says the last word; the exit code is the caller's. */
+async function leave(
+  log: Log,
+  { accepted, served, refused }: TotalsSnapshot,
+): Promise<number> {
   log.logger.info("server ended", {
     pid: Deno.pid,
-    accepted: totals.accepted,
-    served: totals.served,
-    refused: Object.values(totals.refused).reduce(
-      (sum, count) => sum + count,
-      0,
-    ),
+    accepted,
+    served,
+    refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
   });
   await log.flush();
   return 0;
@@ -176,14 +204,14 @@ async function timeKeeper(
   { address }: Listener,
 ): Promise<((server: Server) => Disposable) | undefined> {
   if (program === undefined || !(idleTimeout || firstByteTimeout)) return;
-  const { prepareTrafficWatch } = await import("./traffic.ts");
+  const { prepareTrafficWatch } = await later.traffic();
   return prepareTrafficWatch(address, { idleTimeout, firstByteTimeout });
 }
 
 /** The running server's socket; null when none is to be taken over. */
 async function inherit(options: ServeOptions): Promise<Inheritance | null> {
   if (!options.takeOver) return null;
-  return await (await import("./take_over.ts")).inherit(options);
+  return await (await later.takeOver()).inherit(options);
 }
 
 async function takePlace(inheritance: Inheritance, log: Log): Promise<void> {
@@ -196,7 +224,7 @@ async function watchedCode(
   { watch, handler, grant = [], ...options }: ServeOptions,
 ): Promise<WatchedHandler | undefined> {
   if (!watch || handler === undefined) return undefined;
-  const { WatchedHandler } = await import("./watch/watch.ts");
+  const { WatchedHandler } = await later.watch();
   return await WatchedHandler.open(handler, {
     ...options,
     grants: grant.map(inFull),
@@ -208,14 +236,14 @@ async function projectOf(
   { handler, grant, ...options }: ServeOptions,
 ): Promise<HandlerOptions | null> {
   if (handler === undefined) return null;
-  const { findHandler, refuseProject } = await import("./handler.ts");
+  const { findHandler, refuseProject } = await later.handler();
   const module = await findHandler(handler, grant ?? []);
   const grants = (grant ?? []).map(inFull);
   if (Deno.build.standalone) {
     refuseProject(options);
     return { service: { module }, grants };
   }
-  const { findProject } = await import("./project/find_project.ts");
+  const { findProject } = await later.project();
   const project = await findProject(handler, module, {
     ...options,
     grants,
@@ -249,7 +277,7 @@ async function childOptions(
 async function ownService(options: ServeOptions): Promise<ServiceChoice> {
   const { program, service } = options;
   if (program === undefined) return { name: service };
-  const { resolveProgram } = await import("./resolve_process.ts");
+  const { resolveProgram } = await later.process();
   return { program: resolveProgram(program, options) };
 }
 
@@ -258,7 +286,7 @@ async function chooseAttributes(
   options: ServeOptions,
 ): Promise<ChildOptions["attributes"]> {
   if (!asksForAttributes(options)) return undefined;
-  return (await import("./resolve_process.ts")).resolveAttributes(options);
+  return (await later.process()).resolveAttributes(options);
 }
 
 async function start(
@@ -297,7 +325,7 @@ async function listen(
   const { host, port, unix, backlog, fdName } = options;
   try {
     if (manager?.LISTEN_FDS !== undefined || fdName !== undefined) {
-      const { listenForManager } = await import("./service_manager.ts");
+      const { listenForManager } = await later.manager();
       const passed = listenForManager(manager ?? {}, fdName);
       if (passed !== null) return passed;
     }
@@ -318,7 +346,7 @@ async function openNotifier(
   { logger }: Log,
 ): Promise<Notifier | null> {
   if (!manager?.NOTIFY_SOCKET) return null;
-  return (await import("./service_manager.ts")).openNotifier(manager, logger);
+  return (await later.manager()).openNotifier(manager, logger);
 }
 
 /** Who speaks the PROXY protocol; undefined where clients connect themselves. */
@@ -326,7 +354,7 @@ async function proxiesOf(
   { proxyProtocol, proxyTimeout }: ServeOptions,
 ): Promise<ProxySource | undefined> {
   if (proxyProtocol === undefined) return undefined;
-  const { proxySource } = await import("../../server/proxy/proxy_source.ts");
+  const { proxySource } = await later.proxy();
   return proxySource(proxyProtocol, proxyTimeout);
 }
 
@@ -356,44 +384,5 @@ function greet(
     why,
     pid: Deno.pid,
     connect: `mpserv client ${target}`,
-  });
-}
-
-/**
- * The first SIGINT or SIGTERM drains, the second ends. SIGHUP (the terminal was closed) drains unless it was
- * ignored at the start (nohup(1)); it may come twice, from the shell and from the system.
- */
-function handleSignals(
-  { logger }: Log,
-  { stop, hurry, active }: {
-    stop: AbortController;
-    hurry: AbortController;
-    active: () => number;
-  },
-  { drainTimeout }: ServeOptions,
-): void {
-  // Before any listener: the first one makes the runtime catch SIGHUP, too.
-  const isIgnored = isHangUpIgnored();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      logger.info("received {signal}", { signal });
-      if (stop.signal.aborted) return hurry.abort();
-      if (active() > 0 && drainTimeout > 0) {
-        logger.info(
-          "connections may finish for {time}: {again} ends them now",
-          {
-            time: formatDuration(drainTimeout),
-            again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,
-          },
-        );
-      }
-      stop.abort();
-    });
-  }
-  // SIGPIPE needs nothing: the runtime ignores it.
-  Deno.addSignalListener("SIGHUP", () => {
-    if (isIgnored) return;
-    logger.info("received {signal}", { signal: "SIGHUP" });
-    stop.abort();
   });
 }

@@ -19,7 +19,7 @@ const PLAIN: ChildOptions = {
   sandbox: { level: "default", isWanted: false, hasFilters: true },
 };
 /** Words with which a process is started otherwise, or not at all. */
-const OTHERWISE = /^(--(handler|grant|help|version)(=.*)?|-h)$/;
+const OTHERWISE = /^(--(handler|grant|help(-all)?|version)(=.*)?|-h)$/;
 
 /**
  * Starts the process that a command line plainly asks for. A wrong guess costs the start of a process, and nothing

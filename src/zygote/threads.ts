@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { addressOf } from "../posix/seccomp/filter.ts";
 import { startSomewhere } from "../posix/directory.ts";
 import { PosixError } from "../posix/errno.ts";
 import { ProgramImage } from "../posix/exec.ts";
@@ -36,15 +37,17 @@ const CALLS = Deno.build.arch === "x86_64"
   : { ppoll: 73, futex: 98, restart: 128 };
 /** The runtime starts no more for blocking work, and leaves further jobs to threads that a child lacks. */
 const MOST_THREADS = 32; // deno_runtime, tokio_util.rs
-/** Rounds of one millisecond each. */
 const PATIENCE = 2_000;
 
 const allSignals = new Uint8Array(new BigUint64Array(16).fill(~0n).buffer);
+/** Only who was parked by us waits with this mask: a thread that asks for a name may wait in `ppoll`, too. */
+const OUR_MASK = addressOf(allSignals);
 const nothing = new Uint8Array(0);
 
 interface Thread {
   readonly name: string;
   readonly call: number;
+  readonly isParked: boolean;
 }
 
 /**
@@ -60,21 +63,22 @@ function threadsLeft(): number {
 /**
  * Parks every thread of the runtime's pool, without returning to the event loop.
  *
+ * @param patience Rounds of one millisecond each.
  * @returns Whether other threads exist, such as the one that Deno runs signal listeners on.
  * @throws {RestlessError} When the pool does not come to rest.
  * @throws {PosixError} When /proc cannot be read.
  */
-export function parkThreadPool(): boolean {
+export function parkThreadPool(patience: number = PATIENCE): boolean {
   let asked = 0;
-  for (let round = 0; round < PATIENCE; round++) {
+  for (let round = 0; round < patience; round++) {
     const threads = otherThreads();
     const pool = threads.filter(isPooled);
-    const count = (which: number) =>
-      pool.filter(({ call }) => call === which).length;
-    const parked = count(CALLS.ppoll);
+    const parked = pool.filter(({ isParked }) => isParked).length;
     if (parked === pool.length) return threads.length > pool.length;
     // One more than there are idle threads would start another, whose stack every child copies a page of.
-    const idle = count(CALLS.futex) + count(CALLS.restart);
+    const idle = pool.filter(({ call }) =>
+      call === CALLS.futex || call === CALLS.restart
+    ).length;
     for (; asked - parked < idle; asked++) {
       // Resolves never, here or in any child; nothing waits for it.
       void libc.parkAsync?.(null, 0, null, allSignals);
@@ -90,7 +94,7 @@ function isPooled({ name }: Thread): boolean {
   return name.startsWith("tokio-");
 }
 
-/** The threads beside this one: name, and the number of the system call that each is in. */
+/** The threads beside this one, and the system call that each is in, proc_pid_syscall(5). */
 function otherThreads(): Thread[] {
   const own = String(libc.getpid());
   const threads: Thread[] = [];
@@ -98,10 +102,12 @@ function otherThreads(): Thread[] {
     if (id === own) continue;
     try {
       const name = readProcFile(`/proc/self/task/${id}/comm`).trim();
-      threads.push({
-        name,
-        call: parseInt(readProcFile(`/proc/self/task/${id}/syscall`)),
-      });
+      // Its number, and its arguments in hexadecimal; `running` for a thread that is in none.
+      const [call, ...args] = readProcFile(`/proc/self/task/${id}/syscall`)
+        .split(" ");
+      const isParked = Number(call) === CALLS.ppoll &&
+        BigInt(args[3]!) === OUR_MASK;
+      threads.push({ name, call: Number(call), isParked });
     } catch (error) {
       const code = error instanceof PosixError ? error.code : "";
       if (code !== "ENOENT" && code !== "ESRCH") throw error; // else it ended while we looked

@@ -7,6 +7,8 @@
  * @module
  */
 import { EARLY_PLACES, PLACES } from "../src/cli/programs.ts";
+import { PARTS } from "../src/page/document.ts";
+import { SOURCES } from "../src/page/sources.ts";
 import { ROLES } from "../src/runtime/roles.ts";
 import { runDeno } from "./run_deno.ts";
 
@@ -37,7 +39,7 @@ export function closedConfiguration(): Record<string, unknown> {
  * @throws {ReleaseError} When `deno bundle` fails; what it said stands above.
  */
 export async function bundle(sources: string, output: string): Promise<void> {
-  const entries = Object.entries(entryPoints());
+  const entries = Object.entries(await entryPoints(sources));
   await Deno.mkdir(`${sources}/${DIRECTORY}`);
   for (const [name, text] of entries) {
     await Deno.writeTextFile(`${sources}/${DIRECTORY}/${name}.ts`, text);
@@ -63,7 +65,7 @@ export async function bundle(sources: string, output: string): Promise<void> {
 }
 
 /** What each bundle is made of, by its name. */
-function entryPoints(): Record<string, string> {
+async function entryPoints(sources: string): Promise<Record<string, string>> {
   const roles = Object.entries(ROLES).map(([role, path]) => {
     const words = `Deno.args.slice(Deno.args.indexOf("${role}") + 1)`;
     return [
@@ -77,7 +79,7 @@ function entryPoints(): Record<string, string> {
     ...Object.fromEntries(roles),
     serve: commands(EARLY_PLACES.serve!, PLACES.serve, ...ofAll, ...ofServe),
     client: commands(EARLY_PLACES.client!, PLACES.client, ...ofAll),
-    commands: commands(
+    commands: await filesOfPage(sources) + commands(
       ...[...Object.values(EARLY_PLACES), ...Object.values(PLACES)],
       ...[...ofAll, ...ofServe],
     ),
@@ -91,6 +93,21 @@ function loadedBy(file: string): string[] {
   );
   return [...code.matchAll(/\bload<[^;]*?>\(\s*"([^"]+)"/g)]
     .map(([, place]) => place!);
+}
+
+/** The files that the page is made of and leads to: an executable has them in its code. */
+async function filesOfPage(sources: string): Promise<string> {
+  const files = [
+    ...PARTS.map((name) => [name, `src/page/web/${name}`]),
+    ...SOURCES.map((name) => [name, name]),
+  ];
+  const lines = await Promise.all(files.map(async ([name, path]) => {
+    const text = await Deno.readTextFile(`${sources}/${path}`);
+    return `EMBEDDED[${JSON.stringify(name)}] = ${JSON.stringify(text)};\n`;
+  }));
+  return `import { EMBEDDED } from "../src/page/document.ts";\n${
+    lines.join("")
+  }`;
 }
 
 /** A program that has some of the modules with it that it loads by name. */

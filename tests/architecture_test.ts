@@ -78,6 +78,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   control: ["server", "model", "wire", "posix"],
   client: ["runtime", "posix"],
   bench: ["client", "runtime", "posix"],
+  page: ["control", "bench", "wire", "posix"],
 };
 
 for (const [part, allowed] of Object.entries(MAY)) {
@@ -219,6 +220,29 @@ test("architecture: modules of Node's are imported where they are needed: a bund
   }
 });
 
+/** Modules and the style of the page, which a browser runs. */
+function ofPage(): string[] {
+  const folder = "src/page/web/";
+  return [...Deno.readDirSync(new URL(folder, ROOT))].map(({ name }) =>
+    folder + name
+  );
+}
+
+test("architecture: what a browser runs imports the page's own modules alone, and touches no markup", () => {
+  const modules = ofPage().filter((file) => file.endsWith(".js"));
+  assert.ok(modules.length > 5);
+  for (const file of modules) {
+    for (const { to } of importsOf(file)) {
+      assert.ok(modules.includes(to), `${file} imports ${to}`);
+    }
+    assert.doesNotMatch(
+      codeOf(file),
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/,
+      file,
+    );
+  }
+});
+
 test("architecture: no file is over 400 lines", () => {
   for (
     const file of [
@@ -226,6 +250,7 @@ test("architecture: no file is over 400 lines", () => {
       ...files(".release/"),
       ...files("src/"),
       ...files("tests/"),
+      ...ofPage(),
     ]
   ) {
     const lines = read(file).trimEnd().split("\n").length;

@@ -6,6 +6,7 @@
  */
 import type { Address } from "../posix/net/address.ts";
 import { roleCommand, runtimeEnvironment } from "../runtime/roles.ts";
+import { type LineTimes, PacketTrace } from "./packets.ts";
 import type { LoadProgress } from "./plan.ts";
 import type { Link, RelayWork } from "./relay.ts";
 import type { ClientKind, ClientWork } from "./bench_role.ts";
@@ -18,6 +19,11 @@ interface ComparePlan extends Link {
   readonly lines: number;
   /** How long a client may go without a line, beside the round trip. */
   readonly timeout: number;
+  /**
+   * How long after another the lines are given to a client, whose packets are then looked at; without it, all are
+   * given at once.
+   */
+  readonly pace?: number;
 }
 
 /** How far a client was at a moment. */
@@ -38,6 +44,8 @@ export interface Run {
   readonly linesPerSecond: number;
   /** How it went, at most {@linkcode MOST_MOMENTS}. */
   readonly course: readonly Moment[];
+  /** When each line passed the ends of the link, where lines were given one after another. */
+  readonly packets?: readonly LineTimes[];
 }
 
 /** What was found. */
@@ -58,6 +66,8 @@ export interface Comparison {
 const MOST_MOMENTS = 400;
 
 const encoder = new TextEncoder();
+/** The line that shows that a client is ready. */
+const READY = encoder.encode("ready\n");
 
 /**
  * Runs both clients, one after the other.
@@ -74,9 +84,16 @@ export async function compare(
     hostname: "127.0.0.1",
     port: relay.port,
   } as const;
-  const run = async (client: ClientKind) => {
+  const run = async (client: ClientKind): Promise<Run> => {
     await using compared = start("client", { client, target });
-    return await converse(compared.process, client, plan, progress);
+    const lines = Array.from(
+      { length: plan.lines },
+      (_, i) => encoder.encode(`line ${i + 1}\n`),
+    );
+    const run = await converse(compared.process, client, plan, lines, progress);
+    const lengths = [READY, ...lines].map(({ length }) => length);
+    const packets = await relay.trace?.lines(lengths);
+    return packets ? { ...run, packets: packets.slice(1) } : run;
   };
   const split = await run("split");
   const lockStep = await run("lock-step");
@@ -126,15 +143,17 @@ function start(
 }
 
 async function startRelay(
-  { target, delay, bandwidth }: ComparePlan,
-): Promise<Started & { port: number }> {
-  const started = start("relay", { target, delay, bandwidth });
+  { target, delay, bandwidth, pace }: ComparePlan,
+): Promise<Started & { port: number; trace: PacketTrace | null }> {
+  const isTraced = pace !== undefined;
+  const started = start("relay", { target, delay, bandwidth, isTraced });
   const reader = started.process.stdout.getReader();
   const { value } = await reader.read();
   reader.releaseLock();
   if (value === undefined) throw new Error("Cannot compare: no relay started");
   const { port } = JSON.parse(new TextDecoder().decode(value));
-  return { ...started, port };
+  const trace = isTraced ? new PacketTrace(started.process.stdout) : null;
+  return { ...started, port, trace };
 }
 
 /** Gives a client one line to see that it is ready, and then all of them. */
@@ -142,23 +161,21 @@ async function converse(
   process: Deno.ChildProcess,
   client: ClientKind,
   plan: ComparePlan,
+  lines: readonly Uint8Array<ArrayBuffer>[],
   progress: LoadProgress,
 ): Promise<Run> {
-  const { lines, delay } = plan;
-  const patience = plan.timeout + 4 * delay;
+  const { delay, pace = 0 } = plan;
+  const patience = plan.timeout + 4 * delay + pace;
   const replies = new Replies(process.stdout.getReader(), patience);
   const input = process.stdin.getWriter();
   try {
-    const ready = encoder.encode("ready\n");
-    await input.write(ready);
-    await replies.expect(ready);
+    await input.write(READY);
+    await replies.expect(READY);
 
-    const all = encoder.encode(
-      Array.from({ length: lines }, (_, i) => `line ${i + 1}\n`).join(""),
-    );
+    const all = new Uint8Array(lines.flatMap((line) => [...line]));
     const begin = performance.now();
     const course: Moment[] = [{ at: 0, lines: 0 }];
-    const writing = input.write(all);
+    const writing = pace > 0 ? give(input, lines, pace) : input.write(all);
     writing.catch(() => {}); // a client that is gone shows in its replies
     await replies.expect(all, (lines) => {
       course.push({ at: performance.now() - begin, lines });
@@ -169,7 +186,7 @@ async function converse(
     return {
       client,
       time,
-      linesPerSecond: 1000 * lines / time,
+      linesPerSecond: 1000 * lines.length / time,
       course: thinned(course),
     };
   } catch (error) {
@@ -177,6 +194,20 @@ async function converse(
   } finally {
     input.releaseLock();
     replies.release();
+  }
+}
+
+/** Gives a client lines as somebody types them. */
+async function give(
+  input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>,
+  lines: readonly Uint8Array<ArrayBuffer>[],
+  pace: number,
+): Promise<void> {
+  const begin = performance.now();
+  for (const [i, line] of lines.entries()) {
+    const wait = begin + i * pace - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    await input.write(line);
   }
 }
 

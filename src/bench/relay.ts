@@ -133,6 +133,22 @@ export class DelayLine {
 export interface RelayWork extends Link {
   /** The server: an address, not a name. */
   readonly target: Address;
+  /** Whether it says when each piece went into the link and came out. */
+  readonly isTraced?: boolean;
+}
+
+/** What a traced relay says of a piece, as JSON on one line each. */
+export interface Passage {
+  /** Which connection, counted from 1. */
+  readonly connection: number;
+  /** From the client, or to it. */
+  readonly way: "there" | "back";
+  /** Into the link, or out of it. */
+  readonly end: "in" | "out";
+  /** How many bytes of this way have passed this end by now. */
+  readonly bytes: number;
+  /** When, in milliseconds. */
+  readonly at: number;
 }
 
 const STDIN = 0;
@@ -148,10 +164,12 @@ export function relay(work: RelayWork): void {
   setProcessName("mpserv:relay");
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
-  Deno.stdout.writeSync(
-    new TextEncoder().encode(JSON.stringify({ port }) + "\n"),
-  );
+  say({ port });
   new Relay(work, findListener(listener.addr)).run();
+}
+
+function say(what: unknown): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(what) + "\n"));
 }
 
 class Relay {
@@ -161,6 +179,7 @@ class Relay {
   readonly #peer: Uint8Array<ArrayBuffer>;
   readonly #buffer: Uint8Array<ArrayBuffer>;
   #directions: Direction[] = [];
+  #accepted = 0;
 
   constructor(work: RelayWork, listener: number) {
     const { bandwidth } = work;
@@ -209,9 +228,25 @@ class Relay {
     setNoDelay(client.number);
     if ("port" in this.#work.target) setNoDelay(server.number);
     const pair = new Pair(client, server);
+    const connection = ++this.#accepted;
+    const trace = (way: Passage["way"]) =>
+      this.#work.isTraced === true
+        ? (end: Passage["end"], bytes: number) =>
+          say({ connection, way, end, bytes, at: performance.now() })
+        : () => {};
     this.#directions.push(
-      new Direction(pair, [client.number, server.number], this.#work),
-      new Direction(pair, [server.number, client.number], this.#work),
+      new Direction(
+        pair,
+        [client.number, server.number],
+        this.#work,
+        trace("there"),
+      ),
+      new Direction(
+        pair,
+        [server.number, client.number],
+        this.#work,
+        trace("back"),
+      ),
     );
   }
 }
@@ -244,10 +279,19 @@ class Direction {
   readonly #source: number;
   readonly #sink: number;
   readonly #line: DelayLine;
+  readonly #trace: (end: Passage["end"], bytes: number) => void;
+  #in = 0;
+  #out = 0;
   /** The sink took less than it was given, and says when it takes more. */
   #isBlocked = false;
 
-  constructor(pair: Pair, [source, sink]: [number, number], link: Link) {
+  constructor(
+    pair: Pair,
+    [source, sink]: [number, number],
+    link: Link,
+    trace: (end: Passage["end"], bytes: number) => void,
+  ) {
+    this.#trace = trace;
     this.#pair = pair;
     this.#source = source;
     this.#sink = sink;
@@ -275,15 +319,22 @@ class Direction {
     const count = receiveNow(this.#source, buffer);
     const now = performance.now();
     if (count === 0) this.#line.end(now);
-    else if (count > 0) this.#line.push(now, buffer.subarray(0, count));
+    else if (count > 0) {
+      this.#line.push(now, buffer.subarray(0, count));
+      this.#trace("in", this.#in += count);
+    }
   }
 
   write(isReady: boolean): void {
     if (!this.#pair.isOpen || (this.#isBlocked && !isReady)) return;
     this.#isBlocked = !this.#line.drain(performance.now(), (bytes) => {
-      if (bytes !== null) return sendNow(this.#sink, bytes);
-      endWriting(this.#sink);
-      return 0;
+      if (bytes === null) {
+        endWriting(this.#sink);
+        return 0;
+      }
+      const count = sendNow(this.#sink, bytes);
+      if (count > 0) this.#trace("out", this.#out += count);
+      return count;
     });
     if (this.#line.isOver) this.#pair.endDirection();
   }

@@ -110,7 +110,7 @@ export function helpCommand(commands: readonly Command[]): Command {
     name: "help",
     about: "Print a command's help.",
     operands: {
-      command: choice("command", "command to explain", names),
+      command: choice("command", "its name", names),
     },
     options: {},
     begin: ({ operands: { command } }) => async () => {

@@ -21,6 +21,7 @@ export const PLACES = {
   drain: "./control/control_commands.ts",
   top: "./control/control_commands.ts",
   events: "./control/control_commands.ts",
+  page: "./control/control_commands.ts",
   completions: "./help/manual_options.ts",
   man: "./help/manual_options.ts",
 } as const;

@@ -14,6 +14,8 @@ export const DOCUMENTS = [
   "src/bench/README.md",
   "src/cli/README.md",
   "src/cli/control/README.md",
+  "src/page/README.md",
+  "src/page/README.ko.md",
   "src/sandbox/README.md",
   "src/server/README.md",
   "src/service/README.md",

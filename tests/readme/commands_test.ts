@@ -29,6 +29,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   "mpserv serve 9191 -- sh": halfCloses,
   "ss -tnp '( sport = :9191": "tests/readme/commands_test.ts", // the last one's
   "mpserv serve --max-connections": admits,
+  "mpserv page": "tests/page/",
   "mpserv status": looks,
   "mpserv serve 9190 --take-over": takesOver,
   "source <(mpserv completions": completes,

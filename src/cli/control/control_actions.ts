@@ -1,51 +1,14 @@
 /**
- * What `mpserv status`, `connections`, `drop` and `drain` do. What moves through connections the kernel knows, and
- * whoever looks asks it: the server has no work with it.
+ * What `mpserv status`, `connections`, `drop` and `drain` do.
  *
  * @module
  */
-import { type ControlClient, ControlError } from "../../control/ask.ts";
-import type { ConnectionRow, Status } from "../../control/protocol.ts";
-import {
-  hasSocketDiagnostics,
-  tcpConnections,
-} from "../../posix/net/socket_diagnostics.ts";
+import { ControlError } from "../../control/ask.ts";
+import { listConnections } from "../../control/movement.ts";
+import type { Status } from "../../control/protocol.ts";
 import { print, visible } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 import { showAge, showBytes, showCounts, table } from "./show.ts";
-
-/** A connection, and what moves through it: null where the system does not say. */
-export interface MovingConnection extends ConnectionRow {
-  /** Milliseconds since a byte moved. */
-  readonly idle: number | null;
-  /** Bytes that came from the client. */
-  readonly in: number | null;
-  /** Bytes that the client has received. */
-  readonly out: number | null;
-}
-
-/**
- * Whom a server serves, and what moves.
- *
- * @throws {ControlError} When it cannot be asked.
- */
-export async function listConnections(
-  client: ControlClient,
-  listener: Deno.NetAddr | Deno.UnixAddr,
-): Promise<MovingConnection[]> {
-  const { connections } = await client.ask({ command: "connections" });
-  const moving = hasSocketDiagnostics && "port" in listener
-    ? tcpConnections(listener)
-    : null;
-  return connections.map((row) => {
-    const found = moving?.get(row.via?.proxy ?? row.peer);
-    if (!found) return { ...row, idle: null, in: null, out: null };
-    const { sinceReceived, sinceSent, bytesIn, bytesOut } = found;
-    const idle = Math.min(sinceReceived, sinceSent);
-    const own = bytesIn - (row.via?.headerBytes ?? 0);
-    return { ...row, idle, in: own, out: bytesOut };
-  });
-}
 
 /** How an answer is printed. */
 export interface LookOptions {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { durationOr, flag, option, required } from "../options.ts";
-import { parseCount } from "../values.ts";
+import { durationOr, flag, option, or, required } from "../options.ts";
+import { parseCount, parsePort } from "../values.ts";
 import { command } from "../command.ts";
 
 /** Looking more often than that shows a person nothing more, in milliseconds. */
@@ -95,4 +95,24 @@ export const events = command({
   options: { json: flag("print a line of JSON for each event") },
   begin: ({ operands, options }) => async () =>
     (await import("./follow.ts")).follow(operands.server, options),
+});
+
+/** `mpserv page`. */
+export const page = command({
+  name: "page",
+  about: "Show a running server live, as a page for a browser.",
+  operands: SERVER,
+  options: {
+    port: or(
+      option(
+        "<port>",
+        "port of the page; 0 for a free one",
+        (text) => parsePort(text),
+      ),
+      0,
+    ),
+    open: flag("open the page in a browser"),
+  },
+  begin: ({ operands, options }) => async () =>
+    (await import("./open_page.ts")).openPage(operands.server, options),
 });

@@ -6,9 +6,9 @@
  * @module
  */
 import { ControlClient, ControlError } from "../../control/ask.ts";
+import { listConnections } from "../../control/movement.ts";
 import { print } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
-import { listConnections } from "./control_actions.ts";
 import { cut } from "./show.ts";
 import {
   processLines,

@@ -12,7 +12,7 @@ import {
   type ProcessState,
 } from "../../model/model.ts";
 import { readProcFile } from "../../posix/proc.ts";
-import type { MovingConnection } from "./control_actions.ts";
+import type { MovingConnection } from "../../control/movement.ts";
 import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
 
 /** What one process uses. */

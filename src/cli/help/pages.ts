@@ -170,6 +170,14 @@ const PAGES: Readonly<Record<string, Page>> = {
       ["141", "nobody reads the output any more"],
     ],
   },
+  page: {
+    ...CONTROL,
+    exitCodes: [
+      ["0", "told to end"],
+      ["1", "no such server, or the port is in use"],
+      ["2", "wrong command line"],
+    ],
+  },
   completions: {
     examples: [
       ["source <(mpserv completions bash)", "in ~/.bashrc"],

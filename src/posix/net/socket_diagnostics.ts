@@ -56,7 +56,7 @@ const REQUEST = {
 } as const;
 
 /** `struct inet_diag_msg`: {u8 family; u8 state; u8 timer; u8 retrans; sockid id; …}, then attributes. */
-const ANSWER = { size: 72, family: 0, state: 1, id: 4 } as const;
+const ANSWER = { size: 72, family: 0, state: 1, id: 4, uid: 64 } as const;
 
 /** `struct rtattr`, linux/rtnetlink.h: {u16 len; u16 type}; each starts at a multiple of 4. */
 const ATTRIBUTE = { size: 4, type: 2, align: 4 } as const;
@@ -141,6 +141,28 @@ export function tcpConnections(
  */
 export function handshakes(listener: Deno.NetAddr): number {
   return [...ask(listener, 1 << TCP_STATE.SYN_RECV)].length;
+}
+
+/**
+ * Whose the socket at one end of a connection on this machine is.
+ *
+ * @param end That end.
+ * @param other The other end.
+ * @returns The user id; null where the system does not say.
+ */
+export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
+  if (!hasSocketDiagnostics) return null;
+  for (const answer of ask(end, STATES)) {
+    const peer = addressAt(
+      answer,
+      SOCKET_ID.remotePort,
+      SOCKET_ID.remoteAddress,
+    );
+    if (formatAddress(peer) === formatAddress(other)) {
+      return answer.getUint32(ANSWER.uid, true);
+    }
+  }
+  return null;
 }
 
 /** What the kernel says of a listener's connections in some states, each until the next is asked for. */

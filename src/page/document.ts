@@ -1,0 +1,88 @@
+/**
+ * The page as one document, of the parts in `web/`: it asks for nothing but what this program tells it.
+ *
+ * @module
+ */
+
+/** Modules in the order in which each can use those before it. */
+const SCRIPTS = [
+  "words_en.js",
+  "words_ko.js",
+  "text.js",
+  "steps.js",
+  "state.js",
+  "sequence.js",
+  "replay.js",
+  "boxes.js",
+  "stage.js",
+  "lists.js",
+  "measure.js",
+  "app.js",
+] as const;
+
+/** Styles; what is in a later one counts more. */
+const STYLES = ["style.css", "stage.css", "diagrams.css"] as const;
+
+/** All files of the page. */
+export const PARTS: readonly string[] = ["page.html", ...STYLES, ...SCRIPTS];
+
+/**
+ * Parts that are in the same bundle as this module, by their names: an executable has no other files
+ * (`.release/bundles.ts`).
+ */
+export const EMBEDDED: Record<string, string> = {};
+
+/** A document, and how it may behave. */
+export interface PageDocument {
+  /** The document. */
+  readonly html: Uint8Array<ArrayBuffer>;
+  /** Its Content-Security-Policy: this style, this script, this origin, and nothing else. */
+  readonly policy: string;
+}
+
+/** Puts the document together. */
+export async function readDocument(): Promise<PageDocument> {
+  const read = (names: readonly string[]) => Promise.all(names.map(readPart));
+  const [frame] = await read(["page.html"]);
+  const style = (await read(STYLES)).join("");
+  const modules = (await read(SCRIPTS)).map(joined).join("\n");
+  const script = `"use strict";\n${modules}`;
+  const html = fill(fill(frame!, "style", style), "script", script);
+  const policy = [
+    "default-src 'none'",
+    `style-src '${await digest(style)}'`,
+    `script-src '${await digest(script)}'`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ].join("; ");
+  return { html: new TextEncoder().encode(html), policy };
+}
+
+async function readPart(name: string): Promise<string> {
+  return EMBEDDED[name] ??
+    await Deno.readTextFile(new URL(`web/${name}`, import.meta.url));
+}
+
+/** A module as a part of one script: what it imports stands before it, and what it exports is there. */
+function joined(module: string): string {
+  return module
+    .replaceAll(/^import\s[^;]*?\sfrom\s"\.\/[\w.]+";\n/gm, "")
+    .replaceAll(/^export (?=(const|let|function|async function|class) )/gm, "");
+}
+
+/** The text goes in as it is: its digest is what the policy allows. */
+function fill(frame: string, element: string, text: string): string {
+  const [before, after] = frame.split(`<${element}></${element}>`);
+  if (after === undefined) throw new TypeError(`No place for ${element}`);
+  return `${before}<${element}>${text}</${element}>${after}`;
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return `sha256-${new Uint8Array(hash).toBase64()}`;
+}

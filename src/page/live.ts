@@ -1,0 +1,116 @@
+/**
+ * What a page is told of a running server: every event, and a look at the whole twice a second, as server-sent
+ * events. A browser that is slow is waited for, so that the server skips events for it and nothing grows here.
+ *
+ * After a take-over there are two servers: the one that drains is followed to its end, and so is the next.
+ *
+ * @module
+ */
+import { ControlClient, ControlError } from "../control/ask.ts";
+import { listConnections } from "../control/movement.ts";
+
+/** How often the whole is looked at, and a server that is not there looked for, in milliseconds. */
+const LOOK = 500;
+
+const encoder = new TextEncoder();
+
+/** Follows whatever server has a control socket, for one browser. */
+export class Live {
+  readonly #path: string;
+  readonly #stream = new TransformStream<Uint8Array, Uint8Array>();
+  readonly #writer = this.#stream.writable.getWriter();
+  /** Servers that are followed, by their process ids. */
+  readonly #followed = new Map<number, ControlClient>();
+  #isOver = false;
+  /** Ends the pause between two looks. */
+  #wake = () => {};
+
+  /** Begins; `path` is the control socket. */
+  constructor(path: string) {
+    this.#path = path;
+    void this.#writer.closed.catch(() => {}).then(() => this.stop());
+    void this.#run().catch(() => this.stop()); // the browser has gone
+  }
+
+  /** What the browser reads. */
+  get readable(): ReadableStream<Uint8Array> {
+    return this.#stream.readable;
+  }
+
+  /** Follows no more; again is harmless. */
+  stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const client of this.#followed.values()) client[Symbol.dispose]();
+    this.#wake();
+    this.#writer.abort().catch(() => {});
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, LOOK);
+      this.#wake = resolve;
+      try {
+        await this.#look();
+      } catch (error) {
+        if (!(error instanceof ControlError)) throw error;
+        if (this.#followed.size === 0) await this.#say("gone", {});
+      }
+      await promise;
+      clearTimeout(timer);
+    }
+  }
+
+  /** How the server at the path is, with its processes and connections; one that is not followed yet is from here on. */
+  async #look(): Promise<void> {
+    using client = await ControlClient.connect(this.#path);
+    const status = await client.ask({ command: "status" });
+    if (!this.#followed.has(status.pid)) await this.#follow(status.pid);
+    const { processes } = await client.ask({ command: "processes" });
+    const connections = await listConnections(client, status.listener);
+    await this.#say("look", { status, processes, connections });
+  }
+
+  /** Resolves when its events are heard: what is shown from then on misses none. */
+  async #follow(pid: number): Promise<void> {
+    const client = await ControlClient.connect(this.#path);
+    if (this.#isOver) return client[Symbol.dispose]();
+    this.#followed.set(pid, client);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    void this.#pass(pid, client, resolve).finally(resolve);
+    await promise;
+  }
+
+  /** Passes a server's events on to its end. */
+  async #pass(
+    pid: number,
+    client: ControlClient,
+    heard: () => void,
+  ): Promise<void> {
+    try {
+      const began = (answer: object) => {
+        void this.#say("began", answer).catch(() => {});
+        heard();
+      };
+      for await (const lines of client.follow(began)) {
+        await this.#write("events", `{"pid":${pid},"events":[${lines}]}`);
+      }
+      await this.#say("ended", { pid });
+    } catch {
+      // It refuses, as it has too many who follow it, or the browser has gone.
+    }
+    client[Symbol.dispose]();
+    this.#followed.delete(pid);
+  }
+
+  #say(event: string, data: object): Promise<void> {
+    return this.#write(event, JSON.stringify(data));
+  }
+
+  #write(event: string, json: string): Promise<void> {
+    return this.#writer.write(
+      encoder.encode(`event: ${event}\ndata: ${json}\n\n`),
+    );
+  }
+}

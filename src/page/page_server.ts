@@ -1,0 +1,103 @@
+/**
+ * `mpserv page`: a server on this machine's own address for one page that shows a running server. It tells, and
+ * changes nothing.
+ *
+ * @module
+ */
+import { readDocument } from "./document.ts";
+import { Guard } from "./guard.ts";
+import { Live } from "./live.ts";
+import { measure, readMeasurePlan } from "./measured.ts";
+import { readSource } from "./sources.ts";
+
+/** How the page is served. */
+export interface PageOptions {
+  /** The control socket of the server that is shown. */
+  readonly control: string;
+  /** The port; 0 for a free one. */
+  readonly port: number;
+}
+
+/** A page that is served, until it is disposed of. */
+export interface ServedPage extends AsyncDisposable {
+  /** Where it is, with its key. */
+  readonly url: string;
+}
+
+const HEADERS = {
+  "cache-control": "no-store",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/**
+ * Serves the page.
+ *
+ * @throws {Error} When the port cannot be had.
+ */
+export async function servePage(
+  { control, port }: PageOptions,
+): Promise<ServedPage> {
+  const { html, policy } = await readDocument();
+  const guard = new Guard();
+  const shown = new Set<Live>();
+  let isMeasuring = false;
+
+  const answer = async (
+    request: Request,
+    path: string | null,
+  ): Promise<Response> => {
+    switch (`${request.method} ${path}`) {
+      case "GET /":
+        return new Response(html, {
+          headers: {
+            ...HEADERS,
+            "content-type": "text/html; charset=utf-8",
+            "content-security-policy": policy,
+          },
+        });
+      case "GET /live": {
+        const live = new Live(control);
+        shown.add(live);
+        return plain(live.readable, "text/event-stream");
+      }
+      case "POST /measure": {
+        const plan = readMeasurePlan(await request.json().catch(() => null));
+        if (plan === null) return nothing(400);
+        if (isMeasuring) return nothing(409);
+        isMeasuring = true;
+        const over = () => isMeasuring = false;
+        return plain(measure(control, plan, over), "application/x-ndjson");
+      }
+    }
+    const source = request.method === "GET" ? await readSource(path) : null;
+    return source === null ? nothing(404) : plain(source, "text/plain");
+  };
+
+  const server: Deno.HttpServer<Deno.NetAddr> = Deno.serve(
+    { hostname: "127.0.0.1", port, onListen() {}, onError: () => nothing(500) },
+    async (request, { remoteAddr }) => {
+      const from = remoteAddr as Deno.NetAddr;
+      return await answer(request, guard.path(request, from, server.addr));
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/${guard.key}/`,
+    async [Symbol.asyncDispose]() {
+      for (const live of shown) live.stop();
+      await server.shutdown();
+    },
+  };
+}
+
+function plain(body: BodyInit, type: string): Response {
+  const headers = { ...HEADERS, "content-type": `${type}; charset=utf-8` };
+  return new Response(body, { headers });
+}
+
+/** Who is to get nothing gets no word. */
+function nothing(status: number): Response {
+  return new Response(null, { status, headers: HEADERS });
+}

@@ -1,0 +1,248 @@
+/** What the page knows of servers, processes and connections. It draws nothing, and its size has a limit. */
+import { stepsOf } from "./steps.js";
+
+/** Connections that are remembered: enough for a list, few enough for a browser that is open all day. */
+const MOST_CONNECTIONS = 400;
+const MOST_LOGGED = 100;
+
+/** Reasons of an end that are worth a line of the log. */
+const BAD_ENDS = ["killed", "error", "program"];
+
+/** One connection. */
+class Connection {
+  marks = [];
+  peer = "";
+  pid = 0;
+  handedTo = 0;
+  reason = "";
+  isOver = false;
+  in = null;
+  out = null;
+  age = 0;
+  #steps = null;
+
+  constructor(key, id, server) {
+    this.key = key;
+    this.id = id;
+    this.server = server;
+    this.isPool = server.model === "pool";
+    this.hasZygote = server.model === "fork";
+  }
+
+  /** One more thing happened to it. */
+  add(mark) {
+    this.marks.push(mark);
+    this.#steps = null;
+  }
+
+  get steps() {
+    return this.#steps ??= stepsOf(this);
+  }
+
+  /** The last thing that happened. */
+  get last() {
+    return this.marks.at(-1);
+  }
+
+  /** Whether nothing more will happen. */
+  get isGone() {
+    const { event } = this.last;
+    return event === "reaped" || event === "refused" ||
+      (this.isOver && this.isPool);
+  }
+
+  /** How long it lasted, in microseconds; null while it goes on. */
+  get duration() {
+    return this.isOver ? this.last.at - this.marks[0].at : null;
+  }
+}
+
+/** All of it. */
+export class World {
+  /** Servers by pid; more than one around a take-over. */
+  servers = new Map();
+  /** The one that accepts. */
+  current = null;
+  connections = new Map();
+  log = [];
+  skipped = 0;
+  /** Grows with each thing that happens. */
+  version = 0;
+  /** Whether no server is there. */
+  isAlone = true;
+  #byProcess = new Map();
+  #refusals = 0;
+
+  /** A server is followed from here on; `at` on its clock was `time` on the person's. */
+  began({ pid, at, time }) {
+    const server = this.#server(pid);
+    server.clock = time - at / 1e3;
+    this.isAlone = false;
+    this.#note("began", server, { pid }, at);
+  }
+
+  /** How a server is, with its processes and connections. */
+  look({ status, processes, connections }) {
+    const server = this.#server(status.pid);
+    Object.assign(server, { status, processes, model: status.model });
+    this.current = server;
+    this.isAlone = false;
+    for (const row of connections) {
+      const known = this.connections.get(`${status.pid}:${row.id}`) ??
+        this.#meet(server, row);
+      Object.assign(known, { in: row.in, out: row.out, age: row.age });
+      if (row.halfClosed) known.isHalfClosed = true;
+    }
+    this.version++;
+  }
+
+  /** Events of a server. */
+  events({ pid, events }) {
+    const server = this.#server(pid);
+    for (const event of events) this.#event(server, event);
+    this.version++;
+    this.#forget();
+  }
+
+  /** A server has ended. */
+  ended({ pid }) {
+    const server = this.#server(pid);
+    server.hasEnded = true;
+    server.processes = [];
+    this.#note("ended", server, { pid }, null);
+    this.servers.delete(pid);
+    this.version++;
+  }
+
+  /** Nobody is there. */
+  gone() {
+    this.isAlone = true;
+    this.version++;
+  }
+
+  #server(pid) {
+    let server = this.servers.get(pid);
+    if (!server) {
+      server = { pid, clock: 0, processes: [], status: null, model: "" };
+      this.servers.set(pid, server);
+    }
+    return server;
+  }
+
+  #event(server, event) {
+    if (event.event === "reaped" && event.role === "connection") {
+      return this.#reaped(server, event);
+    }
+    if ("id" in event) return this.#ofConnection(server, event);
+    switch (event.event) {
+      case "refused": {
+        const refusal = new Connection(
+          `${server.pid}:r${++this.#refusals}`,
+          0,
+          server,
+        );
+        const accepted = { event: "accepted", at: event.at, peer: event.peer };
+        refusal.peer = event.peer;
+        refusal.add(accepted);
+        refusal.add(event);
+        this.#close(refusal, event.reason);
+        this.connections.set(refusal.key, refusal);
+        return this.#note("refused", server, event, event.at);
+      }
+      case "skipped":
+        this.skipped += event.count;
+        return this.#note("skipped", server, event, event.at);
+      case "started":
+        if (event.role === "connection") return;
+        break;
+      case "reaped":
+        event.how = event.signal ?? `exit ${event.code}`;
+        break;
+      case "taken-over":
+      case "draining":
+        server.isDraining = true;
+    }
+    this.#note(event.event, server, event, event.at);
+  }
+
+  #ofConnection(server, event) {
+    const key = `${server.pid}:${event.id}`;
+    let connection = this.connections.get(key);
+    if (!connection) {
+      connection = new Connection(key, event.id, server);
+      this.connections.set(key, connection);
+    }
+    if (event.peer) connection.peer = event.peer;
+    connection.add(event);
+    switch (event.event) {
+      case "handed":
+        connection.handedTo = event.pid;
+        break;
+      case "returned":
+        this.#note("returned", server, event, event.at);
+        break;
+      case "took":
+        connection.pid = event.pid;
+        this.#byProcess.set(event.pid, connection);
+        break;
+      case "done": {
+        const { reason, text } = event;
+        connection.in = event.in ?? connection.in;
+        connection.out = event.out ?? connection.out;
+        this.#close(connection, text ? `${reason}: ${text}` : reason);
+        if (BAD_ENDS.includes(reason)) {
+          const words = { id: event.id, reason: connection.reason };
+          this.#note("killed", server, words, event.at);
+        }
+        break;
+      }
+      case "refused":
+        this.#close(connection, event.why ?? event.reason);
+        this.#note("refused", server, event, event.at);
+    }
+  }
+
+  /** A connection that was there before the page. */
+  #meet(server, { id, peer, pid, age }) {
+    const connection = new Connection(`${server.pid}:${id}`, id, server);
+    const at = 1e3 * (Date.now() - age - server.clock);
+    connection.peer = peer;
+    connection.add({ event: "accepted", at, id, peer });
+    if (pid > 0) {
+      connection.pid = pid;
+      connection.add({ event: "took", at, heard: at, id, pid });
+      this.#byProcess.set(pid, connection);
+    }
+    this.connections.set(connection.key, connection);
+    return connection;
+  }
+
+  #close(connection, reason) {
+    connection.isOver = true;
+    connection.reason = reason;
+  }
+
+  #reaped(server, event) {
+    const connection = this.#byProcess.get(event.pid);
+    this.#byProcess.delete(event.pid);
+    server.processes = server.processes.filter(({ pid }) => pid !== event.pid);
+    if (connection?.isOver && !connection.isPool) connection.add(event);
+  }
+
+  #note(kind, server, values, at) {
+    const time = at === null ? Date.now() : server.clock + at / 1e3;
+    this.log.push({ kind, values, time });
+    if (this.log.length > MOST_LOGGED) this.log.shift();
+  }
+
+  /** The oldest that are over make room. */
+  #forget() {
+    let over = this.connections.size - MOST_CONNECTIONS;
+    for (const [key, { isOver }] of this.connections) {
+      if (over <= 0) return;
+      if (!isOver && over < MOST_CONNECTIONS) continue;
+      this.connections.delete(key);
+      over--;
+    }
+  }
+}

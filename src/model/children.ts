@@ -18,15 +18,64 @@ import {
 } from "../posix/forking.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import {
+  childrenOf,
   descriptorTarget,
+  hasDescriptor,
   listProcDirectory,
   processStat,
 } from "../posix/proc.ts";
+import type { Watcher } from "../posix/watcher.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import { isKeptForRuntime } from "./runtime_process.ts";
-import type { Zygote } from "./zygote.ts";
+import { type Zygote, type ZygoteEvents, ZygoteLink } from "./zygote.ts";
 
 /** How far up a process is looked for among our descendants. */
 const GENERATIONS = 32;
+
+/** What zygotes and their children are to the system. A test plays it. */
+export interface ProcessSystem {
+  /** Starts a zygote. */
+  zygote(
+    options: ChildOptions,
+    watcher: Watcher,
+    events: ZygoteEvents,
+  ): Zygote;
+  /** A process that signals can be sent to for as long as `isIts` says so; the caller's to close. */
+  open(pid: number, isIts: (pid: number) => boolean): OpenProcess;
+  /** Its children, also those that have ended and were not reaped. */
+  childrenOf(pid: number): number[];
+  /** Whether a process is there and has not ended. */
+  isThere(pid: number): boolean;
+  /** See {@linkcode isAdopted}. */
+  isAdopted(pid: number): boolean;
+  /** Whether a process has an open file, as `/proc/PID/fd` shows it. */
+  hasDescriptor(pid: number, file: string): boolean;
+  /** See {@linkcode findStarted}. */
+  findStarted(fd: number, parents: readonly number[]): number | null;
+  /** Starts to reap what nobody else does. */
+  orphans(isOurs: (pid: number) => boolean): Pick<Orphans, keyof Orphans>;
+}
+
+/** A process that signals can be sent to. */
+export type OpenProcess = Pick<ProcessHandle, keyof ProcessHandle>;
+
+/** The system itself. */
+export const SYSTEM: ProcessSystem = {
+  zygote: (options, watcher, events) =>
+    new ZygoteLink(options, watcher, events),
+  open: (pid, isIts) => new ProcessHandle(pid, isIts),
+  childrenOf,
+  isThere,
+  isAdopted,
+  hasDescriptor,
+  findStarted,
+  orphans: (isOurs) => new Orphans(isOurs),
+};
+
+function isThere(pid: number): boolean {
+  const state = processStat(pid)?.state ?? "X";
+  return state !== "Z" && state !== "X";
+}
 
 /** A child of a zygote. */
 interface Child {
@@ -35,13 +84,18 @@ interface Child {
   /** Where it came from. */
   readonly zygote: Zygote;
   /** Its process. */
-  readonly process: ProcessHandle;
+  readonly process: OpenProcess;
 }
 
 /** Children that have said who they are, and have not been reaped. */
 export class Children {
   readonly #byId = new Map<number, Child>();
   readonly #byPid = new Map<number, Child>();
+  readonly #open: ProcessSystem["open"];
+
+  constructor({ open }: Pick<ProcessSystem, "open">) {
+    this.#open = open;
+  }
 
   /** How many there are. */
   get size(): number {
@@ -59,7 +113,7 @@ export class Children {
    * @param pid Its process, by the kernel's word.
    */
   add(id: number, pid: number, zygote: Zygote): void {
-    const process = new ProcessHandle(pid, (pid) => isOf(pid, zygote));
+    const process = this.#open(pid, (pid) => isOf(pid, zygote));
     const child = { id, zygote, process };
     this.#byId.set(id, child);
     this.#byPid.set(pid, child);
@@ -97,7 +151,7 @@ export class Children {
   punish(pid: number): boolean {
     const child = this.#byPid.get(pid);
     if (child) return child.process.signal(SIGNALS.SIGKILL);
-    using process = new ProcessHandle(pid, descendsFromUs);
+    using process = this.#open(pid, descendsFromUs);
     return process.signal(SIGNALS.SIGKILL);
   }
 }
@@ -118,7 +172,7 @@ export function isOf(pid: number, zygote: Zygote): boolean {
  *
  * @returns Whether we reap it.
  */
-export function isAdopted(pid: number): boolean {
+function isAdopted(pid: number): boolean {
   return hasChild(pid) && !isKeptForRuntime(pid);
 }
 
@@ -143,7 +197,7 @@ export function descendsFromUs(pid: number): boolean {
  *
  * @returns Its pid; null when no program has the connection, so that another may get it.
  */
-export function findStarted(
+function findStarted(
   fd: number,
   parents: readonly number[],
 ): number | null {

@@ -15,6 +15,10 @@ import type { ModelName } from "../wire/choices.ts";
 import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";
 import {
+  type SupervisorEvents,
+  ZygoteSupervisor,
+} from "./zygote_supervisor.ts";
+import {
   type EndSignal,
   type Handoff,
   type ModelEvents,
@@ -180,7 +184,9 @@ export async function startModel(
         if (decided) events.trouble(what);
       },
     };
-    const fork = new ForkModel({ child, zygotes }, watcher, patient);
+    const supervise = (own: SupervisorEvents) =>
+      new ZygoteSupervisor({ child, zygotes }, watcher, own);
+    const fork = new ForkModel(child, supervise, patient);
     await fork.start();
     decided = true;
     return fork;

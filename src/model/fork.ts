@@ -7,7 +7,6 @@
  */
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
-import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   newSecret,
@@ -15,7 +14,6 @@ import {
   sameSecret,
   type When,
 } from "../wire/records.ts";
-import { findStarted } from "./children.ts";
 import {
   type EndSignal,
   exitOf,
@@ -25,7 +23,10 @@ import {
   type ProcessEntry,
   type ProcessModel,
 } from "./model.ts";
-import { ZygoteSupervisor } from "./zygote_supervisor.ts";
+import type {
+  SupervisorEvents,
+  ZygoteSupervisor,
+} from "./zygote_supervisor.ts";
 import { Queue } from "./queue.ts";
 import {
   everySecond,
@@ -35,13 +36,8 @@ import {
 } from "./supervision.ts";
 import type { Zygote } from "./zygote.ts";
 
-/** What a fork model needs. */
-interface ForkOptions {
-  /** How children serve. */
-  readonly child: ChildOptions;
-  /** How many zygotes share the work. */
-  readonly zygotes: number;
-}
+/** The zygotes, as the model has them. */
+type Zygotes = Pick<ZygoteSupervisor, keyof ZygoteSupervisor>;
 
 /** A connection on its way to a child. */
 interface Handed {
@@ -64,7 +60,7 @@ export class ForkModel implements ProcessModel {
   readonly name = "fork";
   readonly reusesProcesses = false;
   readonly #events: ModelEvents;
-  readonly #zygotes: ZygoteSupervisor;
+  readonly #zygotes: Zygotes;
   readonly #queue: Queue;
   /** Connections that a zygote has and no child has taken: the parent keeps its copy of them. */
   readonly #handed = new Map<number, Handed>();
@@ -72,22 +68,27 @@ export class ForkModel implements ProcessModel {
   readonly #taken = new Map<number, Taken>();
   /** Children that are done and have not been reaped: each holds a place among the connections. */
   readonly #finished = new Standstill<number>();
-  readonly #lookNoMore = everySecond(() => this.#look());
+  readonly #lookNoMore = everySecond(() => this.look());
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
   #stopping = false;
   #retired = false;
 
-  constructor(options: ForkOptions, watcher: Watcher, events: ModelEvents) {
+  /** Makes one that serves so; `zygotes` makes its zygotes, which tell it. */
+  constructor(
+    { service }: Pick<ChildOptions, "service">,
+    zygotes: (events: SupervisorEvents) => Zygotes,
+    events: ModelEvents,
+  ) {
     this.#events = events;
     this.#queue = new Queue(
       events,
       () => this.#dispatch(),
       "no process could be forked",
     );
-    this.#isProgram = "program" in options.child.service;
-    this.#isHandler = "module" in options.child.service;
-    this.#zygotes = new ZygoteSupervisor(options, watcher, {
+    this.#isProgram = "program" in service;
+    this.#isHandler = "module" in service;
+    this.#zygotes = zygotes({
       childReport: (zygote, pid, report) =>
         this.#childReport(zygote, pid, report),
       report: (zygote, report) => this.#report(zygote, report),
@@ -162,7 +163,7 @@ export class ForkModel implements ProcessModel {
   }
 
   /** One that does not end is ended; for one that cannot be, its zygote, which should have reaped it. */
-  #look(): void {
+  look(): void {
     const done = [...this.#taken.values()].filter(({ isDone }) => isDone);
     const looks = this.#finished.look(done.map(({ pid }) => [pid, "finished"]));
     const most = MOST_SECONDS.finished;
@@ -284,7 +285,7 @@ export class ForkModel implements ProcessModel {
     for (const handed of back.reverse()) {
       const { handoff } = handed;
       const pid = this.#isProgram
-        ? findStarted(handoff.fd.number, [Deno.pid, zygote.pid])
+        ? this.#zygotes.startedFor(handoff.fd.number, zygote)
         : null;
       if (pid !== null) {
         this.#took(handed, pid);

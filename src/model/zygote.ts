@@ -25,7 +25,7 @@ import { earlyZygote, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
 /** What a zygote tells. */
-interface ZygoteEvents {
+export interface ZygoteEvents {
   /** A report of one of its children: `pid` is the sender, by the kernel's word. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
   /** A report of the zygote itself. */
@@ -42,8 +42,11 @@ interface ZygoteEvents {
   exited(zygote: Zygote, status: Deno.CommandStatus): void;
 }
 
-/** One zygote process. */
-export class Zygote {
+/** One zygote process, as all others know it. */
+export type Zygote = Pick<ZygoteLink, keyof ZygoteLink>;
+
+/** One zygote process, and the sockets to it. */
+export class ZygoteLink {
   /** Whether it has said that it can fork. */
   isReady = false;
   /** How many descriptors were handed to it that no child has taken. */

@@ -8,10 +8,10 @@ import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Handover, type Report, WARM } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
-import { Children, Orphans } from "./children.ts";
+import { Children, type ProcessSystem, SYSTEM } from "./children.ts";
 import { type Exit, type ProcessEntry, StartError } from "./model.ts";
 import { Backoff, OutOfTurn, Progress } from "./supervision.ts";
-import { leastBusy, Zygote } from "./zygote.ts";
+import { leastBusy, type Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
@@ -19,7 +19,7 @@ const MOST_UNTAKEN = 64;
 /** How long zygotes have to reap what was killed, in milliseconds. */
 const LAST_REPORTS = 500;
 
-/** What a zygotes tells. */
+/** What a supervisor tells. */
 export interface SupervisorEvents {
   /** A child's own `took` or `done`: `pid` is the sender, by the kernel's word; its secret was not checked. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
@@ -48,11 +48,12 @@ export class ZygoteSupervisor {
   readonly #watcher: Watcher;
   readonly #events: SupervisorEvents;
   readonly #zygotes = new Set<Zygote>();
-  readonly #children = new Children();
+  readonly #children: Children;
   /** Zygotes that were reaped, while a child of theirs may still take what they were handed. */
   readonly #late = new Set<Zygote>();
   readonly #outOfTurn: OutOfTurn;
-  readonly #orphans: Orphans;
+  readonly #system: ProcessSystem;
+  readonly #orphans: ReturnType<ProcessSystem["orphans"]>;
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
   readonly #progress = new Progress();
@@ -62,23 +63,31 @@ export class ZygoteSupervisor {
   #isLast = false;
   /** No descriptor is handed over any more. */
   #draining = false;
+  #killing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     options: { child: ChildOptions; zygotes: number },
     watcher: Watcher,
     events: SupervisorEvents,
+    system: ProcessSystem = SYSTEM,
   ) {
+    this.#system = system;
+    this.#children = new Children(system);
     this.#options = options.child;
     this.#count = options.zygotes;
     this.#watcher = watcher;
     this.#events = events;
     this.#outOfTurn = new OutOfTurn(events.trouble);
-    this.#orphans = new Orphans((pid) => this.#children.of(pid) !== undefined);
+    const isBorn = (pid: number) => this.has(pid);
+    this.#orphans = system.orphans(isBorn);
     this.#backoff = new Backoff(() => this.#refill());
-    this.#watch = new ZygoteWatch(this.#zygotes, this.#late, {
-      isBorn: (pid) => this.#children.of(pid) !== undefined,
-      trouble: events.trouble,
-    }, isSpokenFor(options.child));
+    this.#watch = new ZygoteWatch(
+      this.#zygotes,
+      this.#late,
+      { isBorn, trouble: events.trouble },
+      isSpokenFor(options.child),
+      system,
+    );
   }
 
   /**
@@ -144,6 +153,11 @@ export class ZygoteSupervisor {
     return zygote && this.#zygotes.has(zygote) ? zygote.pid : Deno.pid;
   }
 
+  /** The program that a zygote started for a connection and did not live to tell of; null when there is none. */
+  startedFor(fd: number, zygote: Zygote): number | null {
+    return this.#system.findStarted(fd, [Deno.pid, zygote.pid]);
+  }
+
   /**
    * Whether a process is one of the children.
    *
@@ -198,12 +212,12 @@ export class ZygoteSupervisor {
   kill(): void {
     this.#isLast = true;
     this.#backoff.stop();
-    const timer = setTimeout(() => {
+    this.#killing = setTimeout(() => {
       for (const zygote of [...this.#zygotes, ...this.#late]) {
         this.#watch.end(zygote);
       }
     }, LAST_REPORTS);
-    Deno.unrefTimer(timer);
+    Deno.unrefTimer(this.#killing);
   }
 
   /** Resolves when every process has been reaped; call after {@linkcode drain}. */
@@ -219,7 +233,7 @@ export class ZygoteSupervisor {
     ) {
       try {
         this.#zygotes.add(
-          new Zygote(this.#options, this.#watcher, {
+          this.#system.zygote(this.#options, this.#watcher, {
             childReport: (zygote, pid, report) =>
               this.#childReport(zygote, pid, report),
             report: (zygote, report) => this.#report(zygote, report),
@@ -364,6 +378,7 @@ export class ZygoteSupervisor {
       return;
     }
     if (this.#late.size > 0) return;
+    clearTimeout(this.#killing);
     this.#watch.close();
     this.#outOfTurn.close();
     this.#orphans.close();

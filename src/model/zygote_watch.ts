@@ -6,9 +6,7 @@
  */
 import type { ChildOptions } from "../wire/child_options.ts";
 import { SIGNALS } from "../posix/abi.ts";
-import { ProcessHandle } from "../posix/pidfd.ts";
-import { childrenOf, hasDescriptor, processStat } from "../posix/proc.ts";
-import { isAdopted, isOf } from "./children.ts";
+import { isOf, type ProcessSystem } from "./children.ts";
 import {
   everySecond,
   MOST_SECONDS,
@@ -48,6 +46,7 @@ export class ZygoteWatch {
   readonly #late: Iterable<Zygote>;
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
+  readonly #system: ProcessSystem;
   /** Looks no more. */
   readonly close: () => void = everySecond(() => this.look());
   /** Zygotes to which descriptors were handed. */
@@ -62,11 +61,13 @@ export class ZygoteWatch {
     late: Iterable<Zygote>,
     events: ZygoteWatchEvents,
     isSpokenFor: boolean,
+    system: ProcessSystem,
   ) {
     this.#zygotes = zygotes;
     this.#late = late;
     this.#events = events;
     this.#isSpokenFor = isSpokenFor;
+    this.#system = system;
   }
 
   /** Looks once. */
@@ -93,7 +94,7 @@ export class ZygoteWatch {
     for (const [pid, looks] of reporting) {
       if (looks !== MOST) continue;
       this.#events.trouble(stuckIn(pid, "handed"));
-      kill(pid, unborn.get(pid)!);
+      this.#kill(pid, unborn.get(pid)!);
     }
     for (const [zygote, looks] of silent) {
       const own = [...unborn].filter(([, from]) => from === zygote)
@@ -114,6 +115,7 @@ export class ZygoteWatch {
 
   #unbornOf({ pid }: Zygote): number[] {
     if (this.#isSpokenFor) return [];
+    const { childrenOf, isThere } = this.#system;
     return childrenOf(pid).filter((child) =>
       !this.#events.isBorn(child) && isThere(child)
     );
@@ -122,6 +124,7 @@ export class ZygoteWatch {
   /** Who was forked by a zygote that has gone, and has its end of the channel, which all but the unborn close. */
   #leftBy({ end }: Zygote): number[] {
     if (end === null) return [];
+    const { childrenOf, isAdopted, hasDescriptor } = this.#system;
     return childrenOf(Deno.pid).filter((pid) =>
       !this.#events.isBorn(pid) && isAdopted(pid) && hasDescriptor(pid, end)
     );
@@ -130,16 +133,11 @@ export class ZygoteWatch {
   /** They hold what they were to take, and keep its channel from ending, which tells that it is free. */
   #end(zygote: Zygote, unborn: readonly number[]): void {
     zygote.kill("SIGKILL");
-    for (const pid of unborn) kill(pid, zygote);
+    for (const pid of unborn) this.#kill(pid, zygote);
   }
-}
 
-function kill(pid: number, zygote: Zygote): void {
-  using process = new ProcessHandle(pid, (pid) => isOf(pid, zygote));
-  process.signal(SIGNALS.SIGKILL);
-}
-
-function isThere(pid: number): boolean {
-  const state = processStat(pid)?.state ?? "X";
-  return state !== "Z" && state !== "X";
+  #kill(pid: number, zygote: Zygote): void {
+    using process = this.#system.open(pid, (pid) => isOf(pid, zygote));
+    process.signal(SIGNALS.SIGKILL);
+  }
 }

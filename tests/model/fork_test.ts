@@ -1,144 +1,21 @@
 /** `fork` by itself: every transition of a connection, with played zygotes and no clock. */
 import assert from "node:assert/strict";
-import { ForkModel } from "../../src/model/fork.ts";
-import type { Handoff } from "../../src/model/model.ts";
 import { MOST_SECONDS } from "../../src/model/supervision.ts";
-import type { Zygote } from "../../src/model/zygote.ts";
-import type { SupervisorEvents } from "../../src/model/zygote_supervisor.ts";
-import type { Fd } from "../../src/posix/fd.ts";
 import { SIGNALS } from "../../src/posix/abi.ts";
 import { STOP_SIGNAL } from "../../src/posix/forking.ts";
-import { socketPair } from "../../src/posix/net/sockets.ts";
 import type { ServiceChoice } from "../../src/wire/choices.ts";
-import type { Handover, Outcome } from "../../src/wire/records.ts";
-import { done, exited, failed, started, took } from "../../src/wire/tell.ts";
+import { failed, started, took } from "../../src/wire/tell.ts";
 import { test } from "../helpers/testing.ts";
+import { ForkStage } from "./played_fork.ts";
 import { KILLED_STATUS, PlayedZygote } from "./played_zygotes.ts";
 
-const CLOSED: Outcome = {
-  bytesIn: 1,
-  bytesOut: 2,
-  reason: "closed",
-  text: "",
-};
 const HANDLER: ServiceChoice = { module: "file:///handler.ts" };
 const PROGRAM: ServiceChoice = {
   program: { path: "/bin/cat", args: ["cat"], env: {}, stderr: "server" },
 };
 
-/** A model, its played zygotes, and what it did. */
-class Stage implements Disposable {
-  readonly model: ForkModel;
-  /** What the model hears from its zygotes. */
-  tell!: SupervisorEvents;
-  /** Which zygote gets the next connection; null for none, an error where the system refuses. */
-  next: Zygote | null | Error = new PlayedZygote(100, null as never, () => {});
-  /** What was handed over, by its id. */
-  readonly handed = new Map<number, Handover>();
-  readonly living = new Set<number>();
-  /** The program that a zygote did not live to tell of. */
-  startedFor: number | null = null;
-  readonly #seen: string[] = [];
-  readonly #connections: Fd[] = [];
-  #last = 0;
-
-  constructor(service: ServiceChoice = { name: "echo" }) {
-    const say = (...words: unknown[]) => void this.#seen.push(words.join(" "));
-    const zygotes = (events: SupervisorEvents) => {
-      this.tell = events;
-      return {
-        start: () => Promise.resolve(),
-        send: (handover: Handover) => {
-          if (this.next instanceof Error) throw this.next;
-          if (this.next !== null) {
-            this.handed.set(handover.id, {
-              ...handover,
-              secret: handover.secret.slice(),
-            });
-          }
-          return this.next;
-        },
-        born: (_: number, pid: number) => void this.living.add(pid),
-        has: (pid: number) => this.living.has(pid),
-        processes: () => [],
-        parentOf: () => this.zygote.pid,
-        startedFor: () => this.startedFor,
-        signal: (pid: number, signal: number, group = false) =>
-          say(group ? "signal group" : "signal", pid, signal),
-        punish: (pid: number) => say("punish", pid),
-        end: () => true,
-        endZygoteOf: (pid: number) => say("end zygote of", pid),
-        drain: () => say("drain"),
-        kill: () => say("kill zygotes"),
-        ended: () => Promise.resolve(),
-      };
-    };
-    this.model = new ForkModel({ service }, zygotes, {
-      handed: (id, pid) => say("handed", id, pid),
-      returned: (id) => say("returned", id),
-      started: (pid, role) => say("started", pid, role),
-      zygoteEnded: (pid, { signal }) => say("zygote ended", pid, signal),
-      took: (id, pid) => say("took", id, pid),
-      done: (id, { reason, text }) => say("done", id, reason, text),
-      refused: (id, why) => say("refused", id, why),
-      reaped: (pid, { code, signal }) => say("reaped", pid, signal ?? code),
-      trouble: (what) => say("trouble", what),
-      changed: (what) => say("changed", what),
-    });
-  }
-
-  readonly zygote = this.next as Zygote;
-
-  /** A client has come. */
-  connect(): Handoff {
-    const [fd, client] = socketPair();
-    this.#connections.push(fd, client);
-    const sockaddr = new Uint8Array(0);
-    const handoff = { id: ++this.#last, fd, sockaddr, lost: 0 };
-    this.model.serve(handoff);
-    return handoff;
-  }
-
-  /** A child takes what it was forked for. */
-  takes(id: number, pid: number, from = this.zygote): void {
-    this.tell.childReport(from, pid, took(this.handed.get(id)!));
-  }
-
-  /** A child says that it is done. */
-  isDone(id: number, pid: number): void {
-    this.tell.childReport(
-      this.zygote,
-      pid,
-      done(this.handed.get(id)!, CLOSED),
-    );
-  }
-
-  /** A child is reaped by its zygote. */
-  isReaped(id: number, pid: number, status = 0): void {
-    this.living.delete(pid);
-    this.tell.report(this.zygote, exited(id, pid, status));
-  }
-
-  states(): string[] {
-    return [...this.model.processes()].map(({ pid, state, connection }) =>
-      `${pid} ${state} ${connection}`
-    );
-  }
-
-  /** What was told and done since it was asked last. */
-  news(): string[] {
-    return this.#seen.splice(0);
-  }
-
-  [Symbol.dispose](): void {
-    this.model.kill("SIGTERM");
-    void this.model.ended();
-    for (const fd of this.#connections) if (fd.isOpen) fd.close();
-  }
-}
-
 test("fork: waiting, handed, taken, done, reaped", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   const { fd } = stage.connect();
   assert.deepEqual(stage.states(), ["0 starting 1"]);
   assert.ok(fd.isOpen);
@@ -157,7 +34,7 @@ test("fork: waiting, handed, taken, done, reaped", () => {
 });
 
 test("fork: a connection waits while no zygote can take it, in its order", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.next = null;
   stage.connect();
   stage.connect();
@@ -169,18 +46,18 @@ test("fork: a connection waits while no zygote can take it, in its order", () =>
 });
 
 test("fork: what the system refuses to hand over waits, and a person is told once", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.next = new Error("sendmsg: ETOOMANYREFS");
   stage.connect();
   stage.connect();
   assert.equal(stage.model.waiting, 2);
   assert.deepEqual(stage.news(), [
-    "trouble Cannot hand connection 1 over: sendmsg: ETOOMANYREFS",
+    "trouble Cannot hand over connection 1: sendmsg: ETOOMANYREFS",
   ]);
 });
 
 test("fork: a child that ends before it takes its connection costs the client nothing", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   const { fd } = stage.connect();
   stage.isReaped(1, 11, KILLED_STATUS);
   assert.ok(fd.isOpen);
@@ -195,17 +72,19 @@ test("fork: a child that ends before it takes its connection costs the client no
 });
 
 test("fork: a connection that ten children lost is refused by the eleventh", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   const { fd } = stage.connect();
   for (let lost = 1; lost <= 11; lost++) stage.isReaped(1, lost, KILLED_STATUS);
   assert.ok(!fd.isOpen);
   assert.ok(
-    stage.news().includes("refused 1 processes end before they take it"),
+    stage.news().includes(
+      "refused 1 processes kept exiting before accepting it",
+    ),
   );
 });
 
 test("fork: a zygote that could not fork has its connection go to another, after a pause", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   const { fd } = stage.connect();
   stage.news();
   stage.tell.report(stage.zygote, failed(1, "fork: EAGAIN"));
@@ -224,7 +103,7 @@ for (
   ] as const
 ) {
   test(`fork: a child that ended without a word ends its connection: ${what}`, () => {
-    using stage = new Stage(service);
+    using stage = new ForkStage(service);
     stage.connect();
     stage.takes(1, 11);
     stage.news();
@@ -234,7 +113,7 @@ for (
 }
 
 test("fork: a child is believed of its own connection, once, and punished for all else", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   const other = new PlayedZygote(101, null as never, () => {});
   stage.connect();
   stage.connect();
@@ -264,7 +143,7 @@ test("fork: a child is believed of its own connection, once, and punished for al
 });
 
 test("fork: a zygote speaks for a program that it started, and of its own connections alone", () => {
-  using stage = new Stage(PROGRAM);
+  using stage = new ForkStage(PROGRAM);
   const other = new PlayedZygote(101, null as never, () => {});
   stage.connect();
   stage.news();
@@ -276,7 +155,7 @@ test("fork: a zygote speaks for a program that it started, and of its own connec
 });
 
 test("fork: what a zygote that has gone did not have taken goes to another, in its order", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   for (let i = 0; i < 3; i++) stage.connect();
   stage.takes(2, 12);
   stage.next = null;
@@ -294,7 +173,7 @@ test("fork: what a zygote that has gone did not have taken goes to another, in i
 });
 
 test("fork: a program that serves and whose zygote did not live to say so has its connection", () => {
-  using stage = new Stage(PROGRAM);
+  using stage = new ForkStage(PROGRAM);
   const { fd } = stage.connect();
   stage.news();
   stage.startedFor = 11;
@@ -304,7 +183,7 @@ test("fork: a program that serves and whose zygote did not live to say so has it
 
 test("fork: a handler sees that it is to stop, now and when it takes a connection later; nothing else does", () => {
   for (const [service, hears] of [[HANDLER, true], [PROGRAM, false]] as const) {
-    using stage = new Stage(service);
+    using stage = new ForkStage(service);
     stage.connect();
     stage.takes(1, 11);
     assert.equal(stage.model.end(11, "stop"), hears);
@@ -327,7 +206,7 @@ test("fork: a program is ended with what it started, anything else by itself", (
       [{ name: "echo" }, "signal"],
     ] as const
   ) {
-    using stage = new Stage(service);
+    using stage = new ForkStage(service);
     stage.connect();
     stage.takes(1, 11);
     stage.news();
@@ -337,7 +216,7 @@ test("fork: a program is ended with what it started, anything else by itself", (
 });
 
 test("fork: retired, it lets its zygotes go when nothing waits and nothing is on its way", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.next = null;
   stage.connect();
   stage.model.retire();
@@ -350,7 +229,7 @@ test("fork: retired, it lets its zygotes go when nothing waits and nothing is on
 });
 
 test("fork: whoever waits is refused when it is withdrawn, and when all is to end", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.next = null;
   const [first, second] = [stage.connect(), stage.connect()];
   stage.model.withdraw(1, "too late");
@@ -364,7 +243,7 @@ test("fork: whoever waits is refused when it is withdrawn, and when all is to en
 });
 
 test("fork: what comes back when all is to end is refused", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.connect();
   stage.model.kill("SIGTERM");
   stage.news();
@@ -377,7 +256,7 @@ test("fork: what comes back when all is to end is refused", () => {
 });
 
 test("fork: a child that is done and does not end is ended, and then the zygote that does not reap it", () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   stage.connect();
   stage.takes(1, 11);
   stage.model.look();
@@ -388,7 +267,7 @@ test("fork: a child that is done and does not end is ended, and then the zygote 
   assert.deepEqual(stage.news(), []);
   stage.model.look();
   assert.deepEqual(stage.news(), [
-    "trouble Process 11 had not ended 5 s after its connection: it is ended",
+    "trouble Killed process 11: it did not exit within 5 s after its connection",
     `signal 11 ${SIGNALS.SIGKILL}`,
   ]);
   for (let i = 0; i < most; i++) stage.model.look();
@@ -396,7 +275,7 @@ test("fork: a child that is done and does not end is ended, and then the zygote 
 });
 
 test("fork: what zygotes tell is passed on", async () => {
-  using stage = new Stage();
+  using stage = new ForkStage();
   await stage.model.start();
   stage.tell.started(100, "zygote");
   stage.tell.zygoteEnded(100, { code: 137, signal: "SIGKILL" });

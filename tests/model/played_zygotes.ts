@@ -12,8 +12,9 @@ import {
   type Handover,
   NO_SECRET,
   type Report,
+  WARM,
 } from "../../src/wire/records.ts";
-import { exited, ready, took } from "../../src/wire/tell.ts";
+import { exited, ready, step, took } from "../../src/wire/tell.ts";
 
 /** How a child ends that is killed, as waitpid(2) says it. */
 export const KILLED_STATUS = SIGNALS.SIGKILL;
@@ -236,6 +237,7 @@ export class ZygoteStage implements Disposable {
     const started = this.supervisor.start();
     const zygote = this.zygotes[0]!.becomesReady();
     await started;
+    zygote.says(step(WARM));
     this.news();
     return zygote;
   }

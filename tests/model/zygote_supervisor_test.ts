@@ -1,7 +1,7 @@
 /** The zygotes' supervisor by itself: every transition, with played processes and no clock. */
 import assert from "node:assert/strict";
 import { SIGNALS } from "../../src/posix/abi.ts";
-import type { Outcome } from "../../src/wire/records.ts";
+import { type Outcome, WARM } from "../../src/wire/records.ts";
 import { done, exited, failed, step } from "../../src/wire/tell.ts";
 import { test } from "../helpers/testing.ts";
 import { handoverOf, KILLED_STATUS, ZygoteStage } from "./played_zygotes.ts";
@@ -13,7 +13,7 @@ const CLOSED: Outcome = {
   text: "",
 };
 
-test("zygotes: one starts, and when it has proven that it can fork, the others do", async () => {
+test("zygotes: one starts, and when it has proven that it can fork and is warm, the others do", async () => {
   using stage = new ZygoteStage(3);
   const started = stage.supervisor.start();
   assert.deepEqual(stage.news(), ["start 100"]);
@@ -21,12 +21,9 @@ test("zygotes: one starts, and when it has proven that it can fork, the others d
   assert.deepEqual(stage.news(), []);
   stage.zygotes[0]!.becomesReady();
   await started;
-  assert.deepEqual(stage.news(), [
-    "start 101",
-    "start 102",
-    "started 100",
-    "available",
-  ]);
+  assert.deepEqual(stage.news(), ["started 100", "available"]);
+  stage.zygotes[0]!.says(step(WARM));
+  assert.deepEqual(stage.news(), ["start 101", "start 102"]);
   assert.deepEqual(
     [...stage.supervisor.processes()].map(({ pid, state }) => [pid, state]),
     [[100, "ready"], [101, "starting"], [102, "starting"]],
@@ -72,7 +69,7 @@ test("zygotes: a later one that is not ready when it ends is replaced after a pa
     "trouble too busy",
     "gone 101",
     "ended 101 1",
-    "trouble Zygote 101 ended (code 1): another one takes over",
+    "trouble Zygote 101 ended (code 1): replacing it",
   ]);
 });
 
@@ -85,7 +82,7 @@ test("zygotes: where none can be started, a person is told once, and it is tried
   assert.deepEqual(stage.news(), [
     "gone 100",
     "ended 100 1",
-    "trouble Zygote 100 ended (code 1): another one takes over",
+    "trouble Zygote 100 ended (code 1): replacing it",
     "trouble Cannot start a zygote: no room",
   ]);
 });
@@ -132,7 +129,7 @@ test("zygotes: a child speaks of its connection alone; whatever else it says end
   zygote.childSays(12, failed(0, "no"));
   assert.deepEqual(stage.news(), [
     "signal 11 9",
-    "trouble Process 11 sent a report out of turn: it is ended",
+    "trouble Killed process 11: it sent an unexpected report",
     "signal 12 9",
   ]);
 });
@@ -146,7 +143,7 @@ test("zygotes: noise ends who sent it, and on its own channel the zygote", async
   zygote.says(done(handoverOf(1), CLOSED)); // no zygote says that of itself
   const killed = "kill 100 SIGKILL", signalled = "signal 100 9";
   assert.deepEqual(stage.news(), [
-    "trouble A report out of turn came from process 7, which is none of ours or has ended",
+    "trouble Ignored a report of process 7: it is not a running process of this server",
     ...[signalled, killed],
     ...[signalled, killed],
   ]);
@@ -190,7 +187,7 @@ test("zygotes: one whose children cannot report gets nothing more, and another t
   const zygote = await stage.start();
   zygote.falls();
   assert.deepEqual(stage.news(), [
-    "trouble Children of zygote 100 cannot report any more: another one takes over",
+    "trouble Children of zygote 100 cannot report any more: replacing the zygote",
     "start 101",
   ]);
   assert.equal(stage.supervisor.send(handoverOf(1), 0), null);
@@ -208,7 +205,7 @@ test("zygotes: of one that ends, the children are adopted, and another takes ove
     "gone 100",
     "adopt 11",
     "ended 100 SIGKILL",
-    "trouble Zygote 100 ended (SIGKILL): another one takes over",
+    "trouble Zygote 100 ended (SIGKILL): replacing it",
     "start 101",
   ]);
   assert.equal(stage.supervisor.parentOf(11), Deno.pid);

@@ -61,7 +61,7 @@ class Scene implements Disposable {
   }
 }
 
-const SILENT = "Zygote 100 has not forked for 5 s: it is ended";
+const SILENT = "Killed zygote 100: it did not fork for 5 s";
 
 test("watch: a zygote that was handed a connection and does nothing is ended after five looks", () => {
   using scene = new Scene();
@@ -95,7 +95,7 @@ test("watch: a child that was forked and does not report is ended, and its zygot
   // It counts from the second look: at the first the zygote may just have been handed it.
   assert.deepEqual(scene.look(LOOKS), []);
   assert.deepEqual(scene.look(1), [
-    "Process 11 has said nothing for 5 s: it is ended",
+    "Killed process 11: it reported nothing for 5 s",
     "signal 11 9",
   ]);
 });
@@ -131,7 +131,7 @@ test("watch: of one that was reaped, a child that keeps its channel and says not
   scene.ends.set(11, gone.end).set(12, gone.end);
   scene.born.add(12); // 13 has no end of its channel
   assert.deepEqual(scene.look(LOOKS), [
-    "Process 11 has said nothing for 5 s: it is ended",
+    "Killed process 11: it reported nothing for 5 s",
     "signal 11 9",
   ]);
 });

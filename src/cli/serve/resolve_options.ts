@@ -1,0 +1,170 @@
+/**
+ * What a person asked a server for, looked up: what serves, as whom, in which sandbox, and who speaks for clients.
+ * What cannot be is said before anything is opened.
+ *
+ * @module
+ */
+import { descriptorLimit } from "../../posix/process.ts";
+import { openDescriptors } from "../../posix/fd.ts";
+import { grantKind } from "../../runtime/permissions.ts";
+import type { ProxySource } from "../../server/proxy/proxy_source.ts";
+import type { ChildOptions } from "../../wire/child_options.ts";
+import type { SandboxChoice, ServiceChoice } from "../../wire/choices.ts";
+import { load } from "../programs.ts";
+import { UserError } from "../terminal.ts";
+import type { HandlerOptions } from "./handler.ts";
+import {
+  asksForAttributes,
+  type ServeOptions,
+} from "./options/serve_options.ts";
+import { inFull } from "./options/service_options.ts";
+import { resolveSandbox } from "./resolve_sandbox.ts";
+import type { WatchedHandler } from "./watch/watch.ts";
+
+/** What is seldom wanted. */
+export const later = {
+  project: () =>
+    load<typeof import("./project/find_project.ts")>(
+      "./serve/project/find_project.ts",
+    ),
+  traffic: () => load<typeof import("./traffic.ts")>("./serve/traffic.ts"),
+  takeOver: () => load<typeof import("./take_over.ts")>("./serve/take_over.ts"),
+  watch: () =>
+    load<typeof import("./watch/watch.ts")>("./serve/watch/watch.ts"),
+  handler: () => load<typeof import("./handler.ts")>("./serve/handler.ts"),
+  process: () =>
+    load<typeof import("./resolve_process.ts")>("./serve/resolve_process.ts"),
+  manager: () =>
+    load<typeof import("./service_manager.ts")>("./serve/service_manager.ts"),
+  proxy: () =>
+    load<typeof import("../../server/proxy/proxy_source.ts")>(
+      "../server/proxy/proxy_source.ts",
+    ),
+};
+
+/** Descriptors that the parent wants beyond what is open and what its spares need. */
+const HEADROOM = 16;
+
+/** What was asked for, looked up. */
+export interface Resolved extends AsyncDisposable {
+  /** Who speaks the PROXY protocol; undefined where clients connect themselves. */
+  readonly proxies: ProxySource | undefined;
+  /** The handler's code, which is watched; undefined where none is. */
+  readonly code: WatchedHandler | undefined;
+  /** What connection processes are told. */
+  readonly child: ChildOptions;
+  /** What there is less of than a person may expect; undefined where nothing is. */
+  readonly warning: string | undefined;
+}
+
+/**
+ * Looks up what was asked for.
+ *
+ * @returns The caller's to dispose of.
+ * @throws {UserError} When it cannot be; the message says why.
+ */
+export async function resolveOptions(options: ServeOptions): Promise<Resolved> {
+  checkDescriptors(options.spares);
+  const proxies = await proxiesOf(options);
+  const code = await watchedCode(options);
+  const dispose = async () => await code?.[Symbol.asyncDispose]();
+  try {
+    const { sandbox, warning } = resolveSandbox(options, options);
+    const handler = code ?? await projectOf(options);
+    const child = await childOptions(options, handler, sandbox);
+    return { proxies, code, child, warning, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** With `--watch`, the handler's code as it is at this moment, and from then on. */
+async function watchedCode(
+  { watch, handler, grant = [], ...options }: ServeOptions,
+): Promise<WatchedHandler | undefined> {
+  if (!watch || handler === undefined) return undefined;
+  const { WatchedHandler } = await later.watch();
+  return await WatchedHandler.open(handler, {
+    ...options,
+    grants: grant.map(inFull),
+  });
+}
+
+/** The handler, and the project in which it runs; null where another service does. */
+async function projectOf(
+  { handler, grant, ...options }: ServeOptions,
+): Promise<HandlerOptions | null> {
+  if (handler === undefined) return null;
+  const { findHandler, refuseProject } = await later.handler();
+  const module = await findHandler(handler, grant ?? []);
+  const grants = (grant ?? []).map(inFull);
+  if (Deno.build.standalone) {
+    refuseProject(options);
+    return { service: { module }, grants };
+  }
+  const { findProject } = await later.project();
+  const project = await findProject(handler, module, {
+    ...options,
+    grants,
+  });
+  return {
+    service: { module, project },
+    grants: [...grants, ...project.grants],
+  };
+}
+
+async function childOptions(
+  options: ServeOptions,
+  handler: HandlerOptions | null,
+  sandbox: SandboxChoice,
+): Promise<ChildOptions> {
+  const { idleTimeout, firstByteTimeout, grant, program } = options;
+  const kinds = grant?.map(grantKind) ?? [];
+  return {
+    idleTimeout: idleTimeout ?? 0,
+    firstByteTimeout: firstByteTimeout ?? 0,
+    // A program has its variables already, and no Deno in it.
+    ...handler ?? { service: await ownService(options), grants: [] },
+    attributes: await chooseAttributes(options),
+    sandbox,
+    // Only these can start processes.
+    isMarked: program !== undefined || kinds.includes("run") ||
+      kinds.includes("ffi"),
+  };
+}
+
+async function ownService(options: ServeOptions): Promise<ServiceChoice> {
+  const { program, service } = options;
+  if (program === undefined) return { name: service };
+  const { resolveProgram } = await later.process();
+  return { program: resolveProgram(program, options) };
+}
+
+/** Users, limits and so on are looked up where one of them was asked for. */
+async function chooseAttributes(
+  options: ServeOptions,
+): Promise<ChildOptions["attributes"]> {
+  if (!asksForAttributes(options)) return undefined;
+  return (await later.process()).resolveAttributes(options);
+}
+
+/** Who speaks the PROXY protocol; undefined where clients connect themselves. */
+async function proxiesOf(
+  { proxyProtocol, proxyTimeout }: ServeOptions,
+): Promise<ProxySource | undefined> {
+  if (proxyProtocol === undefined) return undefined;
+  const { proxySource } = await later.proxy();
+  return proxySource(proxyProtocol, proxyTimeout);
+}
+
+/** Two descriptors a spare while it starts, and some for what the runtime opens as it goes. */
+function checkDescriptors(spares: number): void {
+  const limit = descriptorLimit();
+  const wanted = openDescriptors(Math.min(limit, 4096)).length + 2 * spares +
+    HEADROOM;
+  if (limit >= wanted) return;
+  throw new UserError(
+    `Cannot serve with ${limit} descriptors: at least ${wanted} are needed: raise the limit with \`ulimit -n 1024\``,
+  );
+}

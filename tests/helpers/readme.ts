@@ -11,6 +11,7 @@ export const DOCUMENTS = [
   ".github/SECURITY.md",
   ".release/README.md",
   "src/README.md",
+  "src/README.ko.md",
   "src/bench/README.md",
   "src/cli/README.md",
   "src/cli/control/README.md",

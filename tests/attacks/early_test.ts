@@ -50,7 +50,10 @@ for (const model of ["fork", "spawn"] as const) {
       const result = await runCommand(
         [...args, "--handler", EARLY, "--grant", "ffi"],
       );
-      assert.match(result.stderr, /sandbox does not allow: mount \(\d+\)/);
+      assert.match(
+        result.stderr,
+        /sandbox does not allow the system call mount \(\d+\)/,
+      );
       assert.match(result.stderr, /\nerror: Cannot [^\n]+SIGKILL[^\n]*\n$/);
       assert.equal(result.code, 1);
     },

@@ -261,7 +261,9 @@ export async function bench(options: BenchOptions): Promise<void> {
       `${count} ${kind}`
     );
     throw new UserError(
-      `Connections failed ${outcome.failed} times: ${kinds.join(", ")}`,
+      `${outcome.failed} connection${outcome.failed === 1 ? "" : "s"} failed: ${
+        kinds.join(", ")
+      }`,
     );
   }
 }

@@ -206,9 +206,8 @@ export class WorkerModel implements ProcessModel {
   #refill(): void {
     // Whoever starts us waits for the first, and gives up with it.
     if (this.#isStarting || this.#progress.hasFailed) return;
-    const { spares, most } = this.#options;
-    const wanted = this.#queue.size + (this.#retired ? 0 : spares) -
-      this.#ready.length;
+    const { most } = this.#options;
+    const wanted = this.#queue.size + this.#spares - this.#ready.length;
     const starting = Math.min(wanted, this.#mostStarting);
     while (
       this.#starting < starting && this.#workers.size < most &&
@@ -222,6 +221,14 @@ export class WorkerModel implements ProcessModel {
         );
       }
     }
+  }
+
+  /** How many are to wait. Those beside the first start when it has: each would make it later for whoever waits. */
+  get #spares(): number {
+    const { spares } = this.#options;
+    if (this.#retired) return 0;
+    if (this.#progress.isOver) return spares;
+    return this.#queue.size === 0 ? Math.min(spares, 1) : 0;
   }
 
   #startWorker(): boolean {

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { earlySpawned, earlyZygote } from "../../src/model/runtime_process.ts";
+import {
+  earlySpawned,
+  earlyZygote,
+  isKeptForRuntime,
+} from "../../src/model/runtime_process.ts";
 import { firstProcess } from "../../src/cli/serve/start_early.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
@@ -87,8 +91,10 @@ for (const [what, kind] of Object.entries(KINDS)) {
     async () => {
       kind.early.start(ECHO);
       await until("it has its arguments", () => ours() !== undefined);
+      const early = ours()!;
       kind.early.end();
-      await until("it is gone", () => ours() === undefined);
+      await until("it is reaped", () => !isKeptForRuntime(early));
+      assert.equal(ours(), undefined);
     },
     { ignore: NOT_LINUX },
   );

@@ -48,6 +48,20 @@ test("workers: starting, ready, handed, serving, finished; another one is starte
   ]);
 });
 
+test("workers: spares beside the first start when it has, and one for each connection that waits for a process", async () => {
+  using stage = new Stage({ spares: 3 });
+  await stage.model.start();
+  assert.deepEqual(stage.states(), ["starting"]);
+  stage.connect();
+  assert.deepEqual(stage.states(), ["starting"]);
+  stage.connect();
+  assert.deepEqual(stage.states(), ["starting", "starting"]);
+  stage.isReady(stage.processes[0]);
+  const [first, ...others] = stage.states();
+  assert.equal(first, "handed");
+  assert.deepEqual(others, Array(4).fill("starting")); // one that is waited for, and three spares
+});
+
 for (const hearFirst of [true, false]) {
   const order = hearFirst ? "its channel first" : "its exit first";
   test(`workers: one that is killed while it serves ends its connection (${order})`, async () => {
@@ -267,7 +281,9 @@ test("workers: where the source starts none at this moment, it says when", async
   assert.equal(stage.processes.length, 0);
   stage.canLaunch = true;
   stage.model.resume();
-  assert.equal(stage.processes.length, 2); // for the client, and a spare
+  assert.equal(stage.processes.length, 1); // for the client
+  stage.isReady();
+  assert.equal(stage.processes.length, 2); // and a spare
 });
 
 test("workers: a model that must prove itself starts when its first process is ready", async () => {
@@ -314,11 +330,11 @@ for (
 test("workers: who is stuck is ended, once, each after its own time; who may wait is not", async () => {
   using stage = new Stage({ spares: 3, isHandler: true });
   await stage.model.start();
-  const [idle, handed, serving] = stage.processes as [Played, Played, Played];
-  for (const process of [serving, handed]) {
-    stage.isReady(process);
-    stage.connect();
-  }
+  stage.isReady(); // the first; the other spares start
+  const [serving, handed, idle] = stage.processes as [Played, Played, Played];
+  stage.connect();
+  stage.isReady(handed);
+  stage.connect();
   stage.takes(serving);
   stage.isReady(idle);
   const { length } = stage.processes; // the others are starting

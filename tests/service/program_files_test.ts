@@ -15,7 +15,11 @@ const REFUSED: readonly (readonly [string[], number, RegExp])[] = [
   [["--", "/etc/passwd"], 1, /"\/etc\/passwd": permission denied \(EACCES\)/],
   [["--", "/tmp"], 1, /"\/tmp": it is a directory/],
   [["--"], 2, /-- alone/],
-  [["--model", "pool", "--", "cat"], 2, /--model pool.*cannot take turns/],
+  [
+    ["--model", "pool", "--", "cat"],
+    2,
+    /--model pool.*a program serves one connection only/,
+  ],
   [["--stderr", "client"], 2, /--stderr without a program/],
   [["--stderr", "nowhere", "--", "cat"], 2, /nowhere.*server, client/],
   [["--service", "echo", "--", "cat"], 2, /both --service and a program/],
@@ -65,7 +69,7 @@ for (const model of programModels()) {
     };
     assert.match(
       await failure(1),
-      /^error: Cannot run ".*service": .*\(ENOEXEC\): a script begins with/,
+      /^error: Cannot run ".*service": .*\(ENOEXEC\): a script must begin with/,
     );
     Deno.writeTextFileSync(file, "#!/no/such/interpreter\n");
     assert.match(await failure(2), /\(ENOENT\): it or its interpreter is miss/);

@@ -179,3 +179,27 @@ test(
   },
   { ignore },
 );
+
+test(
+  "executable: the page and the sources that it leads to are in it",
+  async () => {
+    await using server = await serve(["--model", "spawn"]);
+    const process = new Deno.Command(`${folder}/mpserv`, {
+      args: ["page", server.port],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = process.stdout.getReader();
+    const { value } = await within("the page's address", reader.read());
+    const url = new TextDecoder().decode(value).trim();
+    const get = async (path: string) => await (await fetch(url + path)).text();
+    assert.match(await get(""), /<title>mpserv<\/title>[^]*class World/);
+    assert.match(await get("source/src/server/acceptor.ts"), /class Acceptor/);
+    process.kill("SIGTERM");
+    await reader.cancel();
+    const { code } = await within("the page's end", process.status);
+    assert.equal(code, 0);
+  },
+  { ignore },
+);

@@ -137,3 +137,10 @@ test("mpserv page: a server that is not there, and a port that is taken, are sai
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(stderr, /^error: Cannot serve the page on port \d+: [^\n]+\n$/);
 });
+
+test("page: README.md shows a picture of it, which is small", () => {
+  const root = new URL("../../", import.meta.url);
+  const readme = Deno.readTextFileSync(new URL("README.md", root));
+  const [, picture] = /!\[[^\]]+\]\(([^)]+\.png)\)/.exec(readme)!;
+  assert.ok(Deno.statSync(new URL(picture!, root)).size < 150_000);
+});

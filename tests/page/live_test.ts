@@ -21,7 +21,7 @@ import {
 async function stepsOf(tab: Tab): Promise<{ name: string; at: number }[]> {
   return await tab.page.evaluate(`
     [...document.querySelectorAll("#steps button")].map((button) => ({
-      name: button.firstElementChild.textContent.replace(/^\\d+\\. /, ""),
+      name: button.firstElementChild.textContent.replaceAll(/^\\d+\\. | → \\d+$/g, ""),
       at: Number(button.dataset.at),
     }))`);
 }

@@ -155,9 +155,10 @@ function label([call, short], place, room) {
   return drawn("text", { ...place, class: "call middle" }, text);
 }
 
-/** What a step is called, with its number. */
-export function titleOf({ kind, values }, i) {
-  return `${i + 1}. ${stepWords(kind, values).name}`;
+/** What a step is called, with its number, and the process that it leads to. */
+export function titleOf({ kind, values, pid }, i) {
+  const to = pid === undefined ? "" : ` → ${pid}`;
+  return `${i + 1}. ${stepWords(kind, values).name}${to}`;
 }
 
 /** Properties that a saved drawing takes along: it has no style sheet of its own. */

@@ -7,7 +7,7 @@ export const STEPS = {
   accept: ["accept4(2)", "accept4", "man2/accept.2", "src/server/acceptor.ts"],
   hand: [
     "sendmsg(2) SCM_RIGHTS",
-    "sendmsg",
+    "SCM_RIGHTS",
     "man7/unix.7",
     "src/posix/net/handover.ts",
   ],
@@ -63,11 +63,17 @@ export function stepsOf(connection) {
       case "accepted":
         return add("accept", mark.at, "client", "parent");
       case "handed":
-        return add("hand", mark.at, "parent", target, { until: next });
+        return add("hand", mark.at, "parent", target, {
+          until: next,
+          pid: mark.pid,
+        });
       case "returned":
         return add("returned", mark.at, target, "parent");
       case "forked":
-        return add("fork", mark.at, "zygote", "child", { until: next });
+        return add("fork", mark.at, "zygote", "child", {
+          until: next,
+          pid: mark.pid,
+        });
       case "took":
         add("took", mark.at, "child", "parent", { until: mark.heard });
         add("serve", mark.at, "client", "child", { isBoth: true });

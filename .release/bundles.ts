@@ -74,14 +74,23 @@ async function entryPoints(sources: string): Promise<Record<string, string>> {
     ];
   });
   const ofAll = loadedBy("run.ts");
-  const ofServe = loadedBy("serve/serve.ts");
+  const ofClient = loadedBy("client_command.ts");
+  const ofServe = [
+    ...loadedBy("serve/options/serve_options.ts"),
+    ...loadedBy("serve/serve.ts"),
+  ];
   return {
     ...Object.fromEntries(roles),
     serve: commands(EARLY_PLACES.serve!, PLACES.serve, ...ofAll, ...ofServe),
-    client: commands(EARLY_PLACES.client!, PLACES.client, ...ofAll),
+    client: commands(
+      EARLY_PLACES.client!,
+      PLACES.client,
+      ...ofAll,
+      ...ofClient,
+    ),
     commands: await filesOfPage(sources) + commands(
       ...[...Object.values(EARLY_PLACES), ...Object.values(PLACES)],
-      ...[...ofAll, ...ofServe],
+      ...[...ofAll, ...ofServe, ...ofClient],
     ),
   };
 }

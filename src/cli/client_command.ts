@@ -15,6 +15,7 @@ import {
 } from "./options.ts";
 import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
 import { command } from "./command.ts";
+import { load } from "./programs.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 
@@ -73,12 +74,19 @@ export const client = command({
 async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
   try {
     if (lockStep) {
-      const { runLockStep } = await import("../client/lock_step.ts");
+      const { runLockStep } = await load<
+        typeof import("../client/lock_step.ts")
+      >("../client/lock_step.ts");
       return await runLockStep(options);
     }
-    return await (await import("../client/client.ts")).runClient(options);
+    const { runClient } = await load<typeof import("../client/client.ts")>(
+      "../client/client.ts",
+    );
+    return await runClient(options);
   } catch (error) {
-    const { OutputClosed } = await import("../client/output.ts");
+    const { OutputClosed } = await load<typeof import("../client/output.ts")>(
+      "../client/output.ts",
+    );
     // As others end by SIGPIPE, which the runtime ignores: quietly.
     if (error instanceof OutputClosed) throw new UserError("", EXIT_PIPE);
     throw error;

@@ -206,9 +206,12 @@ export class WorkerModel implements ProcessModel {
   #refill(): void {
     // Whoever starts us waits for the first, and gives up with it.
     if (this.#isStarting || this.#progress.hasFailed) return;
-    const { most } = this.#options;
-    const wanted = this.#queue.size + this.#spares - this.#ready.length;
-    const starting = Math.min(wanted, this.#mostStarting);
+    const { spares, most } = this.#options;
+    // Beside the first one the others start when it has: each would make it later for whoever waits.
+    const isFirst = !this.#progress.isOver;
+    const ahead = isFirst && spares > 0 ? +(this.#queue.size === 0) : spares;
+    const wanted = this.#queue.size + (this.#retired ? 0 : ahead);
+    const starting = Math.min(wanted - this.#ready.length, this.#mostStarting);
     while (
       this.#starting < starting && this.#workers.size < most &&
       !this.#queue.isPausing
@@ -221,14 +224,6 @@ export class WorkerModel implements ProcessModel {
         );
       }
     }
-  }
-
-  /** How many are to wait. Those beside the first start when it has: each would make it later for whoever waits. */
-  get #spares(): number {
-    const { spares } = this.#options;
-    if (this.#retired) return 0;
-    if (this.#progress.isOver) return spares;
-    return this.#queue.size === 0 ? Math.min(spares, 1) : 0;
   }
 
   #startWorker(): boolean {

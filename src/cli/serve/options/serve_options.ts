@@ -20,6 +20,7 @@ import {
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
 import { parseNice, parseSize, parseUmask } from "../../values.ts";
 import { command } from "../../command.ts";
+import { load } from "../../programs.ts";
 import { ADMISSION, checkAdmission, LISTEN, PORT } from "./listen_options.ts";
 import { checkService, type ProgramWords, SERVICE } from "./service_options.ts";
 
@@ -231,7 +232,12 @@ export const serve = command({
     const typedPort = typed.has("port") ? port : undefined;
     const typedHost = typed.has("host") ? host : undefined;
     const all = { ...options, port, program, typedPort, typedHost };
-    return async () => await (await import("../serve.ts")).serve(all);
+    return async () => {
+      const { serve } = await load<typeof import("../serve.ts")>(
+        "./serve/serve.ts",
+      );
+      return await serve(all);
+    };
   },
 });
 

@@ -1,6 +1,6 @@
 /**
- * `spawn` and `pool`: processes with a channel of their own, which serve one connection (`spawn`), or
- * one after another (`pool`).
+ * `spawn` and `pool`: processes with a channel of their own, which serve one connection (`spawn`), or one after
+ * another (`pool`).
  *
  * A worker is starting → ready → handed → serving → ready again, or finished. Its reports come on its channel; it is
  * settled when the channel's end and its exit have come, in either order.
@@ -219,9 +219,8 @@ export class WorkerModel implements ProcessModel {
       try {
         if (!this.#startWorker()) return; // the source says when it can
       } catch (error) {
-        this.#queue.pause(
-          `Cannot start a connection process: ${(error as Error).message}`,
-        );
+        const { message } = error as Error;
+        this.#queue.pause(`Cannot start a connection process: ${message}`);
       }
     }
   }

@@ -29,12 +29,8 @@ test("workers: starting, ready, handed, serving, finished; another one is starte
   assert.deepEqual(stage.states(), ["ready"]);
   const { fd } = stage.connect();
   assert.deepEqual(stage.states(), ["handed", "starting"]);
-  const handover = stage.handed(process);
-  assert.deepEqual([handover.kind, handover.id, fd.isOpen], [
-    "connection",
-    1,
-    true,
-  ]);
+  const handover = stage.handed(process), { kind, id } = handover;
+  assert.deepEqual([kind, id, fd.isOpen], ["connection", 1, true]);
   stage.say(process, took(handover));
   assert.deepEqual([stage.states()[0], fd.isOpen], ["serving", false]);
   stage.say(process, done(handover, CLOSED));
@@ -52,14 +48,13 @@ test("workers: spares beside the first start when it has, and one for each conne
   using stage = new Stage({ spares: 3 });
   await stage.model.start();
   assert.deepEqual(stage.states(), ["starting"]);
-  stage.connect();
-  assert.deepEqual(stage.states(), ["starting"]);
-  stage.connect();
-  assert.deepEqual(stage.states(), ["starting", "starting"]);
+  for (const starting of [["starting"], ["starting", "starting"]]) {
+    stage.connect();
+    assert.deepEqual(stage.states(), starting);
+  }
   stage.isReady(stage.processes[0]);
-  const [first, ...others] = stage.states();
-  assert.equal(first, "handed");
-  assert.deepEqual(others, Array(4).fill("starting")); // one that is waited for, and three spares
+  // One is waited for, and three are spares.
+  assert.deepEqual(stage.states(), ["handed", ...Array(4).fill("starting")]);
 });
 
 for (const hearFirst of [true, false]) {

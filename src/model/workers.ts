@@ -39,6 +39,7 @@ import {
   stuckIn,
 } from "./supervision.ts";
 import {
+  endedEarly,
   endWorker,
   entryOf,
   handTo,
@@ -341,13 +342,6 @@ export class WorkerModel implements ProcessModel {
     }
   }
 
-  #endedEarly({ code, signal }: Exit): StartError {
-    const how = signal ?? `exit code ${code}`;
-    return this.#options.isHandler
-      ? new StartError(`its process exited while loading: ${how}`, "handler")
-      : new StartError(`a process exited before it was ready: ${how}`);
-  }
-
   #isReady(worker: Worker): void {
     worker.state = "ready";
     this.#ready.push(worker);
@@ -381,7 +375,7 @@ export class WorkerModel implements ProcessModel {
   #exited(worker: Worker, exit: Exit): void {
     this.#readReports(worker); // what it said before it went comes first
     if (worker.state === "starting" && this.#isStarting) {
-      this.#progress.failed(this.#endedEarly(exit));
+      this.#progress.failed(endedEarly(exit, this.#options));
     }
     this.#hangUp(worker);
     this.#workers.delete(worker);

@@ -8,7 +8,7 @@
 /** Which client. */
 export type ClientKind = "split" | "lock-step";
 
-/** What it gets as JSON. */
+/** The work, which it receives as JSON. */
 export interface ClientWork {
   /** Which. */
   readonly client: ClientKind;

@@ -1,6 +1,6 @@
 /**
- * What splitting brings: the client whose sending does not wait for replies, against the one that
- * waits, through the same slow link.
+ * Compares two clients over the same slow link: one that sends without waiting for replies, and one that
+ * waits for each.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { LoadProgress } from "./plan.ts";
 import type { Link, RelayWork } from "./relay.ts";
 import type { ClientKind, ClientWork } from "./bench_role.ts";
 
-/** What is compared. Times are in milliseconds. */
+/** The plan of a comparison. Times are in milliseconds. */
 interface ComparePlan extends Link {
   /** The server: an address, not a name. */
   readonly target: Address;
@@ -48,9 +48,9 @@ export interface Run {
   readonly packets?: readonly LineTimes[];
 }
 
-/** What was found. */
+/** The result of a comparison. */
 export interface Comparison {
-  /** What was asked for. */
+  /** The plan. */
   readonly plan: ComparePlan;
   /** When it ended, ISO 8601. */
   readonly date: string;
@@ -211,7 +211,7 @@ async function give(
   }
 }
 
-/** What a client prints. */
+/** The output of a client. */
 class Replies {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #patience: number;

@@ -339,7 +339,7 @@ class Stream {
     return this.#socket.isOpen ? this.#socket.number : -1;
   }
 
-  /** What to wait for; 0 when nothing is left to do. */
+  /** The events to wait for; 0 when nothing is left to do. */
   get wants(): number {
     return (this.#sends ? POLLOUT : 0) | (this.#receives ? POLLIN : 0);
   }

@@ -378,7 +378,7 @@ function openStreams({ target, connections, timeout }: Plan): Fd[] {
 }
 
 /**
- * Who does what: with two processes or more, each connection has one that sends and another one that
+ * Divides the work: with two or more processes, each connection has one process that sends and another one that
  * receives, as in our client.
  */
 function streamShares(plan: Plan, sockets: readonly number[]): Share[] {

@@ -1,5 +1,5 @@
 /**
- * What a benchmark found: what its load processes tell, put together, and how long answers took, all of them.
+ * The result of a benchmark: the reports of all load processes together, and every latency.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { build, type Histogram } from "hdr-histogram-js";
 import type { Plan } from "./plan.ts";
 import type { Failures, Frame } from "./recorder.ts";
 
-/** What came in a part of the time. */
+/** The answers of one interval. */
 interface Interval {
   /** Its beginning, milliseconds from where measuring began. */
   readonly at: number;
@@ -27,7 +27,7 @@ export interface ServerMemory {
   readonly bytes: number;
 }
 
-/** What a `hold` found. */
+/** The result of `hold`. */
 export interface Held {
   /** Connections that were open at once, and had a round trip each. */
   readonly connections: number;
@@ -45,9 +45,9 @@ export interface Held {
   readonly bytesPerConnection: number | null;
 }
 
-/** What a benchmark found. Times are in milliseconds. */
+/** The result of a benchmark. Times are in milliseconds. */
 export interface LoadOutcome {
-  /** What was asked for. */
+  /** The plan. */
   readonly plan: Plan;
   /** When it ended, ISO 8601. */
   readonly date: string;
@@ -61,7 +61,7 @@ export interface LoadOutcome {
   readonly latency: LatencySummary | null;
   /** The same in detail. */
   readonly distribution: readonly Quantile[];
-  /** What came to nothing, by kind. */
+  /** Failures by kind. */
   readonly failures: Failures;
   /** How often anything came to nothing. */
   readonly failed: number;
@@ -180,7 +180,7 @@ export class Tally {
   requests = 0;
   /** Bytes that came back. */
   bytes = 0;
-  /** What came to nothing. */
+  /** Failures by kind. */
   readonly failures: Failures = {};
   /** Length of an interval, in milliseconds. */
   readonly interval: number;
@@ -245,7 +245,7 @@ export class Tally {
 }
 
 /**
- * What every kind of load has found.
+ * The part of the result that every kind of load has.
  *
  * @param duration Milliseconds in which it came.
  */

@@ -20,7 +20,7 @@ export interface LineTimes {
   readonly received: number;
 }
 
-/** What a traced relay says, a connection after another. */
+/** The report of a traced relay, one connection after another. */
 export class PacketTrace {
   readonly #passages: Passage[] = [];
   #connection = 0;

@@ -92,7 +92,7 @@ function clamp(share: number): number {
 
 /** A number that stands out. */
 export interface Figure {
-  /** What it is. */
+  /** The name of the value. */
   readonly name: string;
   /** Its value, with the unit. */
   readonly value: string;
@@ -100,7 +100,7 @@ export interface Figure {
 
 /** A plot and the numbers under it. */
 export interface Section {
-  /** What it shows. */
+  /** The title of the section. */
   readonly heading: string;
   /** The plot; without one there is the table alone. */
   readonly plot?: Plot;
@@ -108,9 +108,9 @@ export interface Section {
   readonly table: readonly (readonly string[])[];
 }
 
-/** What a page says. */
+/** The content of a page. */
 export interface ReportPage {
-  /** What was measured. */
+  /** The title: the measurement. */
   readonly title: string;
   /** How, where and when. */
   readonly details: string;
@@ -226,7 +226,7 @@ interface Point {
   readonly x: number;
   /** Its value on the vertical axis. */
   readonly y: number;
-  /** What is said of it when somebody points at it. */
+  /** The text under the pointer. */
   readonly title: string;
 }
 
@@ -242,13 +242,13 @@ interface Series {
 interface Axis {
   /** Its measure. */
   readonly scale: Scale;
-  /** What it measures, with the unit. */
+  /** The quantity, with its unit. */
   readonly label: string;
 }
 
-/** What is drawn. */
+/** A plot. */
 export interface Plot {
-  /** What it shows, for those who cannot see it. */
+  /** A description for readers who cannot see it. */
   readonly description: string;
   /** The horizontal axis. */
   readonly x: Axis;

@@ -1,5 +1,5 @@
 /**
- * What is asked of a server, and what share of it one load process has.
+ * The load on a server, and the share of one load process.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export const MODES = ["connect", "ping", "stream", "hold"] as const;
  */
 export type Mode = (typeof MODES)[number];
 
-/** What a person asked for. Times are in milliseconds. */
+/** The load that a person asked for. Times are in milliseconds. */
 export interface Plan {
   /** The kind of load. */
   readonly mode: Mode;
@@ -46,7 +46,7 @@ export interface Inherited {
   readonly receives: boolean;
 }
 
-/** What one load process does; it gets it as JSON. */
+/** The work of one load process, which receives it as JSON. */
 export interface Share extends Omit<Plan, "processes"> {
   /** Milliseconds by which the first request of an open loop is later than the start. */
   readonly offset: number;

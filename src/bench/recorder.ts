@@ -1,5 +1,5 @@
 /**
- * What a load process has measured and not yet told.
+ * Collects the measurements of a load process until it reports them.
  *
  * The wire between the coordinating process and its load processes.
  *
@@ -22,9 +22,9 @@ import { readProcFile } from "../posix/proc.ts";
 /** How often something came to nothing, by what it was. */
 export type Failures = Record<string, number>;
 
-/** What a load process tells. */
+/** A report of a load process. */
 export interface Frame {
-  /** What it is about. */
+  /** The kind of report. */
   readonly kind: "ready" | "tick" | "held" | "end";
   /** Milliseconds since the load began. */
   readonly at: number;
@@ -32,7 +32,7 @@ export interface Frame {
   readonly done: number;
   /** Bytes that came back since the frame before, in the time that is measured. */
   readonly bytes: number;
-  /** What came to nothing since the frame before, at any time. */
+  /** Failures since the previous frame, also those outside the measured time. */
   readonly failures: Failures;
   /** `end`: milliseconds of processor time that the process used; null where the system does not say. */
   readonly processorTime: number | null;

@@ -17,7 +17,7 @@ import { findListener } from "../posix/net/runtime_sockets.ts";
 import { accept, endWriting, setNoDelay } from "../posix/net/sockets.ts";
 import { setProcessName } from "../posix/process.ts";
 
-/** What a link is like, in one direction. */
+/** The properties of a link, in one direction. */
 export interface Link {
   /** Milliseconds that a byte travels. */
   readonly delay: number;
@@ -29,13 +29,13 @@ export interface Link {
 const MOST = 16 * 2 ** 20;
 /** Bytes that may wait in front of a link whose bandwidth is known. */
 const QUEUE = 64 * 1024;
-/** What a piece costs beside its bytes, so that many small ones are not free. */
+/** The cost of a piece besides its bytes, so that many small pieces are not free. */
 const OVERHEAD = 256;
 
 interface Piece {
   /** When it comes out; from then on until it is taken, it waits for the receiver. */
   readonly due: number;
-  /** What is left of it; null for the end of the stream. */
+  /** The remaining bytes; null for the end of the stream. */
   bytes: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -94,7 +94,7 @@ export class DelayLine {
   }
 
   /**
-   * What has come out.
+   * Passes on the bytes that are due.
    *
    * @param take Takes bytes and says how many, or -1 for none at present; gets null at the end.
    * @returns Whether all that is due was taken.
@@ -129,7 +129,7 @@ export class DelayLine {
   }
 }
 
-/** What a relay gets as JSON. */
+/** The work of a relay, which receives it as JSON. */
 export interface RelayWork extends Link {
   /** The server: an address, not a name. */
   readonly target: Address;
@@ -137,7 +137,7 @@ export interface RelayWork extends Link {
   readonly isTraced?: boolean;
 }
 
-/** What a traced relay says of a piece, as JSON on one line each. */
+/** The report of a traced relay about one piece: a line of JSON. */
 export interface Passage {
   /** Which connection, counted from 1. */
   readonly connection: number;

@@ -1,5 +1,5 @@
 /**
- * What a benchmark found, as a page with plots.
+ * Draws the result of a benchmark as a page with plots.
  *
  * @module
  */

@@ -30,7 +30,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What went wrong, to be counted.
+ * Names the kind of a failure, so that it can be counted.
  *
  * @returns Such as `refused`, or the name of the system's error.
  * @throws {unknown} The error itself, when it is not of a connection but of this program.
@@ -41,7 +41,7 @@ export function failureKind(error: unknown): string {
   throw error;
 }
 
-/** What all connections of a load have in common. */
+/** The settings that all connections of a load share. */
 export interface SlotWork {
   /** The server, `struct sockaddr`. */
   readonly peer: Uint8Array<ArrayBuffer>;
@@ -94,7 +94,7 @@ export class Slot {
     return this.#phase !== "idle";
   }
 
-  /** What to wait for: the echo also while a long request is sent, since a server may not read on. */
+  /** The events to wait for. The echo counts while a long request is being sent, too: a server may stop reading. */
   get wants(): number {
     return this.#phase === "exchanging" && this.#sent < this.#work.size
       ? POLLIN | POLLOUT
@@ -186,7 +186,7 @@ export class Slot {
   }
 }
 
-/** What happens to them. */
+/** The events of the connections. */
 interface SlotEvents {
   /** A request is done. */
   done(slot: Slot): void;
@@ -200,7 +200,7 @@ export class Slots {
   readonly all: readonly Slot[];
   readonly #poll: PollSet;
   readonly #events: SlotEvents;
-  /** What the system was told to wait for, place by place. */
+  /** The descriptors that the system watches, by place. */
   readonly #descriptors: Int32Array;
   readonly #wanted: Int16Array;
   readonly #places = new Map<Slot, number>();

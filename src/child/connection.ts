@@ -49,7 +49,7 @@ const QUICK = 1;
  */
 const TURNS = 100;
 
-/** What became of a connection, which its handler cannot alter. */
+/** The bytes and the end of a connection, which its handler cannot change. */
 export interface Traffic {
   /** Bytes that came from the client so far. */
   readonly bytesIn: number;
@@ -269,7 +269,7 @@ export class FdConnection implements TellingConnection {
     return this.#local ??= localAddress(this.#number, this.#peer);
   }
 
-  /** What streams do with it, of which a handler gets nothing. */
+  /** The methods that the streams use; a handler never gets them. */
   get #duplex(): Duplex {
     return {
       read: (bytes) => this.#read(bytes),
@@ -354,7 +354,7 @@ export class FdConnection implements TellingConnection {
     }
   }
 
-  /** What a read found: null at the client's end, undefined when nothing was there. */
+  /** Interprets a read: null at the client's end, undefined if no byte was there. */
   #came(count: number): number | null | undefined {
     if (count < 0) return undefined;
     if (this.#patience.awaitsFirstByte) {

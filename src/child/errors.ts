@@ -46,7 +46,7 @@ export function attempt<T>(call: () => T): T {
   }
 }
 
-/** What the system refuses, and `Deno.Conn` has no class for. Ours is for nobody else to get. */
+/** An error of the system for which `Deno.Conn` has no class. Nobody else can get this class. */
 class SystemError extends Error {
   override readonly name: string;
   readonly code: string;
@@ -139,7 +139,7 @@ function clip(text: string, bytes: number): string {
 const { getpid } = cLibrary("getpid");
 
 const STDERR = 2;
-/** What a listener on `process` is told of both. */
+/** The name of the event that a listener on `process` gets for both. */
 const UNCAUGHT = "uncaughtException";
 
 /** Ends the wait for the connection that is served at this moment; undefined while none has been. */
@@ -212,7 +212,7 @@ export function catchUncaught(): void {
     colno: getterOf<number>(ErrorEvent.prototype, "colno"),
     error: getterOf<unknown>(ErrorEvent.prototype, "error"),
   };
-  /** What the handler's own listeners are shown in the place of the runtime's event. */
+  /** The event that the handler's own listeners see instead of the runtime's. */
   let shown: Event | undefined;
   const listen = (
     kind: string,

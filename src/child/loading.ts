@@ -86,7 +86,7 @@ async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
   return await loadHandler(run);
 }
 
-/** What a module throws says where; what the runtime finds wrong with it has the place in its words. */
+/** Describes an error of loading. An error that the module throws has a stack; the runtime's own errors have the place in their text. */
 function explain(error: unknown): string {
   if (!isA(error, Error)) return describeError(error, MOST_BYTES);
   const text = oneLine(replace(`${error.message}`, COLOURS, ""));

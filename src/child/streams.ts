@@ -47,7 +47,7 @@ const sizeOfShared = getterOf<number>(
 );
 
 /**
- * What a method of a connection was given, where `Deno.Conn` takes a `Uint8Array` and nothing else.
+ * Checks the argument of a connection's method: like `Deno.Conn`, it accepts only a `Uint8Array`.
  *
  * @returns The same bytes.
  * @throws {TypeError} When it is something else.
@@ -60,7 +60,7 @@ export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
 }
 
 /**
- * What a writable stream was given: all that has bytes, as `Deno.Conn` takes it there.
+ * Checks a chunk of a writable stream: like `Deno.Conn`, it accepts everything that has bytes.
  *
  * @returns Its bytes.
  * @throws {TypeError} When it has none.
@@ -85,7 +85,7 @@ function bytesOfAny(value: unknown): Bytes {
 }
 
 /**
- * What is left of bytes.
+ * The remaining bytes.
  *
  * @param bytes The bytes.
  */
@@ -121,7 +121,7 @@ function answers(getter: (value: unknown) => unknown, value: unknown): boolean {
   }
 }
 
-/** What a stream needs of a connection, whatever its handler makes of the methods. */
+/** The methods that a stream needs of a connection, even if its handler replaces them. */
 export type Duplex = Pick<
   Connection,
   "read" | "write" | "closeWrite" | "close"
@@ -142,7 +142,7 @@ const respond = uncurry(ReadableStreamBYOBRequest.prototype, "respond");
 const end = uncurry(ReadableByteStreamController.prototype, "close");
 
 /**
- * What the client sends, as a byte stream.
+ * Makes a byte stream of the client's bytes.
  *
  * @param connection The connection. Cancelling the stream closes it.
  * @returns The stream; it ends at the client's half-close.
@@ -162,7 +162,7 @@ export function readableOf(
 }
 
 /**
- * What the client gets.
+ * Makes a stream that writes to the client.
  *
  * @param connection The connection. Closing the stream ends this side (half-close); aborting it
  *   closes the connection.

@@ -14,7 +14,7 @@ export type Action = () => Promise<number | void>;
 
 /** A command, whatever its options are. */
 export interface Command extends Syntax<Specs, Specs> {
-  /** What it does, in one line; `help/pages.ts` has its examples, signals and exit codes. */
+  /** Its purpose, in one line; `help/pages.ts` has its examples, signals and exit codes. */
   readonly about: string;
   /**
    * Reads a command line, and checks it as far as that can be done before anything is begun.
@@ -26,7 +26,7 @@ export interface Command extends Syntax<Specs, Specs> {
 
 /** A command as it is written down. */
 interface CommandSpec<O extends Specs, A extends Specs> extends Syntax<O, A> {
-  /** What it does, in one line. */
+  /** Its purpose, in one line. */
   readonly about: string;
   /**
    * Checks what was typed together, and loads nothing.
@@ -49,7 +49,7 @@ export function command<O extends Specs, A extends Specs>(
   };
 }
 
-/** What can be typed after a command's name. */
+/** The words that may follow a command's name. */
 interface Syntax<O extends Specs, A extends Specs> {
   /** Its name. */
   readonly name: string;
@@ -69,11 +69,11 @@ export interface Line<O extends Specs, A extends Specs> {
   readonly operands: Values<A>;
   /** The names of the options and operands that were typed, in this order. */
   readonly typed: ReadonlySet<keyof O | keyof A>;
-  /** What came after `--`, of a command that takes a program; undefined without `--`. */
+  /** The words after `--` of a command that takes a program; undefined without `--`. */
   readonly program: readonly string[] | undefined;
 }
 
-/** What a person asks of every command. */
+/** The questions that every command answers. */
 export const STANDARD = {
   help: ["-h", "--help"],
   helpAll: ["--help-all"],
@@ -219,7 +219,7 @@ function splitFamily(
   return null;
 }
 
-/** What stands in a table for an option; no name does for what no option looks like. */
+/** The key of an option in its table; empty for a word that cannot be an option. */
 function nameOf(flag: string): string {
   if (!/^--[a-z][a-z0-9-]*$/.test(flag)) return "";
   return flag.slice(2).replaceAll(

@@ -1,6 +1,6 @@
 /**
- * What this process was given when it was started, byte by byte: the runtime hands out text, in which what is
- * not UTF-8 is altered or missing, and puts a directory of its own into PATH.
+ * Reads the arguments and variables of this process byte by byte. The runtime gives them as text, in which it
+ * replaces or drops bytes that are not UTF-8, and adds its own directory to PATH.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { encodeBytes, readProcStrings } from "../posix/proc.ts";
 import { MANAGER_VARIABLES } from "../server/systemd/variables.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
-/** What the runtime puts in the place of bytes that are not UTF-8. */
+/** The character that the runtime puts in place of bytes that are not UTF-8. */
 const ALTERED = "\ufffd";
 /** Commands that start others in the same way, and say so by these variables: `deno task`, and npm. */
 const WRAPPERS = ["INIT_CWD", "npm_execpath"];
@@ -43,7 +43,7 @@ function givenArguments(words: readonly string[]): string[] {
       new TextDecoder("utf-8", { ignoreBOM: true }).decode(
           encodeBytes(original),
         ) === word;
-    // What came through another command may have been altered there.
+    // Another command may have altered them on their way.
     const isAltered = isIt && original.includes(ALTERED) &&
       WRAPPERS.some((name) => Deno.env.get(name) !== undefined);
     if (isIt && !isAltered) return original;

@@ -1,6 +1,6 @@
 /**
- * What can be typed, read out of the tables of the commands: help, completions and manual pages are made
- * of it, so that none of them can say anything else than the program does.
+ * Describes all words that can be typed, from the tables of the commands. Help, completions and manual pages are made
+ * from it, so that they agree with the program.
  *
  * @module
  */
@@ -21,20 +21,20 @@ import {
   termOf,
 } from "./command.ts";
 
-/** What the value of an option or an operand is, as far as a shell can help with it. */
+/** The value of an option or operand, as far as a shell can complete it. */
 export type Value =
   | { readonly kind: "text" | Hint }
   | { readonly kind: "choice"; readonly choices: readonly string[] };
 
 /** An option. */
 export interface Flag {
-  /** What can be typed: `--help` and `-h`. */
+  /** Its spellings, such as `--help` and `-h`. */
   readonly names: readonly string[];
   /** Its names and its value, as the help shows them: `--host <addr>`. */
   readonly term: string;
-  /** What it does, without choices and default. */
+  /** Its description, without choices and default. */
   readonly about: string;
-  /** What it does, with choices and default. */
+  /** Its description, with choices and default. */
   readonly details: string;
   /** Its default, as the help shows it; undefined where there is none. */
   readonly shown: string | undefined;
@@ -46,17 +46,17 @@ export interface Flag {
   readonly isEveryday: boolean;
 }
 
-/** What is typed without a name. */
+/** A word that is typed without an option's name. */
 export interface Operand {
   /** Its name. */
   readonly name: string;
   /** Its name as the help shows it: `[port]`, or `<id>` where it must be typed. */
   readonly term: string;
-  /** What it is, with choices and default. */
+  /** Its description, with choices and default. */
   readonly details: string;
   /** Its default, as the help shows it; undefined where there is none. */
   readonly shown: string | undefined;
-  /** What it is, without choices and default. */
+  /** Its description, without choices and default. */
   readonly about: string;
   /** Its values. */
   readonly value: Value;
@@ -68,9 +68,9 @@ export interface Operand {
 export interface Grammar {
   /** Its own name. */
   readonly name: string;
-  /** What can follow its name, as the help shows it. */
+  /** The words that may follow its name, as the help shows them. */
   readonly usage: string;
-  /** What it does, in one line. */
+  /** Its purpose, in one line. */
   readonly about: string;
   /** Examples, values, signals, variables and exit codes. */
   readonly page: Page;

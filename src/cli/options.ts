@@ -15,20 +15,20 @@ import {
   parsePort,
 } from "./values.ts";
 
-/** What a shell can complete a value with. */
+/** The things with which a shell can complete a value. */
 export type Hint = "file" | "directory" | "user";
 
 /** An option, or an operand, whose value is a `T`. */
 export interface Spec<T> {
   /** The value as the help shows it, such as `<addr>`; undefined for a switch. */
   readonly value: string | undefined;
-  /** What it does: one line of plain English. */
+  /** Its description: one line of plain English. */
   readonly about: string;
-  /** What the help says of its default; undefined where there is none. */
+  /** Its default as the help shows it; undefined without a default. */
   readonly shown: string | undefined;
   /** All values that it takes; undefined where there are too many. */
   readonly choices: readonly string[] | undefined;
-  /** What a shell can complete it with. */
+  /** The things with which a shell can complete it. */
   readonly hint: Hint | undefined;
   /** Whether an option `--name` can be typed as `--name-VALUE`. */
   readonly isFamily: boolean;

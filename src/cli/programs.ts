@@ -49,7 +49,7 @@ interface EarlyModule {
  */
 export const BUNDLED: Record<string, () => Promise<unknown>> = {};
 
-/** What `mpserv` is. */
+/** The description of `mpserv`. */
 export const ABOUT =
   "A TCP server that gives every connection a process of its own.";
 

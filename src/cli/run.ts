@@ -65,7 +65,7 @@ export async function understand(
   name: CommandProgram = "mpserv",
 ): Promise<Action> {
   const typed = name === "mpclient" ? args : commandWords(args, name);
-  // What is not UTF-8 was replaced by the runtime.
+  // The runtime replaced bytes that are not UTF-8.
   const given = typed.some((word) => word.includes("\ufffd"))
     ? (await load<typeof import("./given.ts")>("./given.ts")).givenWords(typed)
     : typed;

@@ -1,5 +1,5 @@
 /**
- * What a command says to a person: one line on standard error, and an exit code.
+ * Messages of a command to a person: one line on standard error, and an exit code.
  *
  * @module
  */

@@ -16,7 +16,7 @@ type Target = Deno.NetAddr | Deno.UnixAddr;
 export interface ClientOptions {
   /** The server. */
   readonly target: Target;
-  /** What every printed line starts with; may be empty. */
+  /** The text before every printed line; may be empty. */
   readonly prefix: string;
   /** Copies bytes: no quit line, and the prefix should be empty. */
   readonly raw: boolean;

@@ -109,14 +109,14 @@ export function halfClose(socket: number): Ending {
   }
 }
 
-/** What the end of the input means for a connection. */
+/** Handles the end of the input. */
 export function endOfInput(socket: number, noShutdown: boolean): Ending {
   return noShutdown ? ["input-ended"] : halfClose(socket);
 }
 
 /**
- * What an error of the socket means for sending. A server that hung up is no failure by itself:
- * whoever reads the connection sees its end as well, and judges.
+ * Interprets an error of the socket. A server that closed the connection is no failure by itself:
+ * the reading process sees the end, too, and decides.
  */
 export function socketFailure(error: unknown): Ending {
   const hungUp = error instanceof PosixError &&

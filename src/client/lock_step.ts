@@ -55,7 +55,7 @@ class LockStep {
   readonly #scanner: QuitScanner | null;
   readonly #lines = new LineQueue();
   readonly #buffer = new Uint8Array(BUFFER_SIZE);
-  /** What is still to be sent of the line under way. */
+  /** The unsent rest of the current line. */
   #line = NOTHING;
   #sent = 0;
   #inputEnded = false;

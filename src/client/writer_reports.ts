@@ -40,7 +40,7 @@ const KINDS: readonly WriterReportKind[] = [
   "input-failed",
 ];
 
-/** What a report tells. */
+/** The kinds of report. */
 export type WriterReportKind =
   | "progress"
   | "half-closed"
@@ -52,7 +52,7 @@ export type WriterReportKind =
 
 /** A record from the writer. */
 export interface WriterReport {
-  /** What it tells. */
+  /** The kind. */
   readonly kind: WriterReportKind;
   /** Bytes that the system has taken for the connection, in total. */
   readonly sent: number;
@@ -64,7 +64,7 @@ export interface WriterReport {
 
 const reportRecord = new DataView(new ArrayBuffer(WRITER_REPORT_SIZE));
 
-/** What the writer is told with the socket. */
+/** The order that the writer receives with the socket. */
 export interface Order {
   /** Whether the end of the input leaves the sending side open; a quit line ends it all the same. */
   readonly noShutdown?: boolean | undefined;

@@ -28,7 +28,7 @@ import {
 } from "./writer_reports.ts";
 
 const STDIN = 0;
-/** What it calls of the C library when it can open nothing any more; the last four say why something fails. */
+/** The functions of the C library that it calls after it can open no more; the last four give reasons of failures. */
 const CALLED = [
   ...["close", "poll", "read", "recvmsg", "sendmsg", "shutdown", "write"],
   ...["__error", "__xpg_strerror_r", "memcpy", "strerror_r"],

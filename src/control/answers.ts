@@ -1,5 +1,5 @@
 /**
- * What a server answers over its control socket.
+ * The answers of a server over its control socket.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { EventLines } from "./event_lines.ts";
 import type { Answers, ConnectionRow, Request } from "./protocol.ts";
 import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 
-/** What it needs to answer. */
+/** The parts of the server that answer. */
 interface AnswerOptions {
   /** The server that is looked after. */
   readonly server: Server;
   /** Its socket, which may be handed out. */
   readonly listener: Listener;
-  /** What serves at any moment, and why that is not better. */
+  /** The current model, and the reason if `auto` could not choose a better one. */
   readonly chosen: ChosenModel;
   /** The program's version. */
   readonly version: string;
@@ -40,7 +40,7 @@ export class ServerAnswers {
   readonly #options: AnswerOptions;
   readonly #started = performance.now();
   readonly #events: EventLines;
-  /** Whom the listening socket was handed to, until it takes over or hangs up. */
+  /** The session that got the listening socket, until it takes over or closes. */
   #successor: Session | null = null;
 
   constructor(options: AnswerOptions) {

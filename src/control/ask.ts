@@ -128,7 +128,7 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * What an answer says.
+   * Reads an answer.
    *
    * @throws {ControlError} When it is a refusal, or none of ours.
    */

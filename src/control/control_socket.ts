@@ -21,7 +21,7 @@ import { MOST_CLIENTS, type Request } from "./protocol.ts";
 
 const BACKLOG = 64;
 
-/** What a control socket needs. */
+/** The options of a control socket. */
 interface ControlOptions {
   /** Says when clients come and when they are ready. */
   readonly watcher: Watcher;
@@ -103,7 +103,7 @@ export class Control implements Disposable {
     if (!this.#door) return;
     const { path, listener, made, acceptor } = this.#door;
     removeSocket(path, made);
-    // Who came through this door before it was gone is heard: its backlog would keep them waiting.
+    // Serve clients that connected before the socket file was removed; otherwise they would wait in the backlog.
     acceptor.stop();
     listener.close();
     this.#door = null;

@@ -1,5 +1,5 @@
 /**
- * What happens in a server, as lines of JSON for whoever follows it. While nobody does, nothing of this is called.
+ * Writes the events of a server as lines of JSON for its followers. Without followers nothing here is called.
  *
  * A reader that is slow makes nothing wait and nothing grow: what does not fit its queue is counted, and it is told
  * how much that was.
@@ -30,13 +30,13 @@ import {
 } from "../wire/records.ts";
 import type { Reply, Session } from "./session.ts";
 
-/** What happened to one connection, whose number is `id`. */
+/** An event of one connection, whose number is `id`. */
 export type ConnectionEvent =
   /** It came off the backlog, and was let in. */
   | { event: "accepted"; at: number; id: number; peer: string; via?: Via }
   /** Its descriptor was sent to a process that waits, or to a zygote. */
   | { event: "handed"; at: number; id: number; pid: number }
-  /** What had been sent it ended before it took it: it is handed out again. */
+  /** The process with its descriptor ended before it took it: another one gets it. */
   | { event: "returned"; at: number; id: number }
   /** A zygote began to fork this process for it. */
   | { event: "forked"; at: number; id: number; pid: number }
@@ -288,7 +288,7 @@ export class EventLines implements ServerEvents {
     return round(1e3 * milliseconds + this.#offset);
   }
 
-  /** What a process says of its connection is not before that was accepted, nor after it was heard. */
+  /** Limits a child's time to the span between the accept and the report. */
   #fromChild(
     at: number,
     { acceptedAt }: ConnectionInfo,

@@ -16,7 +16,7 @@ import { ControlClient, ControlError } from "./ask.ts";
 /** How long the running server may take to hand its socket out, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** What one server has of another. */
+/** The listening socket that a server takes over from another one. */
 export class Inheritance implements Disposable {
   /** The running server's listening socket; whoever serves on it closes it. */
   readonly listener: Listener;

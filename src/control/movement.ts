@@ -1,5 +1,5 @@
 /**
- * What moves through connections. The kernel knows, and whoever looks asks it: the server has no work with it.
+ * Counts the bytes of connections. The command asks the kernel, so the server has no work.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface MovingConnection extends ConnectionRow {
 }
 
 /**
- * Whom a server serves, and what moves.
+ * Lists a server's connections with their bytes.
  *
  * @throws {ControlError} When it cannot be asked.
  */

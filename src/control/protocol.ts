@@ -33,7 +33,7 @@ export const PATIENCE = 5_000;
 /** How many clients are heard at a time. */
 export const MOST_CLIENTS = 16;
 
-/** What can be asked. */
+/** The requests. */
 export type Request =
   | { readonly command: "status" }
   | { readonly command: "connections" }
@@ -62,7 +62,7 @@ export interface Status {
   readonly model: string;
   /** Why that is not a better one; null when it is. */
   readonly why: string | null;
-  /** What became of its connections. */
+  /** The counts of its connections. */
   readonly totals: TotalsSnapshot;
   /** Connections that no process has been handed yet. */
   readonly waiting: number;
@@ -86,19 +86,19 @@ export interface ConnectionRow {
   readonly age: number;
 }
 
-/** What each request is answered with, beside `ok`. */
+/** The answer to each request, besides `ok`. */
 export interface Answers {
   /** How the server is. */
   readonly status: Status;
-  /** Whom it serves, oldest first. */
+  /** Its connections, oldest first. */
   readonly connections: { readonly connections: readonly ConnectionRow[] };
   /** The processes that serve. */
   readonly processes: { readonly processes: readonly ProcessEntry[] };
-  /** Whose connection is being ended. */
+  /** The client whose connection is being closed. */
   readonly drop: { readonly peer: string };
   /** How many connections may still finish. */
   readonly drain: { readonly live: number };
-  /** What the lines that follow are about. */
+  /** The server that the following lines describe. */
   readonly events: {
     /** The server's process id. */
     readonly pid: number;

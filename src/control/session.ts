@@ -19,7 +19,7 @@ const LINE_END = 0x0a;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What goes back to a client. */
+/** The reply to a client. */
 export interface Reply {
   /**
    * The line in pieces, the last with its end; the next is asked for when the one before is out. An empty one says
@@ -32,7 +32,7 @@ export interface Reply {
   readonly fd?: number;
 }
 
-/** What a session needs. */
+/** The options of a session. */
 interface SessionOptions {
   /** The connection, from here on the session's to close. */
   readonly fd: Fd;

@@ -32,7 +32,7 @@ import { type Zygote, type ZygoteEvents, ZygoteLink } from "./zygote.ts";
 /** How far up a process is looked for among our descendants. */
 const GENERATIONS = 32;
 
-/** What zygotes and their children are to the system. A test plays it. */
+/** The system calls for zygotes and their children. A test replaces them. */
 export interface ProcessSystem {
   /** Starts a zygote. */
   zygote(
@@ -79,7 +79,7 @@ function isThere(pid: number): boolean {
 
 /** A child of a zygote. */
 interface Child {
-  /** What it was forked for: a connection's id, or a worker's. */
+  /** The id of the connection or worker that it was forked for. */
   readonly id: number;
   /** Where it came from. */
   readonly zygote: Zygote;

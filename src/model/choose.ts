@@ -136,7 +136,7 @@ export class Generations implements ProcessModel {
   }
 }
 
-/** What models need. */
+/** The options of the models. */
 export interface ModelOptions {
   /** Which model. */
   readonly model: ModelName;
@@ -176,7 +176,7 @@ export async function startModel(
   }
   if (model === "pool") return await startPool(options, watcher, events);
   const startFork = async (): Promise<ProcessModel> => {
-    // What goes wrong before `auto` has decided is told as the reason for its choice.
+    // Until `auto` has decided, a problem is the reason for its choice.
     let decided = model === "fork";
     const patient: ModelEvents = {
       ...events,
@@ -223,7 +223,7 @@ async function startSpawn(
   return model;
 }
 
-/** What a person asked for, and each process would refuse alike, is refused at once. */
+/** Refuses at once what every process would refuse. */
 function mustProve({ service, sandbox }: ChildOptions): boolean {
   return "module" in service || sandbox.isWanted;
 }
@@ -278,7 +278,7 @@ function isSlow(error: unknown): boolean {
 /** How long after the start, in milliseconds: what keeps a machine busy at boot is over then. */
 const LATER = 60_000;
 
-/** What serves until then, and from then on. */
+/** The model that serves before and after the second try. */
 export class SecondTry implements ChosenModel {
   readonly model: Generations;
   #why: string | undefined;

@@ -43,7 +43,7 @@ type Zygotes = Pick<ZygoteSupervisor, keyof ZygoteSupervisor>;
 interface Handed {
   readonly handoff: Handoff;
   readonly zygote: Zygote;
-  /** What its child must say to be believed. */
+  /** The secret that its child must send with each report. */
   readonly secret: Uint8Array<ArrayBuffer>;
 }
 
@@ -198,7 +198,7 @@ export class ForkModel implements ProcessModel {
     }
   }
 
-  /** What a child says of a connection is believed from the one that was made for it. */
+  /** Accepts a report of a connection only from the child that was forked for it. */
   #childReport(zygote: Zygote, pid: number, report: Report): void {
     const { kind, id, outcome } = report;
     const handed = this.#handed.get(id), taken = this.#taken.get(id);
@@ -247,7 +247,7 @@ export class ForkModel implements ProcessModel {
     if (this.#queue.size > 0 || this.#retired) this.#dispatch();
   }
 
-  /** What a program started goes with it. */
+  /** Signals the process group, so that a program's children get it, too. */
   #send(pid: number, signal: keyof typeof SIGNALS): void {
     this.#zygotes.signal(pid, SIGNALS[signal], this.#isProgram);
   }

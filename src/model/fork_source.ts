@@ -18,7 +18,7 @@ import {
   ZygoteSupervisor,
 } from "./zygote_supervisor.ts";
 
-/** What a worker is told of a client, of whom it has none. */
+/** The empty client for a worker, which has none yet. */
 const NOBODY = {
   peer: new Uint8Array(0),
   secret: new Uint8Array(SECRET_SIZE),
@@ -56,7 +56,7 @@ class ForkedWorker implements WorkerProcess {
   }
 }
 
-/** What its zygote tells, see {@linkcode SupervisorEvents}. */
+/** The events of its zygote, see {@linkcode SupervisorEvents}. */
 type ForkSourceEvents = Pick<
   SupervisorEvents,
   "available" | "started" | "trouble" | "zygoteEnded"

@@ -26,8 +26,8 @@ export interface Handoff {
 }
 
 /**
- * What a model tells the server. For one connection: handed, and handed again where it was returned; then took,
- * then done, each once. `when` is what the process itself says; it is left out where nobody says it.
+ * The events of a model. For one connection: handed, and again after returned; then took,
+ * then done, each once. `when` is the process's own time; it is missing if no process reported it.
  */
 export interface ModelEvents {
   /** A connection is on its way to a process, or to a zygote that forks for it; `at` as `performance.now()`. */
@@ -52,7 +52,7 @@ export interface ModelEvents {
   changed(what: string): void;
 }
 
-/** What ends the process of one connection: `stop` is what a handler's `signal` shows. */
+/** The ways to end the process of one connection: `stop` aborts a handler's `signal`. */
 export type EndSignal = "stop" | "SIGTERM" | "SIGKILL";
 
 /** A source of connection processes. */
@@ -100,7 +100,7 @@ export interface ProcessModel {
 export class StartError extends Error {
   /** What it is called. */
   override name = "StartError";
-  /** Whose fault it is: another model may do where it is the system's. */
+  /** The cause: if it is the system, another model may work. */
   readonly failure: Failure;
 
   constructor(message: string, failure: Failure = "system") {
@@ -108,7 +108,7 @@ export class StartError extends Error {
     this.failure = failure;
   }
 
-  /** What a process said that cannot serve. */
+  /** Makes an error from the report of a process that cannot serve. */
   static of({ outcome, status }: Report): StartError {
     return new StartError(outcome?.text ?? "", FAILURES[status]);
   }
@@ -167,7 +167,7 @@ export interface ProcessEntry {
   readonly pid: number;
   /** The process that it came from, or that adopted it. */
   readonly parent: number;
-  /** What it is for: to serve connections, or to fork those that do. */
+  /** Its role: it serves connections, or forks processes that do. */
   readonly role: "zygote" | "connection";
   /** Where it stands. */
   readonly state: ProcessState;

@@ -21,7 +21,7 @@ import type { Watcher } from "../posix/watcher.ts";
 
 const EACCES = 13; // asm-generic/errno-base.h
 
-/** What a process may do until it is ready, beside what it may do later: loading code opens files. */
+/** The additional calls that a process may make until it is ready: loading code opens files. */
 const LOADING = [
   ...["openat", "open", "readlink", "readlinkat", "getdents64", "getcwd"],
   ...["stat", "statx", "lstat", "newfstatat", "access", "faccessat"],
@@ -29,7 +29,7 @@ const LOADING = [
   ...["prlimit64", "sched_setaffinity", "tgkill", "landlock_restrict_self"],
 ];
 
-/** What the runtime tries when it wants to cache what it compiled: it does without. */
+/** The calls with which the runtime tries to cache compiled code: they are refused. */
 const CACHING = [
   ...["mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink"],
   ...["unlinkat", "chmod", "fchmod", "ftruncate", "fallocate", "flock"],

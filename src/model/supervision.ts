@@ -1,5 +1,5 @@
 /**
- * What all who supervise processes do alike: they pause before they start another one after a failure, wait for the
+ * The common parts of all supervisors: they pause before a new start after a failure, wait for the
  * first one to be ready, find those that should have said something or ended long ago (stopped by somebody, spinning, or
  * hung on a lock that belongs to a thread which a forked child does not have), and say sparingly what somebody else
  * decides how often it happens.

@@ -118,7 +118,7 @@ export class SpawnSource implements WorkerSource {
   }
 
   start(): Promise<void> {
-    // What workers leave behind is to be found, and the first process of a container inherits it anyway.
+    // The server must find orphans of workers; as process 1 of a container it inherits them anyway.
     if (Deno.pid === 1 || this.#options.isMarked) {
       this.#orphans = new Orphans(() => false);
     }
@@ -218,7 +218,7 @@ export interface Worker {
   state: ProcessState;
   /** The connection it was handed; null between connections. */
   handoff: Handoff | null;
-  /** What its process must say to be believed about that. */
+  /** The secret that its process must send with reports of that connection. */
   secret: Uint8Array<ArrayBuffer> | null;
   /** How many connections it has served; Infinity when it is to serve no more. */
   served: number;

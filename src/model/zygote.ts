@@ -24,7 +24,7 @@ import {
 import { earlyZygote, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
-/** What a zygote tells. */
+/** The events of a zygote. */
 export interface ZygoteEvents {
   /** A report of one of its children: `pid` is the sender, by the kernel's word. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
@@ -164,7 +164,7 @@ export class ZygoteLink {
     this.#events.silenced(this);
   }
 
-  /** What comes up the channel is the zygote's own: what it reports, its sandbox, and the end. */
+  /** Reads the zygote's own channel: its reports, its sandbox and its end. */
   #readChannel(): void {
     for (let i = 0; i < MOST_QUEUED && this.#channel.isOpen; i++) {
       const received = receiveUntrusted(this.#channel.number);

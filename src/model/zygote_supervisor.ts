@@ -19,7 +19,7 @@ const MOST_UNTAKEN = 64;
 /** How long zygotes have to reap what was killed, in milliseconds. */
 const LAST_REPORTS = 500;
 
-/** What a supervisor tells. */
+/** The events of a supervisor. */
 export interface SupervisorEvents {
   /** A child's own `took` or `done`: `pid` is the sender, by the kernel's word; its secret was not checked. */
   childReport(zygote: Zygote, pid: number, report: Report): void;
@@ -31,7 +31,7 @@ export interface SupervisorEvents {
   zygoteEnded(pid: number, exit: Exit): void;
   /** Whether nothing more is to be heard of what was handed over. */
   hasSaidAll(id: number): boolean;
-  /** What was handed to this zygote and not taken must go to another. */
+  /** The zygote is gone: its connections that no child has taken must go to another one. */
   gone(zygote: Zygote): void;
   /** Descriptors can be handed over (again). */
   available(): void;
@@ -290,7 +290,7 @@ export class ZygoteSupervisor {
     this.#pass(zygote, report);
   }
 
-  /** Whose child it was, and whether it had taken what it was forked for, is known here. */
+  /** Counts a report and passes it on: only here is it known which zygote forked the child, and whether it took. */
   #pass(zygote: Zygote, report: Report): void {
     const isOver = report.kind === "exited";
     const wasBorn = isOver && this.#children.remove(report.id) !== undefined;

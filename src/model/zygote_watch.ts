@@ -18,7 +18,7 @@ import type { Zygote } from "./zygote.ts";
 /** To fork, and to report, is the first thing that each does. */
 const MOST = MOST_SECONDS.handed;
 
-/** What the watch asks and tells. */
+/** The questions and events of the watch. */
 interface ZygoteWatchEvents {
   /** Whether a child has reported. */
   isBorn(pid: number): boolean;
@@ -99,7 +99,7 @@ export class ZygoteWatch {
     for (const [zygote, looks] of silent) {
       const own = [...unborn].filter(([, from]) => from === zygote)
         .map(([pid]) => pid);
-      // What it has forked for, it does not let wait.
+      // A connection that it has forked for does not wait for it.
       if (looks < MOST || zygote.untaken <= own.length) continue;
       this.#events.trouble(
         `Killed zygote ${zygote.pid}: it did not fork for ${MOST} s`,
@@ -121,7 +121,7 @@ export class ZygoteWatch {
     );
   }
 
-  /** Who was forked by a zygote that has gone, and has its end of the channel, which all but the unborn close. */
+  /** The children of a dead zygote that still have its end of the channel; only a child that is not set up yet has it. */
   #leftBy({ end }: Zygote): number[] {
     if (end === null) return [];
     const { childrenOf, isAdopted, hasDescriptor } = this.#system;

@@ -1,5 +1,5 @@
 /**
- * Whom the page answers: its own browser tab, and nobody else.
+ * Accepts requests only from the page's own browser tab.
  *
  * The key in the address is what other users, other pages and other programs do not know. A page of another origin
  * that a name of its own leads here (DNS rebinding) is known by `Host`; one that sends requests, by `Origin` and
@@ -15,12 +15,12 @@ const encoder = new TextEncoder();
 
 /** Lets requests pass, or not. */
 export class Guard {
-  /** What the address must contain: 128 bits that nobody can guess. */
+  /** The key in the address: 128 random bits. */
   readonly key: string = crypto.getRandomValues(new Uint8Array(16)).toHex();
   readonly #bytes = encoder.encode(this.key);
 
   /**
-   * What is asked for below the key.
+   * The requested path below the key.
    *
    * @param from Where the request comes from.
    * @param own Where it came to.

@@ -1,5 +1,5 @@
 /**
- * What a page is told of a running server: every event, and a look at the whole twice a second, as server-sent
+ * Sends a page every event of a running server, and its whole state twice a second, as server-sent
  * events. A browser that is slow is waited for, so that the server skips events for it and nothing grows here.
  *
  * After a take-over there are two servers: the one that drains is followed to its end, and so is the next.
@@ -32,7 +32,7 @@ export class Live {
     void this.#run().catch(() => this.stop()); // the browser has gone
   }
 
-  /** What the browser reads. */
+  /** The stream for the browser. */
   get readable(): ReadableStream<Uint8Array> {
     return this.#stream.readable;
   }

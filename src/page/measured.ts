@@ -6,7 +6,7 @@
 import { compare } from "../bench/compare.ts";
 import { ControlClient } from "../control/ask.ts";
 
-/** What the page may ask for. */
+/** The measurement that the page may request. */
 export interface MeasurePlan {
   /** Milliseconds that a byte travels, one way. */
   readonly delay: number;

@@ -97,7 +97,7 @@ function plain(body: BodyInit, type: string): Response {
   return new Response(body, { headers });
 }
 
-/** Who is to get nothing gets no word. */
+/** Answers without any text. */
 function nothing(status: number): Response {
   return new Response(null, { status, headers: HEADERS });
 }

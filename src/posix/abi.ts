@@ -32,7 +32,7 @@ export interface MessageLayout {
   readonly cmsgAlign: number;
 }
 
-/** What differs between the systems that we run on. */
+/** The differences between the supported systems. */
 export interface Abi {
   /** The C library, as `dlopen(3)` finds it. */
   readonly library: string;

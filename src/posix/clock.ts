@@ -23,7 +23,7 @@ export function monotonic(): number {
   return seconds * 1e6 + fields.getUint32(8, true) / 1e3;
 }
 
-/** What to add to milliseconds of `performance.now()`, in microseconds, for the same moment on that clock. */
+/** The offset, in microseconds, from `performance.now()` to that clock. */
 export function monotonicOffset(): number {
   // Of several looks the one that took least is the nearest.
   let best = { took: Infinity, offset: 0 };

@@ -1,5 +1,5 @@
 /**
- * What descends from a connection's process: what that started, and so on, also when it has left its group,
+ * Finds the descendants of a connection's process, even those that left its group,
  * its session and its parent. The server inherits processes that lost their parent
  * (`PR_SET_CHILD_SUBREAPER`), and knows by their mark whose they were.
  *
@@ -69,7 +69,7 @@ function markOf(pid: number): Mark | null {
   return { server: Number(server), id: Number(id) };
 }
 
-/** What a mark keeps of a connection's id. */
+/** The part of a connection's id that fits in a mark. */
 function keptOf(id: number): number {
   return id % 2 ** ID_BITS;
 }

@@ -56,7 +56,7 @@ export function errorName(number: number): string {
 }
 
 /**
- * What the C library says of an error number, in lower case.
+ * The C library's text for an error number, in lower case.
  *
  * @param number As in `errno(3)`.
  * @returns Such as `address already in use`.

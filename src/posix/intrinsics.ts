@@ -247,9 +247,9 @@ export function isA<Class extends abstract new (...args: never) => object>(
   return isPrototypeOf(of.prototype, value as object);
 }
 
-/** What `await` asks of a promise: whether it is one of the runtime's. */
+/** The property with which `await` recognizes a promise of the runtime. */
 const awaitable = freeze({ __proto__: null, constructor: Promise });
-/** What others ask of it: how to wait for it, and of which class what comes of that is to be. */
+/** The properties that other code reads: how to wait for it, and the class of the result. */
 const followed = freeze({
   __proto__: null,
   constructor: undefined,

@@ -157,7 +157,7 @@ export async function pollLater(
 export interface PollEntry {
   /** The descriptor; a negative one is skipped. */
   readonly fd: number;
-  /** What to wait for: POLLIN, POLLOUT. */
+  /** The events to wait for: POLLIN, POLLOUT. */
   readonly events: number;
 }
 
@@ -228,7 +228,7 @@ export class PollSet {
   }
 
   /**
-   * What the last wait found.
+   * The events that the last wait found.
    *
    * @returns `revents`; 0 when it is not ready.
    */

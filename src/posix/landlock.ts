@@ -25,11 +25,11 @@ const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 const O_PATH_CLOEXEC = 0o12000000; // asm-generic/fcntl.h
 const O_DIRECTORY = Deno.build.arch === "aarch64" ? 0o40000 : 0o200000; // asm/fcntl.h
 
-/** What a file can be given; the others are for directories. */
+/** The rights that a file can have; the others are for directories. */
 const FOR_FILES = L.ACCESS_FS_EXECUTE | L.ACCESS_FS_WRITE_FILE |
   L.ACCESS_FS_READ_FILE | L.ACCESS_FS_TRUNCATE | L.ACCESS_FS_IOCTL_DEV;
 
-/** What is done with files. */
+/** The ways to use files. */
 export type FileAccess = "read" | "write" | "execute";
 
 /** All that each takes. */
@@ -41,7 +41,7 @@ const RIGHTS: Readonly<Record<FileAccess, number>> = {
     L.ACCESS_FS_MAKE_SYM | L.ACCESS_FS_REFER,
   execute: L.ACCESS_FS_EXECUTE | L.ACCESS_FS_READ_FILE,
 };
-/** What it takes to make a file, and write it. */
+/** The rights needed to create a file and write it. */
 const TO_MAKE = L.ACCESS_FS_WRITE_FILE | L.ACCESS_FS_TRUNCATE |
   L.ACCESS_FS_MAKE_REG | L.ACCESS_FS_MAKE_DIR;
 
@@ -53,7 +53,7 @@ const FILE_RIGHTS: readonly (readonly [version: number, rights: number])[] = [
   [5, L.ACCESS_FS_IOCTL_DEV],
 ];
 
-/** What a process may reach; whatever is not named here is refused. */
+/** The files, ports and processes that a process may use; all others are refused. */
 export interface Reach {
   /** Files, and directories with all beneath; those that are not there are left out. */
   readonly files: readonly {

@@ -49,7 +49,7 @@ const CREATE_RULESET = BigInt(
 let version: number | undefined;
 
 /**
- * What this kernel knows of Landlock.
+ * The version of Landlock in this kernel.
  *
  * @returns Its version; 0 where there is none, or it is refused.
  */
@@ -62,7 +62,7 @@ export function landlockVersion(): number {
   return version;
 }
 
-/** What Landlock holds, by the version since which it does. */
+/** The things that Landlock can restrict, by its version. */
 const LOCKS: readonly (readonly [version: number, kernel: string, string])[] = [
   [1, "5.13", "files"],
   [3, "6.2", "the length of files"],

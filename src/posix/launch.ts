@@ -1,5 +1,5 @@
 /**
- * What a program gets that is started: the connection as its standard streams and no other descriptor, a
+ * Starts a program with the connection as its standard streams and no other descriptor, a
  * process group of its own, no blocked signal, and the signals that we changed back at their default.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * What a process may use: `getrlimit(2)`, `setrlimit(2)`, `setpriority(2)`.
+ * Limits of a process: `getrlimit(2)`, `setrlimit(2)`, `setpriority(2)`.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export type Resource = keyof typeof RESOURCES;
 
 /** A resource's limits. */
 export interface Limit {
-  /** What holds; a process may raise it. */
+  /** The limit in force; a process may raise it. */
   readonly soft: number;
   /** How far. */
   readonly hard: number;
@@ -43,7 +43,7 @@ const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
 const pairBytes = new Uint8Array(pair.buffer);
 
 /**
- * What this process may use.
+ * Reads a limit of this process.
  *
  * @returns Its limits; Infinity for none.
  * @throws {PosixError} When the system refuses.

@@ -182,13 +182,13 @@ export function processStat(pid: number): ProcessStat | null {
 }
 
 /**
- * What the first thread of a process forked and has not reaped, proc_tid_children(5).
+ * The unreaped children of a process's first thread, proc_tid_children(5).
  */
 export function childrenOf(pid: number): number[] {
   return childrenOfThread(pid, pid);
 }
 
-/** What a process started, or inherited, and has not reaped. */
+/** All unreaped children of a process, also inherited ones. */
 export function allChildrenOf(pid: number): number[] {
   try {
     return listProcDirectory(`/proc/${pid}/task`).flatMap((thread) =>
@@ -209,7 +209,7 @@ function childrenOfThread(pid: number, thread: number | string): number[] {
 }
 
 /**
- * What a descriptor refers to, as `/proc/PID/fd` links say.
+ * The target of a descriptor, from `/proc/PID/fd`.
  *
  * @param pid Whose; this process's unless said otherwise.
  * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open,
@@ -223,7 +223,7 @@ export function descriptorTarget(
 }
 
 /**
- * What a link under /proc says.
+ * The target of a link under /proc.
  *
  * @param path Such as `/proc/self/cwd`.
  * @returns That; null when it is not there, or may not be seen.

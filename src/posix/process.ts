@@ -1,5 +1,5 @@
 /**
- * What a process of ours is to the system: its name, its group, its limits.
+ * Attributes of our processes: name, group, limits.
  *
  * @module
  */

@@ -18,7 +18,7 @@ const libc = cLibrary(
   "setuid",
 );
 
-/** What a process may be to the system. */
+/** The user and groups of a process. */
 export interface User {
   /** User id. */
   readonly uid: number;
@@ -103,7 +103,7 @@ export function groupsOf(name: string, gid: number): number[] {
   return [...found.subarray(0, count[0])];
 }
 
-/** What only root may do, else (capabilities(7)), and its bits: linux/capability.h. */
+/** The capabilities that only root has (capabilities(7)), by their bits: linux/capability.h. */
 const CAPABILITIES = {
   dac_read_search: 2,
   setgid: 6,

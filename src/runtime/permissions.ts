@@ -1,5 +1,5 @@
 /**
- * What a process that talks to strangers may do: nothing, unless the person granted it.
+ * The permissions of a process that serves strangers: none except the granted ones.
  *
  * What the runtime keeps under `Deno[Deno.internal]`: operations of its own, which ask for no permission as
  * they are meant for its own code alone. A person's module finds them no more.
@@ -77,7 +77,7 @@ function isGranted(grants: readonly string[], name: PermissionKind): boolean {
 // deno-lint-ignore no-explicit-any
 const runtime = Deno as any;
 
-/** What was there when this module was loaded. */
+/** The runtime's internals when this module was loaded. */
 // deno-lint-ignore no-explicit-any
 export const internals: any = runtime[runtime.internal] ?? {};
 

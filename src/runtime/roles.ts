@@ -11,7 +11,7 @@
  * @module
  */
 
-/** What a process that loads the handler is started with. */
+/** The flags for a process that loads the handler. */
 export interface Project {
   /** Deno's flags: configuration, lock file, node_modules, unstable APIs. */
   readonly flags: readonly string[];
@@ -34,7 +34,7 @@ export interface Project {
   readonly roots: readonly string[];
 }
 
-/** What a process is started with that loads no handler: it imports nothing but our own files. */
+/** The flags for a process without a handler: it can import only our own files. */
 export const NO_PROJECT: Project = {
   flags: ["--no-config", "--no-lock"],
   importMap: { imports: {}, scopes: {} },
@@ -72,7 +72,7 @@ export const EAGER_V8_FLAGS: readonly string[] = [
  */
 export const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];
 
-/** What a runtime of ours needs: where its files are, and how the person wants text and time. */
+/** The variables that our runtime needs: the places of its files, language and time zone. */
 export const RUNTIME_VARIABLES: readonly string[] = [
   "PATH",
   "HOME",
@@ -84,7 +84,7 @@ export const RUNTIME_VARIABLES: readonly string[] = [
   "NO_COLOR",
 ];
 
-/** What a program finds: who it runs as, where, and in which language. */
+/** The variables that a program gets: user, places and language. */
 export const PROGRAM_VARIABLES: readonly string[] = [
   "PATH",
   "HOME",
@@ -141,7 +141,7 @@ export const ROLES = {
 /** A role that this program starts itself in. */
 type Role = keyof typeof ROLES;
 
-/** What the process in the other role may do and how its V8 runs. */
+/** The permissions and V8 flags of the process in the other role. */
 interface RoleOptions {
   /** Permission flags of the process when it runs from source; compiled ones are baked in. */
   readonly permissions: readonly string[];
@@ -258,7 +258,7 @@ export function dataUrl(type: string, text: string): string {
   return `data:application/${type},${encodeURIComponent(text)}`;
 }
 
-/** What the kernel appends to the path of an executable that was removed or replaced, proc(5). */
+/** The suffix that the kernel adds to the path of a removed or replaced executable, proc(5). */
 const DELETED = " (deleted)";
 
 /**

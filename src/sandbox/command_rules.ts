@@ -16,9 +16,9 @@ import type { ProcessAttributes } from "../wire/choices.ts";
 
 const { allow, missing, notify, refuse } = VERDICTS;
 
-/** Who a filter is for. */
+/** The process that a filter is for. */
 export interface Subject {
-  /** What a person granted. */
+  /** The grants. */
   readonly grants: readonly string[];
   /** Whether it becomes a program, which runs others and opens sockets as it likes. */
   readonly isProgram: boolean;
@@ -26,7 +26,7 @@ export interface Subject {
   readonly isStrict: boolean;
   /** Its process id, where the filter is for this process alone; null where it also forks. */
   readonly pid: number | null;
-  /** Who the process is to be, which it becomes with the filter in place. */
+  /** The user and limits that the process takes after the filter is installed. */
   readonly attributes?: ProcessAttributes | undefined;
   /** Descriptors of files that it has of the server, such as its log. */
   readonly files?: readonly number[];
@@ -114,7 +114,7 @@ const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16]; // bits/socket.
 const [SOCK_STREAM, SOCK_DGRAM, SOCK_TYPE] = [1, 2, 0xf]; // bits/socket_type.h
 const MSG_FASTOPEN = 0x20000000; // connects past connect(2), where Landlock looks
 const WRITING = 0o1103; // asm-generic/fcntl.h: O_WRONLY, O_RDWR, O_CREAT, O_TRUNC
-/** What changes a file by its descriptor, which is the first argument. */
+/** The calls that change a file by its descriptor, the first argument. */
 const CHANGES = [
   ...["ftruncate", "fallocate", "fchmod", "fchown", "fsetxattr"],
   ...["fremovexattr", "utimensat", "sync_file_range", "fchmodat2"],

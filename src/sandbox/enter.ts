@@ -75,7 +75,7 @@ export function followParent({ sandbox }: ChildOptions): void {
 }
 
 /**
- * What each child of a zygote puts up when it is born.
+ * Prepares the restrictions that each child of a zygote installs at its start.
  *
  * @returns The fence, not armed; null where none is needed.
  */
@@ -106,7 +106,7 @@ export function enterSandbox(
   const isProgram = "program" in service;
   const isEnclosed = sandbox.level !== "off" && !isProgram &&
     landlockVersion() > 0;
-  // What it may reach is looked for as long as it may look: the user may not.
+  // Look up its paths while it still may: the new user may not read them.
   const domains = isEnclosed ? prepareDomains(options, role) : null;
   // A program takes its place later, and with it what was asked for.
   if (attributes && !isProgram) {
@@ -152,7 +152,7 @@ interface EnterOptions {
 
 /** A sandbox that was entered. */
 export interface Sandbox {
-  /** What the parent must listen to, this process's to hand over and close; null where nobody is asked. */
+  /** The descriptor of the parent's notifications; this process sends and closes it. Null without notifications. */
   readonly listener: Fd | null;
   /** Whether it is as strict as it was to be, so that a fence belongs to it. */
   readonly isComplete: boolean;
@@ -205,7 +205,7 @@ function inheritedFiles(): number[] {
 }
 
 /**
- * What this process may reach: what was granted, and nothing else; a program may do what its user may.
+ * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights.
  *
  * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
  */

@@ -1,5 +1,5 @@
 /**
- * What a process that serves strangers may do, whoever wrote the code it runs.
+ * The system calls of a process that serves strangers, whatever code it runs.
  *
  * By default: a handler what it was granted and what any code needs; a program what classic daemons do, and nothing
  * that changes the machine, looks into other processes, or reaches parts of the kernel in which holes are found most.
@@ -35,9 +35,9 @@ type Caller =
 
 /** Some calls of one kind. */
 interface CallGroup {
-  /** What they are for, or what they would do. */
+  /** Their purpose, or the damage that they could do. */
   readonly why: string;
-  /** Who may. */
+  /** The processes that may use them. */
   readonly who: Caller;
   /** Their names. */
   readonly calls: string;
@@ -221,7 +221,7 @@ export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
 /** The runtime asks where its own file is when a handler uses `node:process`, and must get an answer. */
 const FOR_HANDLERS = ["readlink", "readlinkat"];
 
-/** Who the filter is for. */
+/** The process that the filter is for. */
 interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
   /** Whether a handler serves. */
   readonly isHandler: boolean;
@@ -263,7 +263,7 @@ export function fencePolicy(): Policy {
   };
 }
 
-/** What it takes to become who a person asked for; it happens after the filter is in place. */
+/** The calls needed to change to the requested user, after the filter is installed. */
 function callsOf(attributes: ProcessAttributes | undefined): string[] {
   if (!attributes) return [];
   const { directory, umask } = attributes;

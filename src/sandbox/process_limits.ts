@@ -1,5 +1,5 @@
 /**
- * Who a connection process is, and what it may use: what a person asked for beside the service. Who it is
+ * The user and the limits of a connection process. The user
  * a process takes up before it runs any of the person's code; a zygote, for all its children. What it may
  * use it takes up after its first connection has come and before a byte of it is read, so that no limit
  * stands in the way of the handover. A program takes up both when it takes the place of its process.

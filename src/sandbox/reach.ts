@@ -1,5 +1,5 @@
 /**
- * What the kernel lets a handler, or a built-in service, reach: the person's grants as rules of Landlock.
+ * Translates the grants of a handler, or a built-in service, to rules of Landlock.
  * Deno's permissions say the same of JavaScript, and more finely; these rules hold for machine code, too.
  *
  * Beside what was granted stands what the runtime itself opens while a handler runs, none of which tells
@@ -42,7 +42,7 @@ const LIBRARIES = [
   ...["/nix/store", "/gnu/store"],
   ...["/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path"],
 ];
-/** What programs of the system run and read that is the same for everybody. */
+/** The directories that all programs of the system use. */
 const PROGRAMS = [
   ...["/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/libx32"],
   ...["/nix/store", "/gnu/store", "/snap"],
@@ -57,7 +57,7 @@ const NETWORK = [
   ...["/etc/pki/ca-trust/extracted", "/usr/share/ca-certificates"],
   ...["/usr/local/share/ca-certificates", "/var/lib/ca-certificates"],
 ];
-/** What `--grant sys` asks the machine. */
+/** The files that `--grant sys` reads. */
 const SYSTEM = [
   ...["/proc", "/sys", "/etc/hostname", "/etc/os-release"],
   ...["/usr/lib/os-release", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf"],
@@ -82,7 +82,7 @@ export function reachOf(grants: readonly string[], places: Places): Reach {
   }
   const run = values("run");
   if (run) {
-    // What a program may reach is what is enclosed here: which one it is matters to Deno alone.
+    // The rules are the same for every program; only Deno distinguishes them by name.
     allow([...PROGRAMS, ...places.path, ...LIBRARIES], "execute", "read");
     const named = run.filter((name) => name.includes("/"));
     allow(named.map((name) => absolute(name, places.directory)), "execute");
@@ -96,7 +96,7 @@ export function reachOf(grants: readonly string[], places: Places): Reach {
   return { files, connect: ports && withDns(ports), bind: ports };
 }
 
-/** What was granted of a kind: `""` for all of it; undefined for nothing. */
+/** The values granted for a kind: `""` for the whole kind; undefined for none. */
 function valuesOf(
   grants: readonly string[],
   kind: string,

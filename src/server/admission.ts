@@ -114,7 +114,7 @@ export class TokenBuckets {
 export interface AdmissionOptions {
   /** Connections at a time; Infinity for no limit. */
   readonly maxConnections: number;
-  /** What happens to those beyond that, or beyond `rate`: they wait in the backlog, or are refused. */
+  /** The treatment of connections beyond that or beyond `rate`: they wait in the backlog, or are refused. */
   readonly overload: "wait" | "refuse";
   /** Connections of one source at a time; Infinity for no limit. */
   readonly maxPerSource: number;
@@ -124,11 +124,11 @@ export interface AdmissionOptions {
   readonly rate?: Rate | undefined;
   /** How fast connections of one source may come; undefined for no limit. */
   readonly ratePerSource?: Rate | undefined;
-  /** Who may connect; everybody when it and `deny` are empty, or all who are not in `deny`. */
+  /** Networks that may connect. If it is empty, all networks that are not in `deny`. */
   readonly allow: readonly Network[];
-  /** Who may not; where both lists have an address, the more specific network counts, of equals this. */
+  /** Networks that may not. If both lists have an address, the more specific network wins; `deny` wins a tie. */
   readonly deny: readonly Network[];
-  /** Whom no limit concerns, and who does not count. They may be in `deny` for all that. */
+  /** Networks exempt from all limits and counts. `deny` still applies to them. */
   readonly exempt: readonly Network[];
 }
 
@@ -143,7 +143,7 @@ export const UNLIMITED: AdmissionOptions = {
   exempt: [],
 };
 
-/** What an admitted connection holds, until it is given back. */
+/** The slot of an admitted connection, until it is released. */
 export interface Ticket {
   /** Whether it counts among all connections. */
   counts: boolean;

@@ -83,7 +83,7 @@ export class ConnectionRecord implements Handoff, ConnectionInfo {
   }
 }
 
-/** What the table has others do. */
+/** The actions that the table requests from other parts. */
 interface ConnectionEffects {
   /** Gives an admitted connection to a process. */
   serve(connection: ConnectionRecord): void;
@@ -227,7 +227,7 @@ export class Connections implements Iterable<ConnectionInfo> {
     this.#live.delete(id);
     const { ending, pid, acceptedAt } = connection;
     if (ending) this.#effects.endDescendants(id, "later");
-    // What it leaves behind has no more time than it had itself.
+    // Its descendants have no more time than it had itself.
     if (this.#lifetimes && !this.#effects.hasDescendants(id)) {
       this.#lifetimes.stop(id);
     }

@@ -1,6 +1,6 @@
 /**
- * What the processes of connections have started: it is ended with them, wherever it went, and what they left
- * behind at their own end is ended when the connection's time, or the server's, is up.
+ * Ends the descendants of a connection's process with it, wherever they are. Those that it left
+ * behind when it exited are ended when the connection's time, or the server's, is over.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a server tells, and how several receivers hear it.
+ * The events of a server, and their distribution to several receivers.
  *
  * A server's running totals.
  *
@@ -21,7 +21,7 @@ export interface Via {
   readonly headerBytes: number;
 }
 
-/** What others see of a connection. */
+/** The public data of a connection. */
 export interface ConnectionInfo {
   /** Counts the connections that this server admitted from 1; 0 for one that waits. */
   readonly id: number;
@@ -59,7 +59,7 @@ export const REFUSAL_REASONS = [
 export type RefusalReason = typeof REFUSAL_REASONS[number];
 
 /**
- * What a server tells. Each method is called where it happens and must not throw. Of one connection
+ * The events of a server. Each method is called at its event and must not throw. For one connection
  * it is either `rejected` alone, or `accepted`, then `refused`, or `accepted`, `connected` and
  * `disconnected`. `when` is when the process that serves says that it happened; it is left out where none does.
  */
@@ -240,7 +240,7 @@ export class Totals implements ServerReceiver {
     this.#refused["no-process"]++;
   }
 
-  /** What has been counted so far. */
+  /** The counts so far. */
   snapshot(): TotalsSnapshot {
     return {
       accepted: this.#accepted,

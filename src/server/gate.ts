@@ -95,9 +95,9 @@ const SWEEP = 1_000;
 
 /** How the gate works. */
 export interface GateOptions extends AdmissionOptions {
-  /** Who speaks for clients; undefined where clients connect themselves. */
+  /** The proxies; undefined if clients connect directly. */
   readonly proxies?: ProxySource | undefined;
-  /** What those are told whom a limit refuses; empty to say nothing. Who is denied is told nothing. */
+  /** Text sent to clients that a limit refuses; may be empty. Denied clients get no text. */
   readonly busyMessage: Uint8Array<ArrayBuffer>;
 }
 

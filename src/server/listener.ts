@@ -255,7 +255,7 @@ function codeByClass(error: Error): string {
   return "";
 }
 
-/** What a descriptor is that does not listen, and what a socket unit has to say instead. */
+/** Why a passed descriptor cannot be served, and the setting that its socket unit needs. */
 const WRONG: Readonly<Record<Exclude<SocketKind, "listener">, string>> = {
   "connection": "it is a socket that does not listen: set Accept=no",
   "other socket": "it is not a stream socket: use ListenStream=",

@@ -82,7 +82,7 @@ export class NetworkTable<Value> {
   }
 
   /**
-   * What holds for an address.
+   * The value of the most specific network with an address.
    *
    * @param ip 4 or 16 bytes.
    * @returns The value of the most specific network that it is in; undefined when it is in none.

@@ -37,7 +37,7 @@ export interface ServerOptions {
     watcher: Watcher,
     events: ModelEvents,
   ) => Promise<ChosenModel>;
-  /** Who is served, who waits, who is refused. */
+  /** The limits: serve, wait or refuse. */
   readonly gate: GateOptions;
   /** How long connections may go on after a drain has begun, in milliseconds. */
   readonly drainTimeout: number;
@@ -49,7 +49,7 @@ export interface ServerOptions {
   readonly receivers: readonly ServerReceiver[];
 }
 
-/** What a server is made of. */
+/** The parts of a server. */
 interface Parts {
   readonly options: ServerOptions;
   readonly chosen: ChosenModel;
@@ -183,7 +183,7 @@ export class Server {
     await this.#draining;
   }
 
-  /** What it has done so far. */
+  /** Its counts so far. */
   totals(): TotalsSnapshot {
     return this.#parts.totals.snapshot();
   }

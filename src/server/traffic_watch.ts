@@ -23,7 +23,7 @@ export interface TrafficLimits {
   readonly firstByteTimeout?: number | undefined;
 }
 
-/** What is watched. */
+/** The watched server. */
 export interface WatchedServer {
   /** The connections, as the server knows them. */
   connections(): Iterable<ConnectionInfo>;

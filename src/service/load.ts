@@ -69,7 +69,7 @@ function loaded(serve: AnyService): LoadedService {
   return { __proto__: null, serve, asynchronous: true } as LoadedService;
 }
 
-/** What a module has in the place of a handler; undefined when it has one. */
+/** Describes a default export that is no handler; undefined if it is one. */
 function unfit(handler: unknown): string | undefined {
   if (typeof handler !== "function") {
     return "no default export that is a function";

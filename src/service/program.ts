@@ -26,7 +26,7 @@ const NAMES =
 /** How much room the variables of any connection need: the longest path of a socket is 108 bytes. */
 const ROOM = { bytes: 1024, variables: 10 } as const;
 
-/** What is told of a connection. */
+/** The data of a connection that its program gets. */
 interface ConnectionFacts {
   /** Counts the connections of the server from 1. */
   readonly id: number;
@@ -34,7 +34,7 @@ interface ConnectionFacts {
   readonly local: Address;
   /** The client's end. */
   readonly remote: Address;
-  /** Who the client is; null where the system does not say, as over TCP. */
+  /** The client's process; null if the system does not tell it, as over TCP. */
   readonly peer: Peer | null;
 }
 
@@ -93,7 +93,7 @@ const SOFT_FILES = 1024;
 /** The standard streams that the connection becomes. */
 const STREAMS = { server: [0, 1], client: [0, 1, 2] } as const;
 
-/** What is told of a connection that is handed over. */
+/** The data of a connection for its program. */
 interface Served {
   /** Counts the connections of the server from 1. */
   readonly id: number;

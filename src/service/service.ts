@@ -1,5 +1,5 @@
 /**
- * What a service is, and the connection that it gets: all that a service sees of this program.
+ * The types of a service and its connection: everything that a service sees of this program.
  *
  * @module
  */
@@ -23,10 +23,10 @@ export interface Connection<
   readonly localAddr: Address;
   /** Aborted when the server drains: finish what is begun, begin nothing new. */
   readonly signal: AbortSignal;
-  /** What the client sends; ends at its half-close. Cancelling it closes the connection. */
+  /** The client's bytes; ends at its half-close. Cancelling it closes the connection. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * What the client gets: any `ArrayBuffer` or view of one. Closing it ends this side, aborting it closes
+   * The bytes for the client: any `ArrayBuffer` or view of one. Closing it ends this side, aborting it closes
    * the connection.
    */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;

@@ -1,5 +1,5 @@
 /**
- * What a parent tells a child, once: a file without a name that comes over its channel. An argument would show a
+ * The options of a child, which the parent sends once, in a nameless file over its channel. An argument would show a
  * program's environment to every user of the machine (`ps`), is limited in length, and would have to be known when
  * the child is started.
  *
@@ -22,7 +22,7 @@ import type {
 
 /** How to serve. */
 export interface ChildOptions {
-  /** What to do with connections. */
+  /** The service. */
   readonly service: ServiceChoice;
   /** Milliseconds without a byte after which a connection is ended; 0 for never. */
   readonly idleTimeout: number;
@@ -30,9 +30,9 @@ export interface ChildOptions {
   readonly firstByteTimeout: number;
   /** Permissions that handlers keep, by Deno's names: `net`, `read=/srv/data`. */
   readonly grants: readonly string[];
-  /** Who the process is and what it may use; undefined when nothing was asked for. */
+  /** The user and limits of the process; undefined if no such option was given. */
   readonly attributes?: ProcessAttributes | undefined;
-  /** What the system is to let it do. */
+  /** Its sandbox. */
   readonly sandbox: SandboxChoice;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;
@@ -53,7 +53,7 @@ export function encodeOptions(options: ChildOptions): Uint8Array<ArrayBuffer> {
   }));
 }
 
-/** What of it a child needs. */
+/** The part of it that a child needs. */
 function shorter(service: ServiceChoice): unknown {
   if (!("module" in service) || !service.project) return service;
   const { module, project: { roots } } = service;
@@ -121,7 +121,7 @@ export function rootsOf(service: ServiceChoice): string[] {
 }
 
 /**
- * What a process may until the person's module has been read. A compiled program reads it when it runs it.
+ * The grants of a process until the module has been read. A compiled program reads it when it runs it.
  */
 export function grantsToLoad({ grants, service }: ChildOptions): string[] {
   if (Deno.build.standalone && "module" in service) return [...grants, "read"];

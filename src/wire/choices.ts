@@ -1,6 +1,6 @@
 /**
- * What a person chose for the processes that serve, as the parent tells it to them: which service, how tight a
- * sandbox, as whom they run and what they may use.
+ * The choices for connection processes, as the parent sends them: service,
+ * sandbox, user and limits.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Resource } from "../posix/limits.ts";
 import type { User } from "../posix/users.ts";
 import type { Project } from "../runtime/roles.ts";
 
-/** What was asked for. */
+/** The user, directory and limits of a process. */
 export interface ProcessAttributes {
   /** As whom it runs. */
   readonly user?: User | undefined;
@@ -19,7 +19,7 @@ export interface ProcessAttributes {
   /** From -20, which takes all, to 19, which gives way. */
   readonly nice?: number | undefined;
   /**
-   * What it may use: `cpu` in whole seconds, `memory` in bytes. The memory of a program is counted
+   * Its limits: `cpu` in whole seconds, `memory` in bytes. The memory of a program is counted
    * from nothing, that of any other service from what the runtime has before it begins.
    */
   readonly limits: Readonly<Partial<Record<Resource, number>>>;
@@ -30,7 +30,7 @@ export const SANDBOX_LEVELS = ["off", "default", "strict"] as const;
 /** One of {@linkcode SANDBOX_LEVELS}. */
 export type SandboxLevel = typeof SANDBOX_LEVELS[number];
 
-/** What a parent asks for. */
+/** The sandbox that a parent requests. */
 export interface SandboxChoice {
   /** How much is refused. */
   readonly level: SandboxLevel;
@@ -40,7 +40,7 @@ export interface SandboxChoice {
   readonly hasFilters: boolean;
 }
 
-/** What can be asked for. `auto` is `fork` where it works, and `spawn` elsewhere. */
+/** The values of `--model`. `auto` is `fork` where it works, and `spawn` elsewhere. */
 export const MODEL_NAMES = ["auto", "spawn", "fork", "pool"] as const;
 /** One of {@linkcode MODEL_NAMES}. */
 export type ModelName = typeof MODEL_NAMES[number];

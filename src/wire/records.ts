@@ -53,14 +53,14 @@ const TIMES_AT = REPORT_SECRET_AT + SECRET_SIZE;
 const TEXT_AT = TIMES_AT + 16;
 const PEER_AT = 20;
 const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
-/** What nobody has to prove bears zeros. Reports are of one shape, as code that was optimized for it. */
+/** The secret of reports that need no proof. All reports have the same size, for which the code is optimized. */
 export const NO_SECRET: Uint8Array<ArrayBuffer> = new Uint8Array(SECRET_SIZE);
 
-/** What a descriptor is that comes down. */
+/** The kinds of descriptor that a parent sends. */
 type HandoverKind = "connection" | "worker";
 const HANDOVER_KINDS: readonly HandoverKind[] = ["connection", "worker"];
 
-/** What a child tells. */
+/** The kinds of report of a child. */
 type ReportKind =
   | "step"
   | "ready"
@@ -122,7 +122,7 @@ export const REASONS = [
 /** Why a connection ended. */
 export type Reason = typeof REASONS[number];
 
-/** What stands beside `closed` where a handler returned while it was still reading or writing. */
+/** The text with `closed` if a handler returned while a read or write was pending. */
 export const UNFINISHED = "unfinished";
 
 /** How a connection ended. */
@@ -141,7 +141,7 @@ export interface Outcome {
 export interface When {
   /** When it happened. */
   readonly at: number;
-  /** What led to it: of `took` when a zygote began to fork, of `done` when the client had ended its side. */
+  /** The time of its cause: for `took` the start of the fork, for `done` the client's half-close. */
   readonly since: number;
 }
 
@@ -150,7 +150,7 @@ export const UNTIMED: When = { at: 0, since: 0 };
 
 /** A record from a child. */
 export interface Report extends When {
-  /** What it tells. */
+  /** The kind of report. */
   readonly kind: ReportKind;
   /** Which connection, or which worker of a zygote; 0 for none. */
   readonly id: number;
@@ -166,13 +166,13 @@ export interface Report extends When {
 
 /** A descriptor on its way to a child. */
 export interface Handover {
-  /** What it is. */
+  /** The kind of descriptor. */
   readonly kind: HandoverKind;
   /** The connection's id, or the worker's. */
   readonly id: number;
   /** The peer's `struct sockaddr`; empty for a worker. */
   readonly peer: Uint8Array<ArrayBuffer>;
-  /** What only its process is told: {@linkcode SECRET_SIZE} bytes. Zeros for a worker. */
+  /** The secret for its process: {@linkcode SECRET_SIZE} bytes. Zeros for a worker. */
   readonly secret: Uint8Array<ArrayBuffer>;
 }
 

@@ -46,7 +46,7 @@ export class SlowError extends Error {
   override name = "SlowError";
 }
 
-/** What kind of failure an error is, where a process starts. */
+/** The kind of failure of an error at the start of a process. */
 export function failureOf(error: unknown): Failure {
   if (isA(error, HandlerError)) return "handler";
   if (isA(error, SlowError) || isA(error, RestlessError)) return "slow";
@@ -143,7 +143,7 @@ export function exited(id: number, pid: number, status: number): Report {
   return own({ kind: "exited", id, pid, outcome: null, status });
 }
 
-/** What a process says over a channel that nobody else has. */
+/** Makes a report over the process's own channel, which needs no secret. */
 function own(
   { kind, id, pid, outcome, status }: Omit<Report, "secret" | keyof When>,
 ): Report {

@@ -131,20 +131,20 @@ function installAsAnyone(filter: PreparedFilter): void {
 /** SIGHUP, SIGINT, SIGUSR1, SIGTERM: what the runtime may have put handlers on. */
 const HANDLED_SIGNALS = [1, 2, 10, 15];
 
-/** What a child needs of the zygote's preparations. */
+/** The zygote's preparations that a child needs. */
 export interface Rebirth {
   /** The event loop that is to be replaced; null where children never come to one. */
   readonly reactor: Reactor | null;
   /** Whether the zygote has threads, beside the pool's, that children lack. */
   readonly lostThreads: boolean;
-  /** What it lets through that the zygote holds back. */
+  /** The signals that it unblocks. */
   readonly signals: SignalSet;
-  /** What it is called. */
+  /** Its process name. */
   readonly name: string;
 }
 
 const CHILD = "mpserv:conn";
-/** What a zygote is called. */
+/** The process name of a zygote. */
 const ZYGOTE = "mpserv:zygote";
 
 /** Always in one shape, so that code which was rehearsed with one fits the other. */
@@ -219,15 +219,15 @@ export function beReborn(
   renewNodeProcess();
 }
 
-/** What a new child was born for. */
+/** The work of a new child. */
 export interface Birth {
-  /** What came with the descriptor. */
+  /** The record that came with the descriptor. */
   readonly handover: Handover;
   /** A connection, or a worker's channel; the child's. */
   readonly fd: Fd;
 }
 
-/** What the zygote works with. */
+/** The tools of the zygote. */
 export interface Means {
   /** Where descriptors come from, and the zygote reports; a child closes it. */
   readonly channel: Fd;
@@ -235,9 +235,9 @@ export interface Means {
   readonly reports: Fd;
   /** Readable when a child has ended; a child closes it. */
   readonly children: Fd;
-  /** What makes a copy a process of its own. */
+  /** The steps that make a copy an independent process. */
   readonly rebirth: Rebirth;
-  /** What it puts up around itself; null under a sandbox that needs none. */
+  /** The restrictions that it installs for itself; null if the sandbox needs none. */
   readonly fence: Fence | null;
 }
 
@@ -278,7 +278,7 @@ export function arrive(
   means.channel.close();
 }
 
-/** What a child lives for. */
+/** Runs the child's job: one connection, or a pool worker's loop. */
 export function live(
   { handover, fd }: Birth,
   reports: Fd,

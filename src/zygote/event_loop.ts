@@ -22,7 +22,7 @@ const EVENT = Deno.build.arch === "x86_64"
   ? { size: 12, data: 4 }
   : { size: 16, data: 8 };
 
-/** What the event loop of this process is made of. */
+/** The parts of this process's event loop. */
 export interface Reactor {
   /** Numbers of the one epoll instance. */
   readonly epolls: readonly number[];
@@ -30,7 +30,7 @@ export interface Reactor {
   readonly wakers: readonly number[];
   /** Numbers of the end that signals arrive at, and of the end that the handler writes to. */
   readonly signalEnds: readonly [readonly number[], readonly number[]];
-  /** What the epoll instance watches. */
+  /** The descriptors that the epoll instance watches. */
   readonly watched: readonly { fd: number; event: Uint8Array<ArrayBuffer> }[];
 }
 

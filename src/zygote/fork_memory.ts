@@ -18,7 +18,7 @@ import type { MachineCode } from "./machine_code/machine_code.ts";
 
 /** After so many forks the zygote's own code has been used, too. */
 const FIRST = 16;
-/** What the zygote itself touches at these is taken page by page, too, though such forks cost more. */
+/** At these forks the pages that the zygote touches are handled one by one, too, though such forks cost more. */
 const FORKS_APART = 4;
 /** After so many forks each it looks how much more children get by now. */
 const LOOK_EVERY = 32;
@@ -32,7 +32,7 @@ const CALLS = 64;
 /** `enum step` of `machine_code/settle.c`. */
 const RESIDENT = 0, SETTLE = 1, LET_GO = 2, LET_GO_APART = 3, JOIN = 4;
 
-/** What a zygote does to its memory between forks. */
+/** Prepares a zygote's memory between forks. */
 export class ForkMemory {
   readonly #code: MachineCode | null;
   readonly #rehearse: () => void;

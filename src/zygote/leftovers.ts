@@ -1,5 +1,5 @@
 /**
- * What a person's module keeps open or running when it has loaded. Children that are forked from this
+ * Finds whatever a module keeps open or running after it was loaded. Children that are forked from this
  * process would share its sockets and the offsets of its files, so that one client could get another's
  * answer; and they would lack its threads and its pending operations. So a process in which anything of
  * the kind is left is not forked.
@@ -21,9 +21,9 @@ import type { Replaced } from "./replaced.ts";
 const PATIENCE = 500;
 const LOOK = 10;
 
-/** What the runtime tells of itself; not public, but the same in all versions that we run on. */
+/** The runtime's data about itself; not public, but the same in all supported versions. */
 interface Runtime {
-  /** What is open, by number. */
+  /** The open resources, by number. */
   resources(): Record<string, string>;
   /** Starts or stops to note operations. */
   setLeakTracingEnabled(on: boolean): void;
@@ -44,7 +44,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   BroadcastChannel: "a BroadcastChannel",
 };
 
-/** What to do about it. */
+/** The advice. */
 const OPEN = "open it in the handler";
 const START = "start it in the handler";
 
@@ -79,7 +79,7 @@ export class Leftovers {
     const end = performance.now() + PATIENCE;
     let before: string | undefined;
     let left = this.#find();
-    // What is seen once may be the runtime in the middle of something.
+    // Something seen only once may be a temporary state of the runtime.
     while (left !== undefined && (left !== before || performance.now() < end)) {
       before = left;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
@@ -123,7 +123,7 @@ export class Leftovers {
     return undefined;
   }
 
-  /** What a pending operation belongs to, most likely. A resource alone is memory, of which children get copies. */
+  /** The likely owner of a pending operation. A resource without one is memory, of which children get copies. */
   #waitsFor(): string | undefined {
     const resources = this.#runtime.resources();
     for (const [number, name] of Object.entries(resources)) {
@@ -135,7 +135,7 @@ export class Leftovers {
   }
 }
 
-/** What each descriptor of this process is. */
+/** The kind of each descriptor of this process. */
 function descriptors(): Map<number, string> {
   const found = new Map<number, string>();
   for (const name of listProcDirectory("/proc/self/fd")) {

@@ -73,7 +73,7 @@ function judge(status: number): void {
   throw new TypeError(`Cannot fork: a forked test process failed: ${what}`);
 }
 
-/** What a service of ours does, in small. */
+/** A minimal version of a built-in service. */
 function passByte(): number {
   const [ours, theirs] = socketPair();
   write(theirs.number, new Uint8Array([1]));

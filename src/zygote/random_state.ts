@@ -1,5 +1,5 @@
 /**
- * What two copies of one process must not share: process ids and random numbers. All of it is
+ * Renews the state that two copies of a process must not share: process ids and random numbers. All of it is
  * prepared in the zygote, so that a child pays for what it uses alone.
  *
  * @module
@@ -116,7 +116,7 @@ function useUp(generators: readonly (() => string)[]): void {
   });
 }
 
-/** What a child forked at this moment draws: one list a generator. */
+/** The numbers that a child forked now would draw: one list per generator. */
 function drawInChild(
   generators: readonly (() => string)[],
 ): { drawn(): string[][] } {
@@ -146,7 +146,7 @@ function receive(from: Fd): string {
   return new TextDecoder().decode(buffer.subarray(0, count));
 }
 
-/** What is used here of `node:process`, which must not be loaded for it. */
+/** The part of `node:process` used here, which must not be loaded for this. */
 interface Warner {
   listeners(event: "warning"): readonly (() => void)[];
   removeListener(event: "warning", listener: () => void): void;

@@ -1,5 +1,5 @@
 /**
- * What a module puts in the place of the runtime's own functions, or adds to its prototypes. A zygote still
+ * Undoes and redoes a module's replacements of the runtime's functions and its additions to prototypes. A zygote still
  * has work to do once the module is loaded, with the runtime as it was before; its children have it as the
  * module made it.
  *
@@ -31,7 +31,7 @@ interface Noted {
   readonly properties: readonly PropertyDescriptor[];
 }
 
-/** What a module has made of the runtime. */
+/** The changes that a module made to the runtime. */
 export class Replaced {
   readonly #noted: readonly Noted[];
   /** Each does again what the module did: to the global object first, as the constructor says. */
@@ -117,7 +117,7 @@ export class Replaced {
   }
 }
 
-/** What our code and the language itself use; nothing else of the runtime is called by either. */
+/** The functions that our code and the language itself use; neither calls any other. */
 const GLOBALS = [
   "Array",
   "ArrayBuffer",

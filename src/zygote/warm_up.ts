@@ -53,11 +53,11 @@ const SECRET = new Uint8Array(SECRET_SIZE);
  */
 const SLICES = { service: ENOUGH / 40, birth: ENOUGH / 8 };
 
-/** What a zygote serves to itself. */
+/** The services that a zygote rehearses. */
 type Rehearsed = readonly AnyService[];
 
 /**
- * What is rehearsed. A person's handler is loaded, but not called without a client: what it uses of a connection
+ * Loads the services to rehearse. A handler is loaded, but not called without a client: its use of a connection
  * is exercised in its place.
  */
 export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {

@@ -96,7 +96,7 @@ export async function run(args: readonly string[]): Promise<never> {
   let spare: SpareTime;
   let redo: (() => void) | null = null;
   try {
-    // What needs FFI permission, or must not be touched by a module, comes before the sandbox.
+    // Do everything that needs FFI permission, or that a module must not touch, before the sandbox.
     const asynchronous = "module" in options.service;
     const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);

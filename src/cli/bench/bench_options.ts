@@ -81,7 +81,7 @@ const OPTIONS = {
   }),
 };
 
-/** What was typed, checked. Durations are in milliseconds; undefined where the kind of load decides. */
+/** The checked command line. Durations are in milliseconds; undefined where the kind of load decides. */
 export interface BenchOptions
   extends Values<typeof OPTIONS>, Values<typeof OPERANDS> {
   /** The kind of load. */

@@ -1,5 +1,5 @@
 /**
- * What `mpserv status`, `connections`, `drop` and `drain` do.
+ * The actions of `mpserv status`, `connections`, `drop` and `drain`.
  *
  * @module
  */

@@ -110,7 +110,7 @@ async function theOnlyOne(): Promise<ControlClient> {
   );
 }
 
-/** What to type for a server, and which it is. */
+/** Describes a server: the word to type, its address and process. */
 function describe({ path, status: { address, pid } }: FoundServer): string {
   const port = /\/(\d+)\.sock$/.exec(path)?.[1];
   return `${port ?? path} (${address}, pid ${pid})`;

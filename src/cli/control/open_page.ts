@@ -8,7 +8,7 @@ import { reasonOf } from "../../posix/reason.ts";
 import { print, say, UserError } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 
-/** What a person typed. */
+/** The options of `mpserv page`. */
 export interface OpenPageOptions {
   /** The port; 0 for a free one. */
   readonly port: number;
@@ -48,7 +48,7 @@ async function found(
   return { path: client.path, address };
 }
 
-/** What opens an address; where there is none, the address is on the terminal. */
+/** Opens an address in a browser; if that fails, the address is on the terminal. */
 function openBrowser(url: string): void {
   const program = Deno.build.os === "darwin" ? "open" : "xdg-open";
   try {

@@ -39,10 +39,10 @@ const SEQUENCES: Readonly<Record<string, Key>> = {
   " ": "page down",
 };
 
-/** What a person pressed. */
+/** A key that a person can press. */
 type Key = "quit" | "up" | "down" | "page up" | "page down";
 
-/** What a screen tells. */
+/** The events of a screen. */
 interface ScreenEvents {
   /** A key was pressed, or the process was told to end. */
   pressed(key: Key): void;
@@ -224,7 +224,7 @@ class Top {
     }
   }
 
-  /** What fits, and which line has the titles of the columns. */
+  /** The lines that fit, and the index of the line with the columns' titles. */
   #lines(rows: number): { lines: string[]; title: number } {
     if (!this.#now) return { lines: [this.#trouble], title: -1 };
     const head = summary(this.#now, this.#before);

@@ -1,5 +1,5 @@
 /**
- * What `mpserv top` shows, as lines.
+ * Makes the lines that `mpserv top` shows.
  *
  * What processes use of the machine, as /proc shows it (proc(5), Linux).
  *
@@ -15,7 +15,7 @@ import { readProcFile } from "../../posix/proc.ts";
 import type { MovingConnection } from "../../control/movement.ts";
 import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
 
-/** What one process uses. */
+/** The processor time and memory of one process. */
 interface Usage {
   /** Its name as the system shows it. */
   readonly name: string;
@@ -56,7 +56,7 @@ export class UsageMeter {
     }
   }
 
-  /** What was not looked at since the last call is forgotten. */
+  /** Forgets the processes that were not looked at since the previous call. */
   next(): void {
     this.#before = this.#seen;
     this.#seen = new Map();
@@ -77,13 +77,13 @@ export interface TopSnapshot {
   readonly status: Status;
   /** Its processes. */
   readonly processes: readonly ProcessEntry[];
-  /** Whom it serves. */
+  /** The connections that it serves. */
   readonly connections: readonly MovingConnection[];
   /** When that was, on the clock of `performance.now()`. */
   readonly at: number;
 }
 
-/** What part of it is looked at. */
+/** The visible part of the view. */
 interface TopWindow {
   /** Rows that there are for processes; Infinity for all. */
   readonly rows: number;
@@ -182,7 +182,7 @@ export function processLines(
 
 /** A process of the tree. */
 interface TreeRow {
-  /** What it is. */
+  /** The process. */
   readonly entry: ProcessEntry;
   /** Branches that lead to it, such as `│  └─ `. */
   readonly branches: string;

@@ -137,7 +137,7 @@ function fitted(
   return shorter.find((text) => text.length <= room) ?? about;
 }
 
-/** Everything, in one column of terms and one of sentences, a line each. */
+/** Everything, in two columns, terms and descriptions, one line each. */
 function fullHelp(grammar: Grammar, path: string): string {
   const { usage, about, commands } = grammar;
   const groups = [...groupsOf(grammar)].map(([title, some]): Part => [

@@ -7,7 +7,7 @@ import manifest from "../../../deno.json" with { type: "json" };
 import { type Grammar, groupsOf, pagePartsOf, type Part } from "../grammar.ts";
 import { EXIT_CODES, HEADINGS, type Page, type Rows } from "./pages.ts";
 
-/** What a page says that no definition does. */
+/** The parts of a page that no definition contains. */
 interface Extras {
   readonly summary: string;
   readonly seeAlso: string;

@@ -1,6 +1,6 @@
 /**
- * What the help and the manual say of a command besides its options: examples, values, signals, variables and
- * exit codes. It is loaded by whoever prints them, and never on the way of `serve` and `client`.
+ * The parts of help and manual besides the options: examples, values, signals, variables and
+ * exit codes. `serve` and `client` do not load this module.
  *
  * @module
  */
@@ -8,17 +8,17 @@
 /** Terms, each with what is said of it. */
 export type Rows = readonly (readonly [term: string, what: string])[];
 
-/** What a command's page has below its options; the parts come in this order. */
+/** The parts of a command's page below its options, in their order. */
 export interface Page {
   /** Command lines that can be typed as they stand. */
   readonly examples?: Rows;
-  /** What the placeholders of its options stand for. */
+  /** The meaning of the placeholders in its options. */
   readonly values?: Rows;
-  /** What its process does when it gets a signal. */
+  /** The reaction of its process to signals. */
   readonly signals?: Rows;
   /** Environment variables that it reads. */
   readonly variables?: Rows;
-  /** What its exit codes mean. */
+  /** The meaning of its exit codes. */
   readonly exitCodes?: Rows;
 }
 

@@ -11,7 +11,7 @@ import { absolute } from "../values.ts";
 
 const { pathToFileURL } = await import("node:url");
 
-/** What processes are told of the handler that they serve with. */
+/** The options about the handler that processes receive. */
 export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;
 
 /**

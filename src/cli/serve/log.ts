@@ -35,7 +35,7 @@ const NO_RECORD: LogRecord = {
   properties: { why: undefined, address: "::" },
 };
 
-/** What waits to be written at most, in characters; beyond it lines are dropped and counted. */
+/** The most characters that may wait to be written; further lines are dropped and counted. */
 const MAX_PENDING = 1 << 20;
 
 /** A log and its end. */

@@ -1,5 +1,5 @@
 /**
- * What a server tells, as OpenTelemetry metrics. The runtime exports them (OTLP); this is loaded only
+ * Counts a server's events as OpenTelemetry metrics. The runtime exports them (OTLP); this is loaded only
  * where it does. Every instrument is written to as things happen: those that are asked at an export
  * would miss the last one, at the end of the process.
  *

@@ -13,7 +13,7 @@ import type { Listener } from "../../server/listener.ts";
 import type { Server } from "../../server/server.ts";
 import { UserError } from "../terminal.ts";
 
-/** What there is to look after. */
+/** The server that the control socket controls. */
 interface ControlledServer {
   /** The server. */
   readonly server: Server;

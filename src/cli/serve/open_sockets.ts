@@ -15,7 +15,7 @@ import { UserError } from "../terminal.ts";
 import type { ServeOptions } from "./options/serve_options.ts";
 import { later } from "./resolve_options.ts";
 
-/** What is open. */
+/** The open sockets. */
 export interface Sockets extends Disposable {
   /** The socket. */
   readonly listener: Listener;

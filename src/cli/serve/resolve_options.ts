@@ -1,6 +1,6 @@
 /**
- * What a person asked a server for, looked up: what serves, as whom, in which sandbox, and who speaks for clients.
- * What cannot be is said before anything is opened.
+ * Looks up the options of a server: service, user, sandbox and proxies.
+ * It reports impossible ones before anything is opened.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { inFull } from "./options/service_options.ts";
 import { resolveSandbox } from "./resolve_sandbox.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
 
-/** What is seldom wanted. */
+/** Modules that are rarely needed. */
 export const later = {
   project: () =>
     load<typeof import("./project/find_project.ts")>(
@@ -45,15 +45,15 @@ export const later = {
 /** Descriptors that the parent wants beyond what is open and what its spares need. */
 const HEADROOM = 16;
 
-/** What was asked for, looked up. */
+/** The options, looked up. */
 export interface Resolved extends AsyncDisposable {
-  /** Who speaks the PROXY protocol; undefined where clients connect themselves. */
+  /** The proxies; undefined if clients connect directly. */
   readonly proxies: ProxySource | undefined;
   /** The handler's code, which is watched; undefined where none is. */
   readonly code: WatchedHandler | undefined;
-  /** What connection processes are told. */
+  /** The options for connection processes. */
   readonly child: ChildOptions;
-  /** What there is less of than a person may expect; undefined where nothing is. */
+  /** A warning about missing protection; undefined if none is missing. */
   readonly warning: string | undefined;
 }
 
@@ -149,7 +149,7 @@ async function chooseAttributes(
   return (await later.process()).resolveAttributes(options);
 }
 
-/** Who speaks the PROXY protocol; undefined where clients connect themselves. */
+/** The proxies; undefined if clients connect directly. */
 async function proxiesOf(
   { proxyProtocol, proxyTimeout }: ServeOptions,
 ): Promise<ProxySource | undefined> {

@@ -27,14 +27,14 @@ import type { ProgramWords } from "./options/service_options.ts";
 /** Descriptors that a process has before it opens any: a program three, the runtime some more. */
 const FEWEST_FILES = { program: 3, runtime: 32 };
 
-/** What was asked for, and for whom. */
+/** The options of processes, and the service that they are for. */
 interface AttributeOptions extends ProcessOptions {
   /** The program that serves. */
   readonly program: ProgramWords | undefined;
 }
 
 /**
- * What was asked for.
+ * Looks up the options of processes.
  *
  * @throws {UserError} When it cannot be had; the message says why.
  */

@@ -1,5 +1,5 @@
 /**
- * What the system itself lets a connection's process do.
+ * Chooses the sandbox of connection processes.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { whyNoVerdict } from "../../posix/seccomp/seccomp.ts";
 import type { SandboxChoice, SandboxLevel } from "../../wire/choices.ts";
 import { UserError } from "../terminal.ts";
 
-/** What was typed of them. */
+/** The options that were typed. */
 interface SandboxOptions {
   /** How much is refused; undefined for what fits what serves. */
   sandbox?: SandboxLevel | undefined;
 }
 
-/** What serves, as far as a sandbox minds. */
+/** The service, as far as the sandbox depends on it. */
 interface SandboxedService {
   /** A program's command line. */
   readonly program?: readonly string[] | undefined;
   /** A handler's module. */
   readonly handler?: string | undefined;
-  /** What a handler may do. */
+  /** The permissions of a handler. */
   readonly grant?: readonly string[] | undefined;
 }
 

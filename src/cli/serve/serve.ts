@@ -127,7 +127,7 @@ async function run(
     const controlled = { server, listener, chosen, drain, logger };
     return await openControl(controlled, path, inheritance !== null);
   };
-  // What may be refused is opened before anything is accepted; else clients come first.
+  // Open whatever can fail before accepting; everything else waits until clients are served.
   const early = path === undefined ? null : await open();
   greet(log, listener, chosen);
   const served = server.run(stop.signal, hurry.signal);
@@ -189,7 +189,7 @@ async function start(
   }
 }
 
-/** What a compiled server cannot load is known by Deno's words for it, or by its place. */
+/** Recognizes a module that a compiled server cannot load by Deno's message, or by its place. */
 function hintAtBundle(handler: string, message: string): string {
   const isOfImport =
     /import|module|specifier|packages|\b(npm|jsr|https?):|\.([cm]?tsx?|jsx):\d/i

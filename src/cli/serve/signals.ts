@@ -1,5 +1,5 @@
 /**
- * What a server is told by signals.
+ * Handles the signals of a server.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export function handleSignals(
   });
 }
 
-/** What was started; null when the server is told to end before it has. */
+/** Waits for the start; null if the server is told to end before that. */
 export function unlessStopped<Started>(
   starting: Promise<Started>,
   stop: AbortSignal,

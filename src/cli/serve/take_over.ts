@@ -29,7 +29,7 @@ export async function inherit(options: ServeOptions): Promise<Inheritance> {
   );
 }
 
-/** What was typed that is not where the server listens; null when all of it is. */
+/** The typed address if the server listens elsewhere; null if it matches. */
 function contradiction(
   { unix, typedPort, typedHost }: ServeOptions,
   address: Deno.NetAddr | Deno.UnixAddr,

@@ -1,5 +1,5 @@
 /**
- * What the runtime does when it exports telemetry (OpenTelemetry), and how a process ends that does.
+ * Finds out whether the runtime exports telemetry (OpenTelemetry), and ends such a process.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Who is at the other end of a Unix domain socket, which the kernel vouches for: of a message
+ * Identifies the process at the other end of a Unix domain socket, as the kernel knows it: for a message
  * (`SO_PASSCRED` and `SCM_CREDENTIALS`, unix(7), Linux), since many processes may share one end, or of a
  * connection.
  *
@@ -26,7 +26,7 @@ export function askCredentials(fd: number): void {
   check(libc.setsockopt(fd, abi.SOL_SOCKET, SO_PASSCRED, on, 4), "setsockopt");
 }
 
-/** Who connected to a Unix domain socket. */
+/** The process that connected to a Unix domain socket. */
 export interface Peer {
   /** Its process id. */
   readonly pid: number;
@@ -37,7 +37,7 @@ export interface Peer {
 }
 
 /**
- * Who is at the other end, as the kernel noted it when the connection was made: `SO_PEERCRED`.
+ * The process at the other end, as the kernel noted it at the connect: `SO_PEERCRED`.
  *
  * @returns Who; null where the system does not say.
  */

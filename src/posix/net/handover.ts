@@ -155,13 +155,13 @@ const incoming = new Message(MAX_DATA, few.space);
 let spacious: { readonly message: Message; readonly room: number } | undefined;
 const { EINTR, EAGAIN } = abi.errno;
 
-/** What came over a channel. Garbage, a message that none of ours sends, comes with no data and nothing else. */
+/** A message from a channel. Garbage, which no process of ours sends, appears as a message without data. */
 export interface Received {
   /** The data, valid until the next receive; empty for garbage. */
   readonly data: DataView<ArrayBuffer>;
   /** The descriptor that came along, the receiver's to close; null when none did. */
   readonly fd: Fd | null;
-  /** Who sent it, by the kernel's word, where `askCredentials` asked for that; 0 elsewhere. */
+  /** The sender's process id from the kernel if `askCredentials` requested it; otherwise 0. */
   readonly pid: number;
 }
 
@@ -278,7 +278,7 @@ function receive(
   return { data: new SafeView(buffer, byteOffset, count), fd, pid };
 }
 
-/** What came beside the data. */
+/** Reads the ancillary data. */
 function takeControl(
   message: Message,
 ): { fd: Fd | null; pid: number; isGarbage: boolean } {

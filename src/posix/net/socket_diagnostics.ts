@@ -1,5 +1,5 @@
 /**
- * What the kernel knows of TCP connections that other processes have, without touching them: socket
+ * Asks the kernel about TCP connections of other processes, without touching them: socket
  * diagnostics over netlink (sock_diag(7)), as `ss -ti` asks for them. It needs no privilege. Linux only.
  *
  * The numbers and struct layouts of Linux's socket diagnostics: netlink(7), sock_diag(7). They are the
@@ -144,7 +144,7 @@ export function handshakes(listener: Deno.NetAddr): number {
 }
 
 /**
- * Whose the socket at one end of a connection on this machine is.
+ * The user of the socket at one end of a connection on this machine.
  *
  * @param end That end.
  * @param other The other end.
@@ -165,7 +165,7 @@ export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
   return null;
 }
 
-/** What the kernel says of a listener's connections in some states, each until the next is asked for. */
+/** Iterates over a listener's connections in some states; each is valid until the next one. */
 function* ask(
   { hostname, port }: Deno.NetAddr,
   states: number,

@@ -57,7 +57,7 @@ export function assemble(
 }
 
 /**
- * What a program is passed to the kernel as.
+ * Packs a program as the kernel expects it.
  *
  * @returns `struct sock_fprog` {unsigned short len; struct sock_filter *filter}.
  */
@@ -82,7 +82,7 @@ const ARGUMENTS_AT = 16;
 /** Numbers from here on are of the x32 calls, which reach the same kernel functions another way. */
 const X32 = 0x40000000;
 
-/** What becomes of a call: `SECCOMP_RET_*` of linux/seccomp.h. */
+/** The results of a call: `SECCOMP_RET_*` of linux/seccomp.h. */
 export const VERDICTS = {
   /** It is made. */
   allow: 0x7fff0000,
@@ -118,13 +118,13 @@ export type Condition =
 
 /** A verdict that depends on arguments. */
 export type Check = Condition & {
-  /** What else must hold. */
+  /** A further condition. */
   readonly and?: readonly Condition[];
-  /** What becomes of the call where all of it holds. */
+  /** The result of the call if every condition holds. */
   readonly then: number;
 };
 
-/** What becomes of one system call. */
+/** The rule for one system call. */
 export interface Rule {
   /** The call's name; where the processor has no such call, the rule is left out. */
   readonly call: string;
@@ -134,7 +134,7 @@ export interface Rule {
   readonly verdict: number;
 }
 
-/** What becomes of every system call. */
+/** The results of all system calls. */
 export interface Policy {
   /** Tried in order; the first one for a call counts. */
   readonly rules: readonly Rule[];

@@ -26,7 +26,7 @@ const FLAG_CONTINUE = 1;
 
 /** A call that waits; whoever takes it closes its process. */
 export interface WaitingCall {
-  /** What to answer to. */
+  /** The id to answer with. */
   readonly id: Uint8Array<ArrayBuffer>;
   /** The process that made it. */
   readonly process: ProcessHandle;

@@ -123,7 +123,7 @@ export function installFilter(
 export class FilterFence implements Fence {
   readonly #filter: PreparedFilter;
   readonly #fprog = scratch(FPROG_SIZE);
-  /** What putting it up returns when all is well: -1 while it is rehearsed. */
+  /** The return value of a successful installation: -1 during a rehearsal. */
   readonly #expected = viewOf(scratch(4));
 
   /** Readies it; needs FFI permission. */

@@ -120,7 +120,7 @@ const OWN: Readonly<Record<Processor, string>> = {
   aarch64: AARCH64,
 };
 
-/** What was read of the lists, which takes a third of a millisecond: whoever starts asks again and again. */
+/** The parsed lists. Parsing takes a third of a millisecond, and a start needs them several times. */
 const read = new Map<Processor, ReadonlyMap<string, number>>();
 
 /** Every system call of a processor. */

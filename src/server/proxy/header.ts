@@ -25,7 +25,7 @@ export interface ProxyHeader {
   readonly source: Uint8Array<ArrayBuffer> | null;
 }
 
-/** What came is no header: the connection is to be closed (2.1, 2.2). */
+/** The bytes are no valid header: the connection must be closed (2.1, 2.2). */
 export class ProxyHeaderError extends Error {
   constructor(why: string) {
     super(why);
@@ -139,7 +139,7 @@ function isPort(text: string): boolean {
   return /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65535;
 }
 
-/** What it begins with (2.2): `\r\n\r\n\0\r\nQUIT\n`. */
+/** Its first bytes (2.2): `\r\n\r\n\0\r\nQUIT\n`. */
 const SIGNATURE: readonly number[] = [
   ...[0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a],
 ];
@@ -223,7 +223,7 @@ function readBlock(header: Uint8Array): Uint8Array<ArrayBuffer> | null {
   const family = header[FAMILY_AT]! >> 4;
   const protocol = header[FAMILY_AT]! & 0xf;
   const size = ADDRESS_SIZES[family]!;
-  // What an unspecified family or protocol brings along has no form that could be checked.
+  // The address block of an unspecified family or protocol has no form to check.
   if (size === 0 || protocol === 0) return null;
   const end = FIXED + 2 * size + (family === UNIX ? 0 : 4);
   if (header.length < end) {

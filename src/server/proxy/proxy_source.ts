@@ -19,7 +19,7 @@ import {
   readProxyHeader,
 } from "./header.ts";
 
-/** What becomes of a connection: one of them is told, once. */
+/** The result of a connection: exactly one of these is called, once. */
 interface HeaderEvents {
   /**
    * The header has come; the client's first byte is the next to be read.
@@ -51,7 +51,7 @@ interface Pending {
 /** How long a header may take while others wait for its place, in milliseconds: a proxy sends it at once. */
 const GRACE = 1_000;
 
-/** What is seen of all connections, one after the other. */
+/** A buffer for peeking at connections, one after another. */
 const seen = new Uint8Array(MAX_HEADER);
 
 /**
@@ -178,7 +178,7 @@ function advance(pending: Pending): ProxyHeader | null {
   return header;
 }
 
-/** Who is a proxy. */
+/** The peers that are proxies. */
 export interface ProxyPeers {
   /** Every peer with an address in one of these. */
   readonly networks: readonly Network[];

@@ -25,7 +25,7 @@ const MAX_NAME = 108;
 /** The longest that a timer takes, in milliseconds. */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** What is told at the start. */
+/** The data of the ready message. */
 interface Readiness {
   /** Where the server listens. */
   readonly address: Listener["address"];
@@ -159,7 +159,7 @@ const MOST = 1024;
 interface PassedSocket {
   /** Its number. */
   readonly fd: number;
-  /** What its unit calls it (`FileDescriptorName=`); `unknown` without a name. */
+  /** Its name in the unit (`FileDescriptorName=`); `unknown` without a name. */
   readonly name: string;
 }
 
@@ -202,7 +202,7 @@ export function openPassed(
   const chosen = choose(passed, name);
   const listener = adoptListener(new Fd(chosen.fd));
   for (const { fd } of passed) {
-    // What is no socket was not passed, whatever the variables say.
+    // A descriptor that is not a socket was not passed, whatever the variables say.
     if (fd !== chosen.fd && kindOf(fd) !== "no socket") new Fd(fd).close();
   }
   return listener;

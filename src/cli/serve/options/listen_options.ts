@@ -30,7 +30,7 @@ import {
   parseSourcePrefix,
 } from "../../values.ts";
 
-/** What stands for every peer on a Unix domain socket. */
+/** The word for every peer on a Unix domain socket. */
 const UNIX = "unix";
 
 /** The operand. */
@@ -141,7 +141,7 @@ export const ADMISSION = group("Limits of connections", {
   exempt: networks("networks exempt from all limits and counts"),
 });
 
-/** What was typed of it. */
+/** The values that were typed. */
 type AdmissionArguments = Values<typeof ADMISSION>;
 
 /** Options that need an IP address. */
@@ -174,7 +174,7 @@ export function checkAdmission(
   }
 }
 
-/** What the options mean to the server. */
+/** Converts the options to those of the server. */
 export function gateOptions(options: AdmissionArguments): GateOptions {
   const { maxConnections, maxPerSource, rate, ratePerSource } = options;
   const { sourcePrefix, overload, busyMessage, allow, deny, exempt } = options;

@@ -60,7 +60,7 @@ const LOGS = group("Logs", {
   ),
 });
 
-/** What was typed of the first. */
+/** The values of `OPERATION` that were typed. */
 type OperationOptions = Values<typeof OPERATION>;
 
 /**
@@ -127,7 +127,7 @@ const PROCESS = group("Limits of processes", {
   ),
 });
 
-/** What was typed of it. */
+/** The values that were typed. */
 export type ProcessOptions = Values<typeof PROCESS>;
 
 /**
@@ -203,7 +203,7 @@ const OPTIONS = {
   ...LOGS,
 };
 
-/** What was typed, checked, with durations in milliseconds. */
+/** The checked command line, with durations in milliseconds. */
 export interface ServeOptions
   extends Values<typeof OPTIONS>, Values<typeof PORT> {
   /** The command line of the program that serves; undefined without one. */

@@ -65,7 +65,7 @@ export const SERVICE = group("What serves", {
   ),
 });
 
-/** What was typed of it. */
+/** The values that were typed. */
 type ServiceOptions = Values<typeof SERVICE>;
 
 /** A program's command line. */

@@ -20,7 +20,7 @@ export interface ImportMap {
   readonly scopes: Record<string, SpecifierMap>;
 }
 
-/** What a person wrote. */
+/** The import map as a person wrote it. */
 interface WrittenMap {
   readonly imports?: unknown;
   readonly scopes?: unknown;
@@ -130,7 +130,7 @@ function absoluteName(name: string, base: string): string {
   return (isPath ? URL.parse(name, base)?.href : undefined) ?? name;
 }
 
-/** What is below a package: `npm:/chalk@5/` of `npm:chalk@5`. */
+/** The address of a package's parts: `npm:/chalk@5/` for `npm:chalk@5`. */
 function packageBelow(address: string): string | undefined {
   const [, scheme, rest] = /^(npm|jsr):\/?(.*[^/])$/.exec(address) ?? [];
   return scheme === undefined ? undefined : `${scheme}:/${rest}/`;
@@ -151,11 +151,11 @@ export interface Configuration {
   readonly path: string;
   /** The directory in which it stands. */
   readonly directory: string;
-  /** What it says. */
+  /** Its content. */
   readonly says: Readonly<Record<string, unknown>>;
 }
 
-/** What is found from a file upwards. */
+/** The files found from a file upwards. */
 export interface Found {
   /** The nearest configuration, or the workspace of a package; null when there is none. */
   readonly configuration: Configuration | null;
@@ -282,7 +282,7 @@ function directoriesIn(directory: string): string[] {
   }
 }
 
-/** What a member of a workspace is called by the others. */
+/** The names by which the other members import a member of a workspace. */
 function exportsOf({ path, says }: Configuration): ImportMap {
   const { name, exports } = says;
   if (typeof name !== "string") return EMPTY;

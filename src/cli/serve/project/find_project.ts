@@ -28,7 +28,7 @@ import {
 const { basename, dirname, join, resolve } = await import("node:path");
 const { fileURLToPath } = await import("node:url");
 
-/** What a person said of it. */
+/** The options about the project. */
 export interface ProjectOptions {
   /** A configuration file, or `none`; the nearest one is found without it. */
   readonly config?: string | undefined;
@@ -44,13 +44,13 @@ interface FoundProject extends Project {
   readonly grants: readonly string[];
 }
 
-/** What a project is made of at this moment. */
+/** The files of a project at this moment. */
 interface ProjectFiles {
   /** The handler's modules, and then what says how they are loaded. */
   readonly files: ModuleFiles;
   /** The directories that it is. */
   readonly homes: readonly string[];
-  /** What was found from the handler's file upwards. */
+  /** The files found from the handler's file upwards. */
   readonly found: Found;
   /** Every name that its code may import. */
   readonly importMap: ImportMap;
@@ -173,7 +173,7 @@ export async function findProject(
   };
 }
 
-/** What was written for processes, until {@linkcode removeProjects}. */
+/** The directories written for processes, until {@linkcode removeProjects}. */
 const written: string[] = [];
 
 /**
@@ -200,7 +200,7 @@ function writeConfiguration(found: Found, lock: string | undefined): string {
     JSON.stringify({ compilerOptions: compilerOptionsOf(found), unstable }),
   );
   if (lock !== undefined) {
-    // What this lacks that the workspace wants would be dropped from the lock file.
+    // Deno would drop from the lock file whatever this lacks and the workspace needs.
     const { workspace: _, ...locked } = readConfiguration(lock).says;
     Deno.writeTextFileSync(`${directory}/deno.lock`, JSON.stringify(locked));
   }

@@ -17,10 +17,10 @@ const { fileURLToPath, pathToFileURL } = await import("node:url");
 /** `from "./x.ts"`, `import "./x.ts"`, `import("./x.ts")`, `require("./x.cjs")`; a name that is computed cannot be seen. */
 const IMPORT = /\b(?:from|import|require)\s*\(?\s*(?:"([^"\n]+)"|'([^'\n]+)')/g;
 
-/** What the files hold, by path; null where one is imported and not there. */
+/** The content of the files by path; null for an imported file that does not exist. */
 export type ModuleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer> | null>;
 
-/** What a module is made of. */
+/** The modules that a module imports. */
 interface Modules {
   /** Its files, the module's own first. */
   readonly files: ModuleFiles;

@@ -107,12 +107,12 @@ export class WatchedHandler implements AsyncDisposable {
     this.#snapshot.remove();
   }
 
-  /** What children serve with. */
+  /** The service of the children. */
   get service(): HandlerOptions["service"] {
     return this.#prepared.get(this.#snapshot)!.service;
   }
 
-  /** What they are granted. */
+  /** The grants of the children. */
   get grants(): HandlerOptions["grants"] {
     return this.#prepared.get(this.#snapshot)!.grants;
   }
@@ -167,7 +167,7 @@ export class WatchedHandler implements AsyncDisposable {
   ): Promise<void> {
     try {
       for (let isDue = true; !this.#stopped;) {
-        // What it is made of may lie elsewhere after each change.
+        // After each change the handler's files may be in other directories.
         const watcher = Deno.watchFs(directoriesOf(this.#files), {
           recursive: false,
         });
@@ -274,7 +274,7 @@ function resolvePath(specifier: string, referrer: string): string | null {
     : null;
 }
 
-/** Who may read or write a file may do so where a module finds it beside itself. */
+/** A grant for a file also covers its copy beside the module. */
 function copiedGrant(grant: string, snapshot: Snapshot): string[] {
   const [, kind, path] = /^(read|write)=(.+)$/.exec(grant) ?? [];
   return path === undefined ? [] : [`${kind}=${snapshot.pathOf(path)}`];
@@ -299,7 +299,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** What is told of an error names the place where a person finds it. */
+/** Replaces places in the copy with those in the original files. */
 function withOriginalPlaces(
   events: ModelEvents,
   snapshot: Snapshot,

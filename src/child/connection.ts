@@ -26,7 +26,7 @@ import {
   shutdownBoth,
   shutdownWrite,
 } from "../posix/net/sockets.ts";
-import type { TellingConnection } from "../service/service.ts";
+import type { AnyConnection, SendOnly } from "../service/service.ts";
 import type { Handover } from "../wire/records.ts";
 import { type Limits, linger, Patience, unwanted } from "./patience.ts";
 import {
@@ -80,11 +80,14 @@ export let close: (connection: FdConnection) => void;
  */
 export let isInUse: (connection: FdConnection) => boolean | Promise<boolean>;
 
+/** What the built-in services have, and no handler. */
+export let sendOnly: SendOnly;
+
 /**
  * A connection over a raw descriptor. A handler gets it, and can alter every property of it and its class:
  * what the process itself does with it goes by the functions above, and by private names.
  */
-export class FdConnection implements TellingConnection {
+export class FdConnection implements AnyConnection {
   readonly id: number;
   readonly #fd: Fd;
   readonly #patience: Patience;
@@ -117,6 +120,14 @@ export class FdConnection implements TellingConnection {
     finish = (connection) => connection.#finish();
     close = (connection) => connection.#close();
     isInUse = (connection) => connection.#isInUse();
+    sendOnly = (connection, bytes) => {
+      const own = connection as FdConnection;
+      own.#sendAll(
+        bytesOf(bytes, "write"),
+        sendNow,
+        () => own.#discardUntilRoom(),
+      );
+    };
     // By its class a handler could make one of any descriptor.
     Object.defineProperty(FdConnection.prototype, "constructor", {
       value: Object,
@@ -176,14 +187,6 @@ export class FdConnection implements TellingConnection {
     return this.#sendAll(bytesOf(bytes, "write"), write, () => {
       throw this.#patience.lose();
     });
-  }
-
-  tellSync(bytes: Uint8Array): number {
-    return this.#sendAll(
-      bytesOf(bytes, "write"),
-      sendNow,
-      () => this.#discardUntilRoom(),
-    );
   }
 
   read(buffer: Uint8Array): Promise<number | null> {

@@ -43,6 +43,7 @@ import {
   FdConnection,
   finish,
   isInUse,
+  sendOnly,
   type Traffic,
   trafficOf,
 } from "./connection.ts";
@@ -106,7 +107,7 @@ export function serveOne(
   }
   let served: ReturnType<AnyService>;
   try {
-    served = service(connection);
+    served = service(connection, sendOnly);
     if (isThenable(served)) {
       return awaitEnd(connection, untilUncaught(served), tellEnd);
     }

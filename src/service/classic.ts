@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { AnyConnection, TellingConnection } from "./service.ts";
+import type { AnyConnection, SendOnly } from "./service.ts";
 
 const buffer = new Uint8Array(64 * 1024);
 
@@ -91,10 +91,10 @@ const COUNT = 95;
  *
  * @throws {Deno.errors.BrokenPipe} When the client has closed it, as it is meant to.
  */
-export function chargen(connection: TellingConnection): void {
+export function chargen(connection: AnyConnection, sendOnly: SendOnly): void {
   const cycle = pattern();
   try {
-    for (;;) connection.tellSync(cycle);
+    for (;;) sendOnly(connection, cycle);
   } catch (error) {
     // Closing is how a client says that it has enough: the RFC knows no other end.
     const enough = error instanceof Deno.errors.BrokenPipe ||

@@ -10,7 +10,7 @@ import type {
   ServiceName,
 } from "../wire/choices.ts";
 import type { Program } from "./program.ts";
-import type { AnyService } from "./service.ts";
+import type { AnyService, ConnectionAddress, Service } from "./service.ts";
 
 /** A service that has been loaded. */
 export interface LoadedService {
@@ -58,14 +58,18 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
 export async function loadHandler(load: LoadModule): Promise<LoadedService> {
   const { default: handler } = await load();
   const why = unfit(handler);
-  if (why === undefined) return loaded(handler as AnyService);
+  if (why === undefined) return loaded(handler as Service<ConnectionAddress>);
   throw new TypeError(
     `it has ${why}: export a function that takes the connection, as in \`export default async function handler(conn) { … }\``,
   );
 }
 
-/** It has no prototype, of which a promise would ask whether it is one, too. */
-function loaded(serve: AnyService): LoadedService {
+/**
+ * It has no prototype, of which a promise would ask whether it is one, too. What the built-in services have
+ * beside the connection is not the handler's.
+ */
+function loaded(handler: Service<ConnectionAddress>): LoadedService {
+  const serve: AnyService = (connection) => handler(connection);
   return { __proto__: null, serve, asynchronous: true } as LoadedService;
 }
 

@@ -120,19 +120,14 @@ export type Service<Address extends ConnectionAddress = Deno.NetAddr> = (
   connection: Connection<Address>,
 ) => void | PromiseLike<unknown>;
 
-/** A connection whose client says nothing that matters: what the built-in services have beside the above. */
-export interface TellingConnection extends Connection<ConnectionAddress> {
-  /**
-   * As {@linkcode Connection.writeSync}, but throws away what the client sends meanwhile: a client that
-   * sends before it reads would otherwise wait for this end, and this end for the client.
-   *
-   * @param bytes What to send.
-   * @returns How many were sent: all of them.
-   */
-  tellSync(bytes: Uint8Array): number;
-}
+/**
+ * Sends as {@linkcode Connection.writeSync} does, but throws away what the client sends meanwhile: a client that
+ * sends before it reads would otherwise wait for this end, and this end for the client.
+ */
+export type SendOnly = (connection: AnyConnection, bytes: Uint8Array) => void;
 
 /** A {@linkcode Service}, or one of the built-in ones. */
 export type AnyService = (
-  connection: TellingConnection,
+  connection: AnyConnection,
+  sendOnly: SendOnly,
 ) => void | PromiseLike<unknown>;

@@ -279,7 +279,7 @@ export function arrive(
 }
 
 /** Runs the child's job: one connection, or a pool worker's loop. */
-export function live(
+export function runChild(
   { handover, fd }: Birth,
   reports: Fd,
   service: LoadedService,

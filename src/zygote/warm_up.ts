@@ -29,11 +29,11 @@ import {
 import {
   arrive,
   type Birth,
-  live,
   type Means,
   meansOf,
   type Rebirth,
   rehearsedRebirth,
+  runChild,
 } from "./birth.ts";
 
 /** TurboFan takes a function after 400 calls, and from source after 100: see `runtime/roles.ts`. */
@@ -144,7 +144,7 @@ export function rehearseChild(
   );
   arrive(means, birth.handover, monotonic());
   if (serve) {
-    void live(birth, reports, { serve, asynchronous: false }, own);
+    void runChild(birth, reports, { serve, asynchronous: false }, own);
   } else birth.fd.close();
   leave(-1);
   for (const fd of [client, parent, reports]) fd.close();

@@ -58,9 +58,9 @@ import {
   arrive,
   type Birth,
   ForkPreparation,
-  live,
   type Means,
   meansOf,
+  runChild,
 } from "./birth.ts";
 import { forgetLibrary, machineCode } from "./machine_code/machine_code.ts";
 import { Leftovers } from "./leftovers.ts";
@@ -158,7 +158,7 @@ export async function run(args: readonly string[]): Promise<never> {
       birth = loop.forkForEach();
     }
     redo?.();
-    const living = live(birth, reports, service, options);
+    const living = runChild(birth, reports, service, options);
     if (living) await own(living);
   } catch (error) {
     giveUp(error);

@@ -233,9 +233,9 @@ for (const model of models()) {
         });
         await connection.readable.pipeThrough(shifted).pipeTo(connection.writable);
       }
-      async function tell({ id, remoteAddr, localAddr, writable }: Deno.Conn & { id: number }) {
+      async function tell({ id, remoteAddr, localAddr, writable }: Deno.Conn & { id: number }, ...more: unknown[]) {
         const writer = writable.getWriter();
-        await writer.write(new TextEncoder().encode(JSON.stringify({ id, remoteAddr, localAddr })));
+        await writer.write(new TextEncoder().encode(JSON.stringify({ id, remoteAddr, localAddr, more })));
         await writer.close();
       }
       /** Answers before it has read all. */
@@ -244,8 +244,8 @@ for (const model of models()) {
         await connection.write(new TextEncoder().encode("x".repeat(3_000_000)));
       }
       const ways = [shiftAll, tell, tell, answer];
-      export default async (connection: Deno.Conn & { id: number }): Promise<void> =>
-        await ways[connection.id - 1]!(connection);`,
+      export default async (...given: [Deno.Conn & { id: number }]): Promise<void> =>
+        await ways[given[0].id - 1]!(...given);`,
     );
     await using server = await startServer({
       model,
@@ -270,6 +270,7 @@ for (const model of models()) {
         id,
         remoteAddr: { ...conn.localAddr },
         localAddr: { ...conn.remoteAddr },
+        more: [],
       });
     }
     using conn = await connect(server.port);

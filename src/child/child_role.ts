@@ -5,8 +5,7 @@
  * @module
  */
 import { followInto } from "../posix/directory.ts";
-import { Fd, setInherit } from "../posix/fd.ts";
-import { exitNow } from "../posix/forking.ts";
+import { type Fd, inheritedFd } from "../posix/fd.ts";
 import { own } from "../posix/intrinsics.ts";
 import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
 import { letGoOfCaches } from "../runtime/caches.ts";
@@ -15,7 +14,7 @@ import { noteMemory } from "../sandbox/process_limits.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { receiveOptions } from "../wire/child_options.ts";
 import { LOADING } from "../wire/records.ts";
-import { failed, failureOf, step, tell } from "../wire/tell.ts";
+import { cannotServe, step, tell } from "../wire/tell.ts";
 import { loadModule } from "./loading.ts";
 import { work } from "./serve_one.ts";
 import { prepareStopSignal } from "./stop_signal.ts";
@@ -25,8 +24,7 @@ const { exit } = Deno;
 
 /** Runs the process to its end. */
 export async function run(args: readonly string[]): Promise<never> {
-  const channel = new Fd(Number(args[0]));
-  setInherit(channel.number, false);
+  const channel = inheritedFd(args[0]);
   enter(channel, args[1]);
   leaveProcessGroup();
   setProcessName("mpserv:conn");
@@ -47,9 +45,7 @@ export async function run(args: readonly string[]): Promise<never> {
     noteMemory(options.attributes); // a strict sandbox lets it ask no more, once it is ready
     sandbox.narrow();
   } catch (error) {
-    const { message } = error as Error;
-    tell(channel.number, failed(0, message, failureOf(error)));
-    return exitNow(1);
+    return cannotServe(channel, error);
   }
   try {
     await own(work(channel, service, options));
@@ -63,8 +59,7 @@ function enter(channel: Fd, directory: string | undefined): void {
   try {
     followInto(directory);
   } catch (error) {
-    tell(channel.number, failed(0, (error as Error).message));
-    exitNow(1);
+    cannotServe(channel, error);
   }
 }
 

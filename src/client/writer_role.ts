@@ -6,7 +6,7 @@
  */
 import "../posix/open_when_called.ts"; // before all that calls the C library
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { Fd, setInherit } from "../posix/fd.ts";
+import { inheritedFd } from "../posix/fd.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { openNow } from "../posix/libc.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
@@ -42,8 +42,7 @@ const BUFFER_SIZE = 256 * 1024;
  */
 export function run(args: readonly string[]): void {
   openNow(...CALLED);
-  using channel = new Fd(Number(args[0]));
-  setInherit(channel.number, false);
+  using channel = inheritedFd(args[0]);
   setProcessName("mpclient:write");
   revokePermissions();
   const received = receiveFd(channel.number, { wait: true, size: SOCKET_SIZE });

@@ -86,6 +86,17 @@ function fcntl(fd: number, command: number, argument: number): number {
 }
 
 /**
+ * A descriptor that this process was started with, by its number in an argument. No process that it starts has it.
+ *
+ * @returns The caller's from here on.
+ */
+export function inheritedFd(number: string | undefined): Fd {
+  const fd = new Fd(Number(number));
+  setInherit(fd.number, false);
+  return fd;
+}
+
+/**
  * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD.
  *
  * @throws {PosixError} When the descriptor is not open.

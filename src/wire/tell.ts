@@ -10,6 +10,8 @@ import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Error, indexOf, isA } from "../posix/intrinsics.ts";
 import { pollOne } from "../posix/io.ts";
+import type { Fd } from "../posix/fd.ts";
+import { exitNow } from "../posix/forking.ts";
 import { sendFd } from "../posix/net/handover.ts";
 import {
   encodeReport,
@@ -47,7 +49,7 @@ export class SlowError extends Error {
 }
 
 /** The kind of failure of an error at the start of a process. */
-export function failureOf(error: unknown): Failure {
+function failureOf(error: unknown): Failure {
   if (isA(error, HandlerError)) return "handler";
   if (isA(error, SlowError) || isA(error, RestlessError)) return "slow";
   return isA(error, SandboxError) ? "sandbox" : "system";
@@ -123,6 +125,12 @@ export function failed(
 ): Report {
   const status = indexOf(FAILURES, failure);
   return own({ kind: "failed", id, pid: 0, outcome: saying(text), status });
+}
+
+/** Says why this process cannot serve, and ends it. */
+export function cannotServe({ number }: Fd, error: unknown): never {
+  tell(number, failed(0, (error as Error).message, failureOf(error)));
+  return exitNow(1);
 }
 
 /**

@@ -85,7 +85,9 @@ export async function* rehearseService(
     const serve = services[id % services.length]!;
     const service = { serve, asynchronous };
     // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
-    await Promise.resolve().then(live.bind(null, birth, reports, service, own));
+    await Promise.resolve().then(
+      runChild.bind(null, birth, reports, service, own),
+    );
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
     if (id % SLICES.service === 0) yield;

@@ -12,7 +12,7 @@ import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
 import { monotonic } from "../posix/clock.ts";
 import { followInto } from "../posix/directory.ts";
 import { PosixError } from "../posix/errno.ts";
-import { Fd, setInherit } from "../posix/fd.ts";
+import { type Fd, inheritedFd } from "../posix/fd.ts";
 import {
   drainSignals,
   exitNow,
@@ -46,9 +46,9 @@ import {
   WARM,
 } from "../wire/records.ts";
 import {
+  cannotServe,
   exited,
   failed,
-  failureOf,
   ready,
   started,
   step,
@@ -80,9 +80,7 @@ import {
 
 /** Runs the zygote, and in each forked copy of it the child, to the end. */
 export async function run(args: readonly string[]): Promise<never> {
-  const channel = new Fd(Number(args[0]));
-  const reports = new Fd(Number(args[1]));
-  for (const fd of [channel, reports]) setInherit(fd.number, false);
+  const channel = inheritedFd(args[0]), reports = inheritedFd(args[1]);
   followInto(args[2]);
   startAgainIfCrowded([channel, reports]); // before the options are received: they come once
   leaveProcessGroup();
@@ -139,9 +137,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const like = asynchronous ? null : rehearsed[0]!;
     memory = new ForkMemory(code, () => rehearseChild(known, like, options));
   } catch (error) {
-    const { message } = error as Error;
-    tell(channel.number, failed(0, message, failureOf(error)));
-    exitNow(1);
+    cannotServe(channel, error);
   }
   const { asynchronous, serve } = service;
   // Users, limits and the like are for a forked child to take before it becomes the program.

@@ -160,7 +160,7 @@ export class EventLines implements ServerEvents {
   follow(session: Session): Reply {
     if (this.#followers.size >= MOST_FOLLOWERS) {
       throw new TypeError(
-        `Cannot send events: ${MOST_FOLLOWERS} clients follow them already: end one of them`,
+        `Cannot send events: ${MOST_FOLLOWERS} clients follow them already: stop one of them`,
       );
     }
     const follower = new Follower();

@@ -90,7 +90,7 @@ export const top = command({
 /** `mpserv events`. */
 export const events = command({
   name: "events",
-  about: "Print what happens in a running server, as it happens.",
+  about: "Print the events of a running server as they happen.",
   operands: SERVER,
   options: { json: flag("print a line of JSON for each event") },
   begin: ({ operands, options }) => async () =>
@@ -100,13 +100,13 @@ export const events = command({
 /** `mpserv page`. */
 export const page = command({
   name: "page",
-  about: "Show a running server live, as a page for a browser.",
+  about: "Show a running server live in a browser.",
   operands: SERVER,
   options: {
     port: or(
       option(
         "<port>",
-        "port of the page; 0 for a free one",
+        "TCP port of the page; 0: a free one",
         (text) => parsePort(text),
       ),
       0,

@@ -35,7 +35,7 @@ export async function openPage(
     );
   });
   print(`${page.url}\n`);
-  say(`the page shows the server on ${address}; Ctrl-C ends it`);
+  say(`the page shows the server on ${address}; Ctrl-C closes the page`);
   if (open) openBrowser(page.url);
   await toldToEnd();
 }
@@ -59,7 +59,11 @@ function openBrowser(url: string): void {
       stderr: "null",
     }).spawn().unref();
   } catch (error) {
-    say(`cannot open a browser: ${program}: ${reasonOf(error)}`);
+    say(
+      `Cannot open a browser with ${program}: ${
+        reasonOf(error)
+      }: open the address yourself`,
+    );
   }
 }
 

@@ -39,7 +39,9 @@ export function makeManual(program: Grammar): string {
     section("SYNOPSIS", synopsis(program)),
     section("DESCRIPTION", prose(program.about)),
     ...(commands.length === 0
-      ? describe(program, (title, body) => section(title.toUpperCase(), body))
+      ? describe(program, (title, body) => section(title.toUpperCase(), body), {
+        isSubcommand: false,
+      })
       : [
         section("OPTIONS", flagItems(program)),
         section(
@@ -76,26 +78,29 @@ function commandBody(program: string, command: Grammar): string[] {
       command,
       (title, body) =>
         body.length === 0 ? "" : [".PP", `${text(title)}:`, ...body].join("\n"),
+      { isSubcommand: true },
     ),
   ].filter((line) => line !== "");
 }
 
-/** Operands, options, examples, values and signals, each as a part with a title. */
+/**
+ * Operands, options, examples, values and signals, each as a part with a title. Variables, and a program's own exit
+ * codes, are sections of their own.
+ */
 function describe(
   command: Grammar,
   part: (title: string, body: string[]) => string,
+  { isSubcommand }: { isSubcommand: boolean },
 ): string[] {
   const groups = [...groupsOf(command)].map(([title, some]) =>
     part(title, some.flatMap(({ term, details }) => item([term, details])))
   );
-  const others = pagePartsOf(command).filter(([title]) => !isSection(title));
+  const others = pagePartsOf(command).filter(([title]) =>
+    title !== HEADINGS.variables &&
+    (isSubcommand || title !== HEADINGS.exitCodes)
+  );
   return [...groups, ...others.map((one) => part(one[0], pageBody(one)))]
     .filter((text) => text !== "");
-}
-
-/** Whether a part of a command's page is a section of the manual page. */
-function isSection(title: string): boolean {
-  return title === HEADINGS.variables || title === HEADINGS.exitCodes;
 }
 
 /** Examples stand as they are typed. */

@@ -165,7 +165,7 @@ const PAGES: Readonly<Record<string, Page>> = {
     ...CONTROL,
     exitCodes: [
       ["0", "the server ended"],
-      ["1", "no such server, or it refused"],
+      ["1", "no such server, or the server refused"],
       ["2", "wrong command line"],
       ["141", "nobody reads the output any more"],
     ],
@@ -173,7 +173,7 @@ const PAGES: Readonly<Record<string, Page>> = {
   page: {
     ...CONTROL,
     exitCodes: [
-      ["0", "told to end"],
+      ["0", "the page was told to end"],
       ["1", "no such server, or the port is in use"],
       ["2", "wrong command line"],
     ],

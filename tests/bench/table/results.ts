@@ -82,7 +82,7 @@ export function markdown({ machine, seconds, blocks }: Results): string {
     `${seconds} s a run from the same machine, everyone in turn and started ` +
     "fresh each time; medians, with the lowest and the highest run. The last " +
     "column is our figure (the first line of each part) divided by theirs. " +
-    "Each ! is a run before which others kept the machine busy.",
+    "A ! marks runs before which other programs kept the machine busy.",
     "",
     "| what | who | median | runs | ours : theirs |",
     "| --- | --- | --: | --- | --: |",

@@ -75,10 +75,7 @@ async function entryPoints(sources: string): Promise<Record<string, string>> {
   });
   const ofAll = loadedBy("run.ts");
   const ofClient = loadedBy("client_command.ts");
-  const ofServe = [
-    ...loadedBy("serve/options/serve_options.ts"),
-    ...loadedBy("serve/serve.ts"),
-  ];
+  const ofServe = loadedBy("serve/");
   return {
     ...Object.fromEntries(roles),
     serve: commands(EARLY_PLACES.serve!, PLACES.serve, ...ofAll, ...ofServe),
@@ -95,11 +92,15 @@ async function entryPoints(sources: string): Promise<Record<string, string>> {
   };
 }
 
-/** What a file of the commands loads by name. */
-function loadedBy(file: string): string[] {
-  const code = Deno.readTextFileSync(
-    new URL(`../src/cli/${file}`, import.meta.url),
-  );
+/** What a file of the commands, or those in a folder, load by name. */
+function loadedBy(path: string): string[] {
+  const at = new URL(`../src/cli/${path}`, import.meta.url);
+  if (path.endsWith("/")) {
+    return [...Deno.readDirSync(at)].flatMap(({ name, isDirectory }) =>
+      loadedBy(`${path}${name}${isDirectory ? "/" : ""}`)
+    );
+  }
+  const code = Deno.readTextFileSync(at);
   return [...code.matchAll(/\bload<[^;]*?>\(\s*"([^"]+)"/g)]
     .map(([, place]) => place!);
 }
@@ -112,7 +113,9 @@ async function filesOfPage(sources: string): Promise<string> {
   ];
   const lines = await Promise.all(files.map(async ([name, path]) => {
     const text = await Deno.readTextFile(`${sources}/${path}`);
-    return `EMBEDDED[${JSON.stringify(name)}] = ${JSON.stringify(text)};\n`;
+    // In base64: no line of theirs is to look like one of the bundle's.
+    const bytes = new TextEncoder().encode(text).toBase64();
+    return `EMBEDDED[${JSON.stringify(name)}] = "${bytes}";\n`;
   }));
   return `import { EMBEDDED } from "../src/page/document.ts";\n${
     lines.join("")

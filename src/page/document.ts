@@ -27,7 +27,7 @@ const STYLES = ["style.css", "stage.css", "diagrams.css"] as const;
 export const PARTS: readonly string[] = ["page.html", ...STYLES, ...SCRIPTS];
 
 /**
- * Parts that are in the same bundle as this module, by their names: an executable has no other files
+ * Files that are in the same bundle as this module, by their names, in base64: an executable has no others
  * (`.release/bundles.ts`).
  */
 export const EMBEDDED: Record<string, string> = {};
@@ -62,9 +62,16 @@ export async function readDocument(): Promise<PageDocument> {
   return { html: new TextEncoder().encode(html), policy };
 }
 
-async function readPart(name: string): Promise<string> {
-  return EMBEDDED[name] ??
-    await Deno.readTextFile(new URL(`web/${name}`, import.meta.url));
+function readPart(name: string): Promise<string> {
+  return readEmbedded(name, new URL(`web/${name}`, import.meta.url));
+}
+
+/** The text of a file, which in an executable is one of {@linkcode EMBEDDED}. */
+export async function readEmbedded(name: string, file: URL): Promise<string> {
+  const embedded = EMBEDDED[name];
+  return embedded === undefined
+    ? await Deno.readTextFile(file)
+    : new TextDecoder().decode(Uint8Array.fromBase64(embedded));
 }
 
 /** A module as a part of one script: what it imports stands before it, and what it exports is there. */

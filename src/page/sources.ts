@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { EMBEDDED } from "./document.ts";
+import { readEmbedded } from "./document.ts";
 
 /** Which files, as the page names them (`web/steps.js`). */
 export const SOURCES: readonly string[] = [
@@ -35,6 +35,5 @@ export const SOURCES: readonly string[] = [
 export async function readSource(path: string | null): Promise<string | null> {
   const name = SOURCES.find((one) => path === `/source/${one}`);
   if (name === undefined) return null;
-  return EMBEDDED[name] ??
-    await Deno.readTextFile(new URL(`../../${name}`, import.meta.url));
+  return await readEmbedded(name, new URL(`../../${name}`, import.meta.url));
 }

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { makeStage } from "../../.release/stage.ts";
+import { PARTS } from "../../src/page/document.ts";
+import { SOURCES } from "../../src/page/sources.ts";
 import { ROLES } from "../../src/runtime/roles.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { filesBelow } from "./installing.ts";
@@ -67,6 +69,24 @@ test("bundles: one for each role and what is started often, which load nothing a
   assert.deepEqual(sources.filter((source) => ofServers.test(source)), []);
 });
 
+test("bundles: each command has what it loads by name, wherever that is written", async () => {
+  const { files } = await staged();
+  const cli = fileURLToPath(new URL("src/cli/", ROOT));
+  for (const file of filesBelow(cli)) {
+    const places = Deno.readTextFileSync(cli + file)
+      .matchAll(/\bload<[^;]*?>\(\s*"([^"]+)"/g);
+    const bundles = STARTED_OFTEN.filter((name) =>
+      file.startsWith(name) || file === "run.ts" // which starts all of them
+    );
+    for (const [, place] of places) {
+      for (const name of [...bundles, "commands"]) {
+        const has = files.get(`roles/${name}.js`)!.includes(`"${place}"`);
+        assert.ok(has, `${name}.js lacks ${place}, which ${file} loads`);
+      }
+    }
+  }
+});
+
 test("bundles: their maps name files of ours, and have none of their lines", async () => {
   const { files } = await staged();
   for (const [name, text] of files) {
@@ -107,7 +127,18 @@ test("bundles: where the bundler cannot be got, Deno says why, and one line of o
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  Deno.mkdirSync(`${path}/sources`);
+  // What the bundles have of files, each as it is, and nothing to bundle.
+  for (const folder of ["src/page/web", ...SOURCES.map(folderOf)]) {
+    Deno.mkdirSync(`${path}/sources/${folder}`, { recursive: true });
+  }
+  for (
+    const file of [...PARTS.map((name) => `src/page/web/${name}`), ...SOURCES]
+  ) {
+    Deno.copyFileSync(
+      fileURLToPath(new URL(file, ROOT)),
+      `${path}/sources/${file}`,
+    );
+  }
   const [bundles, fail] = ["bundles.ts", "fail.ts"].map((name) =>
     fileURLToPath(new URL(`.release/${name}`, ROOT))
   );
@@ -133,3 +164,7 @@ await run(() => bundle("${path}/sources", "${path}"));`;
     "Cannot bundle: deno bundle ended with code 1: see above: the first time, it gets esbuild from the npm registry",
   );
 });
+
+function folderOf(file: string): string {
+  return file.slice(0, file.lastIndexOf("/"));
+}

@@ -15,14 +15,20 @@ export interface ProcessInfo {
   readonly comm: string;
 }
 
-/** Every process that there is at this moment. */
+/** Processes that were there before any of a test was, the kernel's among them, and have not gone. */
+let older = new Set(Deno.build.os === "linux" ? processIds() : []);
+
+/** Every process at this moment that was started since this module was loaded: tests look again and again. */
 export function processTable(): ProcessInfo[] {
-  const table: ProcessInfo[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    const info = /^\d+$/.test(name) ? processInfo(Number(name)) : null;
-    if (info) table.push(info);
-  }
-  return table;
+  const ids = processIds();
+  if (older.size > 0) older = new Set(ids.filter((id) => older.has(id)));
+  return ids.filter((id) => !older.has(id)).map(processInfo)
+    .filter((info) => info !== null);
+}
+
+function processIds(): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((id) => id > 0);
 }
 
 /** One process; null when it is gone. */
@@ -85,8 +91,10 @@ export interface ServerSockets {
 /** The server's ends of the TCP sockets of one port. */
 export function serverSockets(port: number): ServerSockets {
   const found = { listening: new Set<string>(), connected: new Set<string>() };
+  const its = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
-    for (const line of Deno.readTextFileSync(table).split("\n").slice(1)) {
+    for (const line of Deno.readTextFileSync(table).split("\n")) {
+      if (!line.includes(its)) continue;
       const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
       if (parseInt(local?.split(":")[1] ?? "", 16) !== port) continue;
       const LISTEN = "0A";

@@ -191,9 +191,10 @@ export class TestServer implements AsyncDisposable {
    * The processes that have a connection of this server at this moment, and how many each. Those that
    * have just been forked, and a zygote that has just forked, have copies that they are about to close.
    */
-  serving(): Serving[] {
+  serving(children: readonly ProcessInfo[] = this.children()): Serving[] {
     const { connected } = serverSockets(this.port);
-    return this.children()
+    if (connected.size === 0) return [];
+    return children
       .map(({ pid }) => ({ pid, connections: countSockets(pid, connected) }))
       .filter(({ connections }) => connections > 0);
   }
@@ -245,8 +246,9 @@ export class TestServer implements AsyncDisposable {
   async isQuiet(): Promise<void> {
     await until(`server ${this.pid} is quiet`, () => {
       const children = this.children();
-      return children.length <= this.#idle && this.serving().length === 0 &&
-        children.every(({ state }) => state !== "Z");
+      return children.length <= this.#idle &&
+        children.every(({ state }) => state !== "Z") &&
+        this.serving(children).length === 0;
     });
   }
 

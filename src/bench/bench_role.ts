@@ -5,7 +5,6 @@
  * @module
  */
 
-/** Which client. */
 export type ClientKind = "split" | "lock-step";
 
 /** The work, which it receives as JSON. */

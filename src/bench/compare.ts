@@ -40,7 +40,6 @@ export interface Run {
   readonly client: ClientKind;
   /** Milliseconds from the first line given to it to the last line back; its start is not in it. */
   readonly time: number;
-  /** Lines a second. */
   readonly linesPerSecond: number;
   /** How it went, at most {@linkcode MOST_MOMENTS}. */
   readonly course: readonly Moment[];
@@ -50,7 +49,6 @@ export interface Run {
 
 /** The result of a comparison. */
 export interface Comparison {
-  /** The plan. */
   readonly plan: ComparePlan;
   /** When it ended, ISO 8601. */
   readonly date: string;

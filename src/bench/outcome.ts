@@ -47,7 +47,6 @@ export interface Held {
 
 /** The result of a benchmark. Times are in milliseconds. */
 export interface LoadOutcome {
-  /** The plan. */
   readonly plan: Plan;
   /** When it ended, ISO 8601. */
   readonly date: string;

@@ -8,7 +8,6 @@
 
 /** A value that an axis names. */
 interface Tick {
-  /** The value. */
   readonly value: number;
   /** How it is written. */
   readonly text: string;
@@ -238,7 +237,6 @@ interface Series {
   readonly points: readonly Point[];
 }
 
-/** An axis. */
 interface Axis {
   /** Its measure. */
   readonly scale: Scale;
@@ -246,7 +244,6 @@ interface Axis {
   readonly label: string;
 }
 
-/** A plot. */
 export interface Plot {
   /** A description for readers who cannot see it. */
   readonly description: string;
@@ -271,7 +268,6 @@ const BASE = HEIGHT - BOTTOM;
 /** Points that can be pointed at are at least this far from each other. */
 const NEAR = 6;
 
-/** Draws a plot. */
 export function drawPlot(plot: Plot, width: number): string {
   const x = (value: number) =>
     LEFT + plot.x.scale.at(value) * (width - LEFT - RIGHT);

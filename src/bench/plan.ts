@@ -38,7 +38,6 @@ export interface Plan {
 
 /** A connection that the coordinating process made and that load processes inherit. */
 export interface Inherited {
-  /** Its descriptor. */
   readonly fd: number;
   /** Whether the process sends on it. */
   readonly sends: boolean;
@@ -82,6 +81,5 @@ export function shares(plan: Plan): Share[] {
 
 /** Says how far a benchmark is. */
 export interface LoadProgress {
-  /** Shows it. */
   show(fraction: number, text: string): void;
 }

@@ -190,11 +190,7 @@ export class Recorder {
     this.#failures[kind] = (this.#failures[kind] ?? 0) + 1;
   }
 
-  /**
-   * Tells what there is, if it is time.
-   *
-   * @returns Whether it was.
-   */
+  /** Tells what there is, if it is time. */
   tick(): boolean {
     const { now } = this;
     if (now < this.#nextTick) return false;

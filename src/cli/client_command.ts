@@ -19,7 +19,6 @@ import { load } from "./programs.ts";
 
 const DEFAULT_PREFIX = "Message from server: ";
 
-/** The command. */
 export const client = command({
   name: "client",
   about: "Connect to a server: one process receives, another one sends.",

@@ -51,9 +51,7 @@ export function command<O extends Specs, A extends Specs>(
 
 /** The words that may follow a command's name. */
 interface Syntax<O extends Specs, A extends Specs> {
-  /** Its name. */
   readonly name: string;
-  /** Its options. */
   readonly options: O;
   /** Its operands, in their order. */
   readonly operands: A;
@@ -79,7 +77,6 @@ export const STANDARD = {
   helpAll: ["--help-all"],
   version: ["--version"],
 };
-/** One of {@linkcode STANDARD}. */
 export type Question = keyof typeof STANDARD;
 
 /**

@@ -48,7 +48,6 @@ export interface Flag {
 
 /** A word that is typed without an option's name. */
 export interface Operand {
-  /** Its name. */
   readonly name: string;
   /** Its name as the help shows it: `[port]`, or `<id>` where it must be typed. */
   readonly term: string;
@@ -58,7 +57,6 @@ export interface Operand {
   readonly shown: string | undefined;
   /** Its description, without choices and default. */
   readonly about: string;
-  /** Its values. */
   readonly value: Value;
   /** The heading that it stands below. */
   readonly group: string;
@@ -78,7 +76,6 @@ export interface Grammar {
   readonly flags: readonly Flag[];
   /** Its operands, in order. */
   readonly operands: readonly Operand[];
-  /** Its commands. */
   readonly commands: readonly Grammar[];
   /** Whether another program's command line may follow after `--`. */
   readonly takesProgram: boolean;

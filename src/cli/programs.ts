@@ -5,9 +5,7 @@
  */
 import type { Command } from "./command.ts";
 
-/** The programs. */
 export const PROGRAMS = ["mpserv", "mpclient"] as const;
-/** One of {@linkcode PROGRAMS}. */
 export type CommandProgram = typeof PROGRAMS[number];
 
 /** The commands of `mpserv` in the order of its help, and where each is. */
@@ -62,7 +60,6 @@ export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(PLACES, word);
 }
 
-/** Loads a command. */
 export async function loadCommand(name: CommandName): Promise<Command> {
   return (await load<Commands>(PLACES[name]))[name]!;
 }

@@ -40,7 +40,6 @@ const KINDS: readonly WriterReportKind[] = [
   "input-failed",
 ];
 
-/** The kinds of report. */
 export type WriterReportKind =
   | "progress"
   | "half-closed"
@@ -52,7 +51,6 @@ export type WriterReportKind =
 
 /** A record from the writer. */
 export interface WriterReport {
-  /** The kind. */
   readonly kind: WriterReportKind;
   /** Bytes that the system has taken for the connection, in total. */
   readonly sent: number;

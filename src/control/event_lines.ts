@@ -93,7 +93,6 @@ export type ServerEvent =
   /** The reader was slow, and so many events before this one are not told. */
   | { event: "skipped"; at: number; count: number };
 
-/** The name of an event. */
 export type EventName = ServerEvent["event"];
 
 /** How many may follow at a time: others must still be able to ask. */

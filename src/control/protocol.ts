@@ -33,7 +33,6 @@ export const PATIENCE = 5_000;
 /** How many clients are heard at a time. */
 export const MOST_CLIENTS = 16;
 
-/** The requests. */
 export type Request =
   | { readonly command: "status" }
   | { readonly command: "connections" }
@@ -48,7 +47,6 @@ export type Request =
 export interface Status {
   /** The server's process id. */
   readonly pid: number;
-  /** Its version. */
   readonly version: string;
   /** Whether it accepts, or lets its last connections finish. */
   readonly state: "serving" | "draining";
@@ -111,7 +109,6 @@ export interface Answers {
   readonly listener: {
     /** The server that has it. */
     readonly pid: number;
-    /** The address. */
     readonly address: Deno.NetAddr | Deno.UnixAddr;
     /** Whether a service manager goes on with it. */
     readonly isManaged: boolean;

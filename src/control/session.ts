@@ -32,7 +32,6 @@ export interface Reply {
   readonly fd?: number;
 }
 
-/** The options of a session. */
 interface SessionOptions {
   /** The connection, from here on the session's to close. */
   readonly fd: Fd;

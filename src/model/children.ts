@@ -83,7 +83,6 @@ interface Child {
   readonly id: number;
   /** Where it came from. */
   readonly zygote: Zygote;
-  /** Its process. */
   readonly process: OpenProcess;
 }
 
@@ -156,11 +155,7 @@ export class Children {
   }
 }
 
-/**
- * Whether a process is a zygote's child, or one that we adopted from it.
- *
- * @returns Whether it is.
- */
+/** Whether a process is a zygote's child, or one that we adopted from it. */
 export function isOf(pid: number, zygote: Zygote): boolean {
   const parent = processStat(pid)?.parent;
   return parent === zygote.pid || isAdopted(pid);
@@ -178,8 +173,6 @@ function isAdopted(pid: number): boolean {
 
 /**
  * Whether a process is none of ours in another role, but was started by one of them, or by what that started.
- *
- * @returns Whether it is.
  */
 export function descendsFromUs(pid: number): boolean {
   if (isKeptForRuntime(pid)) return false;

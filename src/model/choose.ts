@@ -136,9 +136,7 @@ export class Generations implements ProcessModel {
   }
 }
 
-/** The options of the models. */
 export interface ModelOptions {
-  /** Which model. */
   readonly model: ModelName;
   /** How children serve. */
   readonly child: ChildOptions;
@@ -154,7 +152,6 @@ export interface ModelOptions {
 
 /** A model that has been started. */
 export interface ChosenModel {
-  /** The model. */
   readonly model: ProcessModel;
   /** Why it is not the one that would be better, at this moment; undefined when it is. */
   readonly why?: string | undefined;

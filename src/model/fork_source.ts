@@ -62,7 +62,6 @@ type ForkSourceEvents = Pick<
   "available" | "started" | "trouble" | "zygoteEnded"
 >;
 
-/** Forks each worker. */
 export class ForkSource implements WorkerSource {
   readonly #zygotes: ZygoteSupervisor;
   /** Those that are ready, by the number that each was launched with. */

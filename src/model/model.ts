@@ -158,7 +158,6 @@ export const PROCESS_STATES = [
   "finished",
 ] as const;
 
-/** One of {@linkcode PROCESS_STATES}. */
 export type ProcessState = typeof PROCESS_STATES[number];
 
 /** A process that the server started, directly or through a zygote. */

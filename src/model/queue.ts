@@ -11,7 +11,6 @@ const PATIENCE = 10_000;
 /** After so many processes that ended before they took a connection, it is refused. */
 const MOST_LOST = 10;
 
-/** The events of a queue. */
 type QueueEvents = Pick<ModelEvents, "refused" | "returned" | "trouble">;
 
 /** A queue, oldest first. Whom it refuses, it closes and tells. */

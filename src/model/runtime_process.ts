@@ -167,7 +167,6 @@ function startRuntime(
 interface Kind<Started extends { readonly channel: Fd }> {
   /** All that depends on the options and cannot be told later. */
   startOf(options: ChildOptions): Start;
-  /** Starts one. */
   start(options: ChildOptions): Started;
   /** Ends one that nobody has wanted, and closes what belongs to it. */
   end(started: Started): void;

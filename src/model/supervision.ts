@@ -187,11 +187,7 @@ export const MOST_SECONDS = {
 /** A state that should pass. */
 type PassingState = keyof typeof MOST_SECONDS;
 
-/**
- * Whether a state should pass.
- *
- * @returns Whether it should.
- */
+/** Whether a state should pass. */
 export function isPassing(state: ProcessState): state is PassingState {
   return state in MOST_SECONDS;
 }

@@ -42,7 +42,6 @@ export interface WorkerProcess {
 
 /** A worker that was just started. */
 export interface Launched {
-  /** Its process. */
   readonly process: WorkerProcess;
   /** The parent's end of its channel, which brings credentials; the caller's to close. */
   readonly channel: Fd;
@@ -208,9 +207,7 @@ export interface WorkerOptions {
   readonly isHandler: boolean;
 }
 
-/** A worker. */
 export interface Worker {
-  /** Its process. */
   readonly process: WorkerProcess;
   /** The parent's end; closed at its end of file. */
   readonly channel: Fd;

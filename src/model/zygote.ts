@@ -24,7 +24,6 @@ import {
 import { earlyZygote, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
-/** The events of a zygote. */
 export interface ZygoteEvents {
   /** A report of one of its children: `pid` is the sender, by the kernel's word. */
   childReport(zygote: Zygote, pid: number, report: Report): void;

@@ -19,7 +19,6 @@ const MOST_UNTAKEN = 64;
 /** How long zygotes have to reap what was killed, in milliseconds. */
 const LAST_REPORTS = 500;
 
-/** The events of a supervisor. */
 export interface SupervisorEvents {
   /** A child's own `took` or `done`: `pid` is the sender, by the kernel's word; its secret was not checked. */
   childReport(zygote: Zygote, pid: number, report: Report): void;

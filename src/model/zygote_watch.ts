@@ -29,8 +29,6 @@ interface ZygoteWatchEvents {
 /**
  * Whether a zygote speaks for its children, which say nothing themselves: programs that it starts
  * without a fork.
- *
- * @returns Whether it does.
  */
 export function isSpokenFor({ service, attributes }: ChildOptions): boolean {
   return "program" in service && !attributes;

@@ -29,7 +29,6 @@ const pairBytes = new Uint8Array(pair.buffer);
 /** The server, of a process that it has started, and of those forked from that. */
 const server = Deno.ppid;
 
-/** A mark. */
 interface Mark {
   /** The server's process id. */
   readonly server: number;

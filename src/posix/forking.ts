@@ -49,7 +49,6 @@ const noSignal = signalSet(0n);
 export type SignalSet = Uint8Array<ArrayBuffer>;
 /** That of SIGCHLD. */
 export const CHILD_SIGNAL: SignalSet = childSignal;
-/** That of no signal. */
 export const NO_SIGNAL: SignalSet = noSignal;
 const previous = signalSet(0n);
 

@@ -46,27 +46,17 @@ export function getterOf<Result>(
   return bind.call(call, getOwnPropertyDescriptor(prototype, name)!.get!);
 }
 
-/** `ArrayBuffer`. */
 export const ArrayBuffer: ArrayBufferConstructor = globalThis.ArrayBuffer;
-/** `BigInt`. */
 export const BigInt: BigIntConstructor = globalThis.BigInt;
-/** `Error`. */
 export const Error: ErrorConstructor = globalThis.Error;
-/** `Int32Array`. */
 export const Int32Array: Int32ArrayConstructor = globalThis.Int32Array;
-/** `Promise`. */
 export const Promise: PromiseConstructor = globalThis.Promise;
-/** `ReadableStream`. */
 export const ReadableStream: typeof globalThis.ReadableStream =
   globalThis.ReadableStream;
-/** `WritableStream`. */
 export const WritableStream: typeof globalThis.WritableStream =
   globalThis.WritableStream;
-/** `RangeError`. */
 export const RangeError: RangeErrorConstructor = globalThis.RangeError;
-/** `TypeError`. */
 export const TypeError: TypeErrorConstructor = globalThis.TypeError;
-/** `Uint8Array`. */
 export const Uint8Array: Uint8ArrayConstructor = globalThis.Uint8Array;
 
 /** Gives a class of ours all that its parents' objects have, so that it needs them no more. */
@@ -131,21 +121,15 @@ export const errors: Readonly<typeof Deno.errors> = freeze(
   } as unknown as typeof Deno.errors,
 );
 
-/** `Math.ceil`. */
 export const ceil: (number: number) => number = Math.ceil;
-/** `Math.floor`. */
 export const floor: (number: number) => number = Math.floor;
-/** `Math.max`. */
 export const max: (a: number, b: number) => number = Math.max;
-/** `Math.min`. */
 export const min: (a: number, b: number) => number = Math.min;
-/** `performance.now()`. */
 export const now: () => number = performance.now.bind(performance);
 
 /** `TextEncoder.prototype.encode`. */
 export const encode: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder
   .prototype.encode.bind(new TextEncoder());
-/** `TextEncoder.prototype.encodeInto`. */
 export const encodeInto: TextEncoder["encodeInto"] = TextEncoder.prototype
   .encodeInto.bind(new TextEncoder());
 const decodeWith = uncurry(TextDecoder.prototype, "decode");
@@ -209,7 +193,6 @@ export const includes: (text: string, part: string) => boolean = uncurry(
   String.prototype,
   "includes",
 );
-/** `String.prototype.trim`. */
 export const trim: (text: string) => string = uncurry(String.prototype, "trim");
 /** `String.prototype.toLowerCase`. */
 export const toLowerCase: (text: string) => string = uncurry(
@@ -319,11 +302,7 @@ export function as(value: unknown): PropertyDescriptor {
   return { __proto__: null, ...made } as PropertyDescriptor;
 }
 
-/**
- * Whether a property is what it was.
- *
- * @returns Whether it is.
- */
+/** Whether a property is what it was. */
 export function isIntact(
   object: object,
   key: string,

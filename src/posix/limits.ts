@@ -27,7 +27,6 @@ const RESOURCES = {
   /** Processes and threads of the user, in all: RLIMIT_NPROC. */
   processes: abi.RLIMIT_NPROC,
 } as const;
-/** One of {@linkcode RESOURCES}. */
 export type Resource = keyof typeof RESOURCES;
 
 /** A resource's limits. */

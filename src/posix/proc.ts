@@ -153,7 +153,6 @@ export function listProcDirectory(path: string): string[] {
 interface ProcessStat {
   /** `R`, `S`, `D`, `T` for one that is stopped, `Z` for one that has ended and was not reaped, … */
   readonly state: string;
-  /** Its parent. */
   readonly parent: number;
   /** Its process group. */
   readonly group: number;

@@ -123,8 +123,6 @@ export function signalGroup(pid: number, signal: number): boolean {
 
 /**
  * Whether SIGHUP is ignored, as nohup(1) has it: `signal(2)`. Ask before the runtime listens to it.
- *
- * @returns Whether it is.
  */
 export function isHangUpIgnored(): boolean {
   const before = libc.signal(SIGHUP, SIG_IGN); // there is no asking without setting
@@ -132,11 +130,7 @@ export function isHangUpIgnored(): boolean {
   return before === SIG_IGN;
 }
 
-/**
- * Whether a process leads the group that it is in, `getpgid(2)`.
- *
- * @returns Whether it does.
- */
+/** Whether a process leads the group that it is in, `getpgid(2)`. */
 export function leadsGroup(pid: number): boolean {
   return libc.getpgid(pid) === pid;
 }

@@ -112,7 +112,6 @@ const CAPABILITIES = {
   sys_nice: 23,
   sys_resource: 24,
 } as const;
-/** One of {@linkcode CAPABILITIES}. */
 type Capability = keyof typeof CAPABILITIES;
 
 /**

@@ -20,11 +20,7 @@ const MAP_PRIVATE_FIXED_ANONYMOUS = 0x02 | 0x10 | 0x20;
 const DATABASE = /\/\w+_cache_v\d+(-wal|-shm|-journal)?( \(deleted\))?$/;
 const SHARED_MEMORY = /-shm( \(deleted\))?$/;
 
-/**
- * Whether a descriptor is one of such a database.
- *
- * @returns Whether it is.
- */
+/** Whether a descriptor is one of such a database. */
 export function isCache(target: string): boolean {
   return DATABASE.test(target);
 }

@@ -19,7 +19,6 @@ export const PERMISSION_KINDS = [
   "ffi",
   "import",
 ] as const;
-/** One of {@linkcode PERMISSION_KINDS}. */
 export type PermissionKind = typeof PERMISSION_KINDS[number];
 
 /**

@@ -18,7 +18,6 @@ const { allow, missing, notify, refuse } = VERDICTS;
 
 /** The process that a filter is for. */
 export interface Subject {
-  /** The grants. */
   readonly grants: readonly string[];
   /** Whether it becomes a program, which runs others and opens sockets as it likes. */
   readonly isProgram: boolean;
@@ -32,11 +31,7 @@ export interface Subject {
   readonly files?: readonly number[];
 }
 
-/**
- * Whether a program, or a handler by its grants.
- *
- * @returns Whether it may.
- */
+/** Whether a program, or a handler by its grants. */
 export function may(
   { grants, isProgram, isStrict }: Subject,
   ...kinds: readonly PermissionKind[]

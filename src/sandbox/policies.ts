@@ -199,7 +199,6 @@ export const CALL_GROUPS: readonly CallGroup[] = [
 
 const { allow, kill, missing, notify, refuse } = VERDICTS;
 
-/** The policy. */
 export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
   const who = { ...subject, isStrict: false };
   const includes = (caller: Caller): boolean => {
@@ -227,7 +226,6 @@ interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
   readonly isHandler: boolean;
 }
 
-/** The policy. */
 export function strictPolicy(
   { attributes, isHandler, pid }: StrictSubject,
 ): Policy {

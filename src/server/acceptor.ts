@@ -17,7 +17,6 @@ const PAUSE = 100;
 /** How many connections to take before other descriptors get their turn. */
 const BATCH = 64;
 
-/** The events of an acceptor. */
 interface AcceptorEvents {
   /** Whether one more connection can be had; if not, the backlog keeps it until `resume`. */
   hasRoom(): boolean;

@@ -16,7 +16,6 @@
 import type { RefusalReason } from "./events.ts";
 import { maskIp, type Network, NetworkTable } from "./networks.ts";
 
-/** A rate. */
 export interface Rate {
   /** So many times … */
   readonly count: number;
@@ -41,7 +40,6 @@ function takeToken(fullAt: number, now: number, rate: Rate): number {
   return Math.max(fullAt, now) + rate.per / rate.count;
 }
 
-/** One bucket. */
 export class TokenBucket {
   readonly #rate: Rate;
   #fullAt = 0;

@@ -5,7 +5,6 @@
  */
 import { parseIpv4, parseIpv6 } from "../posix/net/ip.ts";
 
-/** A network. */
 export interface Network {
   /** Its first address: 4 bytes for IPv4, 16 for IPv6. */
   readonly ip: Uint8Array<ArrayBuffer>;
@@ -63,11 +62,6 @@ export class NetworkTable<Value> {
   readonly #families: Readonly<
     Record<number, Map<number, Map<string, Value>>>
   > = { 4: new Map(), 16: new Map() };
-
-  /** Whether nothing is in it. */
-  get isEmpty(): boolean {
-    return Object.values(this.#families).every(({ size }) => size === 0);
-  }
 
   /** Gives a network a value. */
   set({ ip, prefix }: Network, value: Value): void {

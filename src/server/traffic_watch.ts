@@ -23,11 +23,9 @@ export interface TrafficLimits {
   readonly firstByteTimeout?: number | undefined;
 }
 
-/** The watched server. */
 export interface WatchedServer {
   /** The connections, as the server knows them. */
   connections(): Iterable<ConnectionInfo>;
-  /** Ends one of them. */
   end(id: number, reason: Reason): boolean;
 }
 

@@ -47,7 +47,6 @@ function inheritedVariables(
     .map(([name, value]) => `${name}=${value}`);
 }
 
-/** The variables of one connection. */
 function connectionVariables(
   { id, local, remote, peer }: ConnectionFacts,
 ): string[] {

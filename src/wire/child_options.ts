@@ -22,7 +22,6 @@ import type {
 
 /** How to serve. */
 export interface ChildOptions {
-  /** The service. */
   readonly service: ServiceChoice;
   /** Milliseconds without a byte after which a connection is ended; 0 for never. */
   readonly idleTimeout: number;
@@ -32,7 +31,6 @@ export interface ChildOptions {
   readonly grants: readonly string[];
   /** The user and limits of the process; undefined if no such option was given. */
   readonly attributes?: ProcessAttributes | undefined;
-  /** Its sandbox. */
   readonly sandbox: SandboxChoice;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;

@@ -27,7 +27,6 @@ export interface ProcessAttributes {
 
 /** How much is refused. */
 export const SANDBOX_LEVELS = ["off", "default", "strict"] as const;
-/** One of {@linkcode SANDBOX_LEVELS}. */
 export type SandboxLevel = typeof SANDBOX_LEVELS[number];
 
 /** The sandbox that a parent requests. */
@@ -42,7 +41,6 @@ export interface SandboxChoice {
 
 /** The values of `--model`. `auto` is `fork` where it works, and `spawn` elsewhere. */
 export const MODEL_NAMES = ["auto", "spawn", "fork", "pool"] as const;
-/** One of {@linkcode MODEL_NAMES}. */
 export type ModelName = typeof MODEL_NAMES[number];
 
 /** A program, as a person chose it. */
@@ -65,12 +63,10 @@ export const SERVICE_NAMES = [
   "chargen",
   "time",
 ] as const;
-/** One of {@linkcode SERVICE_NAMES}. */
 export type ServiceName = typeof SERVICE_NAMES[number];
 
 /** Where a program's standard error goes. */
 export const STDERR_CHOICES = ["server", "client"] as const;
-/** One of {@linkcode STDERR_CHOICES}. */
 type StderrChoice = typeof STDERR_CHOICES[number];
 /** A handler's module, by its URL. */
 export interface ModuleChoice {

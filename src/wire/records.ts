@@ -94,7 +94,6 @@ export const FAILURES = [
   "slow",
 ] as const;
 
-/** One of {@linkcode FAILURES}. */
 export type Failure = typeof FAILURES[number];
 
 /** Every reason why connections end, each with what it means; what travels is its place here. */
@@ -150,7 +149,6 @@ export const UNTIMED: When = { at: 0, since: 0 };
 
 /** A record from a child. */
 export interface Report extends When {
-  /** The kind of report. */
   readonly kind: ReportKind;
   /** Which connection, or which worker of a zygote; 0 for none. */
   readonly id: number;
@@ -279,11 +277,7 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   return { kind, id, pid, outcome, status, secret, at, since };
 }
 
-/**
- * Whether two secrets are the same, in a time that does not tell where they differ.
- *
- * @returns Whether they are.
- */
+/** Whether two secrets are the same, in a time that does not tell where they differ. */
 export function sameSecret(
   a: Uint8Array<ArrayBuffer>,
   b: Uint8Array<ArrayBuffer>,

@@ -88,7 +88,6 @@ export interface BenchOptions
   readonly what: Mode | "compare";
 }
 
-/** The command. */
 export const bench = command({
   name: "bench",
   about: "Measure an echo server: ours or any other.",

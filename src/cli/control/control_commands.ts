@@ -10,7 +10,6 @@ import { command } from "../command.ts";
 /** Looking more often than that shows a person nothing more, in milliseconds. */
 const LEAST_INTERVAL = 100;
 
-/** Which server. */
 const SERVER = {
   server: {
     ...option("server", "server to query", (text) => text),

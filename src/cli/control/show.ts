@@ -67,7 +67,6 @@ export function cut(line: string, width: number): string {
 
 /** A column of a table. */
 export interface Column {
-  /** Its title. */
   readonly title: string;
   /** Whether its values end at the same column, as numbers do. */
   readonly isNumber?: boolean;

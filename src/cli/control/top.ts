@@ -42,7 +42,6 @@ const SEQUENCES: Readonly<Record<string, Key>> = {
 /** A key that a person can press. */
 type Key = "quit" | "up" | "down" | "page up" | "page down";
 
-/** The events of a screen. */
 interface ScreenEvents {
   /** A key was pressed, or the process was told to end. */
   pressed(key: Key): void;

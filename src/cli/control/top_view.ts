@@ -75,7 +75,6 @@ export class UsageMeter {
 export interface TopSnapshot {
   /** How it is. */
   readonly status: Status;
-  /** Its processes. */
   readonly processes: readonly ProcessEntry[];
   /** The connections that it serves. */
   readonly connections: readonly MovingConnection[];
@@ -182,7 +181,6 @@ export function processLines(
 
 /** A process of the tree. */
 interface TreeRow {
-  /** The process. */
   readonly entry: ProcessEntry;
   /** Branches that lead to it, such as `│  └─ `. */
   readonly branches: string;

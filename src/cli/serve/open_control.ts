@@ -15,11 +15,9 @@ import { UserError } from "../terminal.ts";
 
 /** The server that the control socket controls. */
 interface ControlledServer {
-  /** The server. */
   readonly server: Server;
   /** Its socket. */
   readonly listener: Listener;
-  /** Its model. */
   readonly chosen: ChosenModel;
   /** Begins the drain. */
   readonly drain: () => void;

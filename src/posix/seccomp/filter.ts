@@ -101,7 +101,6 @@ export const VERDICTS = {
 /** Something that an argument is. */
 export type Condition =
   & {
-    /** Which argument, from 0. */
     readonly argument: number;
   }
   & (

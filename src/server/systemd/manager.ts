@@ -157,7 +157,6 @@ const MOST = 1024;
 
 /** A descriptor that was passed. */
 interface PassedSocket {
-  /** Its number. */
   readonly fd: number;
   /** Its name in the unit (`FileDescriptorName=`); `unknown` without a name. */
   readonly name: string;

@@ -214,7 +214,6 @@ export interface ServeOptions
   readonly typedHost: string | undefined;
 }
 
-/** The command. */
 export const serve = command({
   name: "serve",
   about: "Serve connections, each in a process of its own.",

@@ -147,7 +147,6 @@ const { pathToFileURL } = await import("node:url");
 
 /** A `deno.json`. */
 export interface Configuration {
-  /** Its path. */
   readonly path: string;
   /** The directory in which it stands. */
   readonly directory: string;

@@ -55,7 +55,6 @@ export function readModuleFiles(entry: string, resolve: Resolve): Modules {
   return { files, others: [...others] };
 }
 
-/** Reads files. */
 export function readFiles(paths: readonly string[]): ModuleFiles {
   return new Map(paths.map((path) => [path, readFile(path)]));
 }

@@ -30,8 +30,8 @@ interface Schedule {
 }
 
 /**
- * A closed loop: a request is due as soon as somebody is free to send it. What the server does not
- * answer, nobody asks for.
+ * A closed loop: a request is due as soon as a connection is free to send it. Without an answer there is no next
+ * request.
  */
 export function closedLoop(end: number): Schedule {
   return { take: (now) => now < end ? now : null, next: Infinity };
@@ -112,7 +112,7 @@ export class ExchangeLoad {
     this.#slots.close();
   }
 
-  /** Begins what is due, as far as there are places; false when all is over. */
+  /** Starts the due requests, as far as connections are free; false when all is over. */
   #beginDue(): boolean {
     const { now } = this.#recorder;
     while (this.#resting[0] !== undefined && this.#resting[0].until <= now) {

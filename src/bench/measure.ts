@@ -125,7 +125,7 @@ function descriptorsOf(pid: number): string[] {
   }
 }
 
-/** Bytes of memory, with what is shared divided by how many share it: `Pss` of smaps_rollup. */
+/** Bytes of memory, with shared memory divided among its processes: `Pss` of smaps_rollup. */
 function proportionalSize(pid: number): number {
   const text = tryRead(`/proc/${pid}/smaps_rollup`);
   return 1024 * Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0);

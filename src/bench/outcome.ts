@@ -201,7 +201,7 @@ export class Tally {
   }
 
   /**
-   * Adds what a process told.
+   * Adds a report of a process.
    *
    * @param before When its frame before was, in milliseconds since the start.
    */

@@ -19,7 +19,7 @@
  */
 import { readProcFile } from "../posix/proc.ts";
 
-/** How often something came to nothing, by what it was. */
+/** The number of failures by kind. */
 export type Failures = Record<string, number>;
 
 /** A report of a load process. */
@@ -190,7 +190,7 @@ export class Recorder {
     this.#failures[kind] = (this.#failures[kind] ?? 0) + 1;
   }
 
-  /** Tells what there is, if it is time. */
+  /** Reports, if it is time. */
   tick(): boolean {
     const { now } = this;
     if (now < this.#nextTick) return false;
@@ -200,7 +200,7 @@ export class Recorder {
   }
 
   /**
-   * Tells what there is.
+   * Reports.
    *
    * @throws {Error} When the coordinating process is gone.
    */

@@ -10,7 +10,7 @@ import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { dial } from "../posix/net/dialing.ts";
 import { setNoDelay, shutdownWrite } from "../posix/net/sockets.ts";
 
-/** A connection that did not do what it should. */
+/** A failure of a connection. */
 export class LoadFailure extends Error {
   constructor(kind: string) {
     super(kind);
@@ -115,7 +115,7 @@ export class Slot {
   }
 
   /**
-   * Goes on with what is ready.
+   * Continues with the ready descriptors.
    *
    * @returns Whether the request, and its connection where it has one of its own, is done.
    * @throws {Failure} When the echo is wrong.
@@ -216,7 +216,7 @@ export class Slots {
   }
 
   /**
-   * Does something with a connection that may go wrong, and waits for what it wants next.
+   * Runs a step of a connection, which may fail, and then waits for the next event.
    */
   attempt(slot: Slot, action: (slot: Slot) => boolean | void): void {
     let isDone: boolean | void = false;

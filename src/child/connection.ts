@@ -105,7 +105,7 @@ export class FdConnection implements AnyConnection {
   #clientEndedAt = 0;
   /** Whether this side has been ended. */
   #ended = false;
-  /** Whether what is pending is to be waited for. */
+  /** Whether to wait for pending reads and writes. */
   #referenced = true;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
@@ -304,7 +304,7 @@ export class FdConnection implements AnyConnection {
     return mayRead || mayWrite ? this.#goesOn() : false;
   }
 
-  /** Whether something is begun when whoever uses a stream has had the chance to. */
+  /** Whether an operation has begun after the users of a stream had a chance to begin one. */
   async #goesOn(): Promise<boolean> {
     const before = this.#begun;
     for (let turn = 0; turn < TURNS; turn++) {
@@ -344,7 +344,7 @@ export class FdConnection implements AnyConnection {
     return this.#fd.number;
   }
 
-  /** Waits for room to send into, and throws away what comes. */
+  /** Waits for room to send, and discards what the client sends. */
   #discardUntilRoom(): void {
     const fd = this.#number;
     const { toSend } = this.#patience;

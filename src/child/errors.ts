@@ -67,7 +67,7 @@ const DENO_ERRORS: Readonly<Record<string, new (message: string) => Error>> = {
 };
 
 const { inspect } = Deno;
-/** Where our own modules are: a place in them is no help to whoever wrote the handler. */
+/** The folder of our own modules: a place in them does not help the author of the handler. */
 const OURS_PATH = new URL("../", import.meta.url).pathname;
 const PLACE = new SafePattern(/(?:file|data|blob|https?):[^\s()]+:\d+:\d+/g);
 const SPACES = new SafePattern(/\s+/g);
@@ -144,7 +144,7 @@ const UNCAUGHT = "uncaughtException";
 
 /** Ends the wait for the connection that is served at this moment; undefined while none has been. */
 let interrupt: ((error: unknown) => void) | undefined;
-/** The first error that nobody caught. */
+/** The first uncaught error. */
 let struck: { error: unknown } | undefined;
 
 /** Waits for a handler, or for an error that it does not catch. */
@@ -180,7 +180,7 @@ export function giveUp(error: unknown): never {
   try {
     write(STDERR, encode(line));
   } catch {
-    // Nobody reads it.
+    // There is no reader.
   }
   return exitNow(1);
 }

@@ -49,7 +49,7 @@ export async function loadModule(
   catchUncaught();
   const { clearTimeout } = globalThis;
   const late = Promise.withResolvers<never>();
-  // It also keeps the event loop alive for a module that waits for what never comes.
+  // It also keeps the event loop alive for a module that waits without end.
   const timer = setTimeout(
     () =>
       late.reject(
@@ -86,7 +86,7 @@ async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
   return await loadHandler(run);
 }
 
-/** Describes an error of loading. An error that the module throws has a stack; the runtime's own errors have the place in their text. */
+/** Describes an error of loading: the module's errors have a stack, the runtime's own have the place in their text. */
 function explain(error: unknown): string {
   if (!isA(error, Error)) return describeError(error, MOST_BYTES);
   const text = oneLine(replace(`${error.message}`, COLOURS, ""));

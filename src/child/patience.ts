@@ -36,12 +36,12 @@ export class Patience {
     return this.#due !== Infinity;
   }
 
-  /** How long one wait for room to send may last, in milliseconds; 0 for ever. */
+  /** How long one wait for room to send may last, in milliseconds; 0 forever. */
   get toSend(): number {
     return this.#limits.idleTimeout;
   }
 
-  /** How long one wait for bytes may last, in milliseconds; 0 for ever. */
+  /** How long one wait for bytes may last, in milliseconds; 0 forever. */
   get toReceive(): number {
     const { idleTimeout } = this.#limits;
     if (this.#due === Infinity) return idleTimeout;
@@ -74,7 +74,7 @@ export class Patience {
 
 /** Once its answer is out, how long a client may pause, and how long it may send in all: milliseconds. */
 const LINGER = { pause: 1_000, all: 30_000 };
-/** Where bytes go that nobody wants. */
+/** A buffer for discarded bytes. */
 export const unwanted: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
 
 /**
@@ -93,7 +93,7 @@ export function linger(fd: number): number {
     }
   } catch (error) {
     if (!PosixError.is(error)) throw error;
-    // The client is gone: nobody is left to spare.
+    // The client is gone: no reset can harm it.
   }
   return thrownAway;
 }

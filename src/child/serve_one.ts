@@ -141,7 +141,7 @@ function isThenable(served: unknown): served is PromiseLike<unknown> {
       typeof (served as PromiseLike<unknown>).then === "function";
 }
 
-/** A generator that a handler returned is one of whose code nothing has run. */
+/** A handler returned a generator: none of its code has run. */
 function refuseGenerator(served: unknown): void {
   if (typeof served !== "object" || served === null) return;
   const kind = kindOf(served);
@@ -178,7 +178,7 @@ function refusal({ message }: Error): Outcome {
   return { bytesIn: 0, bytesOut: 0, reason: "error", text: message };
 }
 
-/** The service is done, and its connection is in nobody's hands any more, or should be. */
+/** The service is done, and nothing should use its connection any more. */
 function endWell(
   connection: FdConnection,
   inUse: boolean,

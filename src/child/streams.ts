@@ -27,7 +27,7 @@ import {
 } from "../posix/intrinsics.ts";
 import type { Connection } from "../service/service.ts";
 
-/** Bytes that are what they seem. */
+/** Bytes whose methods are not replaced. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const { prototype } = Uint8Array;

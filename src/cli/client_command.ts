@@ -1,5 +1,5 @@
 /**
- * `mpserv client`: what a person types, and what they are told.
+ * The command `mpserv client`: its options and its messages.
  *
  * @module
  */

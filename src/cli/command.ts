@@ -1,5 +1,5 @@
 /**
- * A command: what can be typed, and what it does.
+ * Commands: their syntax and their actions.
  *
  * Reading a command line by the tables of a command, as getopt_long(3) reads one: an option may stand
  * anywhere before `--`, its value is the next word, whatever that looks like, or follows `=`.
@@ -9,7 +9,7 @@
 import type { Spec, Specs, Values } from "./options.ts";
 import { EXIT_USAGE, UserError } from "./terminal.ts";
 
-/** Does what a command line asks for; resolves to the exit code, 0 where it says none. */
+/** Runs a command line; resolves to the exit code (undefined means 0). */
 export type Action = () => Promise<number | void>;
 
 /** A command, whatever its options are. */
@@ -29,7 +29,7 @@ interface CommandSpec<O extends Specs, A extends Specs> extends Syntax<O, A> {
   /** Its purpose, in one line. */
   readonly about: string;
   /**
-   * Checks what was typed together, and loads nothing.
+   * Checks the combination of options, and loads nothing.
    *
    * @throws {UserError} When options contradict each other.
    */
@@ -142,7 +142,7 @@ export function readWords<O extends Specs, A extends Specs>(
   };
 }
 
-/** The one place where the compiler must be told what a table's values are: each is what its `read` gave. */
+/** The only place that tells the compiler the types of a table's values: each comes from its `read`. */
 function valuesOf<S extends Specs>(
   specs: S,
   read: ReadonlyMap<string, unknown>,

@@ -18,7 +18,7 @@ const SHIMS = /\/node_compat_bin$/;
 /**
  * The command line as it was typed.
  *
- * @throws {UserError} When nobody knows any more what was typed, or a word of our own is not UTF-8.
+ * @throws {UserError} When the typed bytes are lost, or a word that is not a program's is not UTF-8.
  */
 export function givenWords(args: readonly string[]): string[] {
   const given = givenArguments(args);
@@ -54,7 +54,7 @@ function givenArguments(words: readonly string[]): string[] {
   });
 }
 
-/** The environment as it was given, without what a service manager told us. */
+/** The environment as it was given, without the variables of a service manager. */
 export function givenEnvironment(): Record<string, string> {
   const variables = strings("/proc/self/environ");
   const env = variables === null

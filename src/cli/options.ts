@@ -41,9 +41,9 @@ export interface Spec<T> {
   /** Its value where it is not typed. */
   readonly initial: T;
   /**
-   * Reads what was typed.
+   * Reads the typed word.
    *
-   * @throws {RangeError} When it is no such value: says the value, and what is expected.
+   * @throws {RangeError} When it is no such value; the message has the value and the expectation.
    */
   read(text: string, before: T): T;
 }
@@ -134,7 +134,7 @@ export function required<T>(spec: Spec<T | undefined>): Spec<T> {
 }
 
 /**
- * An option whose values are few.
+ * An option with a fixed set of values.
  *
  * @returns Its value is one of them, or undefined where it is not typed.
  */

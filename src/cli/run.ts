@@ -1,5 +1,5 @@
 /**
- * The command line: which command is called, and what it is told.
+ * Runs the command that a command line calls.
  *
  * @module
  */
@@ -41,7 +41,7 @@ function commandWords(
   return /^\d+$/.test(words[0] ?? "") ? ["serve", ...words] : words;
 }
 
-/** Where our `deno.json` is, in which `deno task` runs what it runs. */
+/** The folder of our `deno.json`, in which `deno task` runs its commands. */
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** A person's paths are relative to where `deno task` was typed, which it says in a variable. */

@@ -11,7 +11,7 @@ export const EXIT_REFUSED = 1;
 /** Exit code: wrong usage. */
 export const EXIT_USAGE = 2;
 
-/** Exit code: nobody reads the output any more; what a shell says of a program that SIGPIPE ended. */
+/** Exit code: the output has no reader any more; a shell reports the same for a program that SIGPIPE killed. */
 export const EXIT_PIPE = 128 + 13;
 
 /** An error that a person caused or can mend; its message is the line that is shown. */
@@ -27,18 +27,18 @@ export class UserError extends Error {
 }
 
 /**
- * Writes a line to standard error, whole, unless the system refuses: then nobody can be told.
+ * Writes a whole line to standard error. If the system refuses, nothing can be reported.
  */
 export function say(line: string): void {
   try {
     writeAll(Deno.stderr, line + "\n");
   } catch {
-    // The exit code still says what it says.
+    // The exit code still reports the result.
   }
 }
 
 /**
- * Writes to standard output, whole, unless nobody reads it any more.
+ * Writes all of it to standard output, unless its reader is gone.
  *
  * @throws {UserError} When the system refuses.
  */
@@ -82,7 +82,7 @@ export async function finish(command: () => Promise<number>): Promise<void> {
 }
 
 /**
- * Runs a command to its exit code, and says in one line what a person can mend.
+ * Runs a command to its exit code, and reports an error that a person can fix in one line.
  */
 export async function outcome(
   command: () => Promise<number>,

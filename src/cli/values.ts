@@ -48,7 +48,7 @@ export function parsePort(text: string, least: 0 | 1 = 0): number {
   throw new RangeError(`Cannot use port "${text}": ${wanted}`);
 }
 
-/** Where a service is by services(5); the names of what is not TCP are none. */
+/** The port of a service in services(5), only TCP. */
 function portOfService(name: string, wanted: string): number {
   let text: string;
   try {

@@ -70,7 +70,7 @@ async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
   try {
     return await Promise.race([dialing, late.promise]);
   } catch (error) {
-    dialing.then((conn) => conn.close(), () => {}); // one that comes too late is nobody's
+    dialing.then((conn) => conn.close(), () => {}); // a late one has no owner
     throw error;
   } finally {
     clearTimeout(timer);
@@ -141,7 +141,7 @@ export class Idleness {
     this.#limit = limit;
   }
 
-  /** How long to wait for something, in whole milliseconds; -1 for ever. */
+  /** How long to wait for something, in whole milliseconds; -1 forever. */
   get wait(): number {
     if (this.#limit === 0) return -1;
     const left = this.#since + this.#limit - performance.now();
@@ -156,7 +156,7 @@ export class Idleness {
 
 /** How a conversation ended. */
 export interface Conversation {
-  /** The last word of whoever sent. */
+  /** The writer's last report. */
   readonly report: WriterReport;
   /** Bytes that came from the server. */
   readonly received: number;

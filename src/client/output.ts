@@ -1,5 +1,5 @@
 /**
- * Standard output: what the server sent, with the prefix, all of it.
+ * Writes everything that the server sends to standard output, with the prefix.
  *
  * @module
  */
@@ -13,10 +13,10 @@ const STDOUT = 1;
 const STDERR = 2;
 const NEWLINE = 0x0a;
 
-/** Nobody reads standard output any more: the reader of its pipe has gone. */
+/** Standard output has no reader any more: the reader of its pipe is gone. */
 export class OutputClosed extends Error {}
 
-/** Prints and counts what comes from the server. */
+/** Prints and counts the server's bytes. */
 export class Output {
   /** Bytes that came from the server so far. */
   received = 0;
@@ -62,7 +62,7 @@ export class Output {
     try {
       Deno.stderr.writeSync(Uint8Array.of(NEWLINE));
     } catch {
-      // Nobody can be told: the exit code still says what it says.
+      // Nothing can be reported: the exit code still gives the result.
     }
   }
 }

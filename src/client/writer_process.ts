@@ -174,7 +174,7 @@ export function startEarly(words: readonly string[]): void {
   try {
     early = Writer.start();
   } catch {
-    return; // whoever needs one says why there is none
+    return; // the code that needs one reports the reason
   }
   addEventListener("unload", () => early?.kill()); // such as where the command line is wrong
 }

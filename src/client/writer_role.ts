@@ -146,7 +146,7 @@ class Sending {
       const report = { kind, sent: this.#sent, unsent: this.#unsent, text };
       sendFd(this.#channel, encodeWriterReport(report), null);
     } catch {
-      // The parent is gone: nobody is left to tell, and the next wait ends this process.
+      // The parent is gone: there is no receiver for a report, and the next wait ends this process.
     }
   }
 }

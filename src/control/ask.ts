@@ -22,7 +22,7 @@ export class ControlError extends Error {
   }
 }
 
-/** Nobody listens at the path. */
+/** No server listens at the path. */
 export class NobodyThere extends ControlError {}
 
 /** A connection to a server's control socket. */
@@ -45,7 +45,7 @@ export class ControlClient implements Disposable {
    * Connects.
    *
    * @returns The client, the caller's to dispose of.
-   * @throws {NobodyThere} When no server lives there.
+   * @throws {NobodyThere} When no server is there.
    * @throws {ControlError} When the system refuses, or the server may be another user's.
    */
   static async connect(path: string): Promise<ControlClient> {

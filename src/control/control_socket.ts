@@ -1,5 +1,5 @@
 /**
- * The server's side of the control socket: its file, and who is heard.
+ * The server's side of the control socket: its file, and the clients that it accepts.
  *
  * @module
  */
@@ -139,7 +139,7 @@ function mayAsk(client: number): boolean {
 // A listening socket is found by its address, which is the path that it was made at.
 let installed = 0;
 
-/** Nobody ever finds the socket at the path without its mode or before it listens. */
+/** The socket appears at the path only when it has its mode and listens. */
 async function install(path: string, replace: boolean): Promise<Door> {
   if (!replace) await clearPath(path);
   // Mostly shorter than its name: what fits there fits here.

@@ -44,7 +44,7 @@ export type ConnectionEvent =
   | { event: "took"; at: number; heard: number; id: number; pid: number }
   /** The process read the client's end of file. */
   | { event: "half-closed"; at: number; id: number; pid: number }
-  /** It ended; the counts of bytes are null where nobody counted. */
+  /** It ended; byte counts are null if they are unknown. */
   | {
     event: "done";
     at: number;
@@ -88,7 +88,7 @@ export type ServerEvent =
   | { event: "taken-over"; at: number }
   /** No more connections are accepted; so many may finish. */
   | { event: "draining"; at: number; live: number }
-  /** Time is up for what is still served. */
+  /** The time of the remaining connections is over. */
   | { event: "ending"; at: number; live: number }
   /** The reader was slow, and so many events before this one are not told. */
   | { event: "skipped"; at: number; count: number };
@@ -97,7 +97,7 @@ export type EventName = ServerEvent["event"];
 
 /** How many may follow at a time: others must still be able to ask. */
 const MOST_FOLLOWERS = 8;
-/** Characters that wait for one reader at most, beside what is on its way to it. */
+/** The most characters that may wait for one reader, besides those being sent. */
 const QUEUE = 256 * 1024;
 /** How long lines are gathered before they are sent, in milliseconds: one message costs as much as a hundred lines. */
 const GATHER = 20;
@@ -313,7 +313,7 @@ function lineOf(event: ServerEvent): string {
   return JSON.stringify(event) + "\n";
 }
 
-/** To a tenth of a microsecond: nobody's clock says more. */
+/** To a tenth of a microsecond: no clock is more exact. */
 function round(microseconds: number): number {
   return Math.round(10 * microseconds) / 10;
 }

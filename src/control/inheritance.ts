@@ -18,7 +18,7 @@ const PATIENCE = 10_000;
 
 /** The listening socket that a server takes over from another one. */
 export class Inheritance implements Disposable {
-  /** The running server's listening socket; whoever serves on it closes it. */
+  /** The running server's listening socket; the server that uses it closes it. */
   readonly listener: Listener;
   /** The running server's process id. */
   readonly from: number;

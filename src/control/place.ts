@@ -12,7 +12,7 @@ const SUFFIX = ".sock";
 /** That of a server which drains, and was replaced. */
 const LONGEST_NAME = `unix-${"0".repeat(16)}-4194304${SUFFIX}`;
 
-/** There is no directory that nobody else could tamper with; the message says why. */
+/** No directory is safe from other users; the message says why. */
 class PlaceError extends Error {
   constructor(message: string) {
     super(message);
@@ -103,7 +103,7 @@ function isTooLong(directory: string): boolean {
     MAX_UNIX_PATH;
 }
 
-/** Why another user could put sockets there or take ours away; null when nobody can. */
+/** The way in which another user could add sockets or remove ours; null if there is none. */
 function obstacle(directory: string): string | null {
   const uid = effectiveUser();
   try {

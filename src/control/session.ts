@@ -76,7 +76,7 @@ export class Session {
     this.#watch(POLLOUT, () => this.#write());
   }
 
-  /** Hangs up when what is left of an answer that goes on has gone, as far as it goes at once. */
+  /** Closes after sending as much of the rest of a continuing answer as can be sent at once. */
   finish(): void {
     try {
       while (this.#patience !== undefined && this.#hasPiece()) {
@@ -117,7 +117,7 @@ export class Session {
     const bytes = this.#received.subarray(0, this.#length);
     const end = bytes.indexOf(LINE_END);
     if (end < 0) {
-      // No request is as long as that: whoever sends it is none of ours.
+      // No request is that long: the sender is not one of our commands.
       if (this.#length === REQUEST_SIZE) this.close();
       return;
     }
@@ -141,7 +141,7 @@ export class Session {
     this.#wait();
     if (fd !== undefined) {
       const line = encoder.encode(pieces.next().value as string);
-      // Whoever reads too slowly for one message is hung up on; nothing of it has gone then.
+      // Closes a session that reads too slowly for one message, before any of it is sent.
       if (!sendFd(this.#options.fd.number, line, fd)) return this.close();
       this.#hasListener = true;
     }

@@ -52,7 +52,7 @@ export interface ProcessSystem {
   hasDescriptor(pid: number, file: string): boolean;
   /** See {@linkcode findStarted}. */
   findStarted(fd: number, parents: readonly number[]): number | null;
-  /** Starts to reap what nobody else does. */
+  /** Starts to reap children that have no other reaper. */
   orphans(isOurs: (pid: number) => boolean): Pick<Orphans, keyof Orphans>;
 }
 
@@ -232,7 +232,7 @@ export class Orphans {
     this.#adopted.set(pid, ended);
   }
 
-  /** Reaps what has ended. */
+  /** Reaps the ended children. */
   sweep(): void {
     for (const [pid, ended] of this.#adopted) {
       const child = reap(pid);

@@ -218,7 +218,7 @@ export class ForkModel implements ProcessModel {
     } else this.#zygotes.punish(pid);
   }
 
-  /** Of a zygote's reports, only those about what it was handed mean anything. */
+  /** Of a zygote's reports, only those about its own connections count. */
   #report(zygote: Zygote, report: Report): void {
     const handed = this.#handed.get(report.id);
     const isIts = handed?.zygote === zygote;

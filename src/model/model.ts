@@ -38,7 +38,7 @@ export interface ModelEvents {
   took(id: number, pid: number, when?: When): void;
   /** The connection has ended, also when its process was killed. */
   done(id: number, outcome: Outcome, when?: When): void;
-  /** No process could be had for a connection that nobody took: it was closed. */
+  /** A connection that no process took was closed: no process could be started. */
   refused(id: number, why: string): void;
   /** A process has started: a connection process waits for work, a zygote can fork. */
   started(pid: number, role: ProcessEntry["role"]): void;
@@ -116,7 +116,7 @@ export class StartError extends Error {
 
 /** How a process ended. */
 export interface Exit {
-  /** Its exit code; 128 and more when a signal ended it; -1 when nobody knows. */
+  /** Its exit code; 128 and more after a signal; -1 if it is unknown. */
   readonly code: number;
   /** The signal that ended it, such as `SIGKILL`; null when none did. */
   readonly signal: string | null;

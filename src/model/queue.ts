@@ -13,14 +13,14 @@ const MOST_LOST = 10;
 
 type QueueEvents = Pick<ModelEvents, "refused" | "returned" | "trouble">;
 
-/** A queue, oldest first. Whom it refuses, it closes and tells. */
+/** A queue, oldest first. It closes and reports the connections that it refuses. */
 export class Queue {
-  /** `since` is on the clock of `performance.now()`: nobody sets that one. */
+  /** `since` is a time of `performance.now()`, a clock that nobody can set. */
   readonly #line: { handoff: Handoff; since: number }[] = [];
   readonly #events: QueueEvents;
   readonly #backoff: Backoff;
   readonly #cannot: string;
-  /** Why everybody is refused; null while nobody is for that. */
+  /** The reason for refusing all connections; null if they are accepted. */
   #closed: string | null = null;
 
   constructor(
@@ -79,7 +79,7 @@ export class Queue {
   }
 
   /**
-   * A connection whose process went away before it took it: it is next, unless that happened too often.
+   * A connection whose process ended before taking it: it is next, unless that happened too often.
    */
   lost(handoff: Handoff): void {
     this.#events.returned(handoff.id);
@@ -87,12 +87,12 @@ export class Queue {
     this.#refuse(handoff, "processes kept exiting before accepting it");
   }
 
-  /** The next connection, which stays in the line; undefined when nobody waits. */
+  /** The next connection, which stays in the queue; undefined if none waits. */
   get next(): Handoff | undefined {
     return this.#line[0]?.handoff;
   }
 
-  /** Takes the next connection out of the line; undefined when nobody waits. */
+  /** Takes the next connection from the queue; undefined if none waits. */
   shift(): Handoff | undefined {
     return this.#line.shift()?.handoff;
   }
@@ -103,7 +103,7 @@ export class Queue {
     if (at >= 0) this.#refuse(this.#line.splice(at, 1)[0]!.handoff, why);
   }
 
-  /** Refuses everybody, and from then on whoever comes, or comes back. */
+  /** Refuses all waiting connections, and from then on every new or returned one. */
   close(why: string): void {
     this.#closed = why;
     this.goOn();

@@ -84,7 +84,7 @@ const running = new Map<number, Deno.ChildProcess>();
 
 /**
  * Notes a process of `Deno.Command`: where this process inherits others' children (`children.ts`), nobody
- * but the runtime may reap it, or the runtime would wait for its status for ever.
+ * but the runtime may reap it, or the runtime would wait for its status forever.
  */
 export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
   running.set(process.pid, process);
@@ -168,11 +168,11 @@ interface Kind<Started extends { readonly channel: Fd }> {
   /** All that depends on the options and cannot be told later. */
   startOf(options: ChildOptions): Start;
   start(options: ChildOptions): Started;
-  /** Ends one that nobody has wanted, and closes what belongs to it. */
+  /** Kills an unused process and closes its descriptors. */
   end(started: Started): void;
 }
 
-/** Keeps one process for whoever wants one that is started alike. */
+/** Keeps one process until a process with the same start is needed. */
 class Early<Started extends { readonly channel: Fd }> {
   readonly #kind: Kind<Started>;
   #kept: { readonly key: string; readonly started: Started } | null = null;
@@ -181,13 +181,13 @@ class Early<Started extends { readonly channel: Fd }> {
     this.#kind = kind;
   }
 
-  /** Starts one. How is guessed: whoever wants it otherwise gets another process. */
+  /** Starts one with guessed options: for other options another process is started. */
   start(options: ChildOptions): void {
     try {
       const started = this.#kind.start(options);
       this.#kept = { key: this.#keyOf(options), started };
     } catch {
-      // Whoever needs one says why there is none.
+      // The code that needs one reports the reason.
     }
   }
 
@@ -207,7 +207,7 @@ class Early<Started extends { readonly channel: Fd }> {
     }
   }
 
-  /** Ends it, if nobody has wanted it. */
+  /** Kills it if it is unused. */
   end(): void {
     if (this.#kept !== null) this.#kind.end(this.#kept.started);
     this.#kept = null;

@@ -42,7 +42,7 @@ interface Loading {
   readonly pid: number;
   /** Whether it may do nothing any more that it needs for that. */
   readonly isReady: boolean;
-  /** Whether it runs nobody's code but ours once it is ready: a zygote. */
+  /** Whether it runs only our code once it is ready: a zygote. */
   readonly isZygote: boolean;
 }
 

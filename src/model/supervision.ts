@@ -72,7 +72,7 @@ export class Progress {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Makes one; nobody needs to look at it.
+   * Makes one; its promise may stay unused.
    *
    * @param most How long one step may take, in milliseconds.
    */
@@ -97,7 +97,7 @@ export class Progress {
   }
 
   /**
-   * A process says what it does next.
+   * A process reports its next step.
    *
    * @param what Such as `loading the module`.
    */
@@ -174,7 +174,7 @@ export function everySecond(look: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** How many seconds a process may be in a state that should pass; in any other it may be for ever. */
+/** The longest time in a passing state, in seconds; other states have no limit. */
 export const MOST_SECONDS = {
   /** `ready`: a runtime may start slowly. */
   starting: 60,
@@ -193,9 +193,9 @@ export function isPassing(state: ProcessState): state is PassingState {
 }
 
 /**
- * Says of a process that it is stuck.
+ * Describes a stuck process.
  *
- * @param pid The process; 0 where nobody knows yet which one it is.
+ * @param pid The process; 0 if its id is not known yet.
  */
 export function stuckIn(pid: number, state: PassingState): string {
   const seconds = MOST_SECONDS[state];

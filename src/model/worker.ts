@@ -71,7 +71,7 @@ export interface WorkerSource {
    */
   ready(worker: WorkerProcess, pid: number): boolean;
   /**
-   * A worker sent what it must not: it is ended.
+   * A worker sent an unexpected report: it is killed.
    *
    * @param pid Who sent it, by the kernel's word: it may be something that the worker started.
    */
@@ -136,7 +136,7 @@ export class SpawnSource implements WorkerSource {
       this.#settle();
     });
     const kill = (signal: keyof typeof SIGNALS) => {
-      // It leads a group: what a program or handler started goes with it.
+      // It leads a group, so the signal reaches what a program or handler started, too.
       process.handle.signalGroup(SIGNALS[signal]);
     };
     const signal = (number: number) => void process.handle.signal(number);
@@ -219,7 +219,7 @@ export interface Worker {
   secret: Uint8Array<ArrayBuffer> | null;
   /** How many connections it has served; Infinity when it is to serve no more. */
   served: number;
-  /** It has said what it must not: it is being ended, and nothing more of it is believed. */
+  /** It sent an unexpected report: it is being killed, and its further reports are ignored. */
   isLiar: boolean;
 }
 
@@ -296,7 +296,7 @@ export function isAbout({ handoff, secret }: Worker, report: Report): boolean {
   return report.id === handoff?.id && sameSecret(report.secret, secret!);
 }
 
-/** Why a model cannot start whose first worker exited before it was ready. */
+/** The error of a model whose first worker exited before it was ready. */
 export function endedEarly(
   { code, signal }: Exit,
   { isHandler }: WorkerOptions,

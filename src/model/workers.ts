@@ -162,7 +162,7 @@ export class WorkerModel implements ProcessModel {
     for (const worker of this.#workers) yield entryOf(worker);
   }
 
-  /** Hands waiting connections to ready workers, then starts workers for what is left. */
+  /** Gives waiting connections to ready workers, then starts workers for the rest. */
   #dispatch(): void {
     while (
       this.#queue.size > 0 && this.#ready.length > 0 &&
@@ -174,7 +174,7 @@ export class WorkerModel implements ProcessModel {
     else this.#refill();
   }
 
-  /** Nobody is left to wait for: ready workers see the end of their channel and exit. */
+  /** No worker has a connection any more: ready workers see the end of their channel and exit. */
   #letGo(): void {
     this.#queue.goOn();
     for (const worker of this.#ready.splice(0)) this.#hangUp(worker);
@@ -205,10 +205,10 @@ export class WorkerModel implements ProcessModel {
   }
 
   #refill(): void {
-    // Whoever starts us waits for the first, and gives up with it.
+    // The caller of `start` waits for the first worker, and fails with it.
     if (this.#isStarting || this.#progress.hasFailed) return;
     const { spares, most } = this.#options;
-    // Beside the first one the others start when it has: each would make it later for whoever waits.
+    // The other workers start after the first one is ready: they would delay it.
     const isFirst = !this.#progress.isOver;
     const ahead = isFirst && spares > 0 ? +(this.#queue.size === 0) : spares;
     const wanted = this.#queue.size + (this.#retired ? 0 : ahead);
@@ -256,7 +256,7 @@ export class WorkerModel implements ProcessModel {
     worker.isLiar = true;
     this.#outOfTurn.say(pid);
     this.#source.punish(worker.process, pid);
-    // Nobody knows yet which one it is: it reads its end here.
+    // Its id is not known yet: it reads its end here.
     if (worker.process.pid === 0) shutdownBoth(worker.channel.number);
   }
 
@@ -338,7 +338,7 @@ export class WorkerModel implements ProcessModel {
       if (!isPassing(state) || seconds !== MOST_SECONDS[state]) continue;
       this.#events.trouble(stuckIn(process.pid, state));
       if (process.pid > 0) process.kill("SIGKILL");
-      else shutdownBoth(channel.number); // nobody knows yet which one it is: it reads its end here
+      else shutdownBoth(channel.number); // its id is not known yet: it reads its end here
     }
   }
 
@@ -358,7 +358,7 @@ export class WorkerModel implements ProcessModel {
     if (worker.state === "starting") {
       this.#starting--;
       this.#workers.delete(worker);
-      // Whoever starts us tells, once it is known how it ended.
+      // The caller of `start` reports it, once the end is known.
       if (!this.#isStarting && !this.#progress.hasFailed) {
         this.#queue.pause("A connection process exited before it was ready");
       }
@@ -373,7 +373,7 @@ export class WorkerModel implements ProcessModel {
   }
 
   #exited(worker: Worker, exit: Exit): void {
-    this.#readReports(worker); // what it said before it went comes first
+    this.#readReports(worker); // its earlier reports come first
     if (worker.state === "starting" && this.#isStarting) {
       this.#progress.failed(endedEarly(exit, this.#options));
     }
@@ -383,11 +383,11 @@ export class WorkerModel implements ProcessModel {
       const outcome = exitOutcome(exit, this.#options.isProgram);
       this.#events.done(worker.handoff!.id, outcome);
     }
-    // Of one that could not serve at the start, whoever starts us tells.
+    // At the start, the caller of `start` reports the failure.
     if (!this.#progress.hasFailed) {
       this.#events.reaped(worker.process.pid, exit);
     }
-    if (worker.state !== "starting") this.#queue.goOn(); // what it held is free
+    if (worker.state !== "starting") this.#queue.goOn(); // its connection is free
     worker.state = "finished";
     this.#dispatch();
   }

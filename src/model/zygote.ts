@@ -152,7 +152,7 @@ export class ZygoteLink {
     this.readReports();
   }
 
-  /** Nobody can report any more. Where the zygote is there, one of its children has shut the socket down. */
+  /** No child can report any more. If the zygote is alive, one of its children has shut the socket down. */
   #stopListening(): void {
     this.#watcher.unwatch(this.#reports.number);
     this.#reports.close();
@@ -192,7 +192,7 @@ export class ZygoteLink {
   }
 
   #leave(): void {
-    this.readReports(); // what its children said, they said before it went (point 7 of the wire)
+    this.readReports(); // its children's reports came before its end (point 7 of the wire)
     if (!this.#channel.isOpen) return;
     this.#watcher.unwatch(this.#channel.number);
     this.#channel.close();

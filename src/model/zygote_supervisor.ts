@@ -1,6 +1,6 @@
 /**
- * The zygotes of one server: started, chosen from, replaced when one dies. The children of a zygote
- * that died live on; they are adopted.
+ * The zygotes of one server: started, chosen from, replaced when one dies. The children of a dead zygote continue;
+ * the server adopts them.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
 const MOST_UNTAKEN = 64;
-/** How long zygotes have to reap what was killed, in milliseconds. */
+/** The time for zygotes to reap killed children, in milliseconds. */
 const LAST_REPORTS = 500;
 
 export interface SupervisorEvents {
@@ -28,7 +28,7 @@ export interface SupervisorEvents {
   started(pid: number, role: "zygote"): void;
   /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
-  /** Whether nothing more is to be heard of what was handed over. */
+  /** Whether no more reports of its connections can come. */
   hasSaidAll(id: number): boolean;
   /** The zygote is gone: its connections that no child has taken must go to another one. */
   gone(zygote: Zygote): void;
@@ -48,7 +48,7 @@ export class ZygoteSupervisor {
   readonly #events: SupervisorEvents;
   readonly #zygotes = new Set<Zygote>();
   readonly #children: Children;
-  /** Zygotes that were reaped, while a child of theirs may still take what they were handed. */
+  /** Reaped zygotes of which a child may still take a connection. */
   readonly #late = new Set<Zygote>();
   readonly #outOfTurn: OutOfTurn;
   readonly #system: ProcessSystem;
@@ -127,7 +127,7 @@ export class ZygoteSupervisor {
   }
 
   /**
-   * A child took what was handed over.
+   * A child took its connection.
    *
    * @param pid The child, by the kernel's word.
    */
@@ -152,7 +152,7 @@ export class ZygoteSupervisor {
     return zygote && this.#zygotes.has(zygote) ? zygote.pid : Deno.pid;
   }
 
-  /** The program that a zygote started for a connection and did not live to tell of; null when there is none. */
+  /** The program that a zygote started for a connection and died before reporting it; null if there is none. */
   startedFor(fd: number, zygote: Zygote): number | null {
     return this.#system.findStarted(fd, [Deno.pid, zygote.pid]);
   }
@@ -174,7 +174,7 @@ export class ZygoteSupervisor {
   }
 
   /**
-   * Ends a process that has said what it must not.
+   * Kills a process that sent an unexpected report.
    *
    * @param pid Who, by the kernel's word; left alone unless it is a child, or was started by one.
    */
@@ -283,7 +283,7 @@ export class ZygoteSupervisor {
         return this.#cannotFork(StartError.of(report));
       case "took":
         break;
-      case "exited": // a child said before its end what it had to say
+      case "exited": // a child's reports come before its end
         if (!this.#events.hasSaidAll(report.id)) zygote.readReports();
     }
     this.#pass(zygote, report);
@@ -324,7 +324,7 @@ export class ZygoteSupervisor {
   /** Nothing that was handed to it can be taken any more. */
   #gone(zygote: Zygote): void {
     this.#late.delete(zygote);
-    this.#events.gone(zygote); // it may find a program that nobody told of
+    this.#events.gone(zygote); // it may find an unreported program
     this.#adopt(zygote);
     this.#settle();
   }
@@ -334,7 +334,7 @@ export class ZygoteSupervisor {
     for (const { id, process: { pid }, zygote: from } of this.#children) {
       if (from !== zygote) continue;
       this.#orphans.adopt(pid, (status) => {
-        zygote.readReports(); // what it said before it went comes first
+        zygote.readReports(); // its earlier reports come first
         this.#pass(zygote, exited(id, pid, status));
       });
     }
@@ -359,7 +359,7 @@ export class ZygoteSupervisor {
         signal ?? `code ${code}`
       }): replacing it`;
       // One that had proven itself is replaced at once; one that never did, after a pause, unless it is
-      // the first: then whoever starts us tells.
+      // the first: then the caller of `start` reports it.
       if (zygote.isReady) {
         this.#events.trouble(what);
         this.#refill();

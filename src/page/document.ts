@@ -20,7 +20,7 @@ const SCRIPTS = [
   "app.js",
 ] as const;
 
-/** Styles; what is in a later one counts more. */
+/** Styles; a later one overrides an earlier one. */
 const STYLES = ["style.css", "stage.css", "diagrams.css"] as const;
 
 /** All files of the page. */

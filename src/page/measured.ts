@@ -14,7 +14,7 @@ export interface MeasurePlan {
   readonly lines: number;
 }
 
-/** At most, so that nobody waits for ever. */
+/** An upper limit, so that no request waits without end. */
 const MOST = { delay: 500, lines: 20 };
 /** How long a client may go without a line, beside the round trip, in milliseconds. */
 const TIMEOUT = 10_000;
@@ -22,7 +22,7 @@ const TIMEOUT = 10_000;
 const PACE = { part: 0.12, least: 3 };
 
 /**
- * Reads what the page asks for.
+ * Reads the page's request.
  *
  * @returns The plan; null when it is none.
  */

@@ -46,7 +46,7 @@ export interface Abi {
   readonly SOCK_CLOEXEC: number;
   /** Level of the socket options below. */
   readonly SOL_SOCKET: number;
-  /** The clock that nobody sets. */
+  /** The clock that nobody can set. */
   readonly CLOCK_MONOTONIC: number;
   /** Socket option: is it listening? 0 where `getsockopt(2)` does not know it. */
   readonly SO_ACCEPTCONN: number;

@@ -1,5 +1,5 @@
 /**
- * The clock that all processes of this machine share, and nobody sets: `clock_gettime(2)`.
+ * The clock that all processes of a machine share and nobody can set: `clock_gettime(2)`.
  *
  * @module
  */

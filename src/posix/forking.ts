@@ -117,7 +117,7 @@ export function becomeSubreaper(): boolean {
   return libc.prctlNumbers?.(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
 }
 
-/** The status of a child that somebody else reaped, who did not live to tell. */
+/** The status of a child whose reaper died before reporting it. */
 export const UNKNOWN_STATUS: number = -1;
 
 /**
@@ -209,7 +209,7 @@ export function endWithin(seconds: number): void {
   libc.alarm(seconds);
 }
 
-/** Lets every signal through: what a program expects that did not ask for anything else. */
+/** Unblocks every signal, as a program expects. */
 export function unblockSignals(): void {
   libc.sigprocmask(SIG_SETMASK, noSignal, previous);
 }

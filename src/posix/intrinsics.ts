@@ -85,7 +85,7 @@ function makeSafe<Class extends { readonly prototype: object }>(
   return safe;
 }
 
-/** Bytes whose methods nobody can replace. */
+/** Bytes whose methods cannot be replaced. */
 export const SafeBytes: Uint8ArrayConstructor = makeSafe(
   class extends Uint8Array {
     static get [Symbol.species]() {
@@ -94,17 +94,17 @@ export const SafeBytes: Uint8ArrayConstructor = makeSafe(
   },
 ) as Uint8ArrayConstructor;
 
-/** A view whose methods nobody can replace. */
+/** A view whose methods cannot be replaced. */
 export const SafeView: DataViewConstructor = makeSafe(
   class extends DataView<ArrayBuffer> {},
 ) as DataViewConstructor;
 
-/** A map whose methods nobody can replace. It is made empty, and not gone over. */
+/** A map whose methods cannot be replaced. It starts empty and cannot be iterated. */
 export const SafeMap: new <Key, Value>() => Map<Key, Value> = makeSafe(
   class extends Map {},
 );
 
-/** A pattern whose methods nobody can replace. */
+/** A pattern whose methods cannot be replaced. */
 export const SafePattern: new (pattern: RegExp) => RegExp = makeSafe(
   class extends RegExp {
     static override get [Symbol.species]() {
@@ -264,7 +264,7 @@ export function isPromise(value: unknown): value is Promise<unknown> {
 }
 
 /**
- * Has the runtime begin what it tells the end of later. Any such beginning goes through
+ * Starts an operation of the runtime that reports its end later. Every such start goes through
  * `Function.prototype.call`.
  */
 export function begin<T>(start: () => T): T {
@@ -281,7 +281,7 @@ export function begin<T>(start: () => T): T {
 const Functions = Function.prototype;
 
 /**
- * Makes a property, or takes it away.
+ * Defines a property, or deletes it.
  *
  * @param property What becomes of it; undefined for nothing.
  * @returns Whether it could.
@@ -292,7 +292,7 @@ export function put(
   property: PropertyDescriptor | undefined,
 ): boolean {
   if (property === undefined) return deleteProperty(object, key);
-  setPrototypeOf(property, null); // or it would have what all objects inherit
+  setPrototypeOf(property, null); // or it would inherit the properties of all objects
   return defineProperty(object, key, property);
 }
 
@@ -302,7 +302,7 @@ export function as(value: unknown): PropertyDescriptor {
   return { __proto__: null, ...made } as PropertyDescriptor;
 }
 
-/** Whether a property is what it was. */
+/** Whether a property is unchanged. */
 export function isIntact(
   object: object,
   key: string,

@@ -134,7 +134,7 @@ export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
  * Waits for one descriptor without blocking the event loop: `poll(2)` on another thread.
  *
  * @param fd The descriptor; it must stay open until this resolves.
- * @param timeout In milliseconds; -1 waits for ever.
+ * @param timeout In milliseconds; -1 waits forever.
  * @returns What is ready (`revents`); 0 after the time-out.
  */
 export async function pollLater(
@@ -192,7 +192,7 @@ export class PollSet {
   /**
    * Waits until one of them is ready, `poll(2)`; blocks the thread.
    *
-   * @param timeout In milliseconds; -1 waits for ever.
+   * @param timeout In milliseconds; -1 waits forever.
    * @returns How many are ready; 0 after the time-out.
    * @throws {PosixError} When the system refuses.
    */
@@ -240,7 +240,7 @@ export class PollSet {
 /**
  * Waits once until one of a few descriptors is ready.
  *
- * @param timeout In milliseconds; -1 waits for ever.
+ * @param timeout In milliseconds; -1 waits forever.
  * @returns What is ready, entry by entry (`revents`); all 0 after the time-out.
  * @throws {PosixError} When the system refuses.
  */
@@ -258,7 +258,7 @@ const single = new PollSet([{ fd: -1, events: 0 }], scratch(8));
 /**
  * Waits once until a descriptor is ready.
  *
- * @param timeout In milliseconds; -1 waits for ever.
+ * @param timeout In milliseconds; -1 waits forever.
  * @returns What is ready (`revents`); 0 after the time-out.
  * @throws {PosixError} When the system refuses.
  */

@@ -266,7 +266,7 @@ function callsOf(attributes: ProcessAttributes | undefined): string[] {
   if (!attributes) return [];
   const { directory, umask } = attributes;
   return [
-    "capset", // what it took is given up then
+    "capset", // gives up the capabilities that this took
     ...directory === undefined ? [] : ["chdir"],
     ...umask === undefined ? [] : ["umask"],
   ];

@@ -33,7 +33,7 @@ export function noteMemory(attributes: ProcessAttributes | undefined): void {
 }
 
 /**
- * Becomes who was asked for.
+ * Changes to the requested user and limits.
  *
  * @throws {Error} When the system refuses; then nothing must be served.
  */

@@ -47,7 +47,7 @@ const PROGRAMS = [
   ...["/bin", "/sbin", "/usr", "/lib", "/lib32", "/lib64", "/libx32"],
   ...["/nix/store", "/gnu/store", "/snap"],
 ];
-/** How names become addresses, and whose certificates are believed. */
+/** The files of name lookup, and the trusted certificates. */
 const NETWORK = [
   ...["/etc/resolv.conf", "/run/systemd/resolve", "/etc/hosts"],
   ...["/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"],

@@ -1,7 +1,5 @@
 /**
- * Taking connections off the backlog.
- *
- * Waiting for those who have begun to connect, when nobody else can begin any more.
+ * Accepts connections from the backlog, and waits at the end for clients that have begun to connect.
  *
  * @module
  */
@@ -59,7 +57,7 @@ export class Acceptor {
     this.start();
   }
 
-  /** Takes what is in the backlog at this moment, then accepts no more. */
+  /** Accepts the connections that are in the backlog now, and no more after them. */
   stop(most = Infinity): void {
     this.#held = false;
     this.#take(most);
@@ -70,7 +68,7 @@ export class Acceptor {
   #take(most: number): void {
     for (let i = 0; i < most; i++) {
       if (most === BATCH && !this.#events.hasRoom()) {
-        if (i > 0) return; // nobody may be there: who is, is told of again
+        if (i > 0) return; // there may be none; for others another event follows
         if (!this.#makeRoom()) return this.#hold();
       }
       try {
@@ -111,7 +109,7 @@ const PATIENCE = 3_000;
 const BLIND = 50;
 
 /**
- * Waits until the kernel knows of nobody who has begun to connect; they are in the backlog then, or gone.
+ * Waits until no client is in the middle of connecting: all are in the backlog, or gone.
  */
 export async function finishHandshakes(
   listener: Deno.NetAddr,

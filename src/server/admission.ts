@@ -149,12 +149,12 @@ export interface Ticket {
   source: string | null;
 }
 
-/** Sources whose rate is remembered at a time; an attacker may have more addresses than we memory. */
+/** The number of sources whose rate is remembered; an attacker may have more addresses than we have memory. */
 const MOST_SOURCES = 65_536;
 
-/** Decides, and counts who is in. */
+/** Decides, and counts the admitted connections. */
 export class Admission {
-  /** Whether anything depends on who a client is: where nothing does, nobody needs to find out. */
+  /** Whether any limit depends on the client's address; otherwise nobody needs to look it up. */
   readonly mindsSources: boolean;
   readonly #options: AdmissionOptions;
   /** Whether each source has limits of its own. */

@@ -95,7 +95,7 @@ interface ConnectionEffects {
   reusesProcesses(): boolean;
   /** Whether a connection that has ended left processes behind. */
   hasDescendants(id: number): boolean;
-  /** Ends what an ended connection left behind: now, or after a while if it does not end by itself. */
+  /** Ends the descendants of an ended connection: now, or after a while if they do not end themselves. */
   endDescendants(id: number, when: "now" | "later"): void;
   /** A connection's place is free. */
   release(ticket: Ticket): void;

@@ -35,7 +35,7 @@ export class Descendants {
   }
 
   /**
-   * Ends a connection's process together with what it started.
+   * Ends a connection's process and its descendants.
    *
    * @returns Whether that means anything to the process.
    */
@@ -45,7 +45,7 @@ export class Descendants {
   }
 
   /**
-   * Ends the processes of all connections together with what they started or left behind.
+   * Ends the processes of all connections and all their descendants.
    */
   endAll(roots: Iterable<Root>, signal: Exclude<EndSignal, "stop">): void {
     this.signal([...roots], signal, () => this.#model.kill(signal), true);
@@ -86,13 +86,13 @@ export class Descendants {
     return this.#find([{ id, pid: 0 }], false).size > 0;
   }
 
-  /** Ends what a connection that has ended left behind. */
+  /** Ends the descendants of an ended connection. */
   expire(id: number): void {
     this.signal([{ id, pid: 0 }], "SIGTERM");
     this.insist(id);
   }
 
-  /** Ends what is left of a connection that was told to end, after a while. */
+  /** Ends the rest of a connection that was told to end, after a while. */
   insist(id: number): void {
     if (this.has(id)) this.#grace.start(id);
   }

@@ -15,7 +15,7 @@ import {
 
 /** The proxy at the other end of a connection, which spoke for a client. */
 export interface Via {
-  /** Its address, as text: what the kernel knows the connection by. */
+  /** Its address as text, by which the kernel identifies the connection. */
   readonly proxy: string;
   /** How many bytes of the connection were its own, and not the client's. */
   readonly headerBytes: number;
@@ -37,7 +37,7 @@ export interface ConnectionInfo {
   readonly takenAt: number;
 }
 
-/** Every reason, each with what it means. */
+/** Every reason with its meaning. */
 export const REFUSAL_REASONS = [
   /** As many connections are served as may be at a time. */
   "max-connections",
@@ -98,14 +98,14 @@ export interface ServerEvents {
   changed(what: string): void;
   /** No more connections are accepted; `live` of them are still served. */
   draining(live: number): void;
-  /** Time is up for what is still served. */
+  /** The time of the remaining connections is over. */
   ending(live: number): void;
 }
 
-/** Hears of a server what it wants to. */
+/** Receives some of a server's events. */
 export type ServerReceiver = Partial<ServerEvents>;
 
-/** Names of all that is told. */
+/** The names of all events. */
 const NAMES = [
   "accepted",
   "rejected",
@@ -123,7 +123,7 @@ const NAMES = [
   "ending",
 ] as const satisfies readonly (keyof ServerEvents)[];
 
-/** Several receivers, told in their order. What nobody hears costs an empty call, and no object is made for it. */
+/** Several receivers, called in their order. An event without a receiver costs an empty call and no object. */
 export class Audience {
   /** Tells all of them. */
   readonly events: ServerEvents;
@@ -203,7 +203,7 @@ export interface TotalsSnapshot {
   readonly refused: Readonly<Record<RefusalReason, number>>;
 }
 
-/** Counts what a server tells. */
+/** Counts the events of a server. */
 export class Totals implements ServerReceiver {
   #accepted = 0;
   #served = 0;

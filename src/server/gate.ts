@@ -1,7 +1,6 @@
 /**
- * The gate between the backlog and the process model: who comes in, who waits, who is sent away.
- *
- * A refused connection is closed with a message.
+ * The gate between the backlog and the process model: it admits a connection, lets it wait, or closes it with a
+ * message.
  *
  * @module
  */
@@ -67,7 +66,7 @@ export class RefusalMessage {
     this.#watcher.watch(fd.number, POLLIN, () => this.#read(fd));
   }
 
-  /** Closes what is left. */
+  /** Closes the remaining connections. */
   close(): void {
     for (const fd of this.#leaving) this.#close(fd);
   }
@@ -90,7 +89,7 @@ export class RefusalMessage {
   }
 }
 
-/** How often the admission forgets what it need not remember, in milliseconds. */
+/** The interval at which the admission forgets old sources, in milliseconds. */
 const SWEEP = 1_000;
 
 /** How the gate works. */
@@ -172,7 +171,7 @@ export class Gate {
     this.#moveUp();
   }
 
-  /** Resolves when nobody waits for room, nor for a header. */
+  /** Resolves when no connection waits for room or for a header. */
   settled(): Promise<void> {
     if (this.#connections.waiting === 0) return Promise.resolve();
     this.#settled ??= Promise.withResolvers();
@@ -188,7 +187,7 @@ export class Gate {
     this.#settled?.resolve();
   }
 
-  /** Closes what is left of those who were sent away; call it last. */
+  /** Closes the remaining refused connections; call it last. */
   close(): void {
     this.giveUp();
     clearTimeout(this.#timer);
@@ -255,7 +254,7 @@ export class Gate {
   }
 
   #admitLine(): void {
-    if (this.#isAdmitting) return; // a header that is there already is told while the line is admitted
+    if (this.#isAdmitting) return; // a header that has already arrived is reported while the queue is admitted
     this.#isAdmitting = true;
     while (this.#line.length > 0 && this.hasRoom()) {
       this.#decide(this.#line.shift()!);

@@ -15,7 +15,7 @@ import {
   socketPair,
 } from "../posix/net/sockets.ts";
 
-/** A socket that listens for connections that are streams of bytes; or what it is instead. */
+/** The kind of a socket: a stream listener, or something else. */
 type SocketKind =
   | "listener"
   | "connection"

@@ -155,9 +155,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 export class Server {
   readonly #parts: Parts;
   #draining: Promise<void> | undefined;
-  /** A drain is to wait for nobody. */
+  /** A drain must not wait. */
   readonly #hurried = Promise.withResolvers<void>();
-  /** The listener is closed, and nobody more comes. */
+  /** The listener is closed; no more connections come. */
   readonly #closed = Promise.withResolvers<void>();
 
   /** Is made by {@linkcode startServer}. */
@@ -290,7 +290,7 @@ function whenAborted(signal: AbortSignal, act: () => void): void {
   else signal.addEventListener("abort", act, { once: true });
 }
 
-/** An error that nobody expected, with the place that it comes from: whoever reads it reports it to us. */
+/** An unexpected error, with its place in the code, so that a reader can report it to us. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const place = error.stack?.split("\n")[1]?.trim() ?? "";

@@ -10,7 +10,7 @@ const buffer = new Uint8Array(64 * 1024);
 /**
  * Serves one connection, until the client ends its side.
  *
- * @param connection Whose bytes to throw away.
+ * @param connection The connection whose bytes are discarded.
  */
 export function discard(connection: AnyConnection): void {
   while (connection.readSync(buffer) !== null);

@@ -1,5 +1,5 @@
 /**
- * Echo (RFC 862): what comes is sent back until the client ends its side.
+ * Echo (RFC 862): sends every byte back until the client ends its side.
  *
  * @module
  */
@@ -11,7 +11,7 @@ const buffer = new Uint8Array(256 * 1024);
 /**
  * Serves one connection.
  *
- * @param connection Whose bytes to send back.
+ * @param connection The connection whose bytes are sent back.
  */
 export function echo(connection: AnyConnection): void {
   for (let count; (count = connection.readSync(buffer)) !== null;) {

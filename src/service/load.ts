@@ -23,7 +23,7 @@ export interface LoadedService {
 /** A service of ours, or a program: what runs no code of a person's in this process. */
 type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
 
-/** Runs a person's module and returns what it exports. */
+/** Runs a handler's module and returns its exports. */
 type LoadModule = () => Promise<{ readonly default?: unknown }>;
 
 /** Loads one service of ours, and nothing of the others. */

@@ -109,7 +109,7 @@ export class Program {
   /** Readies it; call it while FFI permission still stands. */
   constructor(choice: ProgramChoice) {
     this.#choice = choice;
-    lowerSoftLimit("files", SOFT_FILES); // of this process, and so of what it starts or becomes
+    lowerSoftLimit("files", SOFT_FILES); // of this process, and so of its children and the program that it becomes
     const env = inheritedVariables(choice.env);
     this.#image = new ProgramImage(choice.path, choice.args, env, ROOM);
     this.#launch = new Launch(STREAMS[choice.stderr], CHANGED_SIGNALS);
@@ -144,7 +144,7 @@ export class Program {
     try {
       then.first();
       const variables = variablesOf(fd, handover);
-      leaveProcessGroup(); // `kill 0` in a script must reach nobody else
+      leaveProcessGroup(); // `kill 0` in a script must not reach other processes
       for (const over of STREAMS[stderr]) putOver(fd.number, over);
       closeOnExec(2);
       resetSignals(CHANGED_SIGNALS);

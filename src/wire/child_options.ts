@@ -34,7 +34,7 @@ export interface ChildOptions {
   readonly sandbox: SandboxChoice;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;
-  /** Whether what it starts is marked, so as to end with its connection: see `posix/descent.ts`. */
+  /** Whether its descendants are marked, so that they end with its connection: see `posix/descent.ts`. */
   readonly isMarked?: boolean | undefined;
 }
 

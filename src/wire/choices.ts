@@ -10,7 +10,7 @@ import type { Project } from "../runtime/roles.ts";
 
 /** The user, directory and limits of a process. */
 export interface ProcessAttributes {
-  /** As whom it runs. */
+  /** Its user. */
   readonly user?: User | undefined;
   /** Where relative paths start. */
   readonly directory?: string | undefined;

@@ -77,7 +77,7 @@ const KINDS: readonly ReportKind[] = [
   "step",
 ];
 
-/** The step in which the person's module runs: whoever does not end it would end it in no other process. */
+/** The step that runs the person's module: if it never ends here, it never ends in another process either. */
 export const LOADING = "loading the module";
 /** The step of a zygote that was at work already when it rehearsed: all of it is over. */
 export const WARM = "warm";
@@ -96,7 +96,7 @@ export const FAILURES = [
 
 export type Failure = typeof FAILURES[number];
 
-/** Every reason why connections end, each with what it means; what travels is its place here. */
+/** Every reason of a connection's end, with its meaning; a report has its place in this list. */
 export const REASONS = [
   /** The service ended by itself: for echo, at the client's half-close. */
   "closed",
@@ -126,9 +126,9 @@ export const UNFINISHED = "unfinished";
 
 /** How a connection ended. */
 export interface Outcome {
-  /** Bytes that came from the client; null when nobody counted them. */
+  /** Bytes from the client; null if they are unknown. */
   readonly bytesIn: number | null;
-  /** Bytes that went to the client; null when nobody counted them. */
+  /** Bytes to the client; null if they are unknown. */
   readonly bytesOut: number | null;
   /** Why it ended. */
   readonly reason: Reason;
@@ -136,7 +136,7 @@ export interface Outcome {
   readonly text: string;
 }
 
-/** When something happened in another process: microseconds of `monotonic()`; 0 where nobody says. */
+/** The time of an event in another process: microseconds of `monotonic()`; 0 if it is unknown. */
 export interface When {
   /** When it happened. */
   readonly at: number;
@@ -144,7 +144,7 @@ export interface When {
   readonly since: number;
 }
 
-/** Nobody says when. */
+/** The time is unknown. */
 export const UNTIMED: When = { at: 0, since: 0 };
 
 /** A record from a child. */
@@ -314,7 +314,7 @@ let used = pool.length;
 /**
  * Draws one.
  *
- * @returns Bytes that nobody can guess.
+ * @returns Random bytes.
  */
 export function newSecret(): Uint8Array<ArrayBuffer> {
   if (used === pool.length) {

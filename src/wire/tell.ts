@@ -92,7 +92,7 @@ export function took({ id, secret }: Handover, since = 0): Report {
 /**
  * A connection has ended.
  *
- * @param since When the client had ended its side; 0 where nobody saw it.
+ * @param since The time of the client's half-close; 0 if there was none.
  */
 export function done(
   { id, secret }: Handover,

@@ -23,7 +23,7 @@
  * 2. If the service is asynchronous, random numbers are its own, and it gets an event loop of its own; a
  *    synchronous one uses neither, and saves the cost.
  * 3. The child ends by `_exit(2)` (a handler that calls `Deno.exit` by exit(3), with its own code):
- *    parked threads would keep its event loop alive for ever.
+ *    parked threads would keep its event loop alive forever.
  *
  * @module
  */
@@ -128,7 +128,7 @@ function installAsAnyone(filter: PreparedFilter): void {
   }
 }
 
-/** SIGHUP, SIGINT, SIGUSR1, SIGTERM: what the runtime may have put handlers on. */
+/** SIGHUP, SIGINT, SIGUSR1, SIGTERM: the runtime may have handlers for them. */
 const HANDLED_SIGNALS = [1, 2, 10, 15];
 
 /** The zygote's preparations that a child needs. */
@@ -170,7 +170,7 @@ export class ForkPreparation {
   readonly #keepMemoryForkable = prepareMemory();
 
   /**
-   * Before a module is loaded that may keep what it finds, and while FFI permission still stands.
+   * Before a module is loaded, which might keep a reference, and while FFI is still permitted.
    */
   constructor(asynchronous: boolean) {
     this.#asynchronous = asynchronous;
@@ -231,7 +231,7 @@ export interface Birth {
 export interface Means {
   /** Where descriptors come from, and the zygote reports; a child closes it. */
   readonly channel: Fd;
-  /** Where children report, who keep it. */
+  /** The socket for reports, which children keep. */
   readonly reports: Fd;
   /** Readable when a child has ended; a child closes it. */
   readonly children: Fd;

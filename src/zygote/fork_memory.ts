@@ -24,7 +24,7 @@ const FORKS_APART = 4;
 const LOOK_EVERY = 32;
 /** When all forks together have copied so many pages more, it is cheaper to begin anew: that takes some 20 ms. */
 const MOST_WASTE = 150_000;
-/** So many rehearsals come before the one that counts, so that what is compiled at first is compiled by then. */
+/** The number of rehearsals before the measured one, so that everything is compiled by then. */
 const WARM = 4;
 /** And so many calls of machine code each time: until the call is optimized, it touches a thousand pages. */
 const CALLS = 64;
@@ -89,7 +89,7 @@ export class ForkMemory {
 
   #join(code: MachineCode): void {
     step(code, JOIN);
-    // A collection of garbage may have come in between: that is not what it takes.
+    // A garbage collection may have come in between: its pages do not count.
     this.#least = Math.min(step(code, RESIDENT), 1.125 * this.#least);
   }
 }

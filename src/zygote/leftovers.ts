@@ -48,7 +48,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
 const OPEN = "open it in the handler";
 const START = "start it in the handler";
 
-/** Watches what a module leaves behind. */
+/** Finds what a module leaves open or running. */
 export class Leftovers {
   readonly #runtime: Runtime;
   readonly #descriptors: ReadonlyMap<number, string>;
@@ -57,7 +57,7 @@ export class Leftovers {
   readonly #shared: ReadonlySet<string>;
   readonly #replaced: Replaced;
 
-  /** Notes what there is; to be made before the module is loaded. */
+  /** Notes the state before the module is loaded. */
   constructor(replaced: Replaced) {
     this.#replaced = replaced;
     this.#runtime = internals.core;
@@ -69,9 +69,9 @@ export class Leftovers {
   }
 
   /**
-   * Looks what the module has left, once it has loaded.
+   * Compares with the state after the module was loaded.
    *
-   * @returns What stays and what to do about it, such as `a socket to 127.0.0.1:5432 open: open it in the
+   * @returns The leftover with an advice, such as `a socket to 127.0.0.1:5432 open: open it in the
    *   handler`; undefined when nothing does.
    */
   async find(): Promise<string | undefined> {

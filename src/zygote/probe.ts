@@ -50,7 +50,7 @@ export function forkProbe(
 ): Promise<never> | Probe {
   const pid = fork();
   if (pid === 0) {
-    endWithin(PATIENCE); // also when nobody is left to wait for it
+    endWithin(PATIENCE); // also when no process waits for it
     beReborn(rebirth);
     if (rebirth.reactor === null) exitNow(passByte());
     const runs = grants.includes("run") && sandbox.level !== "strict";

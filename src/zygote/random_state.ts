@@ -67,7 +67,7 @@ export function useUpRandomness(
   ]);
 }
 
-/** Where a module has replaced what a generator is made of, what comes of it is the module's affair. */
+/** If a module replaced a part of a generator, the results are its own responsibility. */
 function orOwn(draw: () => string): () => string {
   return () => {
     try {

@@ -37,7 +37,7 @@ export class Replaced {
   /** Each does again what the module did: to the global object first, as the constructor says. */
   readonly #again: readonly [(() => void)[], (() => void)[]] = [list(), list()];
 
-  /** Notes what there is; to be made before the module is loaded. */
+  /** Notes the state before the module is loaded. */
   constructor() {
     const objects = new Set<object>();
     const add = (value: unknown) => {
@@ -187,7 +187,7 @@ function isObject(value: unknown): value is object {
     typeof value === "object" && value !== null;
 }
 
-/** Whether a property means what it did; one that was only frozen does. */
+/** Whether a property has the same meaning; a frozen one has. */
 function isSame(
   made: PropertyDescriptor | undefined,
   noted: PropertyDescriptor,
@@ -202,7 +202,7 @@ function nameOf(key: PropertyKey): string {
   return typeof key === "symbol" ? describe(key) ?? "" : `${key}`;
 }
 
-/** One that nobody's setters hear of. */
+/** A property that no setter observes. */
 function list<T>(): T[] {
   const made: T[] = [];
   setPrototypeOf(made, null);

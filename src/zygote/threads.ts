@@ -75,7 +75,7 @@ export function parkThreadPool(patience: number = PATIENCE): boolean {
     const pool = threads.filter(isPooled);
     const parked = pool.filter(({ isParked }) => isParked).length;
     if (parked === pool.length) return threads.length > pool.length;
-    // One more than there are idle threads would start another, whose stack every child copies a page of.
+    // Parking more than the idle threads would start another one, and every child would copy a page of its stack.
     const idle = pool.filter(({ call }) =>
       call === CALLS.futex || call === CALLS.restart
     ).length;

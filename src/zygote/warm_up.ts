@@ -240,7 +240,7 @@ function fileOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname);
 }
 
-/** How long nobody must have come before it begins, or goes on, in milliseconds. */
+/** The time without a new connection after which it begins or continues, in milliseconds. */
 export const QUIET = 20;
 /**
  * So many forks without a quiet moment, and a slice follows each: under a load that never ends, each child would
@@ -280,8 +280,8 @@ export class SpareTime {
   }
 
   /**
-   * Rehearses a slice, and others as long as nobody comes. Where the system refuses, forks cost more from here
-   * on, and all else is the same.
+   * Rehearses a slice, and more while no connection comes. If the system refuses, only
+   * the forks cost more from then on.
    */
   async use(hasWork: () => boolean): Promise<void> {
     try {

@@ -120,7 +120,7 @@ export async function run(args: readonly string[]): Promise<never> {
     replaced?.undo(); // again: the module's code may have run in between
     redo = replaced?.redo() ?? null;
     const rebirth = preparation.finish(generators);
-    letGoOfCaches(); // not before, of what is left: the runtime's threads use them no more
+    letGoOfCaches(); // only now: the runtime's threads no longer use them
     const test = forkProbe(rebirth, options);
     if (test instanceof Promise) return await test; // in the test child alone, and it never returns
     const births = rehearseBirth(rebirth, fence);
@@ -174,7 +174,7 @@ function rehearsesLate(
   return !("module" in service) && !attributes && !isPooled;
 }
 
-/** Enters the sandbox, and hands over to the parent what it must listen to. */
+/** Enters the sandbox, and sends the parent the descriptor of its notifications. */
 function enclose(
   options: ChildOptions,
   channel: Fd,
@@ -187,13 +187,13 @@ function enclose(
   return sandbox;
 }
 
-/** Loads the person's module. Children would share, or lack, what it keeps open or running. */
+/** Loads the person's module. Children would share whatever it has open, and lack whatever it has running. */
 async function loadWithoutLeftovers(
   options: ChildOptions,
   channel: Fd,
   replaced: Replaced,
 ): Promise<LoadedService> {
-  letGoOfCaches(); // no module is to write what a later start runs
+  letGoOfCaches(); // no module may write code that a later start runs
   const leftovers = new Leftovers(replaced);
   tell(channel.number, step(LOADING));
   const service = await loadModule(options);
@@ -226,7 +226,7 @@ class ForkLoop {
   readonly #untold: Report[] = [];
   /** Which connection each child serves, or which worker it is. */
   readonly #living = new Map<number, number>();
-  /** The parent hands nothing over any more: what was forked is still to be reaped. */
+  /** The parent sends no more: only forked children remain to be reaped. */
   #isLast = false;
   #forks = 0;
   #isReady = false;

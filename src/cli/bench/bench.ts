@@ -1,5 +1,5 @@
 /**
- * `mpserv bench`: runs it, and says what was found.
+ * `mpserv bench`: runs it and prints the result.
  *
  * What a benchmark found, as a person reads it in a terminal.
  *

@@ -49,7 +49,7 @@ function statusLines(status: Status): string[] {
 }
 
 /**
- * Prints whom a server serves.
+ * Prints a server's connections.
  *
  * @throws {ControlError} When it cannot be asked.
  */

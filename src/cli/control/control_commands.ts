@@ -1,5 +1,5 @@
 /**
- * The commands that ask a running server; what they do is loaded when they are run.
+ * The commands that query a running server; their actions are loaded when they run.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import { pollLater } from "../../posix/io.ts";
 const STDOUT = 1;
 
 /**
- * Prints what happens until the server ends, or nobody reads any more.
+ * Prints events until the server ends or the reader is gone.
  *
  * @throws {ControlError} When it cannot be asked.
  */
@@ -34,13 +34,13 @@ export async function follow(
   }
 }
 
-/** Resolves when whoever was to read the output has gone, also while nothing is printed. */
+/** Resolves when the reader of the output is gone, even if nothing is printed. */
 async function nobodyReads(): Promise<"unread"> {
   while (!(await pollLater(STDOUT, 0, -1) & (POLLERR | POLLHUP | POLLNVAL)));
   return "unread";
 }
 
-/** Columns of what all events have. */
+/** The columns that all events have. */
 const WIDTH = { event: 11, id: 5 };
 
 /**
@@ -61,7 +61,7 @@ function eventLine(line: string, started: number): string {
   ].join("  ").trimEnd();
 }
 
-/** Such as `14:03:05.123456`, in the zone of whoever looks. */
+/** Such as `14:03:05.123456`, in the local time zone. */
 function timeOfDay(started: number, microseconds: number): string {
   const time = 1e3 * started + microseconds;
   const date = new Date(Math.floor(time / 1e3));

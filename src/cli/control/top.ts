@@ -25,7 +25,7 @@ const LEAVE = `${ESC}[?7h${ESC}[?25h${ESC}[?1049l`;
 const BEGIN = `${ESC}[?2026h${ESC}[H`, END = `${ESC}[J${ESC}[?2026l`;
 const ERASE_REST = `${ESC}[K`, INVERSE = `${ESC}[7m`, PLAIN = `${ESC}[0m`;
 
-/** Keys that are told by their names. */
+/** The names of special keys. */
 const SEQUENCES: Readonly<Record<string, Key>> = {
   q: "quit",
   Q: "quit",
@@ -123,7 +123,7 @@ class Screen implements Disposable {
   }
 }
 
-/** The keys in what a terminal sends; those that mean nothing here are passed over. */
+/** The keys in a terminal's input; keys without a meaning are skipped. */
 function keysOf(text: string): Key[] {
   // deno-lint-ignore no-control-regex
   const parts = text.match(/\u001b\[[\d;]*[A-Za-z~]|[^]/g) ?? [];

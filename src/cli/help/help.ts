@@ -29,7 +29,7 @@ import {
 } from "../command.ts";
 
 /**
- * Understands what is no command of `mpserv`: options of the program itself, its help, a mistake.
+ * Understands a command line that names no command: the program's own options, its help, a mistake.
  *
  * @throws {UserError} When it is wrong.
  */
@@ -61,7 +61,7 @@ export async function understandProgram(
   return wrong(`unknown command '${first}'${near}`, "mpserv");
 }
 
-/** Answers what a person asked of a command. */
+/** Answers a question about a command. */
 export function answer(
   question: Question,
   command: Command,
@@ -91,7 +91,7 @@ function printVersion(program: CommandProgram): Promise<void> {
   return Promise.resolve();
 }
 
-/** Columns of a terminal that nobody made wider. */
+/** Columns of a usual terminal. */
 const COLUMNS = 80;
 
 /** The everyday options, or all where none is marked, without an empty line: they fit a terminal of 24 lines. */

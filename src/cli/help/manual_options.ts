@@ -1,5 +1,5 @@
 /**
- * `mpserv completions` and `mpserv man`: what a person types.
+ * The commands `mpserv completions` and `mpserv man`.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Terms, each with what is said of it. */
+/** Terms with their descriptions. */
 export type Rows = readonly (readonly [term: string, what: string])[];
 
 /** The parts of a command's page below its options, in their order. */

@@ -70,7 +70,7 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
 }
 
 /**
- * Refuses what a person says of a project where none is looked at.
+ * Refuses options of a project if the server ignores projects.
  *
  * @throws {UserError} When something was.
  */

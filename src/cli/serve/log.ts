@@ -1,6 +1,6 @@
 /**
- * The log: LogTape's records on standard error, as text or as JSON lines; what a server tells stands there in the
- * seed's words.
+ * The log: LogTape's records on standard error, as text or as JSON lines; a server's events appear in the seed's
+ * words.
  *
  * @module
  */
@@ -42,7 +42,7 @@ const MAX_PENDING = 1 << 20;
 export interface Log {
   /** Where to write. */
   readonly logger: Logger;
-  /** Resolves when all lines are out, or after a moment if nobody reads them. */
+  /** Resolves when all lines are written, or after a moment without a reader. */
   flush(): Promise<void>;
 }
 
@@ -147,7 +147,7 @@ class LineWriter {
         }
       }
     } catch {
-      this.#pending = ""; // nobody is left to read the log; the service goes on
+      this.#pending = ""; // the log has no reader any more; the service continues
     }
     this.#writing = undefined;
   }
@@ -198,7 +198,7 @@ export class RefusalLog {
     this.#tell(reason, 1, refused);
   }
 
-  /** Tells what has not been told, and pauses no more. */
+  /** Writes the collected refusals, and collects no more. */
   flush(): void {
     for (const [reason, { count, last, timer }] of this.#untold) {
       clearTimeout(timer);
@@ -218,9 +218,9 @@ export class RefusalLog {
   }
 }
 
-/** Hears a server's events, and writes what it held back. */
+/** A receiver of a server's events that collects some of them. */
 interface ServerLog extends ServerReceiver {
-  /** Writes what it held back; call it last. */
+  /** Writes the collected events; call it last. */
   flush(): void;
 }
 
@@ -233,7 +233,7 @@ const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
  * @param handler The handler that serves, as it was typed; undefined when none does.
  */
 export function logEvents(logger: Logger, handler?: string): ServerLog {
-  // Asked once: a server that takes thousands a second must not pay for lines that nobody sees.
+  // Asked once: thousands of connections a second must not pay for lines that are not written.
   const debug = logger.isEnabledFor("debug");
   const info = logger.isEnabledFor("info");
   let isWarned = false;
@@ -315,7 +315,7 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
   };
 }
 
-/** In milliseconds: a daemon that is refused what it needs first ends long before. */
+/** In milliseconds: a daemon whose first calls are refused exits long before. */
 const SOON = 5_000;
 
 /**

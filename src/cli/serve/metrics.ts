@@ -29,10 +29,10 @@ const MODEL = "mpserv.model";
 const REASON = "mpserv.reason";
 const DIRECTION = "network.io.direction"; // OpenTelemetry's semantic conventions
 
-/** Counts and measures what a server tells. */
+/** Counts and measures the events of a server. */
 export class Metrics implements ServerReceiver {
   readonly #instruments = makeInstruments();
-  /** Which model serves what comes now: another one may take over. */
+  /** The model of new connections: another one may replace it. */
   #modelNow = () => "";
   /** Which model has each connection, and each process that has had one. */
   readonly #connections = new Map<number, string>();

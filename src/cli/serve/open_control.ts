@@ -21,7 +21,7 @@ interface ControlledServer {
   readonly chosen: ChosenModel;
   /** Begins the drain. */
   readonly drain: () => void;
-  /** Where to say what was asked. */
+  /** The log for requests. */
   readonly logger: Logger;
 }
 

@@ -24,7 +24,7 @@ export interface Sockets extends Disposable {
 }
 
 /**
- * Opens what the server listens on.
+ * Opens the listening socket.
  *
  * @returns The caller's to dispose of.
  * @throws {UserError} When it cannot be opened.

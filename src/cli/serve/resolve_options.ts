@@ -42,7 +42,7 @@ export const later = {
     ),
 };
 
-/** Descriptors that the parent wants beyond what is open and what its spares need. */
+/** Descriptors that the parent needs besides the open ones and those of its spares. */
 const HEADROOM = 16;
 
 /** The options, looked up. */
@@ -58,7 +58,7 @@ export interface Resolved extends AsyncDisposable {
 }
 
 /**
- * Looks up what was asked for.
+ * Looks up the options.
  *
  * @returns The caller's to dispose of.
  * @throws {UserError} When it cannot be; the message says why.
@@ -158,7 +158,7 @@ async function proxiesOf(
   return proxySource(proxyProtocol, proxyTimeout);
 }
 
-/** Two descriptors a spare while it starts, and some for what the runtime opens as it goes. */
+/** Two descriptors for each starting spare, and some for the runtime. */
 function checkDescriptors(spares: number): void {
   const limit = descriptorLimit();
   const wanted = openDescriptors(Math.min(limit, 4096)).length + 2 * spares +

@@ -1,5 +1,5 @@
 /**
- * The processes that serve: as whom they run and what they may use, and whether a program can be run, found out
+ * Looks up the user and limits of the serving processes, and whether a program can be run,
  * before anything listens.
  *
  * @module

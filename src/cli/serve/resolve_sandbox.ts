@@ -39,7 +39,7 @@ export function resolveSandbox(
   if (level === "off") {
     return { sandbox: { level, isWanted: false, hasFilters: false } };
   }
-  // A program may do what its user may; all else is locked in.
+  // A program keeps its user's rights; Landlock encloses all others.
   const unlocked = program ? null : missingLocks();
   const warn = (filters: string | null = null) => {
     const locks = unlocked &&

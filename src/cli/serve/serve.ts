@@ -62,7 +62,7 @@ async function serveAll(options: ServeOptions): Promise<number> {
   return await run(options, resolved, sockets, manager);
 }
 
-/** Serves to the end: what is given here is the caller's. */
+/** Serves to the end; the caller owns all arguments. */
 async function run(
   options: ServeOptions,
   { child, code, proxies, warning }: Resolved,

@@ -23,7 +23,7 @@ const OTHERWISE = /^(--(handler|grant|help(-all)?|version)(=.*)?|-h)$/;
 
 /**
  * Starts the process that a command line plainly asks for. A wrong guess costs the start of a process, and nothing
- * else: whoever wants one that is started otherwise does not get this one.
+ * else: a server that needs a differently started process does not use it.
  *
  * @param words The command line of `serve`.
  */

@@ -8,7 +8,7 @@ import type { Metrics } from "./metrics.ts";
 
 /** By name: no executable has it, since none exports. */
 const METRICS = "./metrics.ts";
-/** How long what is left may keep the event loop, in milliseconds. */
+/** The longest time for the rest of the event loop, in milliseconds. */
 const LAST_WORK = 5_000;
 /** How long the last export may take, in seconds: more than its own time-out, 10 s unless said otherwise. */
 const LAST_EXPORT = 30;
@@ -46,8 +46,8 @@ export async function openMetrics(
 
 /**
  * Lets the event loop come to its end, which exports what was counted last. `Deno.exit` exports as
- * well, but waits for ever where an export is under way (seen with Deno 2.7.11 and 2.9.6). Deno 2.7
- * also waits for ever for a collector that never answers: SIGALRM ends the process then.
+ * well, but waits forever where an export is under way (seen with Deno 2.7.11 and 2.9.6). Deno 2.7
+ * also waits forever for a collector that never answers: SIGALRM ends the process then.
  */
 export async function endExporting(code: number): Promise<void> {
   const { endWithin } = await import("../../posix/forking.ts");

@@ -217,7 +217,7 @@ export function shutdownBoth(fd: number): void {
 /**
  * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
  *
- * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @param milliseconds How long one call may wait; 0 waits forever.
  * @throws {PosixError} When the system refuses.
  */
 export function setTimeouts(fd: number, milliseconds: number): void {
@@ -228,7 +228,7 @@ export function setTimeouts(fd: number, milliseconds: number): void {
 /**
  * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)).
  *
- * @param milliseconds How long one call may wait; 0 waits for ever.
+ * @param milliseconds How long one call may wait; 0 waits forever.
  * @throws {PosixError} When the system refuses.
  */
 export function setReceiveTimeout(fd: number, milliseconds: number): void {

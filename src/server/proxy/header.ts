@@ -1,7 +1,6 @@
 /**
- * The header of the PROXY protocol: what a proxy says, before the client's first byte, of who the
- * client is. Versions 1 and 2, after HAProxy's "The PROXY protocol" of 2020/03/05; the numbers in
- * these files are its sections.
+ * The header of the PROXY protocol, in which a proxy sends the client's address before its first byte.
+ * Versions 1 and 2, after HAProxy's "The PROXY protocol" of 2020/03/05; the numbers in these files are its sections.
  *
  * @module
  */
@@ -60,7 +59,7 @@ export function crc32c(bytes: Uint8Array): number {
 /** The longest line with its end, `PROXY UNKNOWN` with all that may stand behind it (2.1). */
 const MAX_LINE = 107;
 
-/** Beginnings of a line, each with what its addresses are read by; null: nothing behind it counts. */
+/** The beginnings of a line, each with the reader of its addresses; null: the rest is ignored. */
 const KINDS = [
   ["PROXY TCP4 ", parseIpv4],
   ["PROXY TCP6 ", parseIpv6],

@@ -40,7 +40,7 @@ export interface Identifiable {
   readonly sockaddr: Uint8Array<ArrayBuffer>;
 }
 
-/** A connection whose header is not whole. */
+/** A connection whose header is incomplete. */
 interface Pending {
   readonly connection: Identifiable;
   readonly events: HeaderEvents;
@@ -57,7 +57,7 @@ const seen = new Uint8Array(MAX_HEADER);
 /**
  * Reads headers as they come, never waiting for one, and never a byte beyond. Bytes are looked at
  * first (`recv(2)` MSG_PEEK) and taken when they are known to be part of a header: so a header that
- * comes in pieces does not leave its socket ready for ever.
+ * comes in pieces does not leave its socket ready forever.
  */
 export class HeaderReader {
   readonly #watcher: Watcher;
@@ -107,7 +107,7 @@ export class HeaderReader {
   }
 
   /**
-   * Waits for a connection's header. If it has come already, that is told before this returns.
+   * Waits for a connection's header. A header that is already there is reported before this returns.
    */
   add(connection: Identifiable, events: HeaderEvents): void {
     const fd = connection.fd.number;
@@ -158,7 +158,7 @@ export class HeaderReader {
   }
 }
 
-/** Takes what has come of the header; null when it is not whole yet. */
+/** Reads the available part of the header; null while it is incomplete. */
 function advance(pending: Pending): ProxyHeader | null {
   const { connection: { fd }, part } = pending;
   seen.set(part);
@@ -203,7 +203,7 @@ export function trustOf({ networks, unix }: ProxyPeers): Trust {
 export interface Proxies {
   /** Says of a peer whether it is one of them. */
   readonly trusts: Trust;
-  /** Reads what they say of their clients. */
+  /** Reads the headers of the proxies. */
   readonly headers: HeaderReader;
 }
 
@@ -211,7 +211,7 @@ export interface Proxies {
 export type ProxySource = (watcher: Watcher) => Proxies;
 
 /**
- * Chooses who is a proxy.
+ * Selects the proxies.
  *
  * @param timeout How long a header may take, in milliseconds.
  */

@@ -37,7 +37,7 @@ export function machineCode(): MachineCode | null {
   return Deno.dlopen(found.slice(VARIABLE.length + 1), PROTOTYPES).symbols;
 }
 
-/** Forgets the library, in a process that was started with it: what it starts has no use for it. */
+/** Forgets the library in a process that was started with it: its children do not need it. */
 export function forgetLibrary(): void {
   libc.unsetenv(new TextEncoder().encode(`${VARIABLE}\0`));
 }

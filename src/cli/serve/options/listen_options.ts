@@ -1,5 +1,5 @@
 /**
- * The options of `mpserv serve` that say where it listens, who is served, who waits, and who is refused.
+ * The options of `mpserv serve` for its address and its limits of connections.
  *
  * @module
  */

@@ -33,7 +33,7 @@ const LOG_FORMATS = ["text", "json"] as const;
 /** One of them. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
-/** The table of what the server does while it runs. */
+/** The table of options for operation. */
 const OPERATION = group("Operation", {
   control: {
     ...named(

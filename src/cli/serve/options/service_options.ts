@@ -1,5 +1,5 @@
 /**
- * The options of `mpserv serve` that say what serves, and what it may do.
+ * The options of `mpserv serve` for the service and its permissions.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export const SERVICE = group("What serves", {
   handler: everyday(option(
     "<file>",
     "module whose default export serves each connection",
-    (text) => text, // an empty one is told as any file that is not there
+    (text) => text, // an empty one gives the same error as any missing file
     "file",
   )),
   watch: flag("reload the handler for new connections when its code changes"),

@@ -170,7 +170,7 @@ const EMPTY: ImportMap = { imports: {}, scopes: {} };
 /**
  * Finds the configuration of a file.
  *
- * @throws {UserError} When what is found cannot be read.
+ * @throws {UserError} When a configuration cannot be read.
  */
 export function findConfiguration(file: string): Found {
   let directory = dirname(file);

@@ -38,7 +38,7 @@ export interface ProjectOptions {
   readonly grants: readonly string[];
 }
 
-/** A project, and what its handler must be granted to be loaded. */
+/** A project, and the grants that its handler needs to be loaded. */
 interface FoundProject extends Project {
   /** Grants beside the person's. */
   readonly grants: readonly string[];
@@ -54,7 +54,7 @@ interface ProjectFiles {
   readonly found: Found;
   /** Every name that its code may import. */
   readonly importMap: ImportMap;
-  /** URLs of what is imported and no file. */
+  /** URLs of imports that are not files. */
   readonly others: readonly string[];
 }
 
@@ -177,8 +177,7 @@ export async function findProject(
 const written: string[] = [];
 
 /**
- * Removes what was written for processes. A process that is only starting may still want it: call it when none
- * is left.
+ * Removes the files written for processes. A starting process may still need them: call it when none is left.
  */
 export function removeProjects(): void {
   for (const path of written.splice(0)) {
@@ -219,7 +218,7 @@ function filesAbout(configuration: Configuration | null): string[] {
   ];
 }
 
-/** Where it is looked up whether a file is CommonJS, and what a package is called by itself. */
+/** The files that tell whether a file is CommonJS, and a package's own name. */
 function packagesAbove(file: string): string[] {
   return ancestorsOf(dirname(file)).map((it) => join(it, "package.json"));
 }
@@ -316,7 +315,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** Has Deno get what is not in its cache, which the processes that serve cannot. */
+/** Lets Deno download what its cache lacks; the serving processes cannot. */
 async function getPackages(
   path: string,
   args: readonly string[],
@@ -343,7 +342,7 @@ async function getPackages(
   );
 }
 
-/** All that Deno says; what it downloads is shown on a terminal meanwhile. */
+/** The whole output of Deno; meanwhile a terminal shows the downloads. */
 async function readProgress(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   path: string,

@@ -24,14 +24,14 @@ export type ModuleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer> | null>;
 interface Modules {
   /** Its files, the module's own first. */
   readonly files: ModuleFiles;
-  /** The URLs of what is no file: `npm:chalk@5`, `node:fs`. */
+  /** The URLs of imports that are not files: `npm:chalk@5`, `node:fs`. */
   readonly others: readonly string[];
 }
 
-/** Where an import leads; null when nobody knows. */
+/** The target of an import; null if it is unknown. */
 type Resolve = (specifier: string, referrer: string) => string | null;
 
-/** Only what has imports in it is read for them. */
+/** Only files that can contain imports are searched for them. */
 const CODE = /\.[cm]?[jt]sx?$/;
 
 /** Reads a module and all that it imports from files, and they in turn. */
@@ -88,7 +88,7 @@ function readFile(path: string): Uint8Array<ArrayBuffer> | null {
   try {
     return Deno.readFileSync(path);
   } catch {
-    return null; // whoever loads it is told why
+    return null; // loading it reports the reason
   }
 }
 
@@ -104,7 +104,7 @@ export class Snapshot {
   constructor(files: ModuleFiles) {
     this.#root = Deno.makeTempDirSync({ prefix: "mpserv-watch-" });
     try {
-      // Whoever `--user` names may load what is imported late; the names above are nobody's secret.
+      // The user of `--user` must be able to load late imports; the names above are no secret.
       Deno.chmodSync(this.#root, 0o711);
       for (const [path, bytes] of files) {
         if (bytes !== null) this.#copy(path, bytes);

@@ -100,7 +100,7 @@ export class WatchedHandler implements AsyncDisposable {
     return { ...first, model: generations };
   }
 
-  /** Stops watching, and removes what was kept; call it when no process is left. */
+  /** Stops watching and removes the copies; call it when no process is left. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await this.#watching;

@@ -8,11 +8,20 @@
  */
 import { ControlClient, ControlError } from "../control/ask.ts";
 import { listConnections } from "../control/movement.ts";
+import {
+  backlog,
+  hasSocketDiagnostics,
+} from "../posix/net/socket_diagnostics.ts";
 
 /** How often the whole is looked at, and a server that is not there looked for, in milliseconds. */
 const LOOK = 500;
 
 const encoder = new TextEncoder();
+
+/** How many wait in a listener's backlog; null where the system does not say. */
+function backlogOf(listener: Deno.NetAddr | Deno.UnixAddr): number | null {
+  return hasSocketDiagnostics && "port" in listener ? backlog(listener) : null;
+}
 
 /** Follows whatever server has a control socket, for one browser. */
 export class Live {
@@ -69,7 +78,8 @@ export class Live {
     if (!this.#followed.has(status.pid)) await this.#follow(status.pid);
     const { processes } = await client.ask({ command: "processes" });
     const connections = await listConnections(client, status.listener);
-    await this.#say("look", { status, processes, connections });
+    const waiting = backlogOf(status.listener);
+    await this.#say("look", { status, processes, connections, waiting });
   }
 
   /** Resolves when its events are heard: what is shown from then on misses none. */

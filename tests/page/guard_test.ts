@@ -7,7 +7,7 @@ import { STEPS } from "../../src/page/web/steps.js";
 import { controlled } from "../control/helpers.ts";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
-import { test } from "../helpers/testing.ts";
+import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TestPage } from "./helpers.ts";
 
@@ -143,4 +143,26 @@ test("page: README.md shows a picture of it, which is small", () => {
   const readme = Deno.readTextFileSync(new URL("README.md", root));
   const [, picture] = /!\[[^\]]+\]\(([^)]+\.png)\)/.exec(readme)!;
   assert.ok(Deno.statSync(new URL(picture!, root)).size < 150_000);
+});
+
+test("mpserv page --open: opens its address in a browser, and goes on where there is none", async () => {
+  await using directory = temporaryDirectory();
+  const asked = `${directory.path}/asked`;
+  const program = Deno.build.os === "darwin" ? "open" : "xdg-open";
+  Deno.writeTextFileSync(
+    `${directory.path}/${program}`,
+    `#!/bin/sh\nprintf %s "$1" >"${asked}.new" && mv "${asked}.new" "${asked}"\n`,
+    { mode: 0o755 },
+  );
+  await using server = await startServer();
+  const PATH = Deno.env.get("PATH")!;
+  for (const path of [`${directory.path}:${PATH}`, "/nowhere"]) {
+    await using shown = await TestPage.of(server, ["--open"], { PATH: path });
+    const response = await fetch(shown.url);
+    await response.body!.cancel();
+    assert.equal(response.status, 200);
+    if (path === "/nowhere") continue;
+    await until("the browser is asked", () => exists(asked));
+    assert.equal(Deno.readTextFileSync(asked), shown.url);
+  }
 });

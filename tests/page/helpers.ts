@@ -30,16 +30,20 @@ export class TestPage implements AsyncDisposable {
   }
 
   /** Starts it, of a server that runs, or of whoever has a control socket. */
-  static async of(server: TestServer | string): Promise<TestPage> {
+  static async of(
+    server: TestServer | string,
+    more: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<TestPage> {
     const path = typeof server === "string" ? server : server.controlPath;
     await controlled(path);
-    const [program, ...args] = commandLine(["page", path]);
+    const [program, ...args] = commandLine(["page", path, ...more]);
     const process = new Deno.Command(program, {
       args,
       stdin: "null",
       stdout: "piped",
       stderr: "null",
-      env: commandEnvironment(),
+      env: { ...commandEnvironment(), ...env },
     }).spawn();
     const reader = process.stdout.getReader();
     let text = "";

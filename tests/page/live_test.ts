@@ -224,3 +224,28 @@ test(
   },
   needsBrowser,
 );
+
+test(
+  "page: who waits in the backlog of a full server is counted by the parent's box",
+  async () => {
+    const args = ["--max-connections", "1"];
+    await using server = await startServer({ args });
+    await using shown = await TestPage.of(server);
+    await using browser = await openBrowser();
+    await using tab = await openTab(browser, shown.url);
+    const counts = (count: number) =>
+      tab.holds(
+        `${count} wait`,
+        `document.querySelector(".parents .box")?.textContent.includes("backlog: ${count} waiting") === true`,
+      );
+    await counts(0);
+    const held = await hold(server.port);
+    await server.processOf(held);
+    using waits = await connect(server.port);
+    await counts(1);
+    held.close();
+    assert.equal(await roundTrip(waits), "hello");
+    await counts(0);
+  },
+  { ignore: needsBrowser.ignore || Deno.build.os !== "linux" },
+);

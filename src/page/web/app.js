@@ -67,10 +67,15 @@ function drawServer() {
   const refused = Object.values(totals.refused).reduce((a, b) => a + b, 0);
   put(at("totals"), say("totals", { ...totals, refused }));
   if (replay.connection === null) {
-    const { hostname = "", port = "" } = status.listener;
-    const [host] = [hostname === "0.0.0.0" ? "127.0.0.1" : hostname];
-    put(at("sequence"), say("sequenceHint", { host, port }));
+    put(at("sequence"), say("sequenceHint", { where: whereOf(status) }));
   }
+}
+
+/** How a client is told to connect. */
+function whereOf({ listener: { path, hostname, port } }) {
+  if (path !== undefined) return `--unix ${path}`;
+  const all = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+  return `${all[hostname] ?? hostname} ${port}`;
 }
 
 /** Says everything again. */

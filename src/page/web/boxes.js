@@ -46,7 +46,7 @@ export function parentBox(server, players) {
   else if (status) {
     lines.push(
       say("listener", { address: status.address }),
-      say("backlog", { waiting: status.waiting }),
+      say("backlog", { waiting: server.waiting ?? status.waiting }),
     );
   }
   lines.push(

@@ -182,6 +182,8 @@ export class Replay {
         link(`source/${source}`, `${say("source")}: ${source}`),
       ),
     );
+    // Whoever steps hears the step; who follows the newest would hear all of them.
+    at("step").ariaLive = at("follow").checked ? "off" : "polite";
     const rows = rowsOf(this.connection);
     at("steps").replaceChildren(...rows.map(({ step, since }, k) => {
       const time = step.isMeasured === false

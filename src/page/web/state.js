@@ -16,6 +16,10 @@ class Connection {
   handedTo = 0;
   reason = "";
   isOver = false;
+  /** Its end was skipped: it is not there any more, and nobody said how it ended. */
+  isLost = false;
+  /** How many looks in a row did not list it. */
+  missing = 0;
   in = null;
   out = null;
   age = 0;
@@ -47,8 +51,8 @@ class Connection {
   /** Whether nothing more will happen. */
   get isGone() {
     const { event } = this.last;
-    return event === "reaped" || event === "refused" ||
-      (this.isOver && this.isPool);
+    return event === "reaped" || event === "refused" || this.isLost ||
+      this.server.hasEnded || (this.isOver && this.isPool);
   }
 
   /** How long it lasted, in microseconds; null while it goes on. */
@@ -82,11 +86,14 @@ export class World {
   }
 
   /** How a server is, with its processes and connections. */
-  look({ status, processes, connections }) {
+  look({ status, processes, connections, waiting }) {
     const server = this.#server(status.pid);
-    Object.assign(server, { status, processes, model: status.model });
+    const { model } = status;
+    Object.assign(server, { status, processes, model, waiting });
     this.current = server;
     this.isAlone = false;
+    const listed = new Set(connections.map(({ id }) => id));
+    if (this.skipped > 0) this.#loseMissing(server, listed);
     for (const row of connections) {
       const known = this.connections.get(`${status.pid}:${row.id}`) ??
         this.#meet(server, row);
@@ -109,6 +116,11 @@ export class World {
     const server = this.#server(pid);
     server.hasEnded = true;
     server.processes = [];
+    for (const connection of this.connections.values()) {
+      if (connection.server === server && !connection.isOver) {
+        this.#close(connection, "?");
+      }
+    }
     this.#note("ended", server, { pid }, null);
     this.servers.delete(pid);
     this.version++;
@@ -215,6 +227,19 @@ export class World {
     }
     this.connections.set(connection.key, connection);
     return connection;
+  }
+
+  /** Of what was skipped there may be ends. One look may be older than the last event. */
+  #loseMissing(server, listed) {
+    for (const connection of this.connections.values()) {
+      if (connection.server !== server || connection.isOver) continue;
+      connection.missing = listed.has(connection.id)
+        ? 0
+        : connection.missing + 1;
+      if (connection.missing < 3) continue;
+      connection.isLost = true;
+      this.#close(connection, "?");
+    }
   }
 
   #close(connection, reason) {

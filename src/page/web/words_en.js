@@ -43,7 +43,7 @@ export const EN = {
   sequenceHeading: "Connection {id}: {peer}",
   sequenceNone: "No connection yet",
   sequenceHint:
-    "Connect to the server, and its first connection appears here: mpserv client {host} {port}",
+    "Connect to the server, and its first connection appears here: mpserv client {where}",
   follow: "follow the newest",
   controls: "Replay",
   play: "Replay",

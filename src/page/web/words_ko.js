@@ -44,7 +44,7 @@ export const KO = {
   sequenceHeading: "연결 {id}: {peer}",
   sequenceNone: "아직 연결이 없습니다",
   sequenceHint:
-    "서버에 접속하면 첫 연결이 여기에 나타납니다: mpserv client {host} {port}",
+    "서버에 접속하면 첫 연결이 여기에 나타납니다: mpserv client {where}",
   follow: "가장 새로운 연결 따라가기",
   controls: "다시 보기",
   play: "다시 보기",

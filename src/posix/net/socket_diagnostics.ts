@@ -56,7 +56,14 @@ const REQUEST = {
 } as const;
 
 /** `struct inet_diag_msg`: {u8 family; u8 state; u8 timer; u8 retrans; sockid id; …}, then attributes. */
-const ANSWER = { size: 72, family: 0, state: 1, id: 4, uid: 64 } as const;
+const ANSWER = {
+  size: 72,
+  family: 0,
+  state: 1,
+  id: 4,
+  waiting: 56,
+  uid: 64,
+} as const;
 
 /** `struct rtattr`, linux/rtnetlink.h: {u16 len; u16 type}; each starts at a multiple of 4. */
 const ATTRIBUTE = { size: 4, type: 2, align: 4 } as const;
@@ -83,6 +90,9 @@ const TCP_STATE = {
   LAST_ACK: 9,
   CLOSING: 11,
 } as const;
+
+/** The state of a listening socket, of which a backlog is told in place of bytes. */
+const TCP_LISTEN = 10;
 
 const libc = cLibrary("socket");
 
@@ -141,6 +151,19 @@ export function tcpConnections(
  */
 export function handshakes(listener: Deno.NetAddr): number {
   return [...ask(listener, 1 << TCP_STATE.SYN_RECV)].length;
+}
+
+/**
+ * How many connections wait in a listener's backlog, whole and not accepted yet.
+ *
+ * @throws {PosixError} As {@linkcode tcpConnections}.
+ */
+export function backlog(listener: Deno.NetAddr): number {
+  let waiting = 0;
+  for (const answer of ask(listener, 1 << TCP_LISTEN)) {
+    waiting += answer.getUint32(ANSWER.waiting, true);
+  }
+  return waiting;
 }
 
 /**

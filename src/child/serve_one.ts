@@ -72,6 +72,11 @@ export function endedIfDue(
  * @param clientEndedAt When the client had ended its side, see {@linkcode Traffic}.
  */
 type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
+/** The same, of any connection. */
+export type TellEndOf = (
+  handover: Handover,
+  ...end: Parameters<TellEnd>
+) => void;
 
 /**
  * Serves a connection and closes it.
@@ -220,33 +225,50 @@ export async function work(
   service: LoadedService,
   options: ChildOptions,
 ): Promise<void> {
+  const tellEnd: TellEndOf = (handover, outcome, clientEndedAt) =>
+    void tell(channel.number, done(handover, outcome, clientEndedAt));
   tell(channel.number, ready());
   for (;;) {
-    const received = receiveFd(channel.number, {
-      wait: true,
-      size: HANDOVER_SIZE,
-    });
-    if (received === "end" || received === null) return;
-    const handover = keep(decodeHandover(received.data));
-    if (received.fd === null) {
-      throw new TypeError("Cannot serve: no descriptor came along");
-    }
-    outliveParent();
-    tell(channel.number, took(handover));
-    const serving = endedIfDue(
-      service,
-      serveOne(
-        service.serve,
-        received.fd,
-        handover,
-        options,
-        (outcome, clientEndedAt) =>
-          tell(channel.number, done(handover, outcome, clientEndedAt)),
-      ),
-    );
+    const serving = serveNext(channel, service, options, tellEnd);
+    if (serving === "end") return;
     if (serving) await own(serving);
     if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
+}
+
+/**
+ * Waits for a connection, and serves it.
+ *
+ * @param tellEnd Tells how it ended; under a rewinder it does not return.
+ * @returns Resolves when that has been told; undefined where it has been; "end" when the parent wants no more.
+ */
+export function serveNext(
+  channel: Fd,
+  service: LoadedService,
+  options: ChildOptions,
+  tellEnd: TellEndOf,
+): void | Promise<void> | "end" {
+  const received = receiveFd(channel.number, {
+    wait: true,
+    size: HANDOVER_SIZE,
+  });
+  if (received === "end" || received === null) return "end";
+  const handover = keep(decodeHandover(received.data));
+  if (received.fd === null) {
+    throw new TypeError("Cannot serve: no descriptor came along");
+  }
+  outliveParent();
+  tell(channel.number, took(handover));
+  return endedIfDue(
+    service,
+    serveOne(
+      service.serve,
+      received.fd,
+      handover,
+      options,
+      (outcome, clientEndedAt) => tellEnd(handover, outcome, clientEndedAt),
+    ),
+  );
 }
 
 /** A handler may still ask a connection for its peer when the next one has been received. */

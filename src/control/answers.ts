@@ -8,6 +8,7 @@ import {
   PROCESS_STATES,
   type ProcessEntry,
   type ProcessState,
+  type RewindState,
 } from "../model/model.ts";
 import { formatAddress } from "../posix/net/address.ts";
 import type { ConnectionInfo } from "../server/events.ts";
@@ -106,6 +107,7 @@ export class ServerAnswers {
       uptime: Math.round(performance.now() - this.#started),
       model: chosen.model.name,
       why: chosen.why ?? null,
+      rewinding: chosen.model.rewinding && stateOf(chosen.model.rewinding),
       totals: server.totals(),
       waiting: server.waiting,
       zygotes,
@@ -181,4 +183,11 @@ export class ServerAnswers {
     this.#options.takenOver();
     return wholeReply({ ok: true, live: this.#live() });
   }
+}
+
+/** As JSON has it: of getters, too. */
+function stateOf(
+  { isOn, why, rewound, replaced }: RewindState,
+): RewindState {
+  return { isOn, why, rewound, replaced };
 }

@@ -248,6 +248,9 @@ export class EventLines implements ServerEvents {
     this.#say({ event: "reaped", at, pid, role, code, signal });
   }
 
+  /** Each `done` of a pool's process says as much. */
+  rewound(): void {}
+
   zygoteEnded(pid: number, { code, signal }: Exit): void {
     const at = this.#now(), role = "zygote";
     this.#say({ event: "reaped", at, pid, role, code, signal });

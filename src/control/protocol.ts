@@ -23,7 +23,11 @@
  *
  * @module
  */
-import type { ProcessEntry, ProcessState } from "../model/model.ts";
+import type {
+  ProcessEntry,
+  ProcessState,
+  RewindState,
+} from "../model/model.ts";
 import type { TotalsSnapshot, Via } from "../server/events.ts";
 
 /** Bytes of a request at most, its line's end included. */
@@ -60,6 +64,8 @@ export interface Status {
   readonly model: string;
   /** Why that is not a better one; null when it is. */
   readonly why: string | null;
+  /** How its processes rewind their memory; null where a process serves one connection. */
+  readonly rewinding: RewindState | null;
   /** The counts of its connections. */
   readonly totals: TotalsSnapshot;
   /** Connections that no process has been handed yet. */

@@ -11,7 +11,7 @@
  */
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import type { ModelName } from "../wire/choices.ts";
+import type { ModelName, RewindChoice } from "../wire/choices.ts";
 import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";
 import {
@@ -24,8 +24,10 @@ import {
   type ModelEvents,
   type ProcessEntry,
   type ProcessModel,
+  type RewindState,
   StartError,
 } from "./model.ts";
+import { Rewinding } from "./rewinding.ts";
 import { SpawnSource, type WorkerSource } from "./worker.ts";
 import { WorkerModel } from "./workers.ts";
 
@@ -46,6 +48,10 @@ export class Generations implements ProcessModel {
 
   get name(): string {
     return this.#newest.name;
+  }
+
+  get rewinding(): RewindState | null {
+    return this.#newest.rewinding;
   }
 
   get reusesProcesses(): boolean {
@@ -146,8 +152,10 @@ export interface ModelOptions {
   readonly zygotes: number;
   /** `pool`: processes that serve one connection after another. */
   readonly workers: number;
-  /** `pool`: connections after which a process is replaced; 0 for never. */
-  readonly recycle: number;
+  /** `pool`: connections after which a process is replaced; 0 for never; undefined for what is usual. */
+  readonly recycle?: number | undefined;
+  /** `pool`: whether processes rewind their memory in between. */
+  readonly rewind: RewindChoice;
 }
 
 /** A model that has been started. */
@@ -213,6 +221,7 @@ async function startSpawn(
     mustProve: mustProve(child),
     isProgram: "program" in child.service,
     isHandler: "module" in child.service,
+    grants: child.grants,
   };
   const source = new SpawnSource(child, watcher, events.trouble);
   const model = new WorkerModel(options, source, watcher, events);
@@ -227,7 +236,7 @@ function mustProve({ service, sandbox }: ChildOptions): boolean {
 
 /** Workers are forked where that works, and spawned elsewhere. */
 async function startPool(
-  { child: own, workers, recycle }: ModelOptions,
+  { child: own, workers, recycle, rewind }: ModelOptions,
   watcher: Watcher,
   events: ModelEvents,
 ): Promise<ChosenModel> {
@@ -238,10 +247,22 @@ async function startPool(
     most: workers,
     recycle: recycle === 0 ? Infinity : recycle,
     isHandler: "module" in child.service,
+    grants: child.grants,
     isProgram: false, // such a process could not take turns
   };
-  const pool = (source: WorkerSource, mustProve: boolean) =>
-    new WorkerModel({ ...options, mustProve }, source, watcher, events);
+  const pool = (
+    source: WorkerSource,
+    mustProve: boolean,
+    rewinding: Rewinding,
+  ) =>
+    new WorkerModel(
+      { ...options, mustProve, rewinding },
+      source,
+      watcher,
+      events,
+    );
+  const rewindingOf = (why?: string) =>
+    new Rewinding(rewind, (why) => events.rewound(why), why);
   try {
     const source = new ForkSource(child, watcher, {
       available: () => model.resume(),
@@ -249,13 +270,17 @@ async function startPool(
       zygoteEnded: (pid, exit) => events.zygoteEnded(pid, exit),
       trouble: (what) => events.trouble(what),
     });
-    const model = pool(source, false); // its zygote does
+    const model = pool(source, false, rewindingOf()); // its zygote does
     await model.start();
     return { model };
   } catch (error) {
-    if (!isOfSystem(error)) throw error;
+    if (!isOfSystem(error) || rewind === "on") throw error;
     const spawned = new SpawnSource(child, watcher, events.trouble);
-    const model = pool(spawned, mustProve(child));
+    const model = pool(
+      spawned,
+      mustProve(child),
+      rewindingOf("its processes are not forked"),
+    );
     await model.start();
     return { model, why: (error as Error).message };
   }

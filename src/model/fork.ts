@@ -59,6 +59,7 @@ interface Taken {
 export class ForkModel implements ProcessModel {
   readonly name = "fork";
   readonly reusesProcesses = false;
+  readonly rewinding = null;
   readonly #events: ModelEvents;
   readonly #zygotes: Zygotes;
   readonly #queue: Queue;

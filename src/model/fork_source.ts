@@ -95,9 +95,10 @@ export class ForkSource implements WorkerSource {
     return this.#zygotes.start();
   }
 
-  launch(ended: (exit: Exit) => void): Launched | null {
+  launch(ended: (exit: Exit) => void, rewinds: boolean): Launched | null {
     const id = ++this.#launched;
-    const handover = { kind: "worker", id, ...NOBODY } as const;
+    const kind = rewinds ? "rewinder" : "worker";
+    const handover = { kind, id, ...NOBODY } as const;
     const [channel, theirs] = socketPair();
     let zygote: Zygote | null = null;
     try {

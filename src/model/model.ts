@@ -44,12 +44,31 @@ export interface ModelEvents {
   started(pid: number, role: ProcessEntry["role"]): void;
   /** A connection process was reaped. */
   reaped(pid: number, exit: Exit, when?: When): void;
+  /** A process's memory was rewound after its connection; or else, by `why`, it is replaced. */
+  rewound(why: string | null): void;
   /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
   /** Something that a person should know went wrong; the model goes on. */
   trouble(what: string): void;
   /** Connections are served in another way from here on, which a person should know. */
   changed(what: string): void;
+}
+
+/** How processes rewind their memory. */
+export interface RewindState {
+  /** Whether they do. */
+  readonly isOn: boolean;
+  /** Why they do not; empty where nobody wants it. */
+  readonly why: string;
+  /** How often one did. */
+  readonly rewound: number;
+  /** How many were replaced, by the reason. */
+  readonly replaced: Readonly<Record<string, number>>;
+}
+
+/** Such as `on`, `off`, `off: its processes are not forked`. */
+export function showRewinding({ isOn, why }: RewindState): string {
+  return isOn ? "on" : why === "" ? "off" : `off: ${why}`;
 }
 
 /** The ways to end the process of one connection: `stop` aborts a handler's `signal`. */
@@ -61,6 +80,8 @@ export interface ProcessModel {
   readonly name: string;
   /** Whether a process serves one connection after another; else it ends with its first. */
   readonly reusesProcesses: boolean;
+  /** How its processes rewind their memory in between; null where a process serves one connection. */
+  readonly rewinding: RewindState | null;
   /**
    * Starts the processes that wait ahead of connections.
    *

@@ -25,6 +25,7 @@ import {
   type ProcessState,
   StartError,
 } from "./model.ts";
+import type { Rewinding } from "./rewinding.ts";
 import { earlySpawned, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
@@ -59,10 +60,11 @@ export interface WorkerSource {
   /**
    * Starts a worker.
    *
+   * @param rewinds Whether it is to rewind its memory; only one that is forked can.
    * @returns The worker; null when none can be started at this moment.
    * @throws {Error} When the system refuses.
    */
-  launch(ended: (exit: Exit) => void): Launched | null;
+  launch(ended: (exit: Exit) => void, rewinds: boolean): Launched | null;
   /**
    * A worker said that it is ready.
    *
@@ -197,8 +199,15 @@ export interface WorkerOptions {
   readonly spares: number;
   /** How many workers there are at most; Infinity for one a connection. */
   readonly most: number;
-  /** How many connections a worker serves before it is replaced; Infinity for no end. */
-  readonly recycle: number;
+  /**
+   * How many connections a worker serves before it is replaced; Infinity for no end; undefined for what is
+   * usual.
+   */
+  readonly recycle: number | undefined;
+  /** What a handler was granted. */
+  readonly grants: readonly string[];
+  /** Whether workers rewind their memory; undefined where they cannot be asked to. */
+  readonly rewinding?: Rewinding | undefined;
   /** Whether a first worker must be ready before the model has started. */
   readonly mustProve: boolean;
   /** Whether a worker becomes a program, whose exit says how its connection ended. */
@@ -219,6 +228,8 @@ export interface Worker {
   secret: Uint8Array<ArrayBuffer> | null;
   /** How many connections it has served; Infinity when it is to serve no more. */
   served: number;
+  /** It rewinds its memory, or is to. */
+  readonly rewinds: boolean;
   /** It sent an unexpected report: it is being killed, and its further reports are ignored. */
   isLiar: boolean;
 }
@@ -232,8 +243,9 @@ export interface Worker {
 export function launchWorker(
   source: WorkerSource,
   exited: (worker: Worker, exit: Exit) => void,
+  rewinds: boolean,
 ): Worker | null {
-  const launched = source.launch((exit) => exited(worker, exit));
+  const launched = source.launch((exit) => exited(worker, exit), rewinds);
   if (launched === null) return null;
   const worker: Worker = {
     ...launched,
@@ -241,6 +253,7 @@ export function launchWorker(
     handoff: null,
     secret: null,
     served: 0,
+    rewinds,
     isLiar: false,
   };
   return worker;
@@ -317,4 +330,15 @@ export function entryOf({ process, state, handoff }: Worker): ProcessEntry {
     state,
     connection: handoff?.id ?? 0,
   };
+}
+
+/** After how many connections a worker is replaced that does not rewind. */
+const RECYCLE = 1_000;
+
+/** After how many connections a worker is replaced. */
+export function mostServed(
+  { rewinds }: Worker,
+  { recycle }: WorkerOptions,
+): number {
+  return recycle ?? (rewinds ? Infinity : RECYCLE);
 }

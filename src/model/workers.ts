@@ -26,15 +26,15 @@ import {
   type ModelEvents,
   type ProcessEntry,
   type ProcessModel,
-  StartError,
 } from "./model.ts";
 import { Queue } from "./queue.ts";
+import type { Rewinding } from "./rewinding.ts";
+import { Starting } from "./starting.ts";
 import {
   everySecond,
   isPassing,
   MOST_SECONDS,
   OutOfTurn,
-  Progress,
   Standstill,
   stuckIn,
 } from "./supervision.ts";
@@ -45,6 +45,7 @@ import {
   handTo,
   isAbout,
   launchWorker,
+  mostServed,
   tellToStop,
   type Worker,
   type WorkerOptions,
@@ -55,6 +56,7 @@ import {
 export class WorkerModel implements ProcessModel {
   readonly name: string;
   readonly reusesProcesses: boolean;
+  readonly rewinding: Rewinding | null;
   readonly #options: WorkerOptions;
   readonly #source: WorkerSource;
   readonly #watcher: Pick<Watcher, "watch" | "unwatch">;
@@ -64,8 +66,8 @@ export class WorkerModel implements ProcessModel {
   readonly #queue: Queue;
   readonly #standstill = new Standstill<Worker>();
   readonly #lookNoMore = everySecond(() => this.look());
-  readonly #progress = new Progress();
   readonly #outOfTurn: OutOfTurn;
+  readonly #start: Starting;
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
   readonly #mostStarting = Math.max(2, 2 * navigator.hardwareConcurrency);
   #starting = 0;
@@ -80,12 +82,17 @@ export class WorkerModel implements ProcessModel {
     events: ModelEvents,
   ) {
     this.name = options.name;
-    this.reusesProcesses = options.recycle > 1;
+    this.reusesProcesses = options.recycle !== 1;
+    this.rewinding = options.rewinding ?? null;
     this.#options = options;
     this.#source = source;
     this.#watcher = watcher;
     this.#events = events;
     this.#outOfTurn = new OutOfTurn(events.trouble);
+    this.#start = new Starting(options, source, {
+      trouble: (what) => events.trouble(what),
+      next: () => void this.#startWorker(),
+    });
     this.#queue = new Queue(
       events,
       () => this.#dispatch(),
@@ -95,19 +102,15 @@ export class WorkerModel implements ProcessModel {
 
   async start(): Promise<void> {
     await this.#source.start();
-    if (this.#options.mustProve) {
+    if (this.#start.mustProve) {
       this.#startWorker();
-      await this.#progress.wait().catch((error) => {
+      await this.#start.wait().catch((error) => {
         this.retire(); // first, or others would be started
         this.kill("SIGKILL");
         throw error;
       });
     }
     this.#refill();
-  }
-
-  get #isStarting(): boolean {
-    return this.#options.mustProve && !this.#progress.isOver;
   }
 
   resume(): void {
@@ -206,10 +209,10 @@ export class WorkerModel implements ProcessModel {
 
   #refill(): void {
     // The caller of `start` waits for the first worker, and fails with it.
-    if (this.#isStarting || this.#progress.hasFailed) return;
+    if (this.#start.isFirst || this.#start.hasFailed) return;
     const { spares, most } = this.#options;
     // The other workers start after the first one is ready: they would delay it.
-    const isFirst = !this.#progress.isOver;
+    const isFirst = !this.#start.isOver;
     const ahead = isFirst && spares > 0 ? +(this.#queue.size === 0) : spares;
     const wanted = this.#queue.size + (this.#retired ? 0 : ahead);
     const starting = Math.min(wanted - this.#ready.length, this.#mostStarting);
@@ -230,6 +233,7 @@ export class WorkerModel implements ProcessModel {
     const worker = launchWorker(
       this.#source,
       (worker, exit) => this.#exited(worker, exit),
+      this.rewinding?.isOn === true,
     );
     if (!worker) return false;
     this.#workers.add(worker);
@@ -264,45 +268,31 @@ export class WorkerModel implements ProcessModel {
   #follow(worker: Worker, pid: number, report: Report): boolean {
     switch (report.kind) {
       case "step":
-        return worker.state === "starting" && this.#isAt(report);
+        return worker.state === "starting" &&
+          this.#start.step(worker, pid, report);
       case "ready":
         return worker.state === "starting" &&
-          this.#source.ready(worker.process, pid) && this.#hasStarted(worker);
+          this.#start.ready(worker, pid) && this.#hasStarted(worker);
       case "failed":
-        return worker.state === "starting" && this.#cannotStart(worker, report);
+        return worker.state === "starting" &&
+          this.#start.failed(worker, report);
       case "took":
         return worker.state === "handed" && isAbout(worker, report) &&
           this.#took(worker, report);
       case "done":
         return worker.state === "serving" && isAbout(worker, report) &&
-          report.outcome !== null &&
-          this.#done(worker, report.outcome, report);
+          report.outcome !== null && this.#done(worker, report.outcome, report);
       case "exited":
         return false; // that is a zygote's to say
     }
   }
 
-  #isAt({ outcome }: Report): true {
-    this.#progress.step(outcome?.text ?? "");
-    return true;
-  }
-
   /** Starting → ready. */
   #hasStarted(worker: Worker): true {
-    this.#progress.ready();
     this.#starting--;
     this.#queue.worked();
     this.#events.started(worker.process.pid, "connection");
     this.#isReady(worker);
-    return true;
-  }
-
-  /** Starting → finished, as soon as it has ended. Whoever starts us tells, while that is under way. */
-  #cannotStart(worker: Worker, report: Report): true {
-    const error = StartError.of(report);
-    if (this.#isStarting) this.#progress.failed(error);
-    else this.#events.trouble(error.message);
-    worker.process.kill("SIGKILL");
     return true;
   }
 
@@ -318,13 +308,16 @@ export class WorkerModel implements ProcessModel {
   }
 
   /** Serving → ready, or finished. */
-  #done(worker: Worker, outcome: Outcome, when: When): true {
+  #done(worker: Worker, outcome: Outcome, report: Report): true {
     const { id } = worker.handoff!;
     worker.handoff = null;
     worker.state = "finished";
-    this.#events.done(id, outcome, when);
-    if (++worker.served < this.#options.recycle) this.#isReady(worker);
-    else this.#hangUp(worker);
+    this.#events.done(id, outcome, report);
+    const isFit = !worker.rewinds ||
+      this.rewinding!.isFit(report.status);
+    if (++worker.served < mostServed(worker, this.#options) && isFit) {
+      this.#isReady(worker);
+    } else this.#hangUp(worker);
     return true;
   }
 
@@ -358,8 +351,9 @@ export class WorkerModel implements ProcessModel {
     if (worker.state === "starting") {
       this.#starting--;
       this.#workers.delete(worker);
+      if (worker.process.pid === 0) this.#start.ended(worker, null);
       // The caller of `start` reports it, once the end is known.
-      if (!this.#isStarting && !this.#progress.hasFailed) {
+      if (!this.#start.isFirst && !this.#start.hasFailed) {
         this.#queue.pause("A connection process exited before it was ready");
       }
     }
@@ -374,9 +368,7 @@ export class WorkerModel implements ProcessModel {
 
   #exited(worker: Worker, exit: Exit): void {
     this.#readReports(worker); // its earlier reports come first
-    if (worker.state === "starting" && this.#isStarting) {
-      this.#progress.failed(endedEarly(exit, this.#options));
-    }
+    if (worker.state === "starting") this.#start.ended(worker, exit);
     this.#hangUp(worker);
     this.#workers.delete(worker);
     if (worker.state === "serving") {
@@ -384,7 +376,7 @@ export class WorkerModel implements ProcessModel {
       this.#events.done(worker.handoff!.id, outcome);
     }
     // At the start, the caller of `start` reports the failure.
-    if (!this.#progress.hasFailed) {
+    if (!this.#start.hasFailed) {
       this.#events.reaped(worker.process.pid, exit);
     }
     if (worker.state !== "starting") this.#queue.goOn(); // its connection is free

@@ -103,7 +103,7 @@ export function readProcStrings(path: string): string[] {
 }
 
 function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
-  using file = openPath(path);
+  using file = openProcFile(path);
   let bytes = new SafeBytes(4 * 1024);
   let length = 0;
   for (let count; (count = read(file.number, bytes.subarray(length))) > 0;) {
@@ -128,7 +128,7 @@ export function listProcDirectory(path: string): string[] {
   if (!getdents64) {
     throw new TypeError("Cannot list /proc: the C library has no getdents64");
   }
-  using directory = openPath(path);
+  using directory = openProcFile(path);
   const names: string[] = [];
   const entries = new Uint8Array(32 * 1024);
   const view = new DataView(entries.buffer);
@@ -252,7 +252,13 @@ export function hasDescriptor(pid: number, target: string): boolean {
   }
 }
 
-function openPath(path: string): Fd {
+/**
+ * Opens a file or a directory under /proc, to be read.
+ *
+ * @returns It, close-on-exec; the caller's to close.
+ * @throws {PosixError} When it cannot be opened.
+ */
+export function openProcFile(path: string): Fd {
   return new Fd(
     check(libc.open(encode(path + "\0"), O_RDONLY_CLOEXEC), "open"),
   );

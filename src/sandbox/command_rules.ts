@@ -27,6 +27,8 @@ export interface Subject {
   readonly pid: number | null;
   /** The user and limits that the process takes after the filter is installed. */
   readonly attributes?: ProcessAttributes | undefined;
+  /** Whether it looks through its own memory, to rewind it. */
+  readonly rewinds?: boolean | undefined;
   /** Descriptors of files that it has of the server, such as its log. */
   readonly files?: readonly number[];
 }
@@ -82,6 +84,12 @@ const IOCTL = {
   ],
 };
 
+/**
+ * linux/fs.h: PAGEMAP_SCAN, which pages of a process are its own, by its file of `/proc`. Only the parent opens
+ * that, and only that of the process itself.
+ */
+const PAGEMAP_SCAN = 0xc0606610;
+
 /** linux/prctl.h: what a process may do to itself, or ask. */
 const PRCTL = {
   always: [1, 15, 16, 0x53564d41], // PR_SET_PDEATHSIG, SET_NAME, GET_NAME, SET_VMA
@@ -125,7 +133,7 @@ const is = (argument: number, value: number): Condition => ({
 
 /** The rules of these calls. */
 export function commandRules(subject: Subject): Rule[] {
-  const { isProgram, isStrict, pid, attributes, files = [] } = subject;
+  const { isProgram, isStrict, pid, attributes, rewinds, files = [] } = subject;
   const no = isStrict ? notify : refuse;
   const rule = (call: string, verdict: number, ...checks: Check[]): Rule => ({
     call,
@@ -227,7 +235,14 @@ export function commandRules(subject: Subject): Rule[] {
     ),
   ];
   // Its path would be in memory, where a filter cannot look, whatever its flags say.
-  if (isStrict) return [...rules, rule("newfstatat", missing)];
+  const scans = rewinds ? [allowed(is(1, PAGEMAP_SCAN))] : [];
+  if (isStrict) {
+    return [
+      ...rules,
+      rule("newfstatat", missing),
+      ...rewinds ? [rule("ioctl", no, ...scans)] : [],
+    ];
+  }
 
   const writes = write || run ? [] : [WRITING];
   const ofFamily = (family: number, type: number, protocols: number[]) =>
@@ -256,6 +271,7 @@ export function commandRules(subject: Subject): Rule[] {
         ...net || grants("sys") ? IOCTL.network : [],
         ...write ? IOCTL.write : [],
       ].map((value) => allowed(is(1, value))),
+      ...scans,
     ),
     rule("open", allow, ...writes.map((has) => refused({ argument: 1, has }))),
     rule(

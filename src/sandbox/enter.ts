@@ -165,6 +165,7 @@ function enterFilters(
   { isZygote, isParked = false }: EnterOptions,
 ): Fd | null {
   const { sandbox, attributes, grants, service } = options;
+  const rewinds = isZygote && options.rewinds !== undefined;
   if (sandbox.level === "off" || !sandbox.hasFilters) return null;
   const pid = isZygote ? null : libc.getpid();
   const install = (policy: Policy, listen: boolean) =>
@@ -178,7 +179,10 @@ function enterFilters(
     void new Date().toString(); // the time zone's file is read at the first date
     const isHandler = "module" in service;
     try {
-      return install(strictPolicy({ attributes, isHandler, pid }), true);
+      return install(
+        strictPolicy({ attributes, isHandler, pid, rewinds }),
+        true,
+      );
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
@@ -191,7 +195,7 @@ function enterFilters(
   const isProgram = "program" in service;
   const files = inheritedFiles();
   return install(
-    defaultPolicy({ grants, isProgram, pid, attributes, files }),
+    defaultPolicy({ grants, isProgram, pid, attributes, files, rewinds }),
     false,
   );
 }
@@ -200,7 +204,7 @@ function enterFilters(
 function inheritedFiles(): number[] {
   return openDescriptors().filter((fd) => {
     const target = descriptorTarget(fd);
-    return target?.startsWith("/") && !target.startsWith("/dev/");
+    return target?.startsWith("/") && !/^\/(dev|proc|memfd:)/.test(target);
   });
 }
 

@@ -220,24 +220,34 @@ export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
 /** The runtime asks where its own file is when a handler uses `node:process`, and must get an answer. */
 const FOR_HANDLERS = ["readlink", "readlinkat"];
 
+/**
+ * How a process that rewinds its memory ends its threads: it lists them in the directory that its parent opened, and
+ * has the kernel signal each by a timer, which reaches threads of the process itself alone.
+ */
+const FOR_REWINDING = [
+  ...["getdents64", "timer_create", "timer_settime", "timer_delete"],
+];
+
 /** The process that the filter is for. */
-interface StrictSubject extends Pick<Subject, "pid" | "attributes"> {
+interface StrictSubject
+  extends Pick<Subject, "pid" | "attributes" | "rewinds"> {
   /** Whether a handler serves. */
   readonly isHandler: boolean;
 }
 
 export function strictPolicy(
-  { attributes, isHandler, pid }: StrictSubject,
+  { attributes, isHandler, pid, rewinds }: StrictSubject,
 ): Policy {
   const subject = {
     ...{ grants: [], isProgram: false, isStrict: true },
-    ...{ attributes, pid },
+    ...{ attributes, pid, rewinds },
   };
   const calls = [
     ...CALL_GROUPS.filter(({ who }) => who === "strict")
       .flatMap(({ calls }) => calls.split(/\s+/)),
     ...callsOf(attributes),
     ...isHandler ? FOR_HANDLERS : [],
+    ...isHandler && rewinds ? FOR_REWINDING : [],
   ];
   return {
     rules: [

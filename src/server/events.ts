@@ -88,6 +88,8 @@ export interface ServerEvents {
   started(pid: number, role: ProcessEntry["role"]): void;
   /** A connection process was reaped. */
   removed(pid: number, exit: Exit, when?: When): void;
+  /** A process's memory was rewound after its connection; or else, by `why`, it is replaced. */
+  rewound(why: string | null): void;
   /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
   /** A connection that was admitted was closed without service: no process could be had for it. */
@@ -115,6 +117,7 @@ const NAMES = [
   "disconnected",
   "started",
   "removed",
+  "rewound",
   "zygoteEnded",
   "refused",
   "trouble",
@@ -149,6 +152,7 @@ export class Audience {
       disconnected: tell("disconnected"),
       started: tell("started"),
       removed: tell("removed"),
+      rewound: tell("rewound"),
       zygoteEnded: tell("zygoteEnded"),
       refused: tell("refused"),
       trouble: tell("trouble"),

@@ -129,6 +129,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       events.removed(pid, exit, when);
       connections.reaped(pid);
     },
+    rewound: (why) => events.rewound(why),
     trouble: (what) => events.trouble(what),
     changed: (what) => events.changed(what),
   }).catch((error) => {

@@ -34,6 +34,8 @@ export interface ChildOptions {
   readonly sandbox: SandboxChoice;
   /** Whether it serves one connection after another. */
   readonly isPooled?: boolean | undefined;
+  /** Whether its memory is rewound in between, and compared then with what it was; undefined for neither. */
+  readonly rewinds?: "unchecked" | "checked" | undefined;
   /** Whether its descendants are marked, so that they end with its connection: see `posix/descent.ts`. */
   readonly isMarked?: boolean | undefined;
 }
@@ -43,11 +45,11 @@ const SOCK_STREAM = 1;
 /** Writes the options. */
 export function encodeOptions(options: ChildOptions): Uint8Array<ArrayBuffer> {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
-  const { grants, attributes, sandbox, isPooled, isMarked } = rest;
+  const { grants, attributes, sandbox, isPooled, rewinds, isMarked } = rest;
   return new TextEncoder().encode(JSON.stringify({
     service: shorter(service),
     ...{ idleTimeout, firstByteTimeout, grants, attributes, sandbox },
-    ...{ isPooled, isMarked },
+    ...{ isPooled, rewinds, isMarked },
   }));
 }
 

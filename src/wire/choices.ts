@@ -39,6 +39,11 @@ export interface SandboxChoice {
   readonly hasFilters: boolean;
 }
 
+/** Whether workers of a pool rewind their memory: where they can, or else there is no server, or never. */
+export const REWIND_CHOICES = ["auto", "on", "off"] as const;
+/** One of {@linkcode REWIND_CHOICES}. */
+export type RewindChoice = typeof REWIND_CHOICES[number];
+
 /** The values of `--model`. `auto` is `fork` where it works, and `spawn` elsewhere. */
 export const MODEL_NAMES = ["auto", "spawn", "fork", "pool"] as const;
 export type ModelName = typeof MODEL_NAMES[number];

@@ -8,7 +8,9 @@
  * 2. Every record starts with a tag that says «ours», and a kind.
  * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id, the
  *    peer's `struct sockaddr` and a secret of 128 bits; to a zygote also `worker`, whose descriptor is the
- *    channel of a process that serves one connection after another, with an id of its own.
+ *    channel of a process that serves one connection after another, with an id of its own, or
+ *    `rewinder`, the same for one that rewinds its memory; to a `rewinder`, once it has said that it marks its
+ *    memory, `file`: what it needs for that, the id says which of {@linkcode MEMORY_FILES}.
  * 4. Up, from the process that serves: `step`, while it starts, with what it does; from a spawned process it
  *    brings the sandbox to listen to, if there is one. `ready`, when it waits for work. `took`, before it reads the
  *    first byte: from here on the connection is the child's, and the parent closes its copy. `done`,
@@ -57,8 +59,13 @@ const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
 export const NO_SECRET: Uint8Array<ArrayBuffer> = new Uint8Array(SECRET_SIZE);
 
 /** The kinds of descriptor that a parent sends. */
-type HandoverKind = "connection" | "worker";
-const HANDOVER_KINDS: readonly HandoverKind[] = ["connection", "worker"];
+type HandoverKind = "connection" | "worker" | "rewinder" | "file";
+const HANDOVER_KINDS: readonly HandoverKind[] = [
+  "connection",
+  "worker",
+  "rewinder",
+  "file",
+];
 
 /** The kinds of report of a child. */
 type ReportKind =
@@ -93,6 +100,50 @@ export const FAILURES = [
   /** The machine was too slow at this moment: later it may do. */
   "slow",
 ] as const;
+
+/** The step in which a worker marks its memory, which is rewound from then on: it waits for files. */
+export const MARKING = "marking its memory";
+
+/**
+ * What a worker needs to mark its memory, in the order in which it comes; the last is always there, others
+ * may be missing. Of `/proc`, but for the last.
+ */
+export const MEMORY_FILES = [
+  ...["pagemap", "statm", "maps", "stat", "task"],
+  /** What its event loop waits for (`fdinfo`). */
+  "events",
+  /** Its working directory. */
+  "cwd",
+  /** An empty nameless file, for what memory was. */
+  "image",
+] as const;
+
+/** Where a report's {@linkcode Report.status} is: whoever rewinds writes it when it is done. */
+export const REPORT_STATUS_AT = 40;
+
+/**
+ * How the memory of a worker that said `done` was rewound; what travels is its place here, as
+ * `machine_code/rewind.h` counts. All but the first two end the worker.
+ */
+export const REWINDING = [
+  /** It does not rewind. */
+  "",
+  /** It is what it was. */
+  "rewound",
+  "a file of /proc could not be read",
+  "its memory could not be looked through (PAGEMAP_SCAN, Linux 6.7)",
+  "its threads could not be ended",
+  "a mapping of its memory is gone",
+  "too much of its memory was written to",
+  "a descriptor was closed or replaced",
+  "its event loop waits for something else",
+  "a signal is pending",
+  "a process that it started runs on",
+  "its priority was changed",
+  "its memory differs (MPSERV_REWIND_CHECK)",
+] as const;
+/** Its first connection has not come: exit codes from here on are places in {@linkcode REWINDING}. */
+export const EXIT_REASONS = 64;
 
 export type Failure = typeof FAILURES[number];
 
@@ -156,7 +207,8 @@ export interface Report extends When {
   readonly pid: number;
   /** How the connection ended, in `done`; the text says what in `failed` and `step`; null elsewhere. */
   readonly outcome: Outcome | null;
-  /** The wait status (`waitpid(2)`) in `exited`; a place in {@linkcode FAILURES} in `failed`; 0 elsewhere. */
+  /** The wait status (`waitpid(2)`) in `exited`; a place in {@linkcode FAILURES} in `failed`, in
+   * {@linkcode REWINDING} in `done`; 0 elsewhere. */
   readonly status: number;
   /** The connection's secret, in a child's `took` and `done`; {@linkcode NO_SECRET} elsewhere. */
   readonly secret: Uint8Array<ArrayBuffer>;
@@ -238,7 +290,7 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
     ? encodeInto(outcome.text, reportText)
     : { written: 0 };
   reportRecord.setUint32(36, written, true);
-  reportRecord.setInt32(40, status, true);
+  reportRecord.setInt32(REPORT_STATUS_AT, status, true);
   reportRecord.setInt32(44, pid, true);
   reportBytes.set(secret, REPORT_SECRET_AT);
   reportRecord.setFloat64(TIMES_AT, at, true);
@@ -269,7 +321,7 @@ export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
       ? ""
       : new TextDecoder().decode(record.buffer.slice(start, start + length)),
   };
-  const status = record.getInt32(40, true);
+  const status = record.getInt32(REPORT_STATUS_AT, true);
   const pid = record.getInt32(44, true);
   const secret = bytesAt(record, REPORT_SECRET_AT);
   const id = countAt(record, 8);

@@ -27,6 +27,7 @@
  *
  * @module
  */
+import { type Rewinder, workRewound } from "../child/rewound.ts";
 import { giveUp } from "../child/errors.ts";
 import { endedIfDue, serveOne, work } from "../child/serve_one.ts";
 import { POLLHUP } from "../posix/abi.ts";
@@ -284,10 +285,13 @@ export function runChild(
   reports: Fd,
   service: LoadedService,
   options: ChildOptions,
+  rewinder: Rewinder | null,
 ): void | Promise<void> {
-  if (handover.kind === "worker") {
+  if (handover.kind !== "connection") {
     reports.close();
-    return work(fd, service, options);
+    return handover.kind === "worker"
+      ? work(fd, service, options)
+      : workRewound(fd, service, options, rewinder);
   }
   return endedIfDue(
     service,

@@ -10,6 +10,8 @@
  */
 import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
+import { type Rewinder, rewindsWith } from "../child/rewound.ts";
+import { serveNext } from "../child/serve_one.ts";
 import type { Fd } from "../posix/fd.ts";
 import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
@@ -66,13 +68,25 @@ export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
     : [(await import("../service/echo.ts")).echo];
 }
 
+/**
+ * Whether a zygote rehearses when it is at work already: that its first children are cold is better than that the
+ * first clients wait. A handler is rehearsed with an event loop, which is there before the fork alone; what
+ * serves for long is to be warm from the start; and a limit of memory is counted from what is in use at the start.
+ */
+export function rehearsesLate(
+  { service, attributes, isPooled }: ChildOptions,
+): boolean {
+  return !("module" in service) && !attributes && !isPooled;
+}
+
 /** Serves a few connections to itself. */
 export async function* rehearseService(
   services: Rehearsed,
-  asynchronous: boolean,
   options: ChildOptions,
+  rewinder: Rewinder | null,
 ): AsyncGenerator<void> {
   const bytes = new Uint8Array(LINE);
+  const asynchronous = "module" in options.service;
   const rounds = roundsOf(asynchronous).service;
   const own = asItIs(options);
   void Deno.exitCode; // its getter is compiled at its first use, too
@@ -81,13 +95,20 @@ export async function* rehearseService(
     const [parent, reports] = socketPair();
     write(client.number, bytes);
     shutdownWrite(client.number);
-    const birth = comeOver(id, server);
     const serve = services[id % services.length]!;
     const service = { serve, asynchronous };
     // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
-    await Promise.resolve().then(
-      runChild.bind(null, birth, reports, service, own),
-    );
+    if (rewinder) {
+      handOver(parent, id, server);
+      await Promise.resolve().then(
+        serveNext.bind(null, reports, service, own, rewindsWith(rewinder)),
+      );
+    } else {
+      const birth = comeOver(id, server);
+      await Promise.resolve().then(
+        runChild.bind(null, birth, reports, service, own, null),
+      );
+    }
     read(client.number, bytes);
     for (const fd of [client, parent, reports]) fd.close();
     if (id % SLICES.service === 0) yield;
@@ -146,7 +167,7 @@ export function rehearseChild(
   );
   arrive(means, birth.handover, monotonic());
   if (serve) {
-    void runChild(birth, reports, { serve, asynchronous: false }, own);
+    void runChild(birth, reports, { serve, asynchronous: false }, own, null);
   } else birth.fd.close();
   leave(-1);
   for (const fd of [client, parent, reports]) fd.close();
@@ -179,6 +200,19 @@ function roundsOf(
 /** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
 function comeOver(id: number, connection: Fd): Birth {
   const [parent, channel] = socketPair();
+  handOver(parent, id, connection);
+  const received = receiveFd(channel.number, {
+    wait: false,
+    size: HANDOVER_SIZE,
+  });
+  for (const fd of [parent, channel]) fd.close();
+  if (received === null || received === "end" || received.fd === null) {
+    throw new TypeError("Cannot rehearse: no descriptor came over");
+  }
+  return { handover: decodeHandover(received.data), fd: received.fd };
+}
+
+function handOver(parent: Fd, id: number, connection: Fd): void {
   const record = encodeHandover({
     kind: "connection",
     id,
@@ -186,15 +220,7 @@ function comeOver(id: number, connection: Fd): Birth {
     secret: SECRET,
   });
   sendFd(parent.number, record, connection.number);
-  const received = receiveFd(channel.number, {
-    wait: false,
-    size: HANDOVER_SIZE,
-  });
-  for (const fd of [connection, parent, channel]) fd.close();
-  if (received === null || received === "end" || received.fd === null) {
-    throw new TypeError("Cannot rehearse: no descriptor came over");
-  }
-  return { handover: decodeHandover(received.data), fd: received.fd };
+  connection.close();
 }
 
 async function echoThroughStreams(connection: AnyConnection): Promise<void> {

@@ -66,6 +66,7 @@ import { forgetLibrary, machineCode } from "./machine_code/machine_code.ts";
 import { Leftovers } from "./leftovers.ts";
 import { forkProbe } from "./probe.ts";
 import { ForkMemory } from "./fork_memory.ts";
+import { type PreparedRewinding, prepareRewinding } from "./rewind.ts";
 import { startAgainIfCrowded } from "./threads.ts";
 import {
   generatorsOf,
@@ -75,6 +76,7 @@ import {
   rehearseBirth,
   rehearseChild,
   rehearseService,
+  rehearsesLate,
   SpareTime,
 } from "./warm_up.ts";
 
@@ -91,6 +93,7 @@ export async function run(args: readonly string[]): Promise<never> {
   let means: Means;
   let service: LoadedService;
   let memory: ForkMemory;
+  let rewinding: PreparedRewinding | null;
   let spare: SpareTime;
   let redo: (() => void) | null = null;
   try {
@@ -99,12 +102,13 @@ export async function run(args: readonly string[]): Promise<never> {
     const preparation = new ForkPreparation(asynchronous);
     const fence = prepareFence(options);
     const code = machineCode();
+    rewinding = prepareRewinding(code, options);
     const ours = "module" in options.service
       ? null
       : await loadService(options.service);
     const rehearsed = await loadRehearsed(asynchronous);
     const isLate = rehearsesLate(options);
-    const services = rehearseService(rehearsed, asynchronous, options);
+    const services = rehearseService(rehearsed, options, rewinding);
     if (!isLate) { for await (const _ of services); }
     // Around a person's code before its first line; around our own at last, unless threads must follow to
     // another user, which do not when they are parked.
@@ -145,7 +149,7 @@ export async function run(args: readonly string[]): Promise<never> {
     ? null
     : serve;
   try {
-    const loop = new ForkLoop(means, { memory, program, spare });
+    const loop = new ForkLoop(means, { memory, rewinding, program, spare });
     const hasWork = () => loop.hasWork();
     let birth = loop.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
     while (birth === null) {
@@ -154,24 +158,13 @@ export async function run(args: readonly string[]): Promise<never> {
       birth = loop.forkForEach();
     }
     redo?.();
-    const living = runChild(birth, reports, service, options);
+    const living = runChild(birth, reports, service, options, rewinding);
     if (living) await own(living);
   } catch (error) {
     giveUp(error);
   }
   leave(asynchronous ? Deno.exitCode : 0);
   return exitNow(0); // never reached: leave has left
-}
-
-/**
- * Whether a zygote rehearses when it is at work already: that its first children are cold is better than that the
- * first clients wait. A handler is rehearsed with an event loop, which is there before the fork alone; what
- * serves for long is to be warm from the start; and a limit of memory is counted from what is in use at the start.
- */
-function rehearsesLate(
-  { service, attributes, isPooled }: ChildOptions,
-): boolean {
-  return !("module" in service) && !attributes && !isPooled;
 }
 
 /** Enters the sandbox, and sends the parent the descriptor of its notifications. */
@@ -218,6 +211,7 @@ const CHILDREN = 1;
 class ForkLoop {
   readonly #means: Means;
   readonly #memory: ForkMemory;
+  readonly #rewinding: PreparedRewinding | null;
   readonly #program: Program | null;
   readonly #spare: SpareTime;
   readonly #set: PollSet;
@@ -233,14 +227,16 @@ class ForkLoop {
 
   constructor(
     means: Means,
-    { memory, program, spare }: {
+    { memory, rewinding, program, spare }: {
       memory: ForkMemory;
+      rewinding: PreparedRewinding | null;
       program: Program | null;
       spare: SpareTime;
     },
   ) {
     this.#means = means;
     this.#memory = memory;
+    this.#rewinding = rewinding;
     this.#program = program;
     this.#spare = spare;
     this.#set = new PollSet([
@@ -310,6 +306,7 @@ class ForkLoop {
     const { handover, fd } = birth;
     const means = this.#means; // read here, where the zygote has read it before
     if (this.#program && this.#start(this.#program, birth)) return null;
+    if (handover.kind === "rewinder") this.#rewinding?.settle();
     const forkedAt = monotonic();
     let pid: number;
     try {

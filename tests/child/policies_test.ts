@@ -53,6 +53,18 @@ const POLICIES = {
   "grant run": defaultPolicy(handler("run")),
   "grant sys": defaultPolicy(handler("sys")),
   program: defaultPolicy({ ...handler(), isProgram: true }),
+  "strict that rewinds": strictPolicy({ ...strict, pid: null, rewinds: true }),
+  "strict handler that rewinds": strictPolicy({
+    ...strict,
+    isHandler: true,
+    pid: null,
+    rewinds: true,
+  }),
+  "default that rewinds": defaultPolicy({
+    ...handler(),
+    pid: null,
+    rewinds: true,
+  }),
 };
 
 const LETTERS = new Map<number, string>([

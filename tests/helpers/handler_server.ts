@@ -12,6 +12,7 @@ export async function serveText(
   model: Model,
   text: string,
   args: readonly string[] = [],
+  env: Record<string, string> = {},
 ) {
   const directory = temporaryDirectory();
   const file = `${directory.path}/handler.mjs`;
@@ -19,6 +20,7 @@ export async function serveText(
   const server = await startServer({
     model,
     args: ["--handler", file, ...args],
+    env,
   });
   return {
     file,

@@ -33,6 +33,15 @@ const FILTERS: Readonly<Record<string, Policy>> = {
     rules: [{ call: "landlock_create_ruleset", verdict: missing }],
     others: allow,
   },
+  /** A world before Linux 6.7, which cannot say which pages of a process are its own. */
+  "without-pagemap-scan": {
+    rules: [{
+      call: "ioctl",
+      checks: [{ argument: 1, is: 0xc0606610, then: missing }],
+      verdict: allow,
+    }],
+    others: allow,
+  },
   /** A container whose manager is asked about some calls: nobody else can be asked about others then. */
   "with-listener": {
     rules: [{ call: "mknodat", verdict: notify }],

@@ -72,6 +72,7 @@ export class ForkStage implements Disposable {
       handed: (id, pid) => say("handed", id, pid),
       returned: (id) => say("returned", id),
       started: (pid, role) => say("started", pid, role),
+      rewound: () => undefined,
       zygoteEnded: (pid, { signal }) => say("zygote ended", pid, signal),
       took: (id, pid) => say("took", id, pid),
       done: (id, { reason, text }) => say("done", id, reason, text),

@@ -21,6 +21,7 @@ function played(name: string) {
   const model: ProcessModel = {
     name,
     reusesProcesses: false,
+    rewinding: null,
     waiting: 0,
     start: () => Promise.resolve(),
     serve: ({ id }) => asked.push(`serve ${id}`),
@@ -138,6 +139,7 @@ test(
       returned: () => {},
       started: () => {},
       zygoteEnded: () => {},
+      rewound: () => {},
       took: (id: number, pid: number) => void pids.set(id, pid),
       done: (id: number) => void done.push(id),
       refused: (id: number, why: string) => said.push(`${id} refused: ${why}`),
@@ -146,7 +148,13 @@ test(
       changed: (what: string) => said.push(what),
     };
     const start = async (model: ModelOptions["model"]) => {
-      const counts = { spares: 0, zygotes: 1, workers: 1, recycle: 0 };
+      const counts = {
+        spares: 0,
+        zygotes: 1,
+        workers: 1,
+        recycle: 0,
+        rewind: "off" as const,
+      };
       const options = { model, child: CHILD, ...counts };
       return (await startModel(options, watcher, events)).model;
     };

@@ -26,6 +26,7 @@ const CLOSED: Outcome = {
 export class PlayedModel implements ProcessModel {
   readonly name = "played";
   readonly reusesProcesses: boolean;
+  readonly rewinding = null;
   readonly waiting = 0;
   /** Connections that nobody took yet, oldest first. */
   readonly handoffs: Handoff[] = [];

@@ -8,7 +8,13 @@ import { listConnections } from "../../control/movement.ts";
 import type { Status } from "../../control/protocol.ts";
 import { print, visible } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
-import { showAge, showBytes, showCounts, table } from "./show.ts";
+import {
+  rewindingLines,
+  showAge,
+  showBytes,
+  showCounts,
+  table,
+} from "./show.ts";
 
 /** How an answer is printed. */
 export interface LookOptions {
@@ -34,7 +40,7 @@ export async function printStatus(
 /** How a server is, for a person. */
 function statusLines(status: Status): string[] {
   const { address, pid, version, model, why, uptime, state } = status;
-  const { totals, waiting, zygotes, children } = status;
+  const { totals, waiting, zygotes, children, rewinding } = status;
   const { accepted, served, active, ended, refused } = totals;
   const because = why === null ? "" : ` (${why})`;
   return [
@@ -45,6 +51,7 @@ function statusLines(status: Status): string[] {
     `ended        ${showCounts(ended)}`,
     `refused      ${showCounts(refused)}`,
     `processes    ${showCounts({ zygotes, ...children })}`,
+    ...rewindingLines(rewinding),
   ];
 }
 

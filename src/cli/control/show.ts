@@ -4,6 +4,7 @@
  * @module
  */
 import fit from "fast-string-truncated-width";
+import { type RewindState, showRewinding } from "../../model/model.ts";
 import { visible } from "../terminal.ts";
 
 /**
@@ -54,6 +55,17 @@ export function showBytes(bytes: number | null): string {
 export function showCounts(counts: Readonly<Record<string, number>>): string {
   const some = Object.entries(counts).filter(([, count]) => count > 0);
   return some.map(([name, count]) => `${name} ${count}`).join(", ") || "none";
+}
+
+/** How processes rewind their memory; no line where they do not serve one connection after another. */
+export function rewindingLines(state: RewindState | null): string[] {
+  if (state === null) return [];
+  const { rewound, replaced } = state;
+  return [
+    `rewinding    ${showRewinding(state)}  rewound ${rewound}  replaced ${
+      showCounts(replaced)
+    }`,
+  ];
 }
 
 /**

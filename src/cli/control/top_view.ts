@@ -13,7 +13,14 @@ import {
 } from "../../model/model.ts";
 import { readProcFile } from "../../posix/proc.ts";
 import type { MovingConnection } from "../../control/movement.ts";
-import { type Column, showAge, showBytes, showCounts, table } from "./show.ts";
+import {
+  type Column,
+  rewindingLines,
+  showAge,
+  showBytes,
+  showCounts,
+  table,
+} from "./show.ts";
 
 /** The processor time and memory of one process. */
 interface Usage {
@@ -115,7 +122,7 @@ export function summary(
   before: TopSnapshot | null,
 ): string[] {
   const { status } = now;
-  const { totals, waiting, zygotes, children } = status;
+  const { totals, waiting, zygotes, children, rewinding } = status;
   const rate = before === null || before.status.pid !== status.pid
     ? null
     : 1000 * (totals.accepted - before.status.totals.accepted) /
@@ -129,6 +136,7 @@ export function summary(
     `ended        ${showCounts(totals.ended)}`,
     `refused      ${showCounts(totals.refused)}`,
     `processes    ${showCounts({ zygotes, ...children })}`,
+    ...rewindingLines(rewinding),
   ];
 }
 

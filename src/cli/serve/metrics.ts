@@ -100,6 +100,13 @@ export class Metrics implements ServerReceiver {
     this.#instruments.exits.add(1, of(model, { [REASON]: reason }));
   }
 
+  /** A process's memory was rewound, or the process is replaced. */
+  rewound(why: string | null): void {
+    const model = this.#modelNow(), { rewinds, replaced } = this.#instruments;
+    if (why === null) rewinds.add(1, of(model));
+    else replaced.add(1, of(model, { [REASON]: why }));
+  }
+
   #leave(id: number): string {
     const model = this.#connections.get(id) ?? this.#modelNow();
     this.#connections.delete(id);
@@ -144,6 +151,14 @@ function makeInstruments() {
     io: meter.createCounter("mpserv.connection.io", {
       unit: "By",
       description: "Bytes of ended connections",
+    }),
+    rewinds: meter.createCounter("mpserv.process.rewinds", {
+      unit: "{process}",
+      description: "Processes whose memory was rewound after a connection",
+    }),
+    replaced: meter.createCounter("mpserv.process.replaced", {
+      unit: "{process}",
+      description: "Processes whose memory could not be rewound",
     }),
     exits: meter.createCounter("mpserv.process.exits", {
       unit: "{process}",

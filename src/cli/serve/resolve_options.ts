@@ -15,6 +15,7 @@ import { UserError } from "../terminal.ts";
 import type { HandlerOptions } from "./handler.ts";
 import {
   asksForAttributes,
+  rewindsOf,
   type ServeOptions,
 } from "./options/serve_options.ts";
 import { inFull } from "./options/service_options.ts";
@@ -128,6 +129,7 @@ async function childOptions(
     ...handler ?? { service: await ownService(options), grants: [] },
     attributes: await chooseAttributes(options),
     sandbox,
+    rewinds: rewindsOf(options),
     // Only these can start processes.
     isMarked: program !== undefined || kinds.includes("run") ||
       kinds.includes("ffi"),

@@ -5,7 +5,11 @@
  */
 import type { Inheritance } from "../../control/inheritance.ts";
 import { type ChosenModel, startModel } from "../../model/choose.ts";
-import { type ModelEvents, StartError } from "../../model/model.ts";
+import {
+  type ModelEvents,
+  showRewinding,
+  StartError,
+} from "../../model/model.ts";
 import {
   earlySpawned,
   earlyZygote,
@@ -220,6 +224,7 @@ function greet(
     address: where,
     model: model.name,
     why,
+    rewind: model.rewinding ? showRewinding(model.rewinding) : undefined,
     pid: Deno.pid,
     connect: `mpserv client ${target}`,
   });

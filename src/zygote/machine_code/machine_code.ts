@@ -19,6 +19,14 @@ const VARIABLE = "LD_PRELOAD";
 const PROTOTYPES = {
   /** `int mpserv_memory(enum step step)` of `settle.c`. */
   mpserv_memory: { parameters: ["i32"], result: "i32" },
+  /** `long mpserv_make_context(void)` of `rewind.c`. */
+  mpserv_make_context: { parameters: [], result: "i64" },
+  /** `long mpserv_settle_finely(const struct wishes *)` of `rewind.c`. */
+  mpserv_settle_finely: { parameters: ["buffer"], result: "i32" },
+  /** `long mpserv_mark(const struct wishes *)` of `rewind.c`. */
+  mpserv_mark: { parameters: ["buffer"], result: "i32" },
+  /** `void mpserv_rewind(const u8 *report, u64 length)` of `rewind.c`. */
+  mpserv_rewind: { parameters: ["buffer", "u32"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** See {@linkcode machineCode}. */

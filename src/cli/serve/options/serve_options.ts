@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { MODEL_NAMES } from "../../../wire/choices.ts";
+import type { ChildOptions } from "../../../wire/child_options.ts";
+import { MODEL_NAMES, REWIND_CHOICES } from "../../../wire/choices.ts";
 import {
   choice,
   count,
@@ -15,6 +16,7 @@ import {
   named,
   option,
   or,
+  usually,
   type Values,
 } from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
@@ -168,14 +170,30 @@ const MODEL = group("Process model", {
     4 * CORES,
     "four per core",
   ),
-  recycle: or(
+  rewind: or(
+    choice(
+      "<when>",
+      "pool: rewind a process's memory after each connection",
+      REWIND_CHOICES,
+    ),
+    "auto",
+  ),
+  recycle: usually(
     count(
-      "pool: replace a process after n connections; 0: never",
+      "pool: connections of a process in all; 0: no end",
       "recycle",
     ),
-    1000,
+    "1000, or 0 where it rewinds",
   ),
 });
+
+/** Whether a pool's processes are to be ready to rewind their memory. */
+export function rewindsOf(
+  { model, rewind }: Values<typeof MODEL>,
+): ChildOptions["rewinds"] {
+  if (model !== "pool" || rewind === "off") return undefined;
+  return Deno.env.get("MPSERV_REWIND_CHECK") === "1" ? "checked" : "unchecked";
+}
 
 /** The table. */
 const TIME = group("Limits of time", {

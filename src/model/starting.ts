@@ -1,0 +1,125 @@
+/**
+ * Workers on their way to being ready. Where the first must have proved that it can serve, or rewind its memory,
+ * nobody else is started before it has; what then went wrong is for whoever starts the model to tell.
+ *
+ * @module
+ */
+import { MARKING, type Report } from "../wire/records.ts";
+import { type Exit, StartError } from "./model.ts";
+import { sendMemoryFiles, whyNotMarked } from "./rewinding.ts";
+import type { WorkerSource } from "./worker.ts";
+import { Progress } from "./supervision.ts";
+import { endedEarly, type Worker, type WorkerOptions } from "./worker.ts";
+
+/** See above. */
+export class Starting {
+  /** Whether a first worker must be ready before the model has started. */
+  readonly mustProve: boolean;
+  readonly #progress = new Progress();
+  readonly #options: WorkerOptions;
+  readonly #source: WorkerSource;
+  readonly #effects: { trouble(what: string): void; next(): void };
+
+  /**
+   * Makes one.
+   *
+   * @param effects `trouble` tells a person; `next` starts a worker in the place of one that could not rewind.
+   */
+  constructor(
+    options: WorkerOptions,
+    source: WorkerSource,
+    effects: { trouble(what: string): void; next(): void },
+  ) {
+    this.mustProve = options.mustProve || options.rewinding?.isOn === true;
+    this.#options = options;
+    this.#source = source;
+    this.#effects = effects;
+  }
+
+  /** Whether the first is still to be ready. */
+  get isFirst(): boolean {
+    return this.mustProve && !this.#progress.isOver;
+  }
+
+  /** Whether the first was ready, or could not serve. */
+  get isOver(): boolean {
+    return this.#progress.isOver;
+  }
+
+  /** Whether it could not serve. */
+  get hasFailed(): boolean {
+    return this.#progress.hasFailed;
+  }
+
+  /**
+   * Waits until the first is ready.
+   *
+   * @throws {StartError} When it cannot serve, or says nothing for too long.
+   */
+  wait(): Promise<void> {
+    return this.#progress.wait();
+  }
+
+  /**
+   * A worker says what it does next.
+   *
+   * @param pid Who it is, by the kernel's word.
+   * @returns Whether it can be believed.
+   */
+  step(worker: Worker, pid: number, { outcome }: Report): boolean {
+    const step = outcome?.text ?? "";
+    this.#progress.step(step);
+    if (step !== MARKING || !worker.rewinds) return true;
+    if (!this.#source.ready(worker.process, pid)) return false;
+    const why = sendMemoryFiles(worker.channel.number, pid, this.#options);
+    if (why !== undefined) this.#cannotRewind(worker, why);
+    return true;
+  }
+
+  /**
+   * A worker says that it is ready.
+   *
+   * @returns Whether it can be believed.
+   */
+  ready({ process, rewinds }: Worker, pid: number): boolean {
+    const isKnown = rewinds // it has said who it is before
+      ? process.pid === pid
+      : this.#source.ready(process, pid);
+    if (isKnown) this.#progress.ready();
+    return isKnown;
+  }
+
+  /** A worker says that it cannot serve: it is ended. */
+  failed(worker: Worker, report: Report): true {
+    const error = StartError.of(report);
+    if (worker.rewinds) this.#cannotRewind(worker, error.message);
+    else if (this.isFirst) this.#progress.failed(error);
+    else this.#effects.trouble(error.message);
+    worker.process.kill("SIGKILL");
+    return true;
+  }
+
+  /**
+   * A worker has ended that was not ready.
+   *
+   * @param exit How; null where nobody knows.
+   */
+  ended(worker: Worker, exit: Exit | null): void {
+    if (!this.isFirst) return;
+    if (!worker.rewinds) {
+      if (exit) this.#progress.failed(endedEarly(exit, this.#options));
+      return;
+    }
+    this.#cannotRewind(worker, whyNotMarked(exit));
+    if (this.isFirst) this.#effects.next();
+  }
+
+  /** The next does without, unless a person will not. */
+  #cannotRewind(worker: Worker, why: string): void {
+    const { rewinding } = this.#options;
+    const error = new StartError(`cannot rewind: ${why}`);
+    if (!this.isFirst) this.#effects.trouble(error.message);
+    else if (rewinding?.refuse(why)) this.#progress.failed(error);
+    worker.process.kill("SIGKILL");
+  }
+}

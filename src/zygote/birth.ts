@@ -202,7 +202,7 @@ export class ForkPreparation {
  */
 function refuseEventLoop(): void {
   const error = new TypeError(
-    "a forked process came to an event loop that its zygote has, too",
+    "a forked process reached the event loop of its zygote",
   );
   addEventListener("unhandledrejection", () => giveUp(error));
   void Promise.reject(error);

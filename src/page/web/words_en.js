@@ -105,7 +105,7 @@ export const EN = {
   },
   measureHeading: "One routine, or two",
   measureAbout:
-    "The book's picture: a client that sends a line and waits for its reply pays a round trip for every line. Two routines, of which one only sends and one only receives, pay it once. Both clients of this program send the same lines to the server through the same slow link; what is drawn is when each packet passed its ends.",
+    "The book's picture: a client that sends a line and waits for its reply pays a round trip for every line. Two routines, of which one only sends and one only receives, pay it once. Both clients of this program send the same lines to the server through the same slow link; the picture shows when each packet passed its ends.",
   delay: "Delay, one way",
   lines: "Lines",
   run: "Measure",

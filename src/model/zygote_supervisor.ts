@@ -6,7 +6,7 @@
  */
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import { type Handover, type Report, WARM } from "../wire/records.ts";
+import { type Handover, IDLE, type Report } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
 import { Children, type ProcessSystem, SYSTEM } from "./children.ts";
 import { type Exit, type ProcessEntry, StartError } from "./model.ts";
@@ -41,7 +41,7 @@ export interface SupervisorEvents {
 /** Zygotes, ready to fork. */
 export class ZygoteSupervisor {
   readonly #options: ChildOptions;
-  /** How many there are to be: one, until it has proven that this system can fork, and is warm. */
+  /** How many there are to be: one, until it has proven that this system can fork, and has time. */
   #wanted = 1;
   readonly #count: number;
   readonly #watcher: Watcher;
@@ -276,7 +276,7 @@ export class ZygoteSupervisor {
       case "done":
         return this.#garbage(zygote, zygote.pid);
       case "step":
-        if (report.outcome?.text === WARM) this.#grow();
+        if (report.outcome?.text === IDLE) this.#grow();
         return this.#progress.step(report.outcome?.text ?? "");
       case "failed":
         if (zygote.isReady) break;
@@ -298,7 +298,7 @@ export class ZygoteSupervisor {
     if (isOver) this.#settle();
   }
 
-  /** The others start when the first has time for it: until then its processor is wanted for the first clients. */
+  /** The others start when the first has time: until then all processors are wanted for the first clients. */
   #grow(): void {
     this.#wanted = this.#count;
     this.#refill();

@@ -86,6 +86,8 @@ const KINDS: readonly ReportKind[] = [
 
 /** The step that runs the person's module: if it never ends here, it never ends in another process either. */
 export const LOADING = "loading the module";
+/** The step of a zygote that has been ready, and now has time for something else than forking. */
+export const IDLE = "idle";
 /** The step of a zygote that was at work already when it rehearsed: all of it is over. */
 export const WARM = "warm";
 

@@ -266,8 +266,11 @@ function fileOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname);
 }
 
-/** The time without a new connection after which it begins or continues, in milliseconds. */
-export const QUIET = 20;
+/**
+ * The time without a new connection after which it begins or continues, in milliseconds: a server that ends before has
+ * not paid for it, and half a second after its start it is warm.
+ */
+export const QUIET = 200;
 /**
  * So many forks without a quiet moment, and a slice follows each: under a load that never ends, each child would
  * compile what the zygote can compile once, which takes many times as long as a slice.

@@ -41,6 +41,7 @@ import {
   decodeHandover,
   encodeReport,
   HANDOVER_SIZE,
+  IDLE,
   LOADING,
   type Report,
   WARM,
@@ -153,6 +154,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const hasWork = () => loop.hasWork();
     let birth = loop.forkForEach(); // returns in children, and when it is time for a slice of the rehearsal
     while (birth === null) {
+      loop.hasTime();
       await spare.use(hasWork);
       if (spare.isOver) loop.isWarm();
       birth = loop.forkForEach();
@@ -224,6 +226,7 @@ class ForkLoop {
   #isLast = false;
   #forks = 0;
   #isReady = false;
+  #hadTime = false;
 
   constructor(
     means: Means,
@@ -250,7 +253,7 @@ class ForkLoop {
     if (!this.#isReady) {
       this.#isReady = true;
       this.#tell(ready());
-      if (this.#spare.isOver) this.isWarm();
+      if (this.#spare.isOver) this.hasTime();
     }
     const spare = this.#spare.isOver ? null : this.#spare;
     for (;;) {
@@ -278,6 +281,12 @@ class ForkLoop {
   /** Whether a descriptor may have come, or a child has ended. */
   hasWork(): boolean {
     return this.#set.wait(0) > 0;
+  }
+
+  /** There is time for something else than forking, the first time. */
+  hasTime(): void {
+    if (!this.#hadTime) this.#tell(step(IDLE));
+    this.#hadTime = true;
   }
 
   /** All is rehearsed: what was written until now is not written again. */

@@ -10,9 +10,9 @@ import { SIGNALS } from "../../src/posix/abi.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
 import {
   type Handover,
+  IDLE,
   NO_SECRET,
   type Report,
-  WARM,
 } from "../../src/wire/records.ts";
 import { exited, ready, step, took } from "../../src/wire/tell.ts";
 
@@ -237,7 +237,7 @@ export class ZygoteStage implements Disposable {
     const started = this.supervisor.start();
     const zygote = this.zygotes[0]!.becomesReady();
     await started;
-    zygote.says(step(WARM));
+    zygote.says(step(IDLE));
     this.news();
     return zygote;
   }

@@ -1,7 +1,7 @@
 /** The zygotes' supervisor by itself: every transition, with played processes and no clock. */
 import assert from "node:assert/strict";
 import { SIGNALS } from "../../src/posix/abi.ts";
-import { type Outcome, WARM } from "../../src/wire/records.ts";
+import { IDLE, type Outcome } from "../../src/wire/records.ts";
 import { done, exited, failed, step } from "../../src/wire/tell.ts";
 import { test } from "../helpers/testing.ts";
 import { handoverOf, KILLED_STATUS, ZygoteStage } from "./played_zygotes.ts";
@@ -13,7 +13,7 @@ const CLOSED: Outcome = {
   text: "",
 };
 
-test("zygotes: one starts, and when it has proven that it can fork and is warm, the others do", async () => {
+test("zygotes: one starts, and when it has proven that it can fork and has time, the others do", async () => {
   using stage = new ZygoteStage(3);
   const started = stage.supervisor.start();
   assert.deepEqual(stage.news(), ["start 100"]);
@@ -22,7 +22,7 @@ test("zygotes: one starts, and when it has proven that it can fork and is warm, 
   stage.zygotes[0]!.becomesReady();
   await started;
   assert.deepEqual(stage.news(), ["started 100", "available"]);
-  stage.zygotes[0]!.says(step(WARM));
+  stage.zygotes[0]!.says(step(IDLE));
   assert.deepEqual(stage.news(), ["start 101", "start 102"]);
   assert.deepEqual(
     [...stage.supervisor.processes()].map(({ pid, state }) => [pid, state]),

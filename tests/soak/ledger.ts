@@ -16,6 +16,8 @@ const MOST_TOLD = 5;
 
 /** What `client disconnected...` says of connections that ended as they should. */
 const GOOD_REASONS = new Set(["closed", "reset"]);
+/** What is said once of a program that fails at its start. */
+const OF_PROGRAMS = /^A program exited soon after its start \((.*?)\)/;
 /** Warnings that killing processes brings about, beside those that name a process. */
 const OF_KILLS = /^A connection process exited before it was ready$/;
 
@@ -158,6 +160,8 @@ export class Ledger {
   #warned({ message, why, level }: LogLine): void {
     const pid = Number(/\bzygote (\d+)\b/i.exec(message)?.[1] ?? 0);
     if (this.#isStruck(pid) || OF_KILLS.test(message)) return;
+    const early = OF_PROGRAMS.exec(message);
+    if (early && this.#isProgramsOwn(early[1]!)) return;
     this.problem("log", `${level} ${message}${why ? `: ${why}` : ""}`);
   }
 

@@ -92,6 +92,17 @@ test("soak ledger: deaths and warnings that no fault explains are problems", () 
   ]);
 });
 
+test("soak ledger: a program may fail as its client resets, where a program serves", () => {
+  const text =
+    "A program exited soon after its start (exit code 1): its system";
+  const told = ["echo", "--"].map((args) => {
+    const ledger = new Ledger({ ...FORK!, args: [args] });
+    ledger.hear(line(text, { level: "WARN" }));
+    return ledger.problems();
+  });
+  assert.deepEqual(told, [[`log: WARN ${text}`], []]);
+});
+
 test("soak ledger: what only one side knows of is a problem", () => {
   const made = new Ledger(FORK!);
   made.add({ ...emptyTick(), ended: 1 });

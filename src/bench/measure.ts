@@ -1,5 +1,5 @@
 /**
- * A benchmark: load processes are started, begin together, are heard, and end; what they tell is put together.
+ * Runs a benchmark: starts the load processes, lets them begin together, reads their reports and combines them.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Lines as packets: when each passed the two ends of a link, from what its relay saw pass.
+ * The packets of lines: the time at which each passed the two ends of a link, as the relay saw it.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The connections of a load process, waited for together, and what can go wrong with one, in a word or two.
+ * The connections of a load process, which wait together, and the kinds of their failures.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Errors inside a connection process: what `Deno.Conn` throws for what the system refuses, how an error reads in a
- * report, and those that nobody caught.
+ * Errors inside a connection process: the errors that `Deno.Conn` throws for those of the system, their text in a
+ * report, and uncaught errors.
  *
  * @module
  */

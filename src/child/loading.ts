@@ -1,6 +1,5 @@
 /**
- * Loading a person's module in a process that is enclosed already: within a limit of time, and with whatever
- * goes wrong told in one line.
+ * Loads a person's module in a process that is already enclosed, within a limit of time; an error becomes one line.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * How a handler learns that the server drains: the parent sends SIGUSR2, which is held back until the
- * handler looks at `connection.signal`.
+ * Tells a handler that the server drains: the parent sends SIGUSR2, which stays blocked until the handler reads
+ * `connection.signal`.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * A conversation with a server: how it begins, and what may stand in the way; how long nothing came and nothing went;
- * and whether it went well.
+ * A conversation with a server: its start and its errors, its idle time, and its result.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The end of the input: the line that ends a conversation (`q` or `Q`, alone on a line), and what is done to the
- * connection then.
+ * The end of the input: the line that ends a conversation (`q` or `Q`, alone on a line), and its effect on the
+ * connection.
  *
  * @module
  */

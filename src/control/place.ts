@@ -1,5 +1,5 @@
 /**
- * Where control sockets are: in a directory that only their user can write to.
+ * The place of control sockets: a directory that only their user can write to.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Where connection processes come from, behind one interface.
+ * The process models, behind one interface.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Connections that no process has been handed yet, and the pause while none can be had.
+ * Connections that wait for a process, and the pause while no process can be started.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Signals that reach the process that is meant, and never another that got its number: through a pidfd
- * (pidfd_open(2), Linux 5.3). Where there is none, whose process it is is looked at right before.
+ * (pidfd_open(2), Linux 5.3). Without pidfds, the owner of the process is checked right before.
  *
  * @module
  */

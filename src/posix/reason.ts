@@ -1,5 +1,5 @@
 /**
- * Why something failed, as it stands at the end of a message.
+ * The reason of a failure, for the end of a message.
  *
  * @module
  */

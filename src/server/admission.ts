@@ -1,5 +1,5 @@
 /**
- * Whether a connection may be served: decided in the parent, before any process is spent.
+ * Decides whether a connection may be served, in the parent, before it uses a process.
  *
  * What limits all connections together (`maxConnections`, `rate`) can leave them in the backlog until
  * there is room. What limits one source cannot: who waits in the backlog is not known, and one source

@@ -1,5 +1,5 @@
 /**
- * The listener: binding, and what may stand in the way.
+ * The listener: binding, and its errors.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Networks of IP addresses, in CIDR notation (RFC 4632), and what holds for them.
+ * Networks of IP addresses, in CIDR notation (RFC 4632), and the values that belong to them.
  *
  * @module
  */

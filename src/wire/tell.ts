@@ -1,7 +1,7 @@
 /**
  * Reporting to the parent.
  *
- * Why a process cannot serve, in a form that the parent decides by.
+ * The reasons why a process cannot serve, in a form that the parent can use.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Finding the server that a command is meant for.
+ * Finds the server that a command is meant for.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * `mpserv events`: what happens in a running server, line by line.
+ * `mpserv events`: the events of a running server, line by line.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * How figures and tables look to a person.
+ * Formats figures and tables.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Finding a handler's module, before anything listens.
+ * Finds a handler's module, before anything listens.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The control socket of `mpserv serve`: where it is, and what goes to the log.
+ * The control socket of `mpserv serve`: its path and its log lines.
  *
  * @module
  */

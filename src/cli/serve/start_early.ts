@@ -1,6 +1,6 @@
 /**
- * The first process of a server, a zygote or a spawned one, started before anything else of the server is loaded: it
- * takes as long to start as that takes to load, and the two go on at the same time. It is told later how to serve.
+ * The first process of a server, a zygote or a spawned one, started before the rest of the server is loaded: both
+ * take about the same time and run at the same time. It receives its options later.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Limits of time for programs, as far as this system can keep them.
+ * Limits of time for programs, as far as this system supports them.
  *
  * @module
  */

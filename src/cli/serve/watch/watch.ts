@@ -1,7 +1,7 @@
 /**
  * `mpserv serve --handler FILE --watch`: when the handler's code changes, new connections get processes
  * with the new code. The listener stays, and connections that are served finish on the code they began
- * with. Code that does not load is told, and the old goes on serving.
+ * with. If the code does not load, the log says so and the old code stays in use.
  *
  * @module
  */

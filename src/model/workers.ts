@@ -39,7 +39,6 @@ import {
   stuckIn,
 } from "./supervision.ts";
 import {
-  endedEarly,
   endWorker,
   entryOf,
   handTo,

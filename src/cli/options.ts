@@ -248,7 +248,7 @@ export function readNetworks(
 /** The operands that say which server to connect to. */
 export const serverOperands = () => ({
   host: or(
-    option("host", "address or host name of the server", parseHost),
+    option("host", "address or name of the server", parseHost),
     DEFAULT_HOST,
   ),
   port: or(

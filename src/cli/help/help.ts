@@ -112,9 +112,11 @@ function shortHelp(grammar: Grammar, path: string): string {
       `${title}:`,
       ...some.map((one) => row(one.term, fitted(one, room), width)),
     ]),
-    hasMore
-      ? `All ${all} options, with examples: ${path} --help-all`
-      : `More: ${path} --help-all`,
+    ...hasMore
+      ? [`All ${all} options, with examples: ${path} --help-all`]
+      : pagePartsOf(grammar).length > 0
+      ? [`Examples, values, exit codes: ${path} --help-all`]
+      : [],
   ].join("\n") + "\n";
 }
 
@@ -159,6 +161,9 @@ function fullHelp(grammar: Grammar, path: string): string {
     ...pagePartsOf(grammar).map((part) =>
       partText(part, widthOf(part[1].map(([term]) => ({ term }))))
     ),
+    ...commands.length > 0
+      ? [`${path} COMMAND --help explains a command on one screen.`]
+      : [],
   ].join("\n\n") + "\n";
 }
 

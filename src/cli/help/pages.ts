@@ -197,12 +197,11 @@ const PAGES: Readonly<Record<string, Page>> = {
 /** The page of a command; `mpclient` has that of `client` under its own name. */
 export function pageOf(command: string): Page {
   if (command !== "mpclient") return PAGES[command] ?? {};
-  const { examples = [], ...client } = PAGES.client ?? {};
-  return {
-    examples: examples.map(([line, what]) => [
-      line.replace("mpserv client", command),
-      what,
-    ]),
-    ...client,
-  };
+  const { examples = [], exitCodes = [], ...client } = PAGES.client ?? {};
+  const own = (rows: Rows): Rows =>
+    rows.map(([term, what]) => [
+      term.replace("mpserv client", command),
+      what.replace("mpserv client", command),
+    ]);
+  return { examples: own(examples), ...client, exitCodes: own(exitCodes) };
 }

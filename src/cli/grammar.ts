@@ -105,7 +105,7 @@ export function helpCommand(commands: readonly Command[]): Command {
   const names = commands.map(({ name }) => name);
   return define({
     name: "help",
-    about: "Print a command's help.",
+    about: "Print the help of a command, as mpserv COMMAND --help does.",
     operands: {
       command: choice("command", "its name", names),
     },

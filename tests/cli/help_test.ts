@@ -97,7 +97,7 @@ for (const { name, flags } of commands) {
 test("help: mpserv lists every command on one screen, and explains each by help, too", async () => {
   const stdout = await printed("help");
   const lines = stdout.trimEnd().split("\n");
-  assert.ok(lines.length < LINES);
+  assert.ok(lines.length < LINES, stdout);
   for (const line of lines) assert.ok(line.length <= COLUMNS, line);
   for (const { name } of commands) {
     assert.match(stdout, new RegExp(`^ {2}${name} +\\S`, "m"));

@@ -161,9 +161,6 @@ function fullHelp(grammar: Grammar, path: string): string {
     ...pagePartsOf(grammar).map((part) =>
       partText(part, widthOf(part[1].map(([term]) => ({ term }))))
     ),
-    ...commands.length > 0
-      ? [`${path} COMMAND --help explains a command on one screen.`]
-      : [],
   ].join("\n\n") + "\n";
 }
 

@@ -180,10 +180,10 @@ const MODEL = group("Process model", {
   ),
   recycle: usually(
     count(
-      "pool: connections of a process in all; 0: no end",
+      "pool: replace a process after n connections; 0: never",
       "recycle",
     ),
-    "1000, or 0 where it rewinds",
+    "1000; 0 if it rewinds",
   ),
 });
 

@@ -14,6 +14,7 @@ const SCRIPTS = [
   "sequence.js",
   "replay.js",
   "boxes.js",
+  "travel.js",
   "stage.js",
   "lists.js",
   "measure.js",

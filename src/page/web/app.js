@@ -7,7 +7,7 @@ import { World } from "./state.js";
 import { at, put, say, sayAll, showTime, speaking } from "./text.js";
 
 /** How often tables are drawn again at most, in milliseconds. */
-const TABLES = 250;
+const TABLES = 400;
 
 const world = new World();
 const replay = new Replay(() => at("follow").checked = false);

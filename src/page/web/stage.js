@@ -1,10 +1,13 @@
 /** The processes, and connections as tokens that travel between them, slowly enough to be followed. */
 import { childBoxes, parentBox, Player } from "./boxes.js";
 import { linksOf } from "./steps.js";
-import { at, drawn, element, isStill, put, say, stepWords } from "./text.js";
+import { at, element, put, say, stepWords } from "./text.js";
+import { Travel } from "./travel.js";
 
 /** How long each step is shown, in milliseconds. */
 const STEP_TIME = 550;
+/** How often it is drawn at most, in milliseconds: what moves, moves by itself. */
+const PAUSE = 40;
 /** How many travel at a time; others are drawn where they have arrived. */
 const MOST_TRAVELLERS = 6;
 /** Boxes of a column. */
@@ -19,19 +22,19 @@ const HEADINGS = {
 
 /** Draws it all. */
 export class Stage {
-  /** How many connections were not shown step by step. */
-  undrawn = 0;
+  /** How many connections there were before, or were shown step by step. */
+  #drawn = 0;
   #world;
   #select;
   #players = new Map();
   #finished = new WeakSet();
   #columns = {};
   #boxes = new Map();
-  #tokens = new Map();
-  #layer = element("div", { class: "layer", "aria-hidden": "true" });
-  #lines = drawn("svg", { class: "lines", "aria-hidden": "true" });
+  #travel = new Travel(this.#boxes, STEP_TIME);
   #seen = -1;
   #isDirty = true;
+  #drawnAt = 0;
+  #said = "";
   #isFirst = true;
 
   /** @param select Is called with the connection that a person chose. */
@@ -52,7 +55,8 @@ export class Stage {
       this.#columns[name] = { column, heading, list, more };
     }
     const columns = COLUMNS.map((name) => this.#columns[name].column);
-    at("stage").append(this.#lines, ...columns, this.#layer);
+    const [below, above] = this.#travel.layers;
+    at("stage").append(below, ...columns, above);
     new ResizeObserver(() => this.#isDirty = true).observe(at("stage"));
   }
 
@@ -69,9 +73,10 @@ export class Stage {
       this.#isDirty = true;
     }
     for (const [key, player] of this.#players) this.#advance(key, player, now);
-    if (!this.#isDirty) return;
+    if (!this.#isDirty || now - this.#drawnAt < PAUSE) return;
     this.#isDirty = false;
-    this.#draw(now);
+    this.#drawnAt = now;
+    this.#draw();
   }
 
   /** New connections travel, as far as that can be followed. */
@@ -87,7 +92,7 @@ export class Stage {
       if (this.#players.has(key) || this.#finished.has(connection)) continue;
       const travels = !this.#isFirst && travelling < MOST_TRAVELLERS;
       if (travels) travelling++;
-      else if (!this.#isFirst) this.undrawn++;
+      if (travels || this.#isFirst) this.#drawn++;
       if (!travels && connection.isGone) this.#finished.add(connection);
       else {
         const shown = travels ? 0 : connection.steps.length;
@@ -104,28 +109,12 @@ export class Stage {
       player.shown++;
       player.since = now;
       this.#isDirty = true;
-      this.#message(player);
+      this.#travel.message(player);
     } else if (connection.isGone && now - player.since > 2 * STEP_TIME) {
       this.#finished.add(connection);
       this.#players.delete(key);
       this.#isDirty = true;
     }
-  }
-
-  /** Steps that carry no descriptor are a dot that goes from one to another. */
-  #message({ step, connection }) {
-    if (["accept", "hand", "fork"].includes(step.kind) || isStill()) return;
-    if (step.from === step.to) return;
-    const from = this.#place(connection, step.from);
-    const to = this.#place(connection, step.to);
-    if (!from || !to) return;
-    const dot = element("span", { class: `dot ${step.from}` });
-    this.#layer.append(dot);
-    const moves = [from, to].map(({ x, y }) => ({
-      transform: `translate(${x}px, ${y}px)`,
-    }));
-    dot.animate(moves, { duration: STEP_TIME, easing: "ease-in-out" })
-      .finished.then(() => dot.remove(), () => dot.remove());
   }
 
   #draw() {
@@ -158,7 +147,7 @@ export class Stage {
     for (const name of COLUMNS) this.#fill(name, boxes[name].reverse());
     this.#columns.zygotes.column.hidden = boxes.zygotes.length === 0;
     at("stage").classList.toggle("with-zygotes", boxes.zygotes.length > 0);
-    this.#moveTokens(players);
+    this.#travel.draw(players);
     this.#note();
   }
 
@@ -215,89 +204,19 @@ export class Stage {
     lines.forEach((line, i) => put(inside.children[i], line));
   }
 
-  /** The middle of a lane's box, in the stage. */
-  #place({ key, pid, handedTo, hasZygote, server }, lane) {
-    const names = {
-      client: `clientsc${key}`,
-      parent: `parentsp${server.pid}`,
-      zygote: `zygotesp${handedTo}`,
-      child: `childrenp${pid || (hasZygote ? 0 : handedTo)}`,
-    };
-    const box = this.#boxes.get(names[lane]);
-    if (!box?.isConnected) return null;
-    const own = box.getBoundingClientRect();
-    const all = at("stage").getBoundingClientRect();
-    return {
-      x: own.left - all.left + own.width - 16,
-      y: own.top - all.top + 15,
-      left: own.left - all.left,
-      right: own.right - all.left,
-      middle: own.top - all.top + own.height / 2,
-    };
-  }
-
-  #moveTokens(players) {
-    const kept = new Set();
-    const lines = [];
-    for (const player of players) {
-      const { connection, step } = player;
-      if (!step || ["reap", "exit", "again"].includes(step.kind)) continue;
-      const place = this.#place(connection, laneOfToken(step));
-      if (!place) continue;
-      kept.add(connection.key);
-      this.#token(connection, player, place);
-      if (player.hasShown("took") && !connection.isOver) {
-        const client = this.#place(connection, "client");
-        const child = this.#place(connection, "child");
-        if (client && child) lines.push([client, child]);
-      }
-    }
-    for (const [key, token] of this.#tokens) {
-      if (kept.has(key)) continue;
-      this.#tokens.delete(key);
-      token.remove();
-    }
-    this.#lines.replaceChildren(...lines.map(([from, to]) => {
-      const isAcross = to.left >= from.right;
-      const [x1, x2] = isAcross
-        ? [from.right, to.left]
-        : [from.left + 10, to.left + 10];
-      const ends = { x1, y1: from.middle, x2, y2: to.middle };
-      return drawn("line", ends);
-    }));
-  }
-
-  #token(connection, { step, isAtEnd }, { x, y }) {
-    let token = this.#tokens.get(connection.key);
-    if (!token) {
-      const name = connection.id === 0 ? "–" : `#${connection.id}`;
-      token = element(
-        "span",
-        { class: "token" },
-        element("b", {}, name),
-        element("code"),
-      );
-      const start = this.#place(connection, "client");
-      if (start) token.style.transform = shift(start);
-      this.#tokens.set(connection.key, token);
-      this.#layer.append(token);
-      token.getBoundingClientRect(); // it begins there
-    }
-    token.className = `token ${step.kind} ${isAtEnd ? "" : "travels"}`;
-    put(token.lastElementChild, linksOf(step.kind).call);
-    token.style.transform = shift({ x, y });
-  }
-
   /** What the connection that moved last does, in a sentence. */
   #sayNow() {
     let last = null;
     for (const player of this.#players.values()) {
       if (player.step && (!last || player.since >= last.since)) last = player;
     }
-    if (!last) return put(at("stage-now"), "");
+    if (!last) return;
     const { connection: { id }, step: { kind, values } } = last;
     const { name, why } = stepWords(kind, values);
     const number = id === 0 ? "" : `#${id} `;
+    const said = `${number}${name}${why}`;
+    if (said === this.#said) return;
+    this.#said = said;
     at("stage-now").replaceChildren(
       element("b", {}, `${number}${name} `),
       element("code", {}, linksOf(kind).call),
@@ -309,23 +228,13 @@ export class Stage {
     const { skipped } = this.#world;
     this.#sayNow();
     const notes = [];
-    if (this.undrawn > 0) {
-      notes.push(say("fast", { count: this.undrawn.toLocaleString("en") }));
+    const undrawn = this.#world.met - this.#drawn;
+    if (undrawn > 0) {
+      notes.push(say("fast", { count: undrawn.toLocaleString("en") }));
     }
     if (skipped > 0) {
       notes.push(say("skipped", { count: skipped.toLocaleString("en") }));
     }
     put(at("stage-note"), notes.join(" ") || say("slowly"));
   }
-}
-
-function shift({ x, y }) {
-  return `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
-}
-
-/** Where the connection's token is when a step has been shown. */
-function laneOfToken({ kind, from, to }) {
-  if (kind === "serve" || kind === "took" || kind === "close") return "child";
-  if (kind === "done" || kind === "half") return "child";
-  return kind === "killed" ? from : to;
 }

@@ -18,6 +18,8 @@ class Connection {
   isOver = false;
   /** Its end was skipped: it is not there any more, and nobody said how it ended. */
   isLost = false;
+  /** Whether a look told of it, and not its events. */
+  isMet = false;
   /** How many looks in a row did not list it. */
   missing = 0;
   in = null;
@@ -33,8 +35,9 @@ class Connection {
     this.hasZygote = server.model === "fork";
   }
 
-  /** One more thing happened to it. */
+  /** One more thing happened to it. What a look said of it gives way to its events, which begin with this one. */
   add(mark) {
+    if (mark.event === "accepted") this.marks = [];
     this.marks.push(mark);
     this.#steps = null;
   }
@@ -70,6 +73,8 @@ export class World {
   connections = new Map();
   log = [];
   skipped = 0;
+  /** How many connections there have been. */
+  met = 0;
   /** Grows with each thing that happens. */
   version = 0;
   /** Whether no server is there. */
@@ -93,7 +98,7 @@ export class World {
     this.current = server;
     this.isAlone = false;
     const listed = new Set(connections.map(({ id }) => id));
-    if (this.skipped > 0) this.#loseMissing(server, listed);
+    this.#loseMissing(server, listed);
     for (const row of connections) {
       const known = this.connections.get(`${status.pid}:${row.id}`) ??
         this.#meet(server, row);
@@ -148,6 +153,7 @@ export class World {
     if ("id" in event) return this.#ofConnection(server, event);
     switch (event.event) {
       case "refused": {
+        this.met++;
         const refusal = new Connection(
           `${server.pid}:r${++this.#refusals}`,
           0,
@@ -181,6 +187,7 @@ export class World {
     const key = `${server.pid}:${event.id}`;
     let connection = this.connections.get(key);
     if (!connection) {
+      this.met++;
       connection = new Connection(key, event.id, server);
       this.connections.set(key, connection);
     }
@@ -216,9 +223,11 @@ export class World {
 
   /** A connection that was there before the page. */
   #meet(server, { id, peer, pid, age }) {
+    this.met++;
     const connection = new Connection(`${server.pid}:${id}`, id, server);
     const at = 1e3 * (Date.now() - age - server.clock);
     connection.peer = peer;
+    connection.isMet = true;
     connection.add({ event: "accepted", at, id, peer });
     if (pid > 0) {
       connection.pid = pid;
@@ -229,10 +238,14 @@ export class World {
     return connection;
   }
 
-  /** Of what was skipped there may be ends. One look may be older than the last event. */
+  /**
+   * Of what was skipped there may be ends, and a look may tell of what was forgotten. One look may be older than the
+   * last event.
+   */
   #loseMissing(server, listed) {
     for (const connection of this.connections.values()) {
       if (connection.server !== server || connection.isOver) continue;
+      if (this.skipped === 0 && !connection.isMet) continue;
       connection.missing = listed.has(connection.id)
         ? 0
         : connection.missing + 1;

@@ -116,7 +116,7 @@ export function readWords<O extends Specs, A extends Specs>(
       }
       const text = spec.value === undefined ? "" : value ?? left.shift();
       if (text === undefined) {
-        wrong(`option '${termOf(name, spec)}' argument missing`, path);
+        wrong(`option '${termOf(name, spec)}' needs a value`, path);
       }
       const before = values.has(name) ? values.get(name) : spec.initial;
       values.set(name, readValue(spec, text, before, `${flag}: `));

@@ -21,8 +21,8 @@ const WRONG: Wrong = [
   ],
   [["serve", "--idle-timout", "5s"], /'--idle-timout'.*--idle-timeout/],
   [["serve", "--unknown"], /unknown option '--unknown'/],
-  [["serve", "--host"], /'--host <addr>' argument missing/],
-  [["serve", "--unix"], /'--unix <path>' argument missing/],
+  [["serve", "--host"], /'--host <addr>' needs a value/],
+  [["serve", "--unix"], /'--unix <path>' needs a value/],
   [
     ["serve", "--idle-timeout", "5"],
     /^error: --idle-timeout: Cannot use duration "5": expected a number and a unit/,

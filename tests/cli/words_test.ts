@@ -159,7 +159,7 @@ test("words: what is wrong is one line, which says what it was", () => {
       [["-n", "x"], `unknown option '-n'${see}`],
       [["--constructor", "x"], `unknown option '--constructor'${see}`],
       [["--=", "x"], `unknown option '--='${see}`],
-      [["x", "--name"], `option '--name <text>' argument missing${see}`],
+      [["x", "--name"], `option '--name <text>' needs a value${see}`],
       [[], `missing required argument 'first'${see}`],
       [
         ["x", "1", "2"],

@@ -26,13 +26,13 @@ const WRONG: Wrong = [
   ],
   [["127.0.0.1", "80", "more"], /too many arguments/],
   [["--wrong"], /unknown option '--wrong'/],
-  [["--unix"], /'--unix <path>' argument missing/],
+  [["--unix"], /'--unix <path>' needs a value/],
   [["--unix", ""], /an empty --unix/],
   [["--unix", "/tmp/socket", "127.0.0.1"], /both a host and --unix/],
   [["--prefix", "> ", "--raw"], /both --prefix and --raw/],
   [["--connect-timeout", "10"], /--connect-timeout: Cannot use duration "10"/],
   [["--idle-timeout", "10"], /--idle-timeout: Cannot use duration "10"/],
-  [["--connect-timeout"], /'--connect-timeout <time>' argument missing/],
+  [["--connect-timeout"], /'--connect-timeout <time>' needs a value/],
 ];
 
 testUsage(["client"], WRONG);

@@ -91,3 +91,19 @@ test("page's state: nothing is left of a server that has ended, and its size has
   assert.ok(on.connections.size <= 500, `${on.connections.size}`);
   assert.equal(on.met, 2000);
 });
+
+test("page's state: a half-close that the kernel tells of is a step, until the process says when it was", () => {
+  const on = world();
+  tell(on, events);
+  look(on, [{ ...ROW, halfClosed: true }]);
+  look(on, [{ ...ROW, halfClosed: true }]);
+  const steps = (): { kind: string; at: number; isMeasured: boolean }[] =>
+    [...on.connections.values()][0]!.steps;
+  const halves = () => steps().filter(({ kind }) => kind === "half");
+  assert.deepEqual(halves().map((it) => it.isMeasured), [false]);
+  tell(on, ends);
+  assert.deepEqual(halves().map(({ at, isMeasured }) => [at, isMeasured]), [
+    [50, true],
+  ]);
+  assert.deepEqual(kinds(on), ALL);
+});

@@ -18,6 +18,8 @@ class Connection {
   isOver = false;
   /** Its end was skipped: it is not there any more, and nobody said how it ended. */
   isLost = false;
+  /** Whether a look has found that the client has ended its side. */
+  isHalfClosed = false;
   /** Whether a look told of it, and not its events. */
   isMet = false;
   /** How many looks in a row did not list it. */
@@ -38,8 +40,18 @@ class Connection {
   /** One more thing happened to it. What a look said of it gives way to its events, which begin with this one. */
   add(mark) {
     if (mark.event === "accepted") this.marks = [];
+    if (mark.event === "half-closed") {
+      this.marks = this.marks.filter(({ isSeen }) => !isSeen);
+    }
     this.marks.push(mark);
     this.#steps = null;
+  }
+
+  /** A look found that the client has ended its side: whoever serves may say so later, or never. */
+  seeHalfClose(at) {
+    if (this.isOver || this.isHalfClosed) return;
+    this.isHalfClosed = true;
+    this.add({ event: "half-closed", at, id: this.id, isSeen: true });
   }
 
   get steps() {
@@ -103,7 +115,9 @@ export class World {
       const known = this.connections.get(`${status.pid}:${row.id}`) ??
         this.#meet(server, row);
       Object.assign(known, { in: row.in, out: row.out, age: row.age });
-      if (row.halfClosed) known.isHalfClosed = true;
+      if (row.halfClosed) {
+        known.seeHalfClose(1e3 * (Date.now() - server.clock));
+      }
     }
     this.version++;
   }

@@ -79,7 +79,9 @@ export function stepsOf(connection) {
         add("serve", mark.at, "client", "child", { isBoth: true });
         return add("close", mark.heard, "parent");
       case "half-closed":
-        return add("half", mark.at, "client", "child");
+        return add("half", mark.at, "client", "child", {
+          isMeasured: mark.isSeen !== true,
+        });
       case "done": {
         const reason = mark.text ? `${mark.reason}: ${mark.text}` : mark.reason;
         const values = { reason };

@@ -86,10 +86,10 @@ async function run(
   let active = () => 0;
   handleSignals(log, { stop, hurry, active: () => active() }, options);
   stop.signal.addEventListener("abort", () => code?.stop());
-  // Until the first process is there, there is time to load it.
-  const control = options.control === "none"
-    ? null
-    : import("./open_control.ts");
+  let control: Promise<typeof import("./open_control.ts")> | undefined;
+  const loadControl = () => control ??= import("./open_control.ts");
+  // If the server waits for its first process now, there is time to load it.
+  if (options.control !== "none") setTimeout(loadControl, 0);
   const starting = start({
     listener,
     model: (watcher, events) => {
@@ -124,8 +124,8 @@ async function run(
   metrics?.begin(() => chosen.model.name);
   const path = inheritance?.path ?? options.control;
   const open = async () => {
-    if (control === null) return null;
-    const { openControl } = await control;
+    if (options.control === "none") return null;
+    const { openControl } = await loadControl();
     const { logger } = log;
     const drain = () => stop.abort();
     const controlled = { server, listener, chosen, drain, logger };

@@ -253,7 +253,8 @@ export function serveNext(
     size: HANDOVER_SIZE,
   });
   if (received === "end" || received === null) return "end";
-  const handover = keep(decodeHandover(received.data));
+  const record = decodeHandover(received.data);
+  const handover = service.asynchronous ? keep(record) : record;
   if (received.fd === null) {
     throw new TypeError("Cannot serve: no descriptor came along");
   }

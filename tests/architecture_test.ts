@@ -35,7 +35,7 @@ interface Import {
   readonly isLate: boolean;
 }
 
-/** What a file imports, also dynamically. */
+/** The imports of a file, also dynamic ones. */
 function importsOf(file: string): Import[] {
   const static_ = /^(import|export)\s+(type\s)?[^"';]*?\bfrom\s+"([^"]+)"/gm;
   const other = /\b(typeof\s+)?import\s*\(\s*"([^"]+)"|^import\s+"([^"]+)"/gm;

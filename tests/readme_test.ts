@@ -45,7 +45,7 @@ async function run(command: string, path: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** What the words after `mpserv serve` are about: the port as it is shown, and the rest. */
+/** The words after `mpserv serve`: the shown port, and the rest. */
 function serveArguments(command: string): { port: string; args: string[] } {
   const [port = "", ...args] = command.replace(/^mpserv serve | &$/g, "").split(
     " ",

@@ -11,7 +11,7 @@ const ROOT = new URL("../", import.meta.url);
 const SLOWEST = 10;
 /** How many files are tested at once: most of a test is waiting. */
 const JOBS = "4";
-/** What a test that starts processes has in its files. */
+/** The marks of a test that starts processes. */
 const STARTS = /\bDeno\.Command\b|\bstart(\w*Process|Model\b)|\bfork\(/;
 
 /** A file and all of ours below tests/ that it imports. */
@@ -67,7 +67,7 @@ try {
     : ["tests/"];
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
-      // What has the wrong type, `deno task check` says.
+      // `deno task check` checks the types.
       ...["test", "--parallel", "-A", "--no-check", `--junit-path=${report}`],
       ...asked,
       ...files,

@@ -16,18 +16,18 @@ import { connect, hasEnded, send } from "../helpers/wire_client.ts";
 
 const HANDLER = await handlerFile("handlers/attacker.ts", import.meta.url);
 
-/** What was broken into would stay for as long as it may. */
+/** A process that was broken into would stay as long as it may. */
 export const AT_ONCE = ["--drain-timeout", "100ms"];
 
 /** One message to the parent. */
 export interface Message {
   readonly data: Uint8Array;
   readonly descriptors?: number;
-  /** Who it claims to come from. */
+  /** The process that it claims to come from. */
   readonly pid?: number;
 }
 
-/** What the process is told to do: see `handlers/attacker.ts`. */
+/** The order for the process: see `handlers/attacker.ts`. */
 export interface Attack {
   readonly messages: readonly Message[];
   readonly times?: number;

@@ -10,7 +10,7 @@ const ignore = Deno.uid() !== 0;
 const NONE = "0000000000000000";
 const SETS = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
-/** What each thread of a process has, as far as it is not nothing. */
+/** The capabilities of each thread of a process, if it has any. */
 function capabilities(pid: number): string[] {
   const found: string[] = [];
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {

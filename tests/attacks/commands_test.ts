@@ -17,7 +17,7 @@ const int = (value: number) => [
   ...new Uint8Array(new Int32Array([value]).buffer),
 ];
 
-/** What comes of each attempt that does not end with `refusal`. */
+/** The results of all attempts that do not end with `refusal`. */
 async function succeed(
   intruder: Intruder,
   attempts: readonly (readonly [string, ...(number | string | number[])[]])[],

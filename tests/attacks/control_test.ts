@@ -54,7 +54,7 @@ function attack(disguise: string): string[] {
   return ["perl", "-MPOSIX", "-e", script];
 }
 
-/** What a process that serves gets for its request, and that nobody is worse off. */
+/** Checks that the request of a serving process fails, and that it harms nobody. */
 async function assertHungUp(server: TestServer): Promise<void> {
   const path = await controlled(controlPath(server));
   using attacker = await connect(server.port);

@@ -102,7 +102,7 @@ const WALK = `(() => {
   return ours;
 })()`.replaceAll("\n", " ");
 
-/** What came of each expression, tried in one process. */
+/** The result of each expression, tried in one process. */
 async function attempts(
   server: TestServer,
   expressions: readonly string[],

@@ -27,7 +27,7 @@ export function startNative(
   return startServer({ model, crew, args, ...more[0] });
 }
 
-/** What a call is given. */
+/** The argument of a call. */
 export type Argument = number | string | readonly number[];
 
 const NAMES = new Map(

@@ -36,7 +36,7 @@ function abstract(name: string): Argument[] {
   return [bytes, bytes.length];
 }
 
-/** What comes of a call on a new socket. */
+/** The result of a call on a new socket. */
 async function onSocket(
   intruder: Intruder,
   family: number,

@@ -19,7 +19,7 @@ import {
 } from "../helpers/wire_client.ts";
 import { anyProgramModel, programModels } from "../service/program_models.ts";
 
-/** What each way to escape does first, in Perl; then all say which processes there are. */
+/** The first steps of each way to escape, in Perl; then each prints its processes. */
 const ESCAPES: Readonly<Record<string, string>> = {
   // Signals for its group reach another process alone.
   group: `

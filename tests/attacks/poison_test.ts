@@ -12,7 +12,7 @@ const POISON = read("poison.mjs");
 const STREAMS = "its streams";
 const WAITING = "a read that waits";
 
-/** What the handler does with its connection, once it has read which of these it is to do. */
+/** The actions of the handler; it reads which one to do. */
 const WAYS = {
   "readSync and writeSync": `(connection) => {
     begin();
@@ -62,7 +62,7 @@ const WAYS = {
 const HANDLER = `const ways = [${Object.values(WAYS).join()}];
 export default (connection) => (connection.readSync(byte), ways[byte[0]](connection));`;
 
-/** What a client gets that says which way, and then a word: of one that waits, once the handler has asked for it. */
+/** The answer for a client that sends an action and then a word, if it waits only when the handler asks for it. */
 async function answer(port: number, way: string): Promise<string> {
   using conn = await connect(port);
   await send(conn, new Uint8Array([Object.keys(WAYS).indexOf(way)]));

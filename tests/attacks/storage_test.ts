@@ -1,4 +1,4 @@
-/** What the runtime keeps on disk without a permission carries nothing from one client to the next. */
+/** Nothing that the runtime stores on disk without a permission reaches the next client. */
 import assert from "node:assert/strict";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
@@ -7,7 +7,7 @@ import { connect, exchange } from "../helpers/wire_client.ts";
 
 const HANDLER = await handlerFile("handlers/keeper.ts", import.meta.url);
 
-/** What a client with a secret is told, each of a server that two of them meet. */
+/** The answers for two clients with a secret of one server. */
 async function visits(
   model: Model,
   secrets: readonly string[],

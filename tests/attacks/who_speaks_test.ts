@@ -43,7 +43,7 @@ async function bystander(): Promise<
   return { pid, zombie, [Symbol.asyncDispose]: dispose };
 }
 
-/** Whom the server believes that it serves. */
+/** The connections that the server counts as served. */
 async function active(server: TestServer): Promise<number> {
   const path = await controlled(server.controlPath);
   return (await json<Status>(["status", path])).totals.active;

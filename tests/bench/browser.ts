@@ -5,11 +5,11 @@
  */
 import { type Browser, chromium } from "playwright-core";
 
-/** What a page looked like. */
+/** The look of a page. */
 export interface Look {
   /** Errors on its console, exceptions, and requests for anything but itself. */
   readonly complaints: string[];
-  /** What the expression gave. */
+  /** The value of the expression. */
   readonly value: unknown;
 }
 

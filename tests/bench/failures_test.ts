@@ -5,7 +5,7 @@ import { test } from "../helpers/testing.ts";
 import { deafPort } from "../helpers/wire_client.ts";
 import { bench, benchWell } from "./helpers.ts";
 
-/** What a server may do to a connection, and how it is counted. */
+/** Faults of a server, and the kinds by which they are counted. */
 const FAULTS: readonly (readonly [
   what: string,
   handler: (conn: Deno.Conn) => Promise<unknown>,

@@ -1,5 +1,5 @@
 /**
- * What the tests of `mpserv bench` share.
+ * Shared parts of the tests of `mpserv bench`.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import type { LoadOutcome } from "../../src/bench/outcome.ts";
 import { type Result, runCommand } from "../helpers/command.ts";
 
-/** What a benchmark left behind. */
+/** The result of a benchmark. */
 export interface BenchResult extends Result {
   /** Its result. */
   readonly outcome: LoadOutcome;

@@ -74,7 +74,7 @@ const LETTERS = new Map<number, string>([
   [VERDICTS.missing, "0"],
 ]);
 
-/** What each policy says of a call, a letter a column. */
+/** The result of each policy for a call: one letter per column. */
 function speakers(processor: Processor) {
   const programs = Object.values(POLICIES).map((policy) =>
     assemblePolicy(policy, processor)

@@ -18,7 +18,7 @@ function paths(grants: readonly string[], access: string): string[] {
 }
 
 const NOTHING = paths([], "read");
-/** What a grant adds to what may be read. */
+/** The readable paths that a grant adds. */
 const added = (...grants: string[]) =>
   paths(grants, "read").filter((path) => !NOTHING.includes(path));
 

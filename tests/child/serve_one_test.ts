@@ -41,7 +41,7 @@ function connection(): {
   };
 }
 
-/** What the client reads, to the end. */
+/** All bytes that the client reads. */
 function readAll({ number }: Fd): number[] {
   const buffer = new Uint8Array(1024), all: number[] = [];
   for (let count; (count = read(number, buffer)) > 0;) {

@@ -14,7 +14,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const THERE =
   'there=$1 deno=$2; while [ "$1" != serve ]; do shift; done; exec "$deno" run --quiet -A "$there/main.ts" "$@"';
 
-/** What a service does for the client that sends its place here. */
+/** The actions of the service; a client sends an index. */
 const WAITS = [
   "new Promise((resolve) => setTimeout(resolve, 1))",
   "connection.read(new Uint8Array(1))",
@@ -49,7 +49,7 @@ async function startCopy(there: string, model: string): Promise<TestServer> {
   });
 }
 
-/** What a client gets, and what the log says of its end. */
+/** The client's bytes, and the log line of its end. */
 async function visit(server: TestServer, which: number) {
   using conn = await connect(server.port);
   await send(conn, new Uint8Array([which]));

@@ -7,7 +7,7 @@ import { TerminalSession } from "./terminal_session.ts";
 const MODULE =
   new URL("../../src/cli/serve/resolve_process.ts", import.meta.url).pathname;
 
-/** What is typed up to TAB, and the arguments that the program then gets. */
+/** The typed text up to TAB, and the arguments that the program then gets. */
 const TYPED: readonly (readonly [typed: string, completed: string])[] = [
   ["mpserv ser\t", "serve"],
   ["mpserv --vers\t", "--version"],

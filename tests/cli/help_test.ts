@@ -114,7 +114,7 @@ test("help: serve, client and bench have five examples each, and every example i
       assert.equal(examples.length, 5, name);
     }
     for (const [line] of examples) {
-      // What a shell would take for itself.
+      // Without the parts for the shell.
       const [, typed = ""] = /\b(mp(?:serv|client)(?: [^|<>]*[^|<>)\s])?)/
         .exec(line) ?? [];
       const [called, ...words] = typed.split(" ");

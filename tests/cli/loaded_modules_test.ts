@@ -1,4 +1,4 @@
-/** What `serve` and `client` load on their way, as the debugger of a running one sees it. */
+/** The modules that `serve` and `client` load, as a debugger sees them. */
 import assert from "node:assert/strict";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
@@ -93,7 +93,7 @@ function areFew(
   assert.deepEqual(modules.filter(importsNode), []);
 }
 
-/** What is loaded when it is wanted. */
+/** Modules that are loaded only on demand. */
 const WANTED_SELDOM =
   /cli\/(bench|control|help|client_command|given|grammar|windows)\b|cli\/serve\/(project|watch|handler|metrics|resolve_limits|resolve_program|service_manager|take_over|traffic)\b|server\/(proxy\/|systemd\/(?!variables))|\/client\/|\/bench\//;
 

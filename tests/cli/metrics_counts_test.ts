@@ -14,7 +14,7 @@ import {
 import { type Outcome, REASONS } from "../../src/wire/records.ts";
 import { test } from "../helpers/testing.ts";
 
-/** What was written to an instrument, by its attributes: the sum, or every value of a histogram. */
+/** The values of an instrument, by attributes: the sum, or every value of a histogram. */
 class Written {
   readonly values = new Map<string, number[]>();
 

@@ -13,7 +13,7 @@ import {
 import { test } from "../helpers/testing.ts";
 
 const SEED = { seed: 20240607, numRuns: 500 };
-/** What no parser may take, whatever it parses. */
+/** Texts that every parser must refuse. */
 const NEVER = [
   "",
   " ",

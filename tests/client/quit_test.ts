@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { QuitScanner } from "../../src/client/input.ts";
 import { test } from "../helpers/testing.ts";
 
-/** What goes out of an input, told by its lines. */
+/** The bytes that an input sends, computed from its lines. */
 function expected(input: string): string {
   let sent = "";
   for (const line of input.match(/[^\n]*\n|[^\n]+/g) ?? []) {

@@ -14,7 +14,7 @@ const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"].map((name) =>
 /** A connection that takes no more has more than this in its send buffer: tcp_wmem of tcp(7). */
 const MIB = 1 << 20;
 
-/** What a client left behind. */
+/** The result of a client. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
@@ -36,7 +36,7 @@ export function clientCommandLine(args: readonly string[]): string[] {
   ];
 }
 
-/** What comes out of a pipe, as it comes. */
+/** The output of a pipe so far. */
 class Collected {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #chunks: Uint8Array<ArrayBuffer>[] = [];
@@ -126,7 +126,7 @@ export class Client implements AsyncDisposable {
     await this.#stdout.close();
   }
 
-  /** What it has printed so far. */
+  /** Its output so far. */
   async printed(): Promise<string> {
     return await this.#stdout.blob.text();
   }

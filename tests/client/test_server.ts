@@ -6,7 +6,7 @@
 
 /** A server that serves connections one after another. Disposing of it waits for the last one. */
 export class TestServer implements AsyncDisposable {
-  /** What a client is told to connect to it. */
+  /** The arguments with which a client connects to it. */
   readonly args: string[];
   /** Where it listens; 0 on a Unix domain socket. */
   readonly port: number = 0;

@@ -1,4 +1,4 @@
-/** What happens in a server, as those hear it who follow it over the control socket. */
+/** The events of a server, as a follower on the control socket receives them. */
 import assert from "node:assert/strict";
 import type { ControlClient } from "../../src/control/ask.ts";
 import { EventLines, type ServerEvent } from "../../src/control/event_lines.ts";

@@ -129,7 +129,7 @@ test("control socket: another user is hung up on", async () => {
   ignore: Deno.uid() !== 0 || missing("another user", "socat", "setpriv"),
 });
 
-/** What a program makes of its input. */
+/** The output of a program for an input. */
 async function through(
   [program, ...args]: readonly string[],
   input: string,

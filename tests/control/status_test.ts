@@ -50,7 +50,7 @@ async function eachProcessIsShown(server: TestServer): Promise<void> {
   );
   const known = processes.filter(({ pid }) => pid > 0);
   for (const { pid, parent } of known) {
-    // What has ended since is in neither list.
+    // Processes that have ended since are in neither list.
     if (tree.has(pid)) {
       assert.equal(tree.get(pid), parent, `parent of ${pid}`);
     }
@@ -71,7 +71,7 @@ async function connectionsAreListed(
   let rows: MovingConnection[] = [];
   await settles(async () => {
     rows = await json(["connections", String(server.port)]);
-    // What a client has received is known when it has said so, which may take it a moment.
+    // The kernel counts received bytes after the acknowledgement, which may take a moment.
     const moved = rows.map((row) => [row.in, row.out]);
     assert.deepEqual(moved, [[10, 10], [5, 5]]);
   });

@@ -40,7 +40,7 @@ async function startRemoved(
   }
 }
 
-/** What comes back from a server, by a process that has been started since. */
+/** The answer of a server from a process that was started since. */
 async function answers(server: TestServer, sent: string): Promise<string[]> {
   const all: string[] = [];
   for (let i = 0; i < 3; i++) {

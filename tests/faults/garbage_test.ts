@@ -33,7 +33,7 @@ function report(
     .slice();
 }
 
-/** What is said, each by a process of its own. */
+/** The false reports, each of another process. */
 const LIES: Readonly<Record<string, Uint8Array<ArrayBuffer>>> = {
   "one byte": new Uint8Array([1]),
   "random bytes": randomBytes(REPORT_SIZE),

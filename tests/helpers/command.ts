@@ -47,7 +47,7 @@ export function commandEnvironment(): Record<string, string> {
 
 let runtimeDirectory = "";
 
-/** What a command left behind. */
+/** The result of a command. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;

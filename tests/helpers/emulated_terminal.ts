@@ -7,7 +7,7 @@ import xterm from "@xterm/headless";
 import { commandEnvironment } from "./command.ts";
 import { until, within } from "./testing.ts";
 
-/** What python3 does for us: the terminal's other side, told what to do by lines of JSON. */
+/** The other side of the terminal, in python3; lines of JSON control it. */
 const DRIVER = `
 import fcntl, json, os, pty, select, struct, sys, termios
 def size(fd, rows, columns):

@@ -11,7 +11,7 @@ export interface Call {
   readonly args?: readonly number[];
 }
 
-/** What the program says of a call, by linux/filter.h. */
+/** Runs a filter for a call, by linux/filter.h. */
 export function run(
   program: Uint8Array,
   { arch, number, args = [] }: Call,

@@ -23,7 +23,7 @@ export async function handlerFile(path: string, test: string): Promise<string> {
 }
 
 /**
- * What a compiled server's own hint says to do with a TypeScript handler.
+ * Bundles a TypeScript handler, as a compiled server's message advises.
  *
  * @param file The handler.
  * @returns The JavaScript, which is removed when this process ends.

@@ -32,7 +32,7 @@ export async function serveText(
   };
 }
 
-/** What a client gets that says a word, and then ends its side. */
+/** The answer for a client that sends a word and then ends its side. */
 export async function say(port: number, word: string): Promise<string> {
   using conn = await connect(port);
   await send(conn, new TextEncoder().encode(word));

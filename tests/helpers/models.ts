@@ -10,7 +10,7 @@ export type Model = string;
 const CORES = navigator.hardwareConcurrency;
 const WORKERS = 4 * CORES;
 
-/** What processes of a name there are. */
+/** The number of processes with a name. */
 export interface Waiting {
   readonly count: number;
   readonly comm: string;

@@ -65,7 +65,7 @@ export function descendants(root: number): ProcessInfo[] {
   return found;
 }
 
-/** What each descriptor of a process is, such as `socket:[4711]`; empty when the process is gone. */
+/** The targets of a process's descriptors, such as `socket:[4711]`; empty if the process is gone. */
 export function descriptors(pid: number): string[] {
   const links: string[] = [];
   try {

@@ -27,7 +27,7 @@ export const DOCUMENTS = [
 
 /** A block of code. */
 export interface Block {
-  /** What follows the fence: `ts`, `sh`, `console`. */
+  /** The language after the fence: `ts`, `sh`, `console`. */
   readonly language: string;
   /** Which of {@linkcode DOCUMENTS} it stands in. */
   readonly file: string;

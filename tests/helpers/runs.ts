@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What `fc.assert` of fast-check wants to know. */
+/** The parameters of `fc.assert` of fast-check. */
 export interface Runs {
   readonly numRuns: number;
   readonly seed?: number;

@@ -92,14 +92,14 @@ export interface Serving {
 /** A cache of the runtime's, which it opens once, and at times late. */
 const CACHE = /_cache_v\d+(-wal|-shm)?$/;
 
-/** What a process of ours is called before it says what it is. */
+/** The names of our processes before they set their own. */
 const STARTING = ["deno", "mpserv"];
 
 /** A running server. */
 export class TestServer implements AsyncDisposable {
   /** The parent's process id. */
   readonly pid: number;
-  /** What it logs; its end means that no process of the server is left. */
+  /** Its log; the end of the log means that no process of the server is left. */
   readonly log: LogReader;
   /** Its exit. */
   readonly status: Promise<Deno.CommandStatus>;
@@ -141,7 +141,7 @@ export class TestServer implements AsyncDisposable {
     return descendants(this.pid);
   }
 
-  /** What the descriptors of a process are; the parent's unless another is asked for. */
+  /** The descriptors of a process, by default the parent. */
   descriptors(pid = this.pid): string[] {
     return descriptors(pid);
   }
@@ -218,7 +218,7 @@ export class TestServer implements AsyncDisposable {
     return Number(pid);
   }
 
-  /** What the log says of the end of a connection. */
+  /** The log line of a connection's end. */
   async endOf(conn: { localAddr: Deno.NetAddr }): Promise<LogLine> {
     const peer = `127.0.0.1:${conn.localAddr.port}`;
     return await this.log.waitFor((line) =>

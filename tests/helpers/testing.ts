@@ -1,5 +1,5 @@
 /**
- * What every test needs: sanitizers, deadlines, bytes.
+ * Tools for every test: sanitizers, deadlines, bytes.
  *
  * @module
  */

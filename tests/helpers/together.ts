@@ -5,7 +5,7 @@
  */
 import { type ServerOptions, startServer, type TestServer } from "./server.ts";
 
-/** What holds, and its test. */
+/** Statements, each with its test. */
 export type Together = Readonly<
   Record<string, (server: TestServer) => Promise<void>>
 >;

@@ -24,11 +24,11 @@ const CLOSED: Outcome = {
 /** A model, its played zygotes, and what it did. */
 export class ForkStage implements Disposable {
   readonly model: ForkModel;
-  /** What the model hears from its zygotes. */
+  /** The events that the model receives from its zygotes. */
   tell!: SupervisorEvents;
   /** Which zygote gets the next connection; null for none, an error where the system refuses. */
   next: Zygote | null | Error = new PlayedZygote(100, null as never, () => {});
-  /** What was handed over, by its id. */
+  /** The connections handed over, by id. */
   readonly handed = new Map<number, Handover>();
   readonly living = new Set<number>();
   /** The program that a zygote did not live to tell of. */
@@ -121,7 +121,7 @@ export class ForkStage implements Disposable {
     );
   }
 
-  /** What was told and done since it was asked last. */
+  /** The events and actions since the previous call. */
   news(): string[] {
     return this.#seen.splice(0);
   }

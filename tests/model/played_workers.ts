@@ -39,7 +39,7 @@ export interface Played extends WorkerProcess {
 
 /** A model, its played processes, and what it did. */
 export class Stage implements Disposable {
-  /** What was told and done since it was asked last. */
+  /** The events and actions since the previous call. */
   readonly #seen: string[] = [];
   readonly processes: Played[] = [];
   readonly model: WorkerModel;
@@ -159,7 +159,7 @@ export class Stage implements Disposable {
     return process;
   }
 
-  /** What a process was handed. */
+  /** The connection that a process received. */
   handed({ channel }: Played): Handover {
     const received = receiveFd(channel.number, {
       wait: false,
@@ -190,7 +190,7 @@ export class Stage implements Disposable {
     for (const ready of [...this.#watched.values()]) ready();
   }
 
-  /** What has been told and done since it was asked last. */
+  /** The events and actions since the previous call. */
   news(): string[] {
     return this.#seen.splice(0);
   }

@@ -48,7 +48,7 @@ export class PlayedZygote implements Zygote {
   readonly #say: (...words: unknown[]) => void;
   /** Whether its channel takes what is handed to it. */
   hasRoom = true;
-  /** What it and its children have said that nobody has read. */
+  /** The unread reports of it and its children. */
   readonly unread: (() => void)[] = [];
 
   constructor(
@@ -145,13 +145,13 @@ export class ZygoteStage implements Disposable {
   readonly children = new Map<number, number[]>();
   /** Those that have the end of a zygote's channel, each with it. */
   readonly ends = new Map<number, string>();
-  /** Whose reports were all heard. */
+  /** The zygotes whose reports were all read. */
   readonly saidAll = new Set<number>();
   /** Processes that we adopted, and what is done when they are reaped. */
   readonly adopted = new Map<number, (status: number) => void>();
   /** Which of them the system does not know any more. */
   readonly lost = new Set<number>();
-  /** What each process is signalled as: a child, or something that it started. */
+  /** The processes that are signalled as descendants of a child. */
   readonly strangers = new Set<number>();
   readonly #seen: string[] = [];
   readonly system: ProcessSystem;
@@ -248,7 +248,7 @@ export class ZygoteStage implements Disposable {
     this.supervisor.born(id, pid, zygote);
   }
 
-  /** What was done and told since it was asked last. */
+  /** The events and actions since the previous call. */
   news(): string[] {
     return this.#seen.splice(0);
   }

@@ -1,4 +1,4 @@
-/** What serves on a machine that was too busy to fork when the server started. */
+/** The second try to fork, on a machine that was too busy when the server started. */
 import assert from "node:assert/strict";
 import {
   type ModelOptions,

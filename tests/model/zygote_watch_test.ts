@@ -10,7 +10,7 @@ import { PlayedZygote, ZygoteStage } from "./played_zygotes.ts";
 /** After so many looks at one that does the same it is ended; the first look sees it for the first time. */
 const LOOKS = MOST_SECONDS.handed + 1;
 
-/** What is looked at, and what came of it. */
+/** A watched zygote, and the events of the watch. */
 class Scene implements Disposable {
   readonly #stage = new ZygoteStage();
   readonly seen: string[] = [];

@@ -11,7 +11,7 @@ import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TestPage } from "./helpers.ts";
 
-/** What a server answers to a request as it is written. */
+/** A server's answer to a raw request. */
 async function raw(port: number, request: string): Promise<string> {
   using conn = await Deno.connect({ port });
   await conn.write(new TextEncoder().encode(

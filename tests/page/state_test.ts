@@ -1,4 +1,4 @@
-/** What the page knows, whatever the order in which it is told. */
+/** The page's state does not depend on the order of events. */
 import assert from "node:assert/strict";
 import { World } from "../../src/page/web/state.js";
 import { test } from "../helpers/testing.ts";

@@ -1,4 +1,4 @@
-/** What can be tried of macOS elsewhere: that nothing of the program needs Linux to be loaded. */
+/** The part of macOS that can be tested elsewhere: no module needs Linux to be loaded. */
 import assert from "node:assert/strict";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 

@@ -7,7 +7,7 @@ import { missing } from "../helpers/tools.ts";
 
 const { abi } = posix;
 
-/** What `src/posix/abi.ts` says of this system, by what C calls it. */
+/** The values of `src/posix/abi.ts` for this system, by their C names. */
 function ours(): Record<string, number> {
   const { message } = abi;
   const named = Object.entries({ ...abi, ...posix, ...abi.errno }).filter((
@@ -56,7 +56,7 @@ const HEADERS =
   "errno fcntl grp netinet/in poll pwd signal stddef stdio sys/resource sys/socket sys/time sys/un sys/wait time"
     .split(" ").map((name) => `#include <${name}.h>`);
 
-/** What this system's headers say of the same. */
+/** The same values from this system's headers. */
 async function theirs(
   names: readonly string[],
   headers = HEADERS,

@@ -1,5 +1,5 @@
 /**
- * What the first pages of the READMEs show: to start, to talk, and to watch both.
+ * Runs the examples of the first pages: start, talk, and watch both.
  *
  * @module
  */

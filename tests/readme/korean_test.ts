@@ -8,7 +8,7 @@ const ROOT = new URL("../../", import.meta.url);
 const read = (file: string) => Deno.readTextFileSync(new URL(file, ROOT));
 const [english, korean] = [read(ENGLISH), read(KOREAN)];
 
-/** What a document links to, as paths from the root. */
+/** The links of a document, as paths from the root. */
 function linksOf(file: string): string[] {
   const links = [...read(file).matchAll(/\]\(([^)#]+)/g)].map(([, to]) => to!);
   return [...new Set(links)].map((to) =>

@@ -1,5 +1,5 @@
 /**
- * What the documents show to be typed, and how a test types it.
+ * The commands that the documents show, and their execution in a test.
  *
  * @module
  */

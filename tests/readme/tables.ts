@@ -15,7 +15,7 @@ import { DOCUMENTS } from "../helpers/readme.ts";
 /** A table stands between `<!-- options: serve -->` and `<!-- /options -->`. */
 const PLACE =
   /(<!-- (options|page|everyday): (\w+) -->\n)[^]*?(<!-- \/\2 -->)/g;
-/** What every command has is said once, in words. */
+/** The options that every command has; the text explains them once. */
 const STANDARD = /^(-h, )?--(help|help-all|version)$/;
 
 type Row = readonly string[];

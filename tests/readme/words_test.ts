@@ -1,4 +1,4 @@
-/** What the documents say leads somewhere, and agrees with the manual, which is made of the options themselves. */
+/** The links of the documents work, and their options agree with the manual, which is made from the same tables. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { DOCUMENTS } from "../helpers/readme.ts";

@@ -12,9 +12,9 @@ const ROOT = new URL("../../", import.meta.url);
 const ROLE_NAMES = Object.keys(ROLES).map((role) => role.slice(1));
 const STARTED_OFTEN = ["serve", "client"];
 
-/** What a stage is. */
+/** A stage. */
 interface Made {
-  /** What stands in it, by file. */
+  /** Its texts by file. */
   readonly files: ReadonlyMap<string, string>;
   readonly licenses: ReadonlyMap<string, Uint8Array>;
 }

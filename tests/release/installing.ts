@@ -14,7 +14,7 @@ export const VERSION = "9.8.7";
 
 const PROGRAM = new TextEncoder().encode("#!/bin/sh\necho version 9.8.7\n");
 
-/** What an archive of this system has in it, in small. */
+/** A small version of an archive's content for this system. */
 export function archiveFiles(program: Uint8Array = PROGRAM) {
   const data = new TextEncoder().encode("text\n");
   return [
@@ -27,11 +27,11 @@ export function archiveFiles(program: Uint8Array = PROGRAM) {
 
 /** A server of files, and a home that is empty. */
 export interface Site extends AsyncDisposable {
-  /** What is published, by name. */
+  /** The published files, by name. */
   readonly files: Map<string, Uint8Array>;
   /** Where. */
   readonly url: string;
-  /** What was asked for. */
+  /** The requested paths. */
   readonly asked: string[];
   /** The home. */
   readonly home: string;

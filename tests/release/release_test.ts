@@ -84,7 +84,7 @@ async function unpack(): Promise<{ path: string } & AsyncDisposable> {
   return directory;
 }
 
-/** What anything here runs in: nothing but itself. */
+/** An environment that contains nothing else. */
 function empty(path: string): Deno.CommandOptions {
   const env = { HOME: `${path}/home` };
   return { clearEnv: true, env, cwd: `${path}/home`, stdin: "null" };

@@ -25,7 +25,7 @@ SOCKADDR.set([2, 0, 0, 80, 192, 0, 2, 1]); // struct sockaddr_in, AF_INET: 192.0
 
 /** A table, what it has others do, and the time. */
 class Stage {
-  /** What was told and done, in its order. */
+  /** The events and actions, in their order. */
   readonly seen: string[] = [];
   /** Steps that mean nothing to processes. */
   readonly deafTo: EndSignal[] = [];
@@ -93,7 +93,7 @@ class Stage {
     return this.#timers.length;
   }
 
-  /** What has been seen since it was asked last. */
+  /** The events and actions since the previous call. */
   news(): string[] {
     return this.seen.splice(0);
   }

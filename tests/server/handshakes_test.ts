@@ -1,4 +1,4 @@
-/** Who has begun to connect when a drain begins is served. */
+/** A drain serves clients that have begun to connect. */
 import assert from "node:assert/strict";
 import { abi, AF_INET, POLLOUT, SOCK_STREAM } from "../../src/posix/abi.ts";
 import { check } from "../../src/posix/errno.ts";

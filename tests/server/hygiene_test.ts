@@ -1,4 +1,4 @@
-/** What a process that serves has of its server, and of whoever started it: no more than it needs. */
+/** A serving process inherits from its server, and the server's parent, only what it needs. */
 import assert from "node:assert/strict";
 import { serverSockets } from "../helpers/processes.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";

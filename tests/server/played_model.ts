@@ -30,7 +30,7 @@ export class PlayedModel implements ProcessModel {
   readonly waiting = 0;
   /** Connections that nobody took yet, oldest first. */
   readonly handoffs: Handoff[] = [];
-  /** What was asked of processes. */
+  /** The requested signals. */
   readonly signals: [pid: number, signal: EndSignal][] = [];
   readonly #events: ModelEvents;
 

@@ -1,4 +1,4 @@
-/** What the system itself refuses a process that serves, whatever its code wants. */
+/** The system refuses calls of a serving process, whatever its code does. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "../helpers/command.ts";
@@ -50,7 +50,7 @@ function start(model: Model, ...options: string[]): Promise<TestServer> {
   return startServer({ model, args });
 }
 
-/** What came of each call, tried by a handler inside a child. */
+/** The result of each call, tried by a handler inside a child. */
 async function attempts(
   server: TestServer,
   calls: readonly string[],
@@ -74,7 +74,7 @@ function all(calls: readonly string[], result: string): Map<string, string> {
   return new Map(calls.map((call) => [call, result]));
 }
 
-/** What the kernel says of a process. */
+/** The kernel's data of a process. */
 function facts(pid: number): string[] {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   const limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
@@ -160,7 +160,7 @@ for (const model of models()) {
     await using server = await startServer({ model, crew: "usual" });
     const name = model === "spawn" ? "mpserv:conn" : "mpserv:zygote";
     const inSandbox = ({ comm, pid, parent }: ProcessInfo) => {
-      // What a zygote has just forked has its name for a moment, and does not wait.
+      // A new child has its zygote's name for a moment, and does not wait.
       if (comm !== name || parent !== server.pid) return false;
       try {
         return facts(pid).join() === ENTERED.join();

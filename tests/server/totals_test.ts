@@ -60,7 +60,7 @@ test("totals: a snapshot does not change with them", () => {
   assert.deepEqual(before, new Totals().snapshot());
 });
 
-/** What becomes of one connection, step by step, as the server tells it. */
+/** The events of one connection, step by step. */
 const fate = fc.oneof(
   fc.constantFrom(...REFUSAL_REASONS).map((reason) => [
     (totals: Totals) => totals.rejected("192.0.2.1:1", reason),

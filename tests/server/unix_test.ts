@@ -9,7 +9,7 @@ import {
 } from "../helpers/testing.ts";
 import { receiveAll, send } from "../helpers/wire_client.ts";
 
-/** What is at a path. */
+/** The kind of file at a path. */
 function kindOf(path: string): "nothing" | "socket" | "other" {
   try {
     return Deno.lstatSync(path).isSocket ? "socket" : "other";

@@ -15,7 +15,7 @@ const SOCKET_OPTIONS = await handlerFile(
 );
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** What a client gets of the handler where Deno itself has made the connection. */
+/** The handler's answer over a connection that Deno itself made. */
 async function ofDeno(word: string): Promise<string> {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const got = say(listener.addr.port, word);
@@ -33,7 +33,7 @@ async function ofDeno(word: string): Promise<string> {
 /** A handler that does another odd thing with each connection. */
 const ODD = `
   const bytes = () => new TextEncoder().encode("abcd");
-  /** What a writable takes: buffers and views of any kind. */
+  /** The chunks that a writable accepts: buffers and views of any kind. */
   const anyKind = async (conn) => {
     const writer = conn.writable.getWriter();
     await writer.write(bytes());

@@ -26,7 +26,7 @@ const has = {
 };
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-/** What a program prints, and how it ended. */
+/** The output and the exit of a program. */
 async function run(program: string, ...args: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args,

@@ -1,4 +1,4 @@
-/** What was granted works: neither Deno nor the kernel stands in its way. */
+/** Granted things work: neither Deno nor the kernel refuses them. */
 import assert from "node:assert/strict";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
 import {
@@ -18,7 +18,7 @@ async function granting(model: Model, grants: readonly string[]) {
   return await startServer({ model, args });
 }
 
-/** What comes of it when the handler is asked to use them. */
+/** The result when the handler uses them. */
 async function use(
   { port }: TestServer,
   asked: Record<string, unknown>,

@@ -9,7 +9,7 @@ import { connect, exchange } from "../helpers/wire_client.ts";
 
 const HANDLER = await handlerFile("handlers/capabilities.ts", import.meta.url);
 
-/** What the handler finds that it may do. */
+/** The permissions that the handler finds. */
 async function capabilities(model: Model, grants: readonly string[]) {
   const flags = grants.flatMap((grant) => ["--grant", grant]);
   await using server = await startServer({
@@ -23,14 +23,14 @@ async function capabilities(model: Model, grants: readonly string[]) {
   await server.log.waitFor("client disconnected...");
   assert.deepEqual(server.log.others, [], "nothing is printed");
   const told = JSON.parse(text) as Record<string, [state: string, ...string[]]>;
-  // What could be asked for is not open: nobody is there to answer.
+  // Permissions in the state "prompt" are not open: nobody can answer.
   for (const found of Object.values(told)) {
     if (found[0] === "prompt") found[0] = "denied";
   }
   return told;
 }
 
-/** What it should find. */
+/** The expected permissions. */
 function expected(granted: readonly string[]) {
   return Object.fromEntries(
     PERMISSION_KINDS.map((kind) =>
@@ -56,7 +56,7 @@ for (const model of models()) {
 
   test(`grants (${model}): several are opened together`, async () => {
     const sets = [["net", "env", "sys"]];
-    // What is in none of them was granted above, one kind at a time.
+    // The other kinds were granted above, one at a time.
     if (model === "fork") sets.push(["read", "write"], ["run", "ffi"]);
     for (const [first, ...more] of sets) {
       const found = await capabilities(model, [first!, more.join()]);

@@ -81,7 +81,7 @@ for (const [which, text, told] of UNUSABLE) {
   });
 }
 
-/** What an executable cannot take: which, files, further words, its answer and its exit code. */
+/** Handlers that an executable refuses: name, files, further words, message and exit code. */
 const BUNDLE =
   "a compiled server accepts only JavaScript that imports files: make one file with `deno bundle -o bundle.js FILE`";
 const TO_BE_BUNDLED: [

@@ -47,7 +47,7 @@ async function endOf(server: TestServer, conn: Deno.TcpConn): Promise<LogLine> {
   );
 }
 
-/** What a client asks for, and how its connection is logged to end. */
+/** The client's word, and the logged end of its connection. */
 const WAYS: readonly (readonly [word: string, level: string, how: RegExp])[] = [
   [
     "throw",
@@ -128,7 +128,7 @@ for (const model of models()) {
     using log = await ask(server, "log");
     await receiveAll(log);
     await endOf(server, log);
-    // What never returns is ended by the drain.
+    // The drain ends handlers that never return.
     const endless = ["never", "spin"];
     const conns = await Promise.all(endless.map(async (word) => {
       const conn = await ask(server, word);

@@ -41,7 +41,7 @@ for line in sys.stdin:
 print("bye", end.family == socket.AF_INET)
 `;
 
-/** What an HTTP server answers; by curl where there is one. */
+/** The answer of an HTTP server, by curl if it is installed. */
 async function get(port: number, path: string): Promise<string> {
   if (curl) {
     const { stdout } = await new Deno.Command(curl, {

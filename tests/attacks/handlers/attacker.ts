@@ -4,7 +4,7 @@
  */
 import type { Connection } from "../../../src/mod.ts";
 
-/** What is sent, as `native.ts` takes it. */
+/** The message, in the form of `native.ts`. */
 interface Attack {
   /** Messages, one after another. */
   readonly messages: readonly {
@@ -12,7 +12,7 @@ interface Attack {
     readonly data: string;
     /** How many descriptors go with it. */
     readonly descriptors?: number;
-    /** Who it claims to be: a pid that is not its own (`SCM_CREDENTIALS`). */
+    /** The claimed process id, which is not its own (`SCM_CREDENTIALS`). */
     readonly pid?: number;
   }[];
   /** How often all of them are sent. */

@@ -1,4 +1,4 @@
-/** What machine code at the top of a module finds of its process, before any connection has come. */
+/** Machine code at the top of a module looks at its process, before any connection. */
 import type { Connection } from "../../../src/mod.ts";
 
 const libc = Deno.dlopen("libc.so.6", {
@@ -14,7 +14,7 @@ const libc = Deno.dlopen("libc.so.6", {
 const { getuid, open, read, close, mount } = libc.symbols;
 const encode = (text: string) => new TextEncoder().encode(text + "\0");
 
-/** What of a file machine code can read; null when it cannot open it. */
+/** The part of a file that machine code can read; null if it cannot open it. */
 function contentOf(path: string): string | null {
   const fd = open(encode(path), 0);
   if (fd < 0) return null;

@@ -40,7 +40,7 @@ function usedTicks(): number {
   return user + nice + system + irq + softirq + steal;
 }
 
-/** What was measured on, and with. */
+/** The machine and the versions of a measurement. */
 export interface Machine {
   /** When, ISO 8601, to the day. */
   readonly date: string;

@@ -1,5 +1,5 @@
 /**
- * Who is measured: ourselves, the seed, and the programs that people use for the same work. Limits of
+ * The measured servers: ours, the seed, and the programs that people use for the same work. Limits of
  * their own (connections at once, connections a second, backlog) are lifted for all.
  *
  * @module
@@ -13,7 +13,7 @@ export type Line = readonly [string, ...string[]];
 
 /** One that is measured. */
 export interface Peer {
-  /** What it is called in the table. */
+  /** Its name in the table. */
   readonly name: string;
   /** Its command line for a port. */
   command(port: number): Line;

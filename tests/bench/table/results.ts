@@ -1,5 +1,5 @@
 /**
- * What a measurement found, kept a run at a time, and the table that is made of it.
+ * The results of a measurement, run by run, and the table of them.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Figure, Row } from "./rows.ts";
 export interface Run {
   /** The figures of the row; none when it failed. */
   readonly values: readonly number[];
-  /** What others used of the processors just before, see `loadOfOthers`. */
+  /** The load of other programs just before, see `loadOfOthers`. */
   readonly others: number;
   /** Whether that was too much. */
   readonly busy: boolean;
@@ -20,9 +20,9 @@ export interface Run {
 
 /** All runs of one peer in one row. */
 export interface Line {
-  /** What `--peers` takes. */
+  /** Its id for `--peers`. */
   readonly id: string;
-  /** What the table calls it. */
+  /** Its name in the table. */
   readonly name: string;
   /** Round by round. */
   readonly runs: Run[];
@@ -30,11 +30,11 @@ export interface Line {
 
 /** A row and its runs. */
 export interface Block {
-  /** What `--rows` takes. */
+  /** Its id for `--rows`. */
   readonly id: string;
-  /** What was measured. */
+  /** The measured figures. */
   readonly figures: readonly Figure[];
-  /** Who took part; the first is who the others are compared with. */
+  /** The servers; all others are compared with the first. */
   readonly lines: readonly Line[];
 }
 

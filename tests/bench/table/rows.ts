@@ -1,5 +1,5 @@
 /**
- * What is measured.
+ * The measured rows.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import type { Peer } from "./peers.ts";
 
 /** A figure of a row. */
 export interface Figure {
-  /** What it is, with its unit. */
+  /** Its title, with the unit. */
   readonly title: string;
 }
 
-/** What is measured in one go. */
+/** The figures of one measurement. */
 export interface Row {
-  /** What `--rows` takes. */
+  /** Its id for `--rows`. */
   readonly id: string;
-  /** What comes of it, in this order. */
+  /** Its figures, in this order. */
   readonly figures: readonly Figure[];
-  /** Who takes part, those that are here; ours, to which the others are compared, is the first. */
+  /** The installed servers; all others are compared with the first one, ours. */
   readonly peers: readonly string[];
   /** At most so many rounds, where one takes long. */
   readonly rounds?: number;

@@ -52,7 +52,7 @@ export function summed(
   return header;
 }
 
-/** What a header says: the source, `none`, `more` when it is not whole, or why it is wrong. */
+/** The meaning of a header: the source, `none`, `more` if it is incomplete, or its fault. */
 export function told(header: string | Uint8Array): string {
   try {
     const read = readProxyHeader(bytesOf(header));

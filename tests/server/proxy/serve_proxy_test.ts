@@ -27,7 +27,7 @@ const V2 = binary(
   "20010db8000000000000000000000001".repeat(2) + "dc0401bb",
 );
 
-/** What the client gets for a header and some bytes: who it is, and the bytes. */
+/** The client's answer for a header and some bytes: its address, and the bytes. */
 async function ask(
   conn: Deno.Conn,
   header: Uint8Array,

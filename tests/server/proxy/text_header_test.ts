@@ -44,7 +44,7 @@ for (const [line, source] of RIGHT) {
   test(`readProxyHeader: version 1: ${JSON.stringify(line)} (2.1)`, () => {
     const header = line + "\r\n";
     assert.equal(told(header), source);
-    // What stands behind the line is the client's, whatever it is.
+    // All bytes after the line are the client's.
     for (const behind of ["\r\n", "G", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"]) {
       assert.equal(
         readProxyHeader(bytesOf(header + behind))?.length,

@@ -1,5 +1,5 @@
 /**
- * What a service manager does: it receives notifications and passes sockets.
+ * Plays a service manager: it receives notifications and passes sockets.
  *
  * @module
  */

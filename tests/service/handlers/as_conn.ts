@@ -41,7 +41,7 @@ const KINDS: Readonly<Record<string, () => unknown>> = {
     Object.create(Uint8Array.prototype, { length: { value: 1 } }),
 };
 
-/** What came of something: its value, or the class of what was thrown. */
+/** The result of an action: its value, or the class of its error. */
 async function told(act: () => unknown): Promise<unknown> {
   try {
     return await act() ?? "nothing";
@@ -77,7 +77,7 @@ async function useAll(conn: Deno.TcpConn): Promise<string> {
   return JSON.stringify(found);
 }
 
-/** What comes of using it when it is closed, while a read waits and later. */
+/** The results of using a closed connection, during a read and later. */
 async function useClosed(conn: Deno.TcpConn): Promise<string> {
   const waits = told(() => conn.read(new Uint8Array(1)));
   await new Promise((resolve) => setTimeout(resolve, 20)); // it waits on another thread by now

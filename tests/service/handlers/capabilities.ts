@@ -1,7 +1,7 @@
 /** Tells its client what it may do: by what the runtime says, and by trying. */
 import type { Connection } from "../../../src/mod.ts";
 
-/** What would use each kind of permission; none of it needs to succeed otherwise. */
+/** An action for each kind of permission; it may fail for other reasons. */
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   net: () => Deno.connect({ hostname: "127.0.0.1", port: 1 }),
   read: () => Deno.readTextFileSync("/etc/hostname"),

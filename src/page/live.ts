@@ -30,6 +30,7 @@ export class Live {
   readonly #writer = this.#stream.writable.getWriter();
   /** Servers that are followed, by their process ids. */
   readonly #followed = new Map<number, ControlClient>();
+  readonly #over = Promise.withResolvers<void>();
   #isOver = false;
   /** Ends the pause between two looks. */
   #wake = () => {};
@@ -46,10 +47,16 @@ export class Live {
     return this.#stream.readable;
   }
 
+  /** Resolves when the browser has gone, or this was stopped. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
   /** Follows no more; again is harmless. */
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#over.resolve();
     for (const client of this.#followed.values()) client[Symbol.dispose]();
     this.#wake();
     this.#writer.abort().catch(() => {});
@@ -107,8 +114,11 @@ export class Live {
         await this.#write("events", `{"pid":${pid},"events":[${lines}]}`);
       }
       await this.#say("ended", { pid });
-    } catch {
-      // It refuses, as it has too many who follow it, or the browser has gone.
+    } catch (error) {
+      // The server has too many followers, or the browser has gone.
+      if (error instanceof ControlError) {
+        await this.#say("refused", { why: error.message }).catch(() => {});
+      }
     }
     client[Symbol.dispose]();
     this.#followed.delete(pid);

@@ -24,6 +24,8 @@ export interface ServedPage extends AsyncDisposable {
   readonly url: string;
 }
 
+/** How long answers that are under way have at the end, in milliseconds. */
+const LAST = 1_000;
 const HEADERS = {
   "cache-control": "no-store",
   "cross-origin-opener-policy": "same-origin",
@@ -61,6 +63,7 @@ export async function servePage(
       case "GET /live": {
         const live = new Live(control);
         shown.add(live);
+        void live.over.then(() => shown.delete(live));
         return plain(live.readable, "text/event-stream");
       }
       case "POST /measure": {
@@ -87,9 +90,16 @@ export async function servePage(
     url: `http://127.0.0.1:${server.addr.port}/${guard.key}/`,
     async [Symbol.asyncDispose]() {
       for (const live of shown) live.stop();
-      await server.shutdown();
+      // A measurement that is under way ends with this process.
+      await Promise.race([server.shutdown(), sleep(LAST)]);
     },
   };
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  Deno.unrefTimer(setTimeout(resolve, milliseconds));
+  return promise;
 }
 
 function plain(body: BodyInit, type: string): Response {

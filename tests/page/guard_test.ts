@@ -7,7 +7,14 @@ import { STEPS } from "../../src/page/web/steps.js";
 import { controlled } from "../control/helpers.ts";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
-import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
+import {
+  exists,
+  temporaryDirectory,
+  test,
+  until,
+  within,
+} from "../helpers/testing.ts";
+import { hold } from "../helpers/wire_client.ts";
 import { missing } from "../helpers/tools.ts";
 import { TestPage } from "./helpers.ts";
 
@@ -165,4 +172,29 @@ test("mpserv page --open: opens its address in a browser, and goes on where ther
     await until("the browser is asked", () => exists(asked));
     assert.equal(Deno.readTextFileSync(asked), shown.url);
   }
+});
+
+test("page: a tab that is closed leaves nothing behind, and one that reads nothing slows nobody", async () => {
+  await using server = await startServer();
+  await using shown = await TestPage.of(server);
+  // The server lets eight follow it: each of these is gone before the next but a few has come.
+  for (let tab = 0; tab < 20; tab++) {
+    await until(`tab ${tab} is told what happens`, async () => {
+      const response = await fetch(`${shown.url}live`);
+      const reader = response.body!.pipeThrough(new TextDecoderStream())
+        .getReader();
+      let text = "";
+      while (!text.includes("event: look")) {
+        const { value, done } = await within("a look", reader.read());
+        if (done) break;
+        text += value;
+      }
+      await reader.cancel();
+      return text.includes("event: began");
+    });
+  }
+  const deaf = await fetch(`${shown.url}live`);
+  for (let i = 0; i < 20; i++) (await hold(server.port)).close();
+  await server.log.waitForCount("client disconnected...", 20);
+  await deaf.body!.cancel();
 });

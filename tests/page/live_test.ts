@@ -1,5 +1,6 @@
 /** The page shows what happens, as it happened. */
 import assert from "node:assert/strict";
+import { ask } from "../control/helpers.ts";
 import { killNow } from "../helpers/processes.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
@@ -248,4 +249,28 @@ test(
     await counts(0);
   },
   { ignore: needsBrowser.ignore || Deno.build.os !== "linux" },
+);
+
+test(
+  "page: one tab too many says that the server tells no more who follow it",
+  async () => {
+    await using server = await startServer();
+    await using shown = await TestPage.of(server);
+    await using browser = await openBrowser();
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, () => ask(server)),
+    );
+    for (const client of clients) await client.ask({ command: "events" });
+    await using tab = await openTab(browser, shown.url);
+    await tab.holds(
+      "it says why it shows no events",
+      `document.querySelector("#log").textContent.includes("8 clients follow")`,
+    );
+    for (const client of clients) client[Symbol.dispose]();
+    await tab.holds(
+      "it follows now",
+      `document.querySelector("#log").textContent.includes("server ${server.pid} is shown")`,
+    );
+  },
+  needsBrowser,
 );

@@ -21,7 +21,7 @@ const measure = new Measure();
 
 function listen() {
   const source = new EventSource("live");
-  for (const name of ["began", "look", "events", "ended", "gone"]) {
+  for (const name of ["began", "look", "events", "ended", "gone", "refused"]) {
     source.addEventListener(name, ({ data }) => world[name](JSON.parse(data)));
   }
   source.addEventListener("error", () => world.gone());

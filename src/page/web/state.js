@@ -93,12 +93,14 @@ export class World {
   isAlone = true;
   #byProcess = new Map();
   #refusals = 0;
+  #refusal = "";
 
   /** A server is followed from here on; `at` on its clock was `time` on the person's. */
   began({ pid, at, time }) {
     const server = this.#server(pid);
     server.clock = time - at / 1e3;
     this.isAlone = false;
+    this.#refusal = "";
     this.#note("began", server, { pid }, at);
   }
 
@@ -142,6 +144,14 @@ export class World {
     }
     this.#note("ended", server, { pid }, null);
     this.servers.delete(pid);
+    this.version++;
+  }
+
+  /** The server tells no events: it is asked again and again, and it is said once. */
+  refused({ why }) {
+    if (this.#refusal === why) return;
+    this.#refusal = why;
+    this.log.push({ kind: "trouble", values: { what: why }, time: Date.now() });
     this.version++;
   }
 

@@ -6,7 +6,8 @@
  *    direction: {@linkcode HANDOVER_SIZE} down, {@linkcode REPORT_SIZE} up. Both ends are the same
  *    machine and the same program: numbers are little-endian, counts are IEEE doubles (exact to 2^53).
  * 2. Every record starts with a tag that says «ours», and a kind.
- * 3. Down, each with a descriptor as ancillary data: `connection`, with the connection's id, the
+ * 3. Down, first and once, one byte with a file that holds the options (`child_options.ts`). Then records, each with a
+ *    descriptor as ancillary data: `connection`, with the connection's id, the
  *    peer's `struct sockaddr` and a secret of 128 bits; to a zygote also `worker`, whose descriptor is the
  *    channel of a process that serves one connection after another, with an id of its own, or
  *    `rewinder`, the same for one that rewinds its memory; to a `rewinder`, once it has said that it marks its

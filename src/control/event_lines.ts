@@ -31,7 +31,7 @@ import {
 import type { Reply, Session } from "./session.ts";
 
 /** An event of one connection, whose number is `id`. */
-export type ConnectionEvent =
+type ConnectionEvent =
   /** It came off the backlog, and was let in. */
   | { event: "accepted"; at: number; id: number; peer: string; via?: Via }
   /** Its descriptor was sent to a process that waits, or to a zygote. */
@@ -92,8 +92,6 @@ export type ServerEvent =
   | { event: "ending"; at: number; live: number }
   /** The reader was slow, and so many events before this one are not told. */
   | { event: "skipped"; at: number; count: number };
-
-export type EventName = ServerEvent["event"];
 
 /** How many may follow at a time: others must still be able to ask. */
 const MOST_FOLLOWERS = 8;

@@ -10,6 +10,7 @@ import { socketPair } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Report, SECRET_SIZE } from "../wire/records.ts";
+import { type ProcessSystem, SYSTEM } from "./children.ts";
 import { type Exit, exitOf, type ProcessEntry } from "./model.ts";
 import type { Launched, WorkerProcess, WorkerSource } from "./worker.ts";
 import type { Zygote } from "./zygote.ts";
@@ -73,6 +74,7 @@ export class ForkSource implements WorkerSource {
     child: ChildOptions,
     watcher: Watcher,
     events: ForkSourceEvents,
+    system: ProcessSystem = SYSTEM,
   ) {
     this.#trouble = events.trouble;
     this.#zygotes = new ZygoteSupervisor(
@@ -88,6 +90,7 @@ export class ForkSource implements WorkerSource {
         zygoteEnded: events.zygoteEnded,
         trouble: events.trouble,
       },
+      system,
     );
   }
 

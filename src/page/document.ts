@@ -34,7 +34,7 @@ export const PARTS: readonly string[] = ["page.html", ...STYLES, ...SCRIPTS];
 export const EMBEDDED: Record<string, string> = {};
 
 /** A document, and how it may behave. */
-export interface PageDocument {
+interface PageDocument {
   /** The document. */
   readonly html: Uint8Array<ArrayBuffer>;
   /** Its Content-Security-Policy: this style, this script, this origin, and nothing else. */

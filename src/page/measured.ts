@@ -7,7 +7,7 @@ import { compare } from "../bench/compare.ts";
 import { ControlClient } from "../control/ask.ts";
 
 /** The measurement that the page may request. */
-export interface MeasurePlan {
+interface MeasurePlan {
   /** Milliseconds that a byte travels, one way. */
   readonly delay: number;
   /** How many lines. */

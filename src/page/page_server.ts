@@ -11,7 +11,7 @@ import { measure, readMeasurePlan } from "./measured.ts";
 import { readSource } from "./sources.ts";
 
 /** How the page is served. */
-export interface PageOptions {
+interface PageOptions {
   /** The control socket of the server that is shown. */
   readonly control: string;
   /** The port; 0 for a free one. */
@@ -19,7 +19,7 @@ export interface PageOptions {
 }
 
 /** A page that is served, until it is disposed of. */
-export interface ServedPage extends AsyncDisposable {
+interface ServedPage extends AsyncDisposable {
   /** Where it is, with its key. */
   readonly url: string;
 }

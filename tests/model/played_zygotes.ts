@@ -19,7 +19,8 @@ import { exited, ready, step, took } from "../../src/wire/tell.ts";
 /** How a child ends that is killed, as waitpid(2) says it. */
 export const KILLED_STATUS = SIGNALS.SIGKILL;
 
-const ECHO: ChildOptions = {
+/** How a played child serves. */
+export const ECHO: ChildOptions = {
   service: { name: "echo" },
   idleTimeout: 0,
   firstByteTimeout: 0,

@@ -9,7 +9,7 @@ import { print, say, UserError } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 
 /** The options of `mpserv page`. */
-export interface OpenPageOptions {
+interface OpenPageOptions {
   /** The port; 0 for a free one. */
   readonly port: number;
   /** Whether a browser is to be opened. */

@@ -276,7 +276,7 @@ test("events: more than a few cannot follow, and the others are still answered",
     using ninth = await ask(server);
     await assert.rejects(
       ninth.ask({ command: "events" }),
-      /^ControlError: Cannot send events: 8 clients follow them already: end one of them$/,
+      /^ControlError: Cannot send events: 8 clients follow them already: stop one of them$/,
     );
     assert.equal((await ninth.ask({ command: "status" })).pid, server.pid);
     clients.pop()![Symbol.dispose]();

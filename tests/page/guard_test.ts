@@ -178,7 +178,7 @@ test("page: a tab that is closed leaves nothing behind, and one that reads nothi
   await using server = await startServer();
   await using shown = await TestPage.of(server);
   // The server lets eight follow it: each of these is gone before the next but a few has come.
-  for (let tab = 0; tab < 20; tab++) {
+  for (let tab = 0; tab < 12; tab++) {
     await until(`tab ${tab} is told what happens`, async () => {
       const response = await fetch(`${shown.url}live`);
       const reader = response.body!.pipeThrough(new TextDecoderStream())

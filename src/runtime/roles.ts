@@ -62,7 +62,7 @@ export const ZYGOTE_V8_FLAGS: readonly string[] = [
  * each child would compile what the handler calls a few times.
  */
 export const EAGER_V8_FLAGS: readonly string[] = [
-  "--invocation-count-for-turbofan=100",
+  "--invocation-count-for-turbofan=50",
   "--minimum-invocations-after-ic-update=10",
 ];
 

@@ -39,7 +39,7 @@ export const EN = {
   },
   fast: "{count} connections went by too fast to be drawn one by one.",
   skipped: "{count} events were skipped: this page was too slow for them.",
-  slowly: "Drawn slowly: a handover takes less than a millisecond.",
+  slowly: "Drawn slowly: a handover takes about a millisecond.",
   sequenceHeading: "Connection {id}: {peer}",
   sequenceNone: "No connection yet",
   sequenceHint:

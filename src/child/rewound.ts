@@ -39,6 +39,8 @@ export interface Rewinder {
    * @param report What is sent over the channel when that is done; may be empty.
    */
   rewind(report: Uint8Array<ArrayBuffer>): void;
+  /** Tells how a connection ended when memory is rewound; one function, which was compiled for good. */
+  readonly tellEnd: TellEndOf;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -61,20 +63,50 @@ export async function workRewound(
   if (files === null) return;
   outliveParent(); // it may: what waits for a connection finds the end of its channel
   const times = rewinder.mark(channel.number, files);
-  // Here a connection begins with nothing of those before it. The first time it is tried, without one.
-  if (times < 0) return refuse(channel, REWINDING[-times]!);
-  if (times === 0) rewinder.rewind(NOTHING);
-  if (times === TRIED) tell(channel.number, ready());
-  const serving = serveNext(channel, service, options, rewindsWith(rewinder));
-  if (serving && serving !== "end") await own(serving);
+  // Here each connection begins, with nothing of those before it.
+  const serving = serveRewound(
+    times,
+    channel,
+    service,
+    options,
+    rewinder,
+  );
+  if (serving) await own(serving);
 }
 
-/** What tells how a connection ended by a rewinder. */
-export function rewindsWith(
+/**
+ * Serves one connection, from the mark on: rehearsed, since what is compiled later is compiled for each anew.
+ *
+ * @param times What {@linkcode Rewinder.mark} returned.
+ */
+export function serveRewound(
+  times: number,
+  channel: Fd,
+  service: LoadedService,
+  options: ChildOptions,
   rewinder: Rewinder,
-): TellEndOf {
+): void | Promise<void> {
+  if (times <= TRIED) begin(times, channel, rewinder);
+  const serving = serveNext(
+    channel,
+    service,
+    options,
+    rewinder.tellEnd,
+  );
+  if (serving !== "end") return serving;
+}
+
+/** The first time rewinding is tried without a connection. */
+function begin(times: number, channel: Fd, rewinder: Rewinder): void {
+  if (times < 0) refuse(channel, REWINDING[-times]!);
+  if (times === 0) rewinder.rewind(NOTHING);
+  tell(channel.number, ready());
+}
+
+/** For {@linkcode Rewinder.tellEnd}. */
+export function rewindsWith(rewind: Rewinder["rewind"]): TellEndOf {
   return (handover, outcome, clientEndedAt) =>
-    rewinder.rewind(encodeReport(done(handover, outcome, clientEndedAt)));
+    rewind(encodeReport(done(handover, outcome, clientEndedAt)));
 }
 
 function refuse(channel: Fd, why: string): void {

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import type { Rewinder } from "../child/rewound.ts";
+import { type Rewinder, rewindsWith } from "../child/rewound.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd } from "../posix/fd.ts";
 import { lengthOf } from "../posix/intrinsics.ts";
@@ -83,6 +83,8 @@ export function prepareRewinding(
     MEMORY_FILES.indexOf("image"),
     new Fd(checked(memfd_create(name, MFD_CLOEXEC))),
   );
+  const rewind: Rewinder["rewind"] = (report) =>
+    mpserv_rewind(report, lengthOf(report));
   return {
     settle: () => {
       if (own.size === 0) return;
@@ -99,7 +101,8 @@ export function prepareRewinding(
       for (let i = 0; i < files.length; i++) setFile(i, files[i]!);
       return mpserv_mark(bytes);
     },
-    rewind: (report) => mpserv_rewind(report, lengthOf(report)),
+    rewind,
+    tellEnd: rewindsWith(rewind),
   };
 }
 

@@ -10,8 +10,7 @@
  */
 import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
-import { type Rewinder, rewindsWith } from "../child/rewound.ts";
-import { serveNext } from "../child/serve_one.ts";
+import { type Rewinder, serveRewound } from "../child/rewound.ts";
 import type { Fd } from "../posix/fd.ts";
 import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
@@ -44,6 +43,8 @@ const ROUNDS = {
   synchronous: { service: ENOUGH, birth: ENOUGH },
   asynchronous: { service: 20, birth: 100 },
 };
+/** A process that rewinds is at each connection as compiled as it was at the mark, and never more. */
+const FOR_GOOD = 800;
 const SOCK_STREAM = 1;
 const PEER = new Uint8Array(16); // of a struct sockaddr_in
 const LINE = new TextEncoder().encode("warm\n");
@@ -87,7 +88,8 @@ export async function* rehearseService(
 ): AsyncGenerator<void> {
   const bytes = new Uint8Array(LINE);
   const asynchronous = "module" in options.service;
-  const rounds = roundsOf(asynchronous).service;
+  const { service: usual } = roundsOf(asynchronous);
+  const rounds = rewinder ? FOR_GOOD : usual;
   const own = asItIs(options);
   void Deno.exitCode; // its getter is compiled at its first use, too
   for (let id = 1; id <= rounds; id++) {
@@ -101,7 +103,7 @@ export async function* rehearseService(
     if (rewinder) {
       handOver(parent, id, server);
       await Promise.resolve().then(
-        serveNext.bind(null, reports, service, own, rewindsWith(rewinder)),
+        serveRewound.bind(null, 2, reports, service, own, rewinder),
       );
     } else {
       const birth = comeOver(id, server);

@@ -36,6 +36,9 @@ test(
     assert.equal(random.size, 3 * rounds);
     assert.equal(pids.size, 2, "its two processes served all of them");
     await server.log.waitForCount("client disconnected...", rounds);
+    for (const reason of await reasons(server, rounds)) {
+      assert.equal(reason, "closed");
+    }
     const { isOn, rewound, replaced } = await rewinding(server);
     assert.deepEqual({ isOn, rewound, replaced }, {
       isOn: true,

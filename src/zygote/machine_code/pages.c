@@ -190,8 +190,10 @@ void forget_idle(void) {
   if (idle < IDLE_PAGES) return; /* a few are not worth the faults when they are written to again */
   for (u32 i = 0; i < C->pages; i++) {
     struct page *p = PAGES + i;
-    if (p->idle >= IDLE_LOOKS && sys(SYS_MADVISE, p->address, PAGE, MADV_DONTNEED) == 0) FREE[C->free++] = p->slot;
-    else PAGES[kept++] = *p;
+    if (p->idle >= IDLE_LOOKS && sys(SYS_MADVISE, p->address, PAGE, MADV_DONTNEED) == 0) {
+      sys(SYS_MADVISE, SLOT(p->slot), PAGE, MADV_DONTNEED);
+      FREE[C->free++] = p->slot;
+    } else PAGES[kept++] = *p;
   }
   C->pages = kept;
   make_runs();

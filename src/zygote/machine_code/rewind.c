@@ -3,6 +3,8 @@
 #include "rewind.h"
 
 enum { MSG_NOSIGNAL = 0x4000, SCHED_LOOKS = 32 };
+/* So many pages, 4 MiB, are copied back at most; of what is beyond, the kernel gives new ones when it is written to. */
+#define MOST_COPIED 1024
 /* Exit codes from here on say why memory was not rewound, where no report can. */
 #define EXIT_REASONS 64
 /* Where the C library has told the kernel to keep what rseq(2) is about: from the thread's own area. */
@@ -47,7 +49,7 @@ static long mark(const struct wishes *wishes) {
   struct { u64 device, inode, rest[16]; } image;
   long result;
   C->wishes = *wishes;
-  C->cap = 4096;
+  C->cap = MOST_COPIED;
   C->times = C->pages = C->runs = C->slots = C->free = C->joined = 0;
   if (sys(SYS_FSTAT, C->wishes.image, &image) < 0) return -NO_FILES;
   C->image_inode = image.inode;
@@ -127,7 +129,8 @@ static long restore(void) {
 }
 
 HIDDEN void mpserv_do_rewind(const u8 *report, u64 length) {
-  hold_signals();
+  int has_handler = C->wishes.flags & FOR_HANDLER; /* a service of ours handles no signal, and changes no mask */
+  if (has_handler) hold_signals();
   u32 pkru = C->pkru;
   open_keys();
   if (length > MOST_REPORT) length = 0;
@@ -138,7 +141,7 @@ HIDDEN void mpserv_do_rewind(const u8 *report, u64 length) {
   C->pkru = pkru;
   C->times++;
   tell(REWOUND);
-  release_signals(C->sigmask);
+  if (has_handler) release_signals(C->sigmask);
   close_keys(pkru);
 }
 

@@ -34,7 +34,7 @@ const MFD_CLOEXEC = 1; // linux/memfd.h
 const PR_SET_THP_DISABLE = 41; // linux/prctl.h
 /** Of `machine_code/rewind.h`. */
 const FOR_HANDLER = 1, MAY_MORE = 2, CHECKS = 4;
-/** `struct wishes`: flags, channel, status_at, and the files. */
+/** `struct wishes`: flags, channel, status_at, the files, and what the zygote has settled. */
 const FILES_AT = 3;
 /** Of the zygote's file, for whoever looks into `/proc/PID/maps`. */
 const NAME = "mpserv-memory";
@@ -65,7 +65,7 @@ export function prepareRewinding(
   if (code.mpserv_make_context() < 0n) return null;
   libc.prctlNumbers?.(PR_SET_THP_DISABLE, 1n, 0n, 0n, 0n); // a page, once written to, is to be 4 KiB
   const { mpserv_mark, mpserv_rewind, mpserv_settle_finely } = code;
-  const bytes = scratch(4 * (FILES_AT + MEMORY_FILES.length));
+  const bytes = scratch(4 * (FILES_AT + MEMORY_FILES.length + 1));
   const wishes = viewOf(bytes);
   const setFile = (i: number, fd: number) =>
     wishes.setInt32(4 * (FILES_AT + i), fd, true);
@@ -79,10 +79,11 @@ export function prepareRewinding(
     ]),
   );
   const name = new TextEncoder().encode(`${NAME}\0`);
-  own.set(
-    MEMORY_FILES.indexOf("image"),
-    new Fd(checked(memfd_create(name, MFD_CLOEXEC))),
-  );
+  const image = new Fd(checked(memfd_create(name, MFD_CLOEXEC)));
+  own.set(MEMORY_FILES.indexOf("image"), image);
+  // Children have it to map again what was taken away, and cannot write to it: others map it, too.
+  const settled = openProcFile(`/proc/self/fd/${image.number}`);
+  setFile(MEMORY_FILES.length, settled.number);
   const rewind: Rewinder["rewind"] = (report) =>
     mpserv_rewind(report, lengthOf(report));
   return {
@@ -92,7 +93,7 @@ export function prepareRewinding(
       mpserv_settle_finely(bytes);
       for (const [i, fd] of own) {
         setFile(i, -1);
-        fd.close(); // the mappings keep what the image holds
+        fd.close(); // what the image holds can be read only from here on
       }
       own.clear();
     },

@@ -52,14 +52,18 @@ function surplus(server: TestServer, pid: number): string[] {
   return [...links];
 }
 
-/** Of a process that rewinds: what /proc says of itself, and its directory; none is another's. */
+/**
+ * Of a process that rewinds: what /proc says of itself, its directory, and the memory that it had at its mark. What its
+ * zygote had, others map, too: it cannot be written to.
+ */
 function takeOwnMemory(links: Set<string>, pid: number): void {
   const own = ["pagemap", "statm", "maps", "stat", "task"].map((name) =>
     `/proc/${pid}/${name}`
   );
   const found = [...links].filter((link) =>
     own.includes(link) || link.startsWith(`/proc/${pid}/fdinfo/`) ||
-    link === "/memfd:mpserv-image (deleted)" || link === Deno.cwd()
+    /^\/memfd:mpserv-(image|memory) \(deleted\)$/.test(link) ||
+    link === Deno.cwd()
   );
   if (!found.includes(own[0]!)) return;
   for (const link of found) links.delete(link);

@@ -66,10 +66,10 @@ static long check_others(void) {
         if (!region || !page_at(page)) return -DIFFERENT;
         if (was_noted(page)) continue;
         if (!region->inode && !is_zero(page)) return -DIFFERENT;
-        if (region->inode == C->image_inode && region->device == C->image_device) {
+        if (region->inode && file_of(region) >= 0) {
           u64 beneath[PAGE / 8];
           u64 offset = region->offset + (page - region->start);
-          if (sys(SYS_PREAD64, C->wishes.image, beneath, PAGE, offset) != (long)PAGE) return -NO_FILES;
+          if (sys(SYS_PREAD64, file_of(region), beneath, PAGE, offset) != (long)PAGE) return -NO_FILES;
           if (!same(beneath, (void *)page, PAGE)) return -DIFFERENT;
         }
       }

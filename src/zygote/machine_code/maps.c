@@ -56,14 +56,21 @@ const struct region *region_of(u64 address) {
   return low < C->then && THEN[low].start <= address ? THEN + low : 0;
 }
 
-/* Maps again what was there at the mark and is gone. What had been written by then is in the image, and the rest was
-   what lies beneath it: of other files than the image nobody has a descriptor here. */
+/* The descriptor of what a region is of: the image, or what the zygote has settled; -1 for others. */
+int file_of(const struct region *region) {
+  if (region->inode == C->image_inode && region->device == C->image_device) return C->wishes.image;
+  if (region->inode == C->settled_inode && region->device == C->settled_device) return C->wishes.settled;
+  return -1;
+}
+
+/* Maps again what was there at the mark and is gone. What had been written by then is in the image, and the rest is
+   what lies beneath it. */
 static long map_again(const struct region *then, u64 start, u64 end) {
-  int is_image = then->inode == C->image_inode && then->device == C->image_device;
-  if ((then->flags & (SHARED | STACK | KERNEL)) || (then->inode && !is_image)) return -BAD_MAPS;
-  u64 flags = MAP_PRIVATE | MAP_FIXED | (is_image ? 0 : MAP_ANONYMOUS | MAP_NORESERVE);
-  long result = sys(SYS_MMAP, start, end - start, then->flags & 7, flags, is_image ? C->wishes.image : -1,
-                    is_image ? then->offset + (start - then->start) : 0);
+  int file = then->inode ? file_of(then) : -1;
+  if ((then->flags & (SHARED | STACK | KERNEL)) || (then->inode && file < 0)) return -BAD_MAPS;
+  u64 flags = MAP_PRIVATE | MAP_FIXED | (file < 0 ? MAP_ANONYMOUS | MAP_NORESERVE : 0);
+  long result = sys(SYS_MMAP, start, end - start, then->flags & 7, flags, file,
+                    file < 0 ? 0 : then->offset + (start - then->start));
   return result == (long)start ? 0 : -BAD_MAPS;
 }
 

@@ -45,15 +45,23 @@ static long note_counts(void) {
   return result < 0 ? result : c.threads == 1 ? 0 : -BAD_THREADS;
 }
 
+/* Which file it is, as /proc/self/maps says it: linux/kdev_t.h. */
+static long identify(int number, u64 *inode, u32 *device) {
+  struct { u64 device, inode, rest[16]; } s;
+  if (sys(SYS_FSTAT, number, &s) < 0) return -NO_FILES;
+  *inode = s.inode;
+  *device = (s.device >> 8 & 0xfff) << 20 | (s.device & 0xff) | (s.device >> 12 & 0xfff00);
+  return 0;
+}
+
 static long mark(const struct wishes *wishes) {
-  struct { u64 device, inode, rest[16]; } image;
   long result;
   C->wishes = *wishes;
   C->cap = MOST_COPIED;
   C->times = C->pages = C->runs = C->slots = C->free = C->joined = 0;
-  if (sys(SYS_FSTAT, C->wishes.image, &image) < 0) return -NO_FILES;
-  C->image_inode = image.inode;
-  C->image_device = (image.device >> 8 & 0xfff) << 20 | (image.device & 0xff) | (image.device >> 12 & 0xfff00);
+  if ((result = identify(C->wishes.image, &C->image_inode, &C->image_device)) < 0) return result;
+  if (C->wishes.settled < 0) C->settled_inode = 0;
+  else if ((result = identify(C->wishes.settled, &C->settled_inode, &C->settled_device)) < 0) return result;
   u64 self;
   __asm__("mov %%fs:0, %0" : "=r"(self));
   C->rseq = &__rseq_offset && &__rseq_size && __rseq_size ? self + __rseq_offset : 0;

@@ -44,6 +44,7 @@ enum {
 struct wishes {
   int flags, channel, status_at;
   int pagemap, statm, maps, stat, task, events, directory, image;
+  int settled; /* what the zygote had written, to be read; it maps most of it */
 };
 
 struct region { u64 start, end, offset, inode; u32 device, flags; };
@@ -64,8 +65,8 @@ struct context {
   u64 back;                                   /* 80: the stack of who asked */
   u32 pkru, has_pkru;
   struct wishes wishes;
-  u64 faults, size, data, caught, ignored, sigmask, brk, rseq, image_inode;
-  u32 image_device, then, pages, runs, slots, free, files, joined;
+  u64 faults, size, data, caught, ignored, sigmask, brk, rseq, image_inode, settled_inode;
+  u32 image_device, settled_device, then, pages, runs, slots, free, files, joined;
   u32 mask, priority, events_length, report_length, sums, gaps, cap, dirty;
   u32 gap[MOST_FILES + 1][2];
   char name[16];
@@ -90,6 +91,7 @@ struct context {
 HIDDEN long read_regions(struct region *to);
 HIDDEN const struct region *region_of(u64 address);
 HIDDEN long repair_regions(int only_look);
+HIDDEN int file_of(const struct region *);
 /* pages.c */
 HIDDEN long scan(u64 from, u64 *walked);
 HIDDEN const struct page *page_at(u64 address);

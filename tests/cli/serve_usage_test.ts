@@ -49,6 +49,11 @@ const WRONG: Wrong = [
   [["serve", "--host", "127.0.0.1:80"], /two words, such as 127\.0\.0\.1 80/],
   [["bench", "--ping", "127.0.0.1", "0"], /port "0": expected/],
   [["bench", "--ping", "--duration", "0s"], /--duration 0: give a time/],
+  [
+    ["serve", "--rewind", "on"],
+    /Cannot use --rewind on with --model auto: give --model pool/,
+  ],
+  [["serve", "--rewind", "never"], /expected one of auto, on, off/],
   [["sevre"], /unknown command 'sevre'.*serve/],
   [["--unknown"], /unknown option '--unknown'/],
 ];

@@ -243,6 +243,12 @@ export const serve = command({
     exclude(unix, typed.has("port"), "a port and --unix");
     exclude(unix, typed.has("host"), "--host and --unix");
     exclude(unix, options.noDelay, "--no-delay and --unix");
+    if (options.rewind === "on" && options.model !== "pool") {
+      throw new UserError(
+        `Cannot use --rewind on with --model ${options.model}: give --model pool`,
+        EXIT_USAGE,
+      );
+    }
     checkTakeOver({ ...options, port });
     const program = checkService(options, words, typed);
     checkAdmission(options, unix === undefined || proxyProtocol !== undefined);

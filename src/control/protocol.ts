@@ -64,8 +64,11 @@ export interface Status {
   readonly model: string;
   /** Why that is not a better one; null when it is. */
   readonly why: string | null;
-  /** How its processes rewind their memory; null where a process serves one connection. */
-  readonly rewinding: RewindState | null;
+  /**
+   * How its processes rewind their memory; null where a process serves one connection, missing in what an older server
+   * says.
+   */
+  readonly rewinding?: RewindState | null;
   /** The counts of its connections. */
   readonly totals: TotalsSnapshot;
   /** Connections that no process has been handed yet. */

@@ -73,6 +73,7 @@ test("mpserv status, text and --json: no field deceives a person", async () => {
     uptime: 0,
     model: EVIL,
     why: EVIL,
+    rewinding: { isOn: false, why: EVIL, rewound: 0, replaced: { [EVIL]: 1 } },
     totals: {
       accepted: 0,
       served: 0,
@@ -93,7 +94,7 @@ test("mpserv status, text and --json: no field deceives a person", async () => {
     ]);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.doesNotMatch(stdout, DECEPTIVE);
-    assert.equal(stdout.trimEnd().split("\n").length, more.length ? 1 : 5);
+    assert.equal(stdout.trimEnd().split("\n").length, more.length ? 1 : 6);
     if (more.length > 0) assert.equal(JSON.parse(stdout).version, EVIL);
   }
 });

@@ -57,9 +57,12 @@ export function showCounts(counts: Readonly<Record<string, number>>): string {
   return some.map(([name, count]) => `${name} ${count}`).join(", ") || "none";
 }
 
-/** How processes rewind their memory; no line where they do not serve one connection after another. */
-export function rewindingLines(state: RewindState | null): string[] {
-  if (state === null) return [];
+/**
+ * How processes rewind their memory; no line where they do not serve one connection after another, or where an older
+ * server does not say it.
+ */
+export function rewindingLines(state?: RewindState | null): string[] {
+  if (!state) return [];
   const { rewound, replaced } = state;
   return [
     `rewinding    ${showRewinding(state)}  rewound ${rewound}  replaced ${

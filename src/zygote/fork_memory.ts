@@ -22,15 +22,22 @@ const FIRST = 16;
 const FORKS_APART = 4;
 /** After so many forks each it looks how much more children get by now. */
 const LOOK_EVERY = 32;
+/** What the kernel enters for a page that is missed: one to be written to, up to 16 of a file. */
+const PAGES_A_FAULT = 4;
 /** When all forks together have copied so many pages more, it is cheaper to begin anew: that takes some 20 ms. */
-const MOST_WASTE = 150_000;
+const MOST_WASTE = 400_000;
 /** The number of rehearsals before the measured one, so that everything is compiled by then. */
 const WARM = 4;
 /** And so many calls of machine code each time: until the call is optimized, it touches a thousand pages. */
 const CALLS = 64;
 
 /** `enum step` of `machine_code/settle.c`. */
-const RESIDENT = 0, SETTLE = 1, LET_GO = 2, LET_GO_APART = 3, JOIN = 4;
+const NOTHING = 0,
+  FAULTS = 1,
+  SETTLE = 2,
+  LET_GO = 3,
+  LET_GO_APART = 4,
+  JOIN = 5;
 
 /** Prepares a zygote's memory between forks. */
 export class ForkMemory {
@@ -39,7 +46,12 @@ export class ForkMemory {
   #forks = 0;
   #settleAt = FIRST;
   #joinAt = 0;
+  /** Page faults of this process, and forks, at the last look; null until what was put apart is joined. */
+  #last: { faults: number; forks: number } | null = null;
+  /** Page faults a fork, where there were fewest: after each, what the zygote writes is copied. */
   #least = Infinity;
+  /** Page faults beside those, since it began. */
+  #more = 0;
   #waste = 0;
 
   /**
@@ -68,18 +80,25 @@ export class ForkMemory {
   }
 
   #look(code: MachineCode): void {
-    if (this.#least === Infinity) return;
-    this.#waste += LOOK_EVERY * (step(code, RESIDENT) - this.#least);
+    if (this.#last === null) return;
+    const faults = step(code, FAULTS);
+    const forks = this.#forks - this.#last.forks;
+    const since = faults - this.#last.faults;
+    this.#last = { faults, forks: this.#forks };
+    this.#least = Math.min(this.#least, since / forks);
+    this.#more += since - this.#least * forks;
+    this.#waste += forks * PAGES_A_FAULT * this.#more;
     if (this.#waste > MOST_WASTE) this.#beginAnew(code);
   }
 
   #beginAnew(code: MachineCode): void {
-    this.#waste = 0;
+    this.#last = null;
+    this.#waste = this.#more = 0;
     this.#joinAt = this.#forks + FORKS_APART;
     if (step(code, SETTLE) !== 0) return;
     for (let i = 0; i < WARM; i++) {
       this.#rehearse();
-      for (let k = 0; k < CALLS; k++) step(code, RESIDENT);
+      for (let k = 0; k < CALLS; k++) step(code, NOTHING);
     }
     step(code, LET_GO); // it looks which 16 pages it touches …
     this.#rehearse();
@@ -89,8 +108,7 @@ export class ForkMemory {
 
   #join(code: MachineCode): void {
     step(code, JOIN);
-    // A garbage collection may have come in between: its pages do not count.
-    this.#least = Math.min(step(code, RESIDENT), 1.125 * this.#least);
+    this.#last = { faults: step(code, FAULTS), forks: this.#forks };
   }
 }
 

@@ -15,7 +15,7 @@
 enum { EIO = 5 }; /* asm-generic/errno-base.h */
 
 /* As in fork_memory.ts. */
-enum step { RESIDENT, SETTLE, LET_GO, LET_GO_APART, JOIN };
+enum step { NOTHING, FAULTS, SETTLE, LET_GO, LET_GO_APART, JOIN };
 
 struct region { u64 start, end, protection; };
 
@@ -224,25 +224,19 @@ static int join(void) {
   return result;
 }
 
-/* Resident pages of this process, proc_pid_statm(5). */
-static int resident(void) {
-  char text[64];
-  int pages = 0, i = 0;
-  int file = open_own("/proc/self/statm");
-  if (file < 0) return 0;
-  long count = sys(SYS_READ, file, text, sizeof text);
-  sys(SYS_CLOSE, file);
-  while (i < count && text[i] != ' ') i++;
-  for (i++; i < count && text[i] != ' '; i++) pages = 10 * pages + text[i] - '0';
-  return pages;
+/* How often this process missed a page, getrusage(2). */
+static int faults(void) {
+  long usage[18]; /* struct rusage */
+  return sys(SYS_GETRUSAGE, 0 /* RUSAGE_SELF */, usage) == 0 ? usage[8] /* ru_minflt */ : 0;
 }
 
 /* One function for all: a call of what is called seldom would touch a thousand pages of the runtime's.
    Returns 0 or more, or a negative errno. */
 EXPORTED int mpserv_memory(enum step step) {
-  if (step == RESIDENT) return resident();
+  if (step == NOTHING) return 0;
+  if (step == FAULTS) return faults();
   u64 signals = hold_signals();
-  int pagemap = open_own("/proc/self/pagemap");
+  int pagemap = step == JOIN ? -1 : open_own("/proc/self/pagemap");
   int result = pagemap;
   if (step == JOIN) result = join();
   else if (pagemap < 0) result = pagemap;

@@ -4,9 +4,8 @@
  * @module
  */
 import { setInherit } from "../posix/fd.ts";
-import { getLimit, setLimit } from "../posix/limits.ts";
 import { encodeAddress } from "../posix/net/address.ts";
-import { setProcessName } from "../posix/process.ts";
+import { getLimit, setLimit, setProcessName } from "../posix/process.ts";
 import type { Share } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import { ExchangeLoad, HoldLoad, StreamLoad } from "./loads.ts";

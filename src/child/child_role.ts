@@ -4,21 +4,21 @@
  *
  * @module
  */
-import { followInto } from "../posix/directory.ts";
 import { type Fd, inheritedFd } from "../posix/fd.ts";
 import { own } from "../posix/intrinsics.ts";
-import { leaveProcessGroup, setProcessName } from "../posix/process.ts";
-import { letGoOfCaches } from "../runtime/caches.ts";
-import { enterSandbox, followParent } from "../sandbox/enter.ts";
+import {
+  followInto,
+  leaveProcessGroup,
+  setProcessName,
+} from "../posix/process.ts";
+import { enterSandbox, followParent, letGoOfCaches } from "../sandbox/enter.ts";
 import { noteMemory } from "../sandbox/process_limits.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { receiveOptions } from "../wire/child_options.ts";
 import { LOADING } from "../wire/records.ts";
 import { cannotServe, step, tell } from "../wire/tell.ts";
-import { loadModule } from "./loading.ts";
-import { work } from "./serve_one.ts";
-import { prepareStopSignal } from "./stop_signal.ts";
-import { giveUp } from "./errors.ts";
+import { prepareStopSignal, work } from "./serve_one.ts";
+import { giveUp, loadModule } from "./errors.ts";
 
 const { exit } = Deno;
 

@@ -4,7 +4,6 @@
  * @module
  */
 import { POLLIN, POLLOUT } from "../posix/abi.ts";
-import { monotonic } from "../posix/clock.ts";
 import type { Fd } from "../posix/fd.ts";
 import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
@@ -26,9 +25,9 @@ import {
   shutdownBoth,
   shutdownWrite,
 } from "../posix/net/sockets.ts";
+import { monotonic } from "../posix/process.ts";
 import type { AnyConnection, SendOnly } from "../service/service.ts";
 import type { Handover } from "../wire/records.ts";
-import { type Limits, linger, Patience, unwanted } from "./patience.ts";
 import {
   type Bytes,
   bytesAfter,
@@ -36,7 +35,11 @@ import {
   type Duplex,
   isRead,
   isWritten,
+  type Limits,
+  linger,
+  Patience,
   readableOf,
+  unwanted,
   writableOf,
 } from "./streams.ts";
 import { attempt } from "./errors.ts";

@@ -15,6 +15,7 @@ import {
   exec,
   getterOf,
   hasOwn,
+  includes,
   isA,
   isIntact,
   isPromise,
@@ -31,7 +32,18 @@ import {
 } from "../posix/intrinsics.ts";
 import { write } from "../posix/io.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { mayHaveLoadedNode } from "../runtime/permissions.ts";
+import {
+  mayHaveLoadedNode,
+  revokePermissions,
+} from "../runtime/permissions.ts";
+import { HandlerError } from "../wire/tell.ts";
+import {
+  type ChildOptions,
+  rootsOf,
+  ungranted,
+} from "../wire/child_options.ts";
+import { type LoadedService, loadHandler } from "../service/load.ts";
+import { dataUrl } from "../runtime/roles.ts";
 
 /**
  * Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it.
@@ -107,7 +119,7 @@ function placeOf(error: Error): string | undefined {
  *
  * @returns `file:line:column`; undefined when only our own modules are known to have been running.
  */
-export function placeOutside(error: Error): string | undefined {
+function placeOutside(error: Error): string | undefined {
   return firstPlace(error, (place) => !startsWith(place, OURS_PATH));
 }
 
@@ -125,7 +137,7 @@ function firstPlace(
 }
 
 /** A text without the ends of its lines. */
-export function oneLine(text: string): string {
+function oneLine(text: string): string {
   return trim(replace(text, SPACES, " "));
 }
 
@@ -158,7 +170,7 @@ export function untilUncaught<T>(served: PromiseLike<T>): Promise<T> {
 }
 
 /** Waits for nothing any more: an error ends the process, until the next {@linkcode untilUncaught}. */
-export function stopWaiting(): void {
+function stopWaiting(): void {
   interrupt = undefined;
 }
 
@@ -190,7 +202,7 @@ export function giveUp(error: unknown): never {
  * has been served such an error ends the process, as it would without us; later it ends the connection, unless
  * a listener of the handler's own says that it has been seen to (`preventDefault()`, or one on `process`).
  */
-export function catchUncaught(): void {
+function catchUncaught(): void {
   const { PromiseRejectionEvent, ErrorEvent } = globalThis;
   const dispatch = globalThis.dispatchEvent.bind(globalThis);
   const { prototype } = Event;
@@ -302,4 +314,76 @@ async function waitFor<T>(
     return reject(error);
   }
   resolve(value);
+}
+
+/* Loads a person's module in a process that is already enclosed, within a limit of time; an error becomes one line. */
+
+/** How long a module may take, in seconds. */
+const MOST_SECONDS = 10;
+
+/** Bytes of a reason that travel in a report. */
+const MOST_BYTES = 420;
+
+// deno-lint-ignore no-control-regex
+const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
+
+const AGAIN = new SafePattern(/, run again with the --allow-(\w+) flag/);
+
+/**
+ * Loads a handler.
+ *
+ * @throws {HandlerError} When it cannot be used; the message says why, and where if that is known.
+ */
+export async function loadModule(
+  options: ChildOptions,
+): Promise<LoadedService> {
+  catchUncaught();
+  const { clearTimeout } = globalThis;
+  const late = Promise.withResolvers<never>();
+  // It also keeps the event loop alive for a module that waits without end.
+  const timer = setTimeout(
+    () =>
+      late.reject(
+        new HandlerError(
+          `the module did not finish loading within ${MOST_SECONDS} s: move slow or endless work into the handler`,
+        ),
+      ),
+    1_000 * MOST_SECONDS,
+  );
+  try {
+    return await untilUncaught(Promise.race([load(options), late.promise]));
+  } catch (error) {
+    throw isA(error, HandlerError) ? error : new HandlerError(explain(error));
+  } finally {
+    clearTimeout(timer);
+    stopWaiting();
+    revokePermissions(options.grants);
+  }
+}
+
+async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
+  const { module } = service as { readonly module: string };
+  // Read as it runs: whole kinds alone are granted.
+  if (Deno.build.standalone) return await loadHandler(() => import(module));
+  // The runtime reads all that a literal path leads to before it runs any of it.
+  const read = dataUrl(
+    "javascript",
+    `export const run=()=>import(${JSON.stringify(module)})`,
+  );
+  const { run } = await import(read);
+  for (const path of ungranted(rootsOf(service), grants)) {
+    Deno.permissions.revokeSync({ name: "read", path });
+  }
+  return await loadHandler(run);
+}
+
+/** Describes an error of loading: the module's errors have a stack, the runtime's own have the place in their text. */
+function explain(error: unknown): string {
+  if (!isA(error, Error)) return describeError(error, MOST_BYTES);
+  const text = oneLine(replace(`${error.message}`, COLOURS, ""));
+  const words = replace(text, AGAIN, ", which was not granted (--grant $1)");
+  const place = placeOutside(error);
+  return place === undefined || includes(words, place)
+    ? slice(words, 0, MOST_BYTES)
+    : `${slice(words, 0, MOST_BYTES - place.length)} at ${place}`;
 }

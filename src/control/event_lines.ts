@@ -14,7 +14,7 @@
  * @module
  */
 import type { Exit, ProcessEntry } from "../model/model.ts";
-import { monotonic, monotonicOffset } from "../posix/clock.ts";
+import { monotonic, monotonicOffset } from "../posix/process.ts";
 import type {
   ConnectionInfo,
   RefusalReason,

@@ -6,13 +6,13 @@
  * @module
  */
 import { SIGNALS } from "../posix/abi.ts";
-import { startSomewhere } from "../posix/directory.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { hasChild } from "../posix/forking.ts";
 import { askCredentials } from "../posix/net/credentials.ts";
 import { socketPair } from "../posix/net/sockets.ts";
 import { ProcessHandle } from "../posix/pidfd.ts";
 import { descriptorTarget } from "../posix/proc.ts";
+import { startSomewhere } from "../posix/process.ts";
 import { permissionFlags } from "../runtime/permissions.ts";
 import {
   type CommandLine,

@@ -89,7 +89,7 @@ const linuxPrototypes = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** Name, parameters and result of every function, as `Deno.dlopen` takes them. */
-export const prototypes = {
+const prototypes = {
   /** `int *__errno_location(void)` (glibc). */
   __errno_location: { parameters: [], result: "pointer", optional: true },
   /** `int *__error(void)` (macOS). */

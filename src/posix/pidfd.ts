@@ -8,14 +8,9 @@ import { abi } from "./abi.ts";
 import { errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { cLibrary } from "./libc.ts";
-import {
-  descriptorLimit,
-  leadsGroup,
-  signalGroup,
-  signalProcess,
-} from "./process.ts";
+import { descriptorLimit } from "./process.ts";
 
-const libc = cLibrary("syscall", "systemCall");
+const libc = cLibrary("getpgid", "kill", "syscall", "systemCall");
 
 // asm-generic/unistd.h: the same on every processor. The C library has them since glibc 2.36.
 const PIDFD_OPEN = 434n;
@@ -103,4 +98,30 @@ type Arguments = [bigint, bigint, bigint, bigint];
 function send(fd: number, signal: number, flags: number): boolean {
   const numbers = [fd, signal, 0, flags].map(BigInt) as Arguments;
   return libc.systemCall!(PIDFD_SEND_SIGNAL, ...numbers, 0n) === 0;
+}
+
+/**
+ * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`.
+ *
+ * @returns Whether the process was there.
+ */
+function signalGroup(pid: number, signal: number): boolean {
+  const isThere = libc.kill(-pid, signal) === 0;
+  // It may have left the group to others, or not lead it yet.
+  if (isThere && leadsGroup(pid)) return true;
+  return signalProcess(pid, signal) || isThere;
+}
+
+/** Whether a process leads the group that it is in, `getpgid(2)`. */
+function leadsGroup(pid: number): boolean {
+  return libc.getpgid(pid) === pid;
+}
+
+/**
+ * Sends a signal, `kill(2)`.
+ *
+ * @returns Whether the process was there.
+ */
+export function signalProcess(pid: number, signal: number): boolean {
+  return libc.kill(pid, signal) === 0;
 }

@@ -1,20 +1,27 @@
 /**
- * Attributes of our processes: name, group, limits.
+ * Attributes of our processes: name, group, directory, limits, and the clock that all processes share.
  *
  * @module
  */
 import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { BigInt, exec, SafePattern } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
+import { readProcFile } from "./proc.ts";
+import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "chdir",
-  "getpgid",
+  "clock_gettime",
+  "fchdir",
   "getrlimit",
-  "kill",
+  "open",
   "prctl",
   "prctlNumbers",
   "setpgid",
+  "setpriority",
+  "setrlimit",
   "signal",
   "umask",
 );
@@ -110,18 +117,6 @@ export function descriptorLimit(): number {
 }
 
 /**
- * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`.
- *
- * @returns Whether the process was there.
- */
-export function signalGroup(pid: number, signal: number): boolean {
-  const isThere = libc.kill(-pid, signal) === 0;
-  // It may have left the group to others, or not lead it yet.
-  if (isThere && leadsGroup(pid)) return true;
-  return signalProcess(pid, signal) || isThere;
-}
-
-/**
  * Whether SIGHUP is ignored, as nohup(1) has it: `signal(2)`. Ask before the runtime listens to it.
  */
 export function isHangUpIgnored(): boolean {
@@ -130,16 +125,180 @@ export function isHangUpIgnored(): boolean {
   return before === SIG_IGN;
 }
 
-/** Whether a process leads the group that it is in, `getpgid(2)`. */
-export function leadsGroup(pid: number): boolean {
-  return libc.getpgid(pid) === pid;
+/* The clock that all processes of a machine share and nobody can set: `clock_gettime(2)`. */
+
+const timespec = scratch(16); // struct timespec {time_t tv_sec; long tv_nsec}
+
+const fields = viewOf(timespec);
+
+const { CLOCK_MONOTONIC } = abi;
+
+/**
+ * Microseconds since a moment before this machine's processes began. It makes no object, and on Linux it is no
+ * system call (vdso(7)).
+ */
+export function monotonic(): number {
+  libc.clock_gettime(CLOCK_MONOTONIC, timespec); // cannot fail: the clock is there, and so is the buffer
+  const seconds = fields.getUint32(0, true) +
+    fields.getUint32(4, true) * 0x1_0000_0000;
+  return seconds * 1e6 + fields.getUint32(8, true) / 1e3;
+}
+
+/** The offset, in microseconds, from `performance.now()` to that clock. */
+export function monotonicOffset(): number {
+  // Of several looks the one that took least is the nearest.
+  let best = { took: Infinity, offset: 0 };
+  for (let i = 0; i < 8; i++) {
+    const before = performance.now();
+    const now = monotonic();
+    const took = performance.now() - before;
+    if (took < best.took) {
+      best = { took, offset: now - 1e3 * (before + took / 2) };
+    }
+  }
+  return best.offset;
+}
+
+/*
+ * Starting processes of the runtime where the current directory has been removed: none starts in there, and
+ * none can be started from there. Linux only.
+ */
+
+const O_PATH_DIRECTORY_CLOEXEC = 0o12200000; // asm-generic/fcntl.h
+
+const HERE = new TextEncoder().encode(".\0");
+
+const ROOT = "/";
+
+/** The directory, once it has been removed; held for as long as processes may be started. */
+let removed: Fd | undefined;
+
+/**
+ * Starts a process, in the root directory where the current one has been removed.
+ *
+ * @throws What `start` threw.
+ */
+export function startSomewhere<T>(start: (removed?: string) => T): T {
+  if (!isRemoved()) return start();
+  removed ??= new Fd(check(libc.open(HERE, O_PATH_DIRECTORY_CLOEXEC), "open"));
+  changeDirectory(ROOT);
+  try {
+    return start(`/proc/${Deno.pid}/fd/${removed.number}`);
+  } finally {
+    check(libc.fchdir(removed.number), "fchdir");
+  }
+}
+
+function isRemoved(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    Deno.cwd();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }
 
 /**
- * Sends a signal, `kill(2)`.
+ * Follows whoever started this process into its directory.
  *
- * @returns Whether the process was there.
+ * @param path From {@linkcode startSomewhere}; undefined where this process is there already.
+ * @throws {PosixError} When it may not: then it must do nothing where it is.
  */
-export function signalProcess(pid: number, signal: number): boolean {
-  return libc.kill(pid, signal) === 0;
+export function followInto(path: string | undefined): void {
+  if (path !== undefined) changeDirectory(path);
+}
+
+/* Limits of a process: `getrlimit(2)`, `setrlimit(2)`, `setpriority(2)`. */
+
+const PRIO_PROCESS = 0; // sys/resource.h
+
+const RLIM_INFINITY = 1n << 62n; // or more: each system has its own
+
+/** The resources that can be limited here. */
+const RESOURCES = {
+  /** Seconds of processor time: RLIMIT_CPU. */
+  cpu: 0,
+  /** Bytes of private memory that can be written to: RLIMIT_DATA (Linux counts all of it since 4.7). */
+  memory: 2,
+  /** Bytes of a core file: RLIMIT_CORE. */
+  core: 4,
+  /** Open descriptors: RLIMIT_NOFILE. */
+  files: abi.RLIMIT_NOFILE,
+  /** Processes and threads of the user, in all: RLIMIT_NPROC. */
+  processes: abi.RLIMIT_NPROC,
+} as const;
+
+export type Resource = keyof typeof RESOURCES;
+
+/** A resource's limits. */
+export interface Limit {
+  /** The limit in force; a process may raise it. */
+  readonly soft: number;
+  /** How far. */
+  readonly hard: number;
+}
+
+const VM_DATA = new SafePattern(/^VmData:\s+(\d+) kB$/m);
+
+const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
+
+const pairBytes = new Uint8Array(pair.buffer);
+
+/**
+ * Reads a limit of this process.
+ *
+ * @returns Its limits; Infinity for none.
+ * @throws {PosixError} When the system refuses.
+ */
+export function getLimit(resource: Resource): Limit {
+  check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
+  const [soft, hard] = [...pair].map((bound) =>
+    bound >= RLIM_INFINITY ? Infinity : Number(bound)
+  );
+  return { soft: soft!, hard: hard! };
+}
+
+/**
+ * Limits what this process, and those that it starts, may use.
+ *
+ * @throws {PosixError} EPERM when it is more than the hard limit, and this is not root.
+ */
+export function setLimit(resource: Resource, { soft, hard }: Limit): void {
+  pair[0] = BigInt(soft);
+  pair[1] = BigInt(hard);
+  check(libc.setrlimit(RESOURCES[resource], pairBytes), "setrlimit");
+}
+
+/**
+ * Lowers a soft limit; the hard limit, to which every process may raise it again, stays.
+ *
+ * @param most What may be used from here on, unless that is more than the hard limit allows.
+ * @throws {PosixError} When the system refuses.
+ */
+export function lowerSoftLimit(resource: Resource, most: number): void {
+  check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
+  if (pair[0]! <= BigInt(most)) return;
+  pair[0] = BigInt(most);
+  check(libc.setrlimit(RESOURCES[resource], pairBytes), "setrlimit");
+}
+
+/**
+ * How much memory this process has that the limit counts.
+ *
+ * @returns Bytes; used or not.
+ * @throws {PosixError} When /proc cannot be read.
+ */
+export function memoryInUse(): number {
+  const status = readProcFile("/proc/self/status");
+  return 1024 * +(exec(VM_DATA, status)?.[1] ?? 0);
+}
+
+/**
+ * Changes how willingly this process gives way to others.
+ *
+ * @throws {PosixError} EACCES when it is less than before, and this is not root.
+ */
+export function setNice(value: number): void {
+  check(libc.setpriority(PRIO_PROCESS, 0, value), "setpriority");
 }

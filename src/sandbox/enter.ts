@@ -20,18 +20,17 @@
  *
  * @module
  */
+import { check, errno, PosixError } from "../posix/errno.ts";
 import {
   giveUpBoundingSet,
   giveUpCapabilities,
-} from "../posix/capabilities.ts";
-import { PosixError } from "../posix/errno.ts";
-import { type Fd, openDescriptors } from "../posix/fd.ts";
-import { DomainFence, enterDomain, makeRuleset } from "../posix/landlock.ts";
+} from "../posix/every_thread.ts";
+import { Fd, memoryFile, openDescriptors, setInherit } from "../posix/fd.ts";
+import { DomainFence } from "../posix/landlock.ts";
 import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { setLimit } from "../posix/limits.ts";
-import { descriptorTarget } from "../posix/proc.ts";
-import { dieWithParent, setDumpable } from "../posix/process.ts";
+import { descriptorTarget, readProcFile } from "../posix/proc.ts";
+import { dieWithParent, setDumpable, setLimit } from "../posix/process.ts";
 import { assemblePolicy, type Policy } from "../posix/seccomp/filter.ts";
 import {
   type Fence,
@@ -45,15 +44,11 @@ import {
   hideInternals,
   revokePermissions,
 } from "../runtime/permissions.ts";
-import {
-  type ChildOptions,
-  grantsToLoad,
-  rootsOf,
-} from "../wire/child_options.ts";
+import { type ChildOptions, grantsToLoad } from "../wire/child_options.ts";
 import { SandboxError } from "../wire/tell.ts";
 import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
 import { takeIdentity } from "./process_limits.ts";
-import { findPlaces, type Places, reachOf } from "./reach.ts";
+import { prepareDomains } from "./reach.ts";
 
 /**
  * Takes it from this process, unless it may read and write every file. Under a sandbox the system keeps it
@@ -67,7 +62,7 @@ function takeStorage(grants: readonly string[]): void {
   Reflect.deleteProperty(Deno, "openKv");
 }
 
-const libc = cLibrary("getpid");
+const libc = cLibrary("dup2", "getpid", "mmap", "open");
 
 /** Has this process end with its parent, from here on. */
 export function followParent({ sandbox }: ChildOptions): void {
@@ -208,31 +203,74 @@ function inheritedFiles(): number[] {
   });
 }
 
-/**
- * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights.
- *
- * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
+/*
+ * The databases in which the runtime caches what it compiled (`DENO_DIR`), when it runs from source. It
+ * keeps them open, for reading and writing, all its life: whoever broke into a connection process could
+ * write code into them that a later start runs.
  */
-function prepareDomains(
-  { grants, service }: ChildOptions,
-  { isZygote, isParked = false }: EnterOptions,
-): { enter(): void; narrow(): void } {
-  const places = findPlaces(rootsOf(service));
-  const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
-  const last = rulesOf(places);
-  // It looks at its own threads and its event loop before it forks.
-  const own = ["/proc/self/task", "/proc/self/fdinfo"];
-  const runtime = [...places.runtime, ...own];
-  const first = isZygote && !isParked ? rulesOf({ ...places, runtime }) : null;
-  return {
-    enter: () => {
-      enterDomain(first ?? last, { threads: !isParked });
-      (first ?? last).close();
-    },
-    narrow: () => {
-      if (first === null) return;
-      enterDomain(last);
-      last.close();
-    },
-  };
+
+const O_RDONLY = 0;
+
+const PROT_READ_WRITE = 3; // asm-generic/mman-common.h
+
+const MAP_PRIVATE_FIXED_ANONYMOUS = 0x02 | 0x10 | 0x20;
+
+/** SQLite's files (sqlite.org/wal.html), such as `v8_code_cache_v2-wal`. */
+const DATABASE = /\/\w+_cache_v\d+(-wal|-shm|-journal)?( \(deleted\))?$/;
+
+const SHARED_MEMORY = /-shm( \(deleted\))?$/;
+
+/** Whether a descriptor is one of such a database. */
+export function isCache(target: string): boolean {
+  return DATABASE.test(target);
+}
+
+/**
+ * Lets go of the databases, once all that matters has been loaded. SQLite believes in its descriptors,
+ * and would one day write into a client's connection that got one of their numbers: so each refers to
+ * something harmless from here on, and what remains is an empty database of this process alone. A look
+ * into the cache then finds no table, at once, and a module that a handler imports later is loaded from
+ * its source. Does nothing where there is no `/proc`.
+ *
+ * @throws {PosixError} When descriptors run out.
+ */
+export function letGoOfCaches(): void {
+  const files = new Map<number, string>();
+  for (const fd of openDescriptors()) {
+    const target = descriptorTarget(fd) ?? "";
+    if (isCache(target)) files.set(fd, target);
+  }
+  if (files.size === 0) return;
+  // The lock file must be one that can be locked, or SQLite waits for ten seconds; and nobody else's.
+  using locks = memoryFile("mpserv-no-cache")!; // there is a /proc: it is Linux
+  using nothing = new Fd(
+    check(libc.open(new TextEncoder().encode("/dev/null\0"), O_RDONLY), "open"),
+  );
+  for (const [fd, target] of files) {
+    const over = SHARED_MEMORY.test(target) ? locks : nothing;
+    check(libc.dup2(over.number, fd), "dup2");
+    setInherit(fd, false);
+  }
+  clearSharedMemory();
+}
+
+/** Puts empty memory in the place of the index that all users of a database share. */
+function clearSharedMemory(): void {
+  for (const line of readProcFile("/proc/self/maps").split("\n")) {
+    // start-end permissions offset device inode path
+    const [, from, to, path = ""] =
+      /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ +(.*)$/.exec(line) ?? [];
+    if (!DATABASE.test(path) || !SHARED_MEMORY.test(path)) continue;
+    const start = BigInt(`0x${from}`);
+    // Safety: the range is a mapping of the database alone, and memory of the same size takes its place.
+    const mapped = libc.mmap(
+      start,
+      BigInt(`0x${to}`) - start,
+      PROT_READ_WRITE,
+      MAP_PRIVATE_FIXED_ANONYMOUS,
+      -1,
+      0n,
+    );
+    if (mapped !== start) throw new PosixError("mmap", errno());
+  }
 }

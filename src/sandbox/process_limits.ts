@@ -7,14 +7,15 @@
  * @module
  */
 import {
+  changeDirectory,
   getLimit,
   type Limit,
   memoryInUse,
   type Resource,
   setLimit,
   setNice,
-} from "../posix/limits.ts";
-import { changeDirectory, setUmask } from "../posix/process.ts";
+  setUmask,
+} from "../posix/process.ts";
 import { becomeUser } from "../posix/users.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
 

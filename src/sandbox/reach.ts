@@ -8,8 +8,14 @@
  *
  * @module
  */
-import type { FileAccess, Reach } from "../posix/landlock.ts";
+import {
+  enterDomain,
+  type FileAccess,
+  makeRuleset,
+  type Reach,
+} from "../posix/landlock.ts";
 import { readProcFile, readProcLink } from "../posix/proc.ts";
+import { type ChildOptions, rootsOf } from "../wire/child_options.ts";
 
 /** Where files are that a service needs. */
 export interface Places {
@@ -137,7 +143,7 @@ const CACHES = ["gen", "npm", "remote", "deps", "dl"];
  *
  * @throws {PosixError} When /proc cannot be read.
  */
-export function findPlaces(project: readonly string[]): Places {
+function findPlaces(project: readonly string[]): Places {
   const variables = new Map(
     readProcFile("/proc/self/environ").split("\0").map((text) => {
       const [name, ...value] = text.split("=");
@@ -161,5 +167,37 @@ export function findPlaces(project: readonly string[]): Places {
     path: (variables.get("PATH") ?? "").split(":").filter((directory) =>
       directory.startsWith("/")
     ),
+  };
+}
+
+/**
+ * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights.
+ *
+ * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
+ */
+export function prepareDomains(
+  { grants, service }: ChildOptions,
+  { isZygote, isParked = false }: {
+    readonly isZygote: boolean;
+    readonly isParked?: boolean;
+  },
+): { enter(): void; narrow(): void } {
+  const places = findPlaces(rootsOf(service));
+  const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
+  const last = rulesOf(places);
+  // It looks at its own threads and its event loop before it forks.
+  const own = ["/proc/self/task", "/proc/self/fdinfo"];
+  const runtime = [...places.runtime, ...own];
+  const first = isZygote && !isParked ? rulesOf({ ...places, runtime }) : null;
+  return {
+    enter: () => {
+      enterDomain(first ?? last, { threads: !isParked });
+      (first ?? last).close();
+    },
+    narrow: () => {
+      if (first === null) return;
+      enterDomain(last);
+      last.close();
+    },
   };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseIpv4, parseIpv6 } from "../posix/net/ip.ts";
+import { parseIpv4, parseIpv6 } from "../posix/net/address.ts";
 
 export interface Network {
   /** Its first address: 4 bytes for IPv4, 16 for IPv6. */

@@ -12,11 +12,10 @@ import { ProgramImage } from "../posix/exec.ts";
 import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
-import { lowerSoftLimit } from "../posix/limits.ts";
 import { type Address, decodeAddress } from "../posix/net/address.ts";
 import { type Peer, peerOf } from "../posix/net/credentials.ts";
 import { localAddress, shutdownBoth } from "../posix/net/sockets.ts";
-import { leaveProcessGroup } from "../posix/process.ts";
+import { leaveProcessGroup, lowerSoftLimit } from "../posix/process.ts";
 import type { ProgramChoice } from "../wire/choices.ts";
 
 /** Names that mean a connection, and must not reach a program from the server's own environment. */

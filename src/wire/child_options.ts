@@ -6,10 +6,9 @@
  * @module
  */
 import { PosixError } from "../posix/errno.ts";
-import type { Fd } from "../posix/fd.ts";
+import { type Fd, memoryFile } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
-import { memoryFile } from "../posix/memory_file.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { socketPair } from "../posix/net/sockets.ts";
 import { grantKind } from "../runtime/permissions.ts";

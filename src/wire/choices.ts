@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Resource } from "../posix/limits.ts";
+import type { Resource } from "../posix/process.ts";
 import type { User } from "../posix/users.ts";
 import type { Project } from "../runtime/roles.ts";
 

@@ -6,13 +6,13 @@
  * @module
  */
 import { POLLOUT } from "../posix/abi.ts";
-import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Error, indexOf, isA } from "../posix/intrinsics.ts";
 import { pollOne } from "../posix/io.ts";
 import type { Fd } from "../posix/fd.ts";
 import { exitNow } from "../posix/forking.ts";
 import { sendFd } from "../posix/net/handover.ts";
+import { monotonic } from "../posix/process.ts";
 import {
   encodeReport,
   type Failure,

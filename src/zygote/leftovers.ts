@@ -13,8 +13,8 @@ import {
   listProcDirectory,
   readProcFile,
 } from "../posix/proc.ts";
-import { isCache } from "../runtime/caches.ts";
 import { internals } from "../runtime/permissions.ts";
+import { isCache } from "../sandbox/enter.ts";
 import type { Replaced } from "./replaced.ts";
 
 /** How long it is waited for what ends by itself, such as a file that is being closed: milliseconds. */

@@ -14,7 +14,6 @@
  * @module
  */
 import { addressOf } from "../posix/seccomp/filter.ts";
-import { startSomewhere } from "../posix/directory.ts";
 import { PosixError } from "../posix/errno.ts";
 import { ProgramImage } from "../posix/exec.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
@@ -24,6 +23,7 @@ import {
   readProcFile,
   readProcStrings,
 } from "../posix/proc.ts";
+import { startSomewhere } from "../posix/process.ts";
 import { RestlessError } from "../wire/tell.ts";
 
 const libc = cLibrary("getpid", "parkAsync", "poll");

@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { monotonic } from "../posix/clock.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Rewinder, serveRewound } from "../child/rewound.ts";
 import type { Fd } from "../posix/fd.ts";
@@ -16,6 +15,7 @@ import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
+import { monotonic } from "../posix/process.ts";
 import type { Fence } from "../posix/seccomp/seccomp.ts";
 import { mayHaveLoadedNode } from "../runtime/permissions.ts";
 import type { LoadedService } from "../service/load.ts";

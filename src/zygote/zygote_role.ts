@@ -4,13 +4,10 @@
  *
  * @module
  */
-import { loadModule } from "../child/loading.ts";
 import { Replaced } from "./replaced.ts";
-import { prepareStopSignal } from "../child/stop_signal.ts";
-import { giveUp } from "../child/errors.ts";
+import { giveUp, loadModule } from "../child/errors.ts";
+import { prepareStopSignal } from "../child/serve_one.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
-import { monotonic } from "../posix/clock.ts";
-import { followInto } from "../posix/directory.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, inheritedFd } from "../posix/fd.ts";
 import {
@@ -24,12 +21,12 @@ import {
 import { own } from "../posix/intrinsics.ts";
 import { PollSet } from "../posix/io.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
-import { leaveProcessGroup } from "../posix/process.ts";
+import { followInto, leaveProcessGroup, monotonic } from "../posix/process.ts";
 import { scratch } from "../posix/scratch.ts";
-import { letGoOfCaches } from "../runtime/caches.ts";
 import {
   enterSandbox,
   followParent,
+  letGoOfCaches,
   prepareFence,
   type Sandbox,
 } from "../sandbox/enter.ts";

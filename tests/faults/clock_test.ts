@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Patience } from "../../src/child/patience.ts";
+import { Patience } from "../../src/child/streams.ts";
 import { Queue } from "../../src/model/queue.ts";
 import { Countdown } from "../../src/server/countdown.ts";
 import { Fd } from "../../src/posix/fd.ts";

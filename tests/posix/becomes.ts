@@ -3,7 +3,7 @@
  * exec_test.ts. What is added to its environment is more than what is left.
  */
 import { ProgramImage } from "../../src/posix/exec.ts";
-import { setLimit } from "../../src/posix/limits.ts";
+import { setLimit } from "../../src/posix/process.ts";
 
 const bytes = 1024 * 1024, each = 64 * 1024;
 const added = Array.from(

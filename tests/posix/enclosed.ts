@@ -1,6 +1,6 @@
 /** Encloses itself, with threads of the runtime's that there were before, and says what it can reach then. */
 import { enterDomain, makeRuleset } from "../../src/posix/landlock.ts";
-import { giveUpCapabilities } from "../../src/posix/capabilities.ts";
+import { giveUpCapabilities } from "../../src/posix/every_thread.ts";
 
 const [file, port] = Deno.args as [string, string];
 const other = Number(port);

@@ -9,8 +9,8 @@ import {
 } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
-import { getLimit } from "../../src/posix/limits.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
+import { getLimit } from "../../src/posix/process.ts";
 import { test } from "../helpers/testing.ts";
 
 const libc = cLibrary("fcntl");

@@ -4,7 +4,6 @@ import { check, PosixError } from "../../src/posix/errno.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
-import { getLimit, setLimit } from "../../src/posix/limits.ts";
 import { askCredentials } from "../../src/posix/net/credentials.ts";
 import {
   controlSizes,
@@ -17,6 +16,7 @@ import {
   writeControlHead,
 } from "../../src/posix/net/handover.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
+import { getLimit, setLimit } from "../../src/posix/process.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";
 

@@ -7,8 +7,9 @@ import {
   encodeIpAddress,
   encodeUnixAddress,
   formatAddress,
+  parseIpv4,
+  parseIpv6,
 } from "../../src/posix/net/address.ts";
-import { parseIpv4, parseIpv6 } from "../../src/posix/net/ip.ts";
 import { test } from "../helpers/testing.ts";
 
 const RUNS = { seed: 4291, numRuns: 3000 };

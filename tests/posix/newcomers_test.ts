@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { refuseNewcomers } from "../../src/posix/net/newcomers.ts";
 import { findListener } from "../../src/posix/net/runtime_sockets.ts";
+import { refuseNewcomers } from "../../src/posix/seccomp/filter.ts";
 import { test } from "../helpers/testing.ts";
 import { connect, receiveAll, send } from "../helpers/wire_client.ts";
 

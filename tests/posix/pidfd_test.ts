@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { hasChild } from "../../src/posix/forking.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
-import { getLimit, setLimit } from "../../src/posix/limits.ts";
 import { ProcessHandle } from "../../src/posix/pidfd.ts";
+import { getLimit, setLimit } from "../../src/posix/process.ts";
 import { isAlive, processInfo } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { descriptorLimit, signalProcess } from "../../src/posix/process.ts";
+import { signalProcess } from "../../src/posix/pidfd.ts";
+import { descriptorLimit } from "../../src/posix/process.ts";
 import { test } from "../helpers/testing.ts";
 
 test("descriptorLimit: is the soft limit that the shell shows", async () => {

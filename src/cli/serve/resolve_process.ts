@@ -6,7 +6,7 @@
  */
 import { PosixError } from "../../posix/errno.ts";
 import { checkExecutable, isDirectory } from "../../posix/exec.ts";
-import { getLimit, type Resource } from "../../posix/limits.ts";
+import { getLimit, type Resource } from "../../posix/process.ts";
 import { reasonOf } from "../../posix/reason.ts";
 import {
   findGroup,

@@ -4,8 +4,12 @@
  *
  * @module
  */
-import { encodeIpAddress, encodeUnixAddress } from "../../posix/net/address.ts";
-import { parseIpv4, parseIpv6 } from "../../posix/net/ip.ts";
+import {
+  encodeIpAddress,
+  encodeUnixAddress,
+  parseIpv4,
+  parseIpv6,
+} from "../../posix/net/address.ts";
 
 /**
  * Bytes of the longest header that is read. The specification wants headers to fit into 536 bytes

@@ -4,8 +4,7 @@
  * @module
  */
 import { PosixError } from "../../posix/errno.ts";
-import type { Fd } from "../../posix/fd.ts";
-import { memoryFile } from "../../posix/memory_file.ts";
+import { type Fd, memoryFile } from "../../posix/fd.ts";
 import { LIBRARY } from "./library.ts";
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseIpv4, parseIpv6 } from "../../../src/posix/net/ip.ts";
+import { parseIpv4, parseIpv6 } from "../../../src/posix/net/address.ts";
 import {
   Admission,
   type AdmissionOptions,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BlockList } from "node:net";
 import fc from "fast-check";
-import { parseIpv4, parseIpv6 } from "../../../src/posix/net/ip.ts";
+import { parseIpv4, parseIpv6 } from "../../../src/posix/net/address.ts";
 import {
   maskIp,
   NetworkTable,

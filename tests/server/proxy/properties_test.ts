@@ -4,8 +4,9 @@ import {
   decodeAddress,
   encodeIpAddress,
   formatAddress,
+  parseIpv4,
+  parseIpv6,
 } from "../../../src/posix/net/address.ts";
-import { parseIpv4, parseIpv6 } from "../../../src/posix/net/ip.ts";
 import {
   ProxyHeaderError,
   readProxyHeader,

@@ -19,9 +19,8 @@ export interface ClientWork {
 const CONNECT_TIMEOUT = 10_000;
 
 /**
- * Talks over standard input and output, as `mpserv client` does, to the end.
- *
- * @throws {Error} When the conversation fails; the message is for a person.
+ * Talks over standard input and output, as `mpserv client` does, to the end. Throws `Error` when the conversation
+ * fails; the message is for a person.
  */
 async function converse({ client, target }: ClientWork): Promise<void> {
   const connectTimeout = CONNECT_TIMEOUT;
@@ -32,11 +31,7 @@ async function converse({ client, target }: ClientWork): Promise<void> {
   return await (await import("../client/lock_step.ts")).runLockStep(options);
 }
 
-/**
- * Runs one of them to its end.
- *
- * @throws {TypeError} When there is no such process.
- */
+/** Runs one of them to its end. Throws `TypeError` when there is no such process. */
 export async function run(args: readonly string[]): Promise<void> {
   const [which, json = "null"] = args;
   const what = JSON.parse(json);

@@ -68,9 +68,8 @@ const encoder = new TextEncoder();
 const READY = encoder.encode("ready\n");
 
 /**
- * Runs both clients, one after the other.
- *
- * @throws {Error} When a client fails, stops, or brings back other bytes than were sent.
+ * Runs both clients, one after the other. Throws `Error` when a client fails, stops, or brings back other bytes than
+ * were sent.
  */
 export async function compare(
   plan: ComparePlan,

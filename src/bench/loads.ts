@@ -19,11 +19,7 @@ import {
 
 /** Times in milliseconds since the start of the load. */
 interface Schedule {
-  /**
-   * Takes the next request.
-   *
-   * @returns When it was due; null when none is.
-   */
+  /** Takes the next request. Returns when it was due; null when none is. */
   take(now: number): number | null;
   /** When the next request will be due; Infinity when that depends on answers, or there is none. */
   readonly next: number;
@@ -256,11 +252,7 @@ export class StreamLoad {
   readonly #streams: Stream[];
   readonly #poll: PollSet;
 
-  /**
-   * Makes one.
-   *
-   * @param share What to do; its connections are this process's to close.
-   */
+  /** `share`: what to do; its connections are this process's to close. */
   constructor(share: Share, recorder: Recorder) {
     const pattern = makePattern();
     this.#share = share;

@@ -36,9 +36,8 @@ const ACCEPTS = 0x10000; // __SO_ACCEPTCON in /proc/net/unix
 const BATCH = 50;
 
 /**
- * Finds the process that listens.
- *
- * @returns The one that no other listener is the parent of; null when there is none that we may see.
+ * Finds the process that listens. Returns the one that no other listener is the parent of; null when there is none
+ * that we may see.
  */
 function findServer(address: Address): number | null {
   if (Deno.build.os !== "linux") return null;
@@ -146,10 +145,8 @@ class Loader implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
 
   /**
-   * Starts one, which waits for {@linkcode goOn} once it is ready.
-   *
-   * @param share What it does. Its inherited connections stay the caller's to close.
-   * @throws {Error} When the system starts no process.
+   * Starts one, which waits for {@linkcode goOn} once it is ready. `share`: what it does. Its inherited connections
+   * stay the caller's to close. Throws `Error` when the system starts no process.
    */
   constructor(share: Share) {
     const command = roleCommand("@bench", ["load", JSON.stringify(share)], {
@@ -179,11 +176,7 @@ class Loader implements AsyncDisposable {
     await this.#input.write(new Uint8Array(1)).catch(() => {}); // it is gone: reading says how
   }
 
-  /**
-   * Hears from it.
-   *
-   * @throws {Error} When it ends before.
-   */
+  /** Hears from it. Throws `Error` when it ends before. */
   async listen(
     until: Frame["kind"],
     hear: (frame: Frame) => void,
@@ -231,11 +224,7 @@ class Loaders implements AsyncDisposable {
     await Promise.all(this.#loaders.map((loader) => loader.goOn()));
   }
 
-  /**
-   * Hears from all of them.
-   *
-   * @throws {Error} When one ends before.
-   */
+  /** Hears from all of them. Throws `Error` when one ends before. */
   async listen(
     until: Frame["kind"],
     hear: (frame: Frame, before: number) => void = () => {},
@@ -263,10 +252,8 @@ const OPENED = 0.45;
 const LOOKED_AT = 0.9;
 
 /**
- * Opens connections with a round trip each, looks at the server's memory, has another round trip on each,
- * and ends them.
- *
- * @throws {Error} When a load process ends early.
+ * Opens connections with a round trip each, looks at the server's memory, has another round trip on each, and ends
+ * them. Throws `Error` when a load process ends early.
  */
 async function holdConnections(
   plan: Plan,
@@ -320,11 +307,7 @@ async function holdConnections(
   };
 }
 
-/**
- * Runs a benchmark.
- *
- * @throws {Error} When the system refuses, or a load process ends early.
- */
+/** Runs a benchmark. Throws `Error` when the system refuses, or a load process ends early. */
 export async function measure(
   plan: Plan,
   progress: LoadProgress,

@@ -190,21 +190,13 @@ export class Tally {
   readonly #start: number;
   readonly #timeline: { at: number; requests: number; bytes: number }[] = [];
 
-  /**
-   * Starts with nothing.
-   *
-   * @param start Where measuring begins, in milliseconds since the start of the load.
-   */
+  /** Starts with nothing. `start`: where measuring begins, in milliseconds since the start of the load. */
   constructor(start: number, duration: number) {
     this.#start = start;
     this.interval = 100 * Math.ceil(duration / 100 / MOST_INTERVALS || 1);
   }
 
-  /**
-   * Adds a report of a process.
-   *
-   * @param before When its frame before was, in milliseconds since the start.
-   */
+  /** Adds a report of a process. `before`: when its frame before was, in milliseconds since the start. */
   add(frame: Frame, before: number): void {
     this.requests += frame.done;
     this.bytes += frame.bytes;
@@ -243,11 +235,7 @@ export class Tally {
   }
 }
 
-/**
- * The part of the result that every kind of load has.
- *
- * @param duration Milliseconds in which it came.
- */
+/** The part of the result that every kind of load has. `duration`: milliseconds in which it came. */
 export function summary(
   plan: Plan,
   tally: Tally,

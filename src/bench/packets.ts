@@ -33,11 +33,9 @@ export class PacketTrace {
   }
 
   /**
-   * The lines of the next connection, once all replies to them have come.
-   *
-   * @param lengths How many bytes each line has, also as it comes back.
-   * @returns Their times, the first line's among them; the second line was sent at 0.
-   * @throws {Error} When the relay does not say.
+   * The lines of the next connection, once all replies to them have come. `lengths`: how many bytes each line has,
+   * also as it comes back. Returns their times, the first line's among them; the second line was sent at 0. Throws
+   * `Error` when the relay does not say.
    */
   async lines(lengths: readonly number[]): Promise<LineTimes[]> {
     const connection = ++this.#connection;

@@ -15,11 +15,7 @@ interface Tick {
 
 /** An axis's measure. */
 export interface Scale {
-  /**
-   * Where a value lies.
-   *
-   * @returns 0 at one end, 1 at the other.
-   */
+  /** Where a value lies. Returns 0 at one end, 1 at the other. */
   at(value: number): number;
   /** The values that are named, in order. */
   readonly ticks: readonly Tick[];
@@ -69,11 +65,7 @@ function tick(value: number): Tick {
   return { value, text: readable(value) };
 }
 
-/**
- * A number as an axis or a table shows it.
- *
- * @returns Such as `0.05`, `12.5`, `20,000`, `2.5 M`.
- */
+/** A number as an axis or a table shows it. For example `0.05`, `12.5`, `20,000`, `2.5 M`. */
 export function readable(value: number): string {
   if (value >= 1e6) return `${round(value / 1e6)} M`;
   return round(value);

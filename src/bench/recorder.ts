@@ -42,11 +42,7 @@ export interface Frame {
 
 const HEAD = 8;
 
-/**
- * Writes a frame.
- *
- * @returns Its bytes.
- */
+/** Writes a frame. Returns its bytes. */
 export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
   const { latencies, ...rest } = frame;
   const json = new TextEncoder().encode(JSON.stringify(rest));
@@ -146,11 +142,7 @@ export class Recorder {
     return performance.now() - this.#start;
   }
 
-  /**
-   * A moment on the load's clock.
-   *
-   * @returns Milliseconds since the start.
-   */
+  /** A moment on the load's clock. Returns milliseconds since the start. */
   since(moment: number): number {
     return moment - this.#start;
   }
@@ -161,11 +153,8 @@ export class Recorder {
   }
 
   /**
-   * A request was answered.
-   *
-   * @param due When it was due, in milliseconds since the start.
-   * @param latency How long it took from then, in milliseconds.
-   * @param bytes How many bytes came back.
+   * A request was answered. `due`: when it was due, in milliseconds since the start. `latency`: how long it took from
+   * then, in milliseconds. `bytes`: how many bytes came back.
    */
   answered(due: number, latency: number, bytes: number): void {
     const { from, to } = this.#window;
@@ -199,11 +188,7 @@ export class Recorder {
     return true;
   }
 
-  /**
-   * Reports.
-   *
-   * @throws {Error} When the coordinating process is gone.
-   */
+  /** Reports. Throws `Error` when the coordinating process is gone. */
   tell(kind: Frame["kind"]): void {
     const used = kind === "end" ? processorTime() : null;
     const bytes = encodeFrame({

@@ -72,11 +72,7 @@ export class DelayLine {
     return this.#first?.due ?? Infinity;
   }
 
-  /**
-   * Puts bytes in.
-   *
-   * @param bytes The bytes, which are copied.
-   */
+  /** Puts bytes in. `bytes`: the bytes, which are copied. */
   push(now: number, bytes: Uint8Array): void {
     const { delay, bandwidth } = this.#link;
     const sending = bandwidth === null ? 0 : 1000 * bytes.length / bandwidth;
@@ -94,10 +90,8 @@ export class DelayLine {
   }
 
   /**
-   * Passes on the bytes that are due.
-   *
-   * @param take Takes bytes and says how many, or -1 for none at present; gets null at the end.
-   * @returns Whether all that is due was taken.
+   * Passes on the bytes that are due. `take`: takes bytes and says how many, or -1 for none at present; gets null at
+   * the end. Returns whether all that is due was taken.
    */
   drain(
     now: number,

@@ -30,10 +30,8 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Names the kind of a failure, so that it can be counted.
- *
- * @returns Such as `refused`, or the name of the system's error.
- * @throws {unknown} The error itself, when it is not of a connection but of this program.
+ * Names the kind of a failure, so that it can be counted. For example `refused`, or the name of the system's error.
+ * Throws `unknown`: the error itself, when it is not of a connection but of this program.
  */
 export function failureKind(error: unknown): string {
   if (error instanceof LoadFailure) return error.message;
@@ -102,9 +100,8 @@ export class Slot {
   }
 
   /**
-   * Begins a request, and connects first where there is no connection.
-   *
-   * @throws {PosixError} When the system or the server refuses.
+   * Begins a request, and connects first where there is no connection. Throws `PosixError` when the system or the
+   * server refuses.
    */
   begin(): void {
     this.#sent = this.#received = 0;
@@ -115,11 +112,8 @@ export class Slot {
   }
 
   /**
-   * Continues with the ready descriptors.
-   *
-   * @returns Whether the request, and its connection where it has one of its own, is done.
-   * @throws {Failure} When the echo is wrong.
-   * @throws {PosixError} When the connection fails.
+   * Continues with the ready descriptors. Returns whether the request, and its connection where it has one of its
+   * own, is done. Throws `Failure` when the echo is wrong. Throws `PosixError` when the connection fails.
    */
   advance(events: number): boolean {
     if (this.#sent < this.#work.size && this.#phase === "exchanging") {
@@ -130,9 +124,8 @@ export class Slot {
   }
 
   /**
-   * Ends this side of the connection; it is done when the server has ended its own.
-   *
-   * @throws {PosixError} When the connection is gone.
+   * Ends this side of the connection; it is done when the server has ended its own. Throws `PosixError` when the
+   * connection is gone.
    */
   end(): void {
     shutdownWrite(this.fd);
@@ -232,11 +225,7 @@ export class Slots {
     else if (isDone) this.#events.done(slot);
   }
 
-  /**
-   * Waits once, and goes on with every connection that is ready.
-   *
-   * @param timeout In milliseconds, with a fraction.
-   */
+  /** Waits once, and goes on with every connection that is ready. `timeout`: in milliseconds, with a fraction. */
   wait(timeout: number): void {
     let ready = this.#poll.waitFinely(timeout);
     for (let i = 0; ready > 0 && i < this.all.length; i++) {

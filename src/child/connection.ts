@@ -137,11 +137,7 @@ export class FdConnection implements AnyConnection {
     });
   }
 
-  /**
-   * Makes one.
-   *
-   * @param fd The connection, blocking; this object closes it.
-   */
+  /** `fd`: the connection, blocking; this object closes it. */
   constructor(
     fd: Fd,
     handover: Pick<Handover, "id" | "peer">,

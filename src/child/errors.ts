@@ -88,11 +88,7 @@ const MOST = 200;
 /** Of a long path its end is kept, so that something of the message is, too. */
 const MOST_PLACE = 120;
 
-/**
- * Describes whatever was thrown.
- *
- * @param most How many bytes it may have.
- */
+/** Describes whatever was thrown. `most`: how many bytes it may have. */
 export function describeError(error: unknown, most = MOST): string {
   try {
     if (!isA(error, Error)) return clip(oneLine(show(error)), most);
@@ -115,9 +111,8 @@ function placeOf(error: Error): string | undefined {
 }
 
 /**
- * Where in a handler's code an error comes from.
- *
- * @returns `file:line:column`; undefined when only our own modules are known to have been running.
+ * Where in a handler's code an error comes from. Returns `file:line:column`; undefined when only our own modules are
+ * known to have been running.
  */
 function placeOutside(error: Error): string | undefined {
   return firstPlace(error, (place) => !startsWith(place, OURS_PATH));
@@ -174,11 +169,7 @@ function stopWaiting(): void {
   interrupt = undefined;
 }
 
-/**
- * Whether an error was not caught in this process.
- *
- * @returns True when its state is not to be trusted any more.
- */
+/** Whether an error was not caught in this process. Returns true when its state is not to be trusted any more. */
 export function sawUncaught(): boolean {
   return struck !== undefined;
 }
@@ -330,9 +321,7 @@ const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
 const AGAIN = new SafePattern(/, run again with the --allow-(\w+) flag/);
 
 /**
- * Loads a handler.
- *
- * @throws {HandlerError} When it cannot be used; the message says why, and where if that is known.
+ * Loads a handler. Throws `HandlerError` when it cannot be used; the message says why, and where if that is known.
  */
 export async function loadModule(
   options: ChildOptions,

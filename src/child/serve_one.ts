@@ -61,9 +61,7 @@ import { describeError, sawUncaught, untilUncaught } from "./errors.ts";
 
 /**
  * Has a service of ours, which is to be synchronous, fail if it waits for something: forked, it would wait at an
- * event loop that its zygote has, too.
- *
- * @throws {TypeError} When the service has not ended.
+ * event loop that its zygote has, too. Throws `TypeError` when the service has not ended.
  */
 export function endedIfDue(
   { asynchronous }: LoadedService,
@@ -75,11 +73,7 @@ export function endedIfDue(
   );
 }
 
-/**
- * Tells how a connection ended.
- *
- * @param clientEndedAt When the client had ended its side, see {@linkcode Traffic}.
- */
+/** Tells how a connection ended. `clientEndedAt`: when the client had ended its side, see {@linkcode Traffic}. */
 type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
 /** The same, of any connection. */
 export type TellEndOf = (
@@ -88,10 +82,8 @@ export type TellEndOf = (
 ) => void;
 
 /**
- * Serves a connection and closes it.
- *
- * @param fd The connection; closed when this returns.
- * @returns Resolves when that has been told; undefined where it has been.
+ * Serves a connection and closes it. `fd`: the connection; closed when this returns. Resolves when that has been
+ * told; undefined where it has been.
  */
 export function serveOne(
   service: AnyService | Program,
@@ -225,9 +217,7 @@ function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
 }
 
 /**
- * Serves until the parent wants no more.
- *
- * @param channel The process's own channel; it stays open until the process ends.
+ * Serves until the parent wants no more. `channel`: the process's own channel; it stays open until the process ends.
  */
 export async function work(
   channel: Fd,
@@ -246,10 +236,8 @@ export async function work(
 }
 
 /**
- * Waits for a connection, and serves it.
- *
- * @param tellEnd Tells how it ended; under a rewinder it does not return.
- * @returns Resolves when that has been told; undefined where it has been; "end" when the parent wants no more.
+ * Waits for a connection, and serves it. `tellEnd`: tells how it ended; under a rewinder it does not return. Resolves
+ * when that has been told; undefined where it has been; "end" when the parent wants no more.
  */
 export function serveNext(
   channel: Fd,

@@ -55,10 +55,8 @@ const sizeOfShared = getterOf<number>(
 );
 
 /**
- * Checks the argument of a connection's method: like `Deno.Conn`, it accepts only a `Uint8Array`.
- *
- * @returns The same bytes.
- * @throws {TypeError} When it is something else.
+ * Checks the argument of a connection's method: like `Deno.Conn`, it accepts only a `Uint8Array`. Returns the same
+ * bytes. Throws `TypeError` when it is something else.
  */
 export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
   if (kindOf(value) === "Uint8Array") return plain(value as Uint8Array);
@@ -68,10 +66,8 @@ export function bytesOf(value: unknown, verb: "write" | "read into"): Bytes {
 }
 
 /**
- * Checks a chunk of a writable stream: like `Deno.Conn`, it accepts everything that has bytes.
- *
- * @returns Its bytes.
- * @throws {TypeError} When it has none.
+ * Checks a chunk of a writable stream: like `Deno.Conn`, it accepts everything that has bytes. Returns its bytes.
+ * Throws `TypeError` when it has none.
  */
 function bytesOfAny(value: unknown): Bytes {
   if (kindOf(value) !== undefined) return plain(value as Uint8Array);
@@ -92,11 +88,7 @@ function bytesOfAny(value: unknown): Bytes {
   );
 }
 
-/**
- * The remaining bytes.
- *
- * @param bytes The bytes.
- */
+/** The remaining bytes. `bytes`: the bytes. */
 export function bytesAfter(bytes: Bytes, count: number): Bytes {
   const left = max(0, lengthOf(bytes) - count);
   if (left === 0) return NONE;
@@ -150,10 +142,8 @@ const respond = uncurry(ReadableStreamBYOBRequest.prototype, "respond");
 const end = uncurry(ReadableByteStreamController.prototype, "close");
 
 /**
- * Makes a byte stream of the client's bytes.
- *
- * @param connection The connection. Cancelling the stream closes it.
- * @returns The stream; it ends at the client's half-close.
+ * Makes a byte stream of the client's bytes. `connection`: the connection. Cancelling the stream closes it. Returns
+ * the stream; it ends at the client's half-close.
  */
 export function readableOf(
   connection: Duplex,
@@ -170,10 +160,8 @@ export function readableOf(
 }
 
 /**
- * Makes a stream that writes to the client.
- *
- * @param connection The connection. Closing the stream ends this side (half-close); aborting it
- *   closes the connection.
+ * Makes a stream that writes to the client. `connection`: the connection. Closing the stream ends this side
+ * (half-close); aborting it closes the connection.
  */
 export function writableOf(
   connection: Duplex,
@@ -204,22 +192,12 @@ async function send(chunk: unknown, connection: Duplex): Promise<void> {
 const isReadLocked = getterOf<boolean>(ReadableStream.prototype, "locked");
 const isWriteLocked = getterOf<boolean>(WritableStream.prototype, "locked");
 
-/**
- * Whether somebody reads from a stream.
- *
- * @param stream The stream; undefined where nobody has asked for one.
- * @returns Whether somebody does.
- */
+/** Whether somebody reads from a stream. `stream`: the stream; undefined where nobody has asked for one. */
 export function isRead(stream: ReadableStream | undefined): boolean {
   return stream !== undefined && isReadLocked(stream);
 }
 
-/**
- * Whether somebody writes to a stream.
- *
- * @param stream The stream; undefined where nobody has asked for one.
- * @returns Whether somebody does.
- */
+/** Whether somebody writes to a stream. `stream`: the stream; undefined where nobody has asked for one. */
 export function isWritten(stream: WritableStream | undefined): boolean {
   return stream !== undefined && isWriteLocked(stream);
 }
@@ -296,9 +274,7 @@ const LINGER = { pause: 1_000, all: 30_000 };
 export const unwanted: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
 
 /**
- * Ends this side, and throws away what the client still sends until it ends, too.
- *
- * @returns How many bytes that was.
+ * Ends this side, and throws away what the client still sends until it ends, too. Returns how many bytes that was.
  */
 export function linger(fd: number): number {
   let thrownAway = 0;

@@ -17,9 +17,8 @@ export interface Command extends Syntax<Specs, Specs> {
   /** Its purpose, in one line; `help/pages.ts` has its examples, signals and exit codes. */
   readonly about: string;
   /**
-   * Reads a command line, and checks it as far as that can be done before anything is begun.
-   *
-   * @throws {UserError} When it is wrong.
+   * Reads a command line, and checks it as far as that can be done before anything is begun. Throws `UserError` when
+   * it is wrong.
    */
   understand(words: readonly string[], path: string): Action | Question;
 }
@@ -28,11 +27,7 @@ export interface Command extends Syntax<Specs, Specs> {
 interface CommandSpec<O extends Specs, A extends Specs> extends Syntax<O, A> {
   /** Its purpose, in one line. */
   readonly about: string;
-  /**
-   * Checks the combination of options, and loads nothing.
-   *
-   * @throws {UserError} When options contradict each other.
-   */
+  /** Checks the combination of options, and loads nothing. Throws `UserError` when options contradict each other. */
   begin(line: Line<O, A>): Action;
 }
 
@@ -80,10 +75,8 @@ export const STANDARD = {
 export type Question = keyof typeof STANDARD;
 
 /**
- * Reads a command line.
- *
- * @param path The command as a person calls it, such as `mpserv serve`.
- * @throws {UserError} When it is wrong.
+ * Reads a command line. `path`: the command as a person calls it, such as `mpserv serve`. Throws `UserError` when it
+ * is wrong.
  */
 export function readWords<O extends Specs, A extends Specs>(
   syntax: Syntax<O, A>,
@@ -154,32 +147,19 @@ function valuesOf<S extends Specs>(
   return Object.fromEntries(values);
 }
 
-/**
- * The option that a name in a table stands for.
- *
- * @param name Such as `idleTimeout`.
- * @returns Such as `--idle-timeout`.
- */
+/** The option that a name in a table stands for. `name`: such as `idleTimeout`. For example `--idle-timeout`. */
 export function flagOf(name: string): string {
   return `--${
     name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   }`;
 }
 
-/**
- * An option as the help shows it.
- *
- * @returns Such as `--host <addr>`.
- */
+/** An option as the help shows it. For example `--host <addr>`. */
 export function termOf(name: string, { value }: Spec<unknown>): string {
   return value === undefined ? flagOf(name) : `${flagOf(name)} ${value}`;
 }
 
-/**
- * Refuses a command line.
- *
- * @throws {UserError} Always.
- */
+/** Refuses a command line. Always throws `UserError`. */
 export function wrong(what: string, path: string): never {
   throw usage(`${what}: see \`${path} --help\``);
 }

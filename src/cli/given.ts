@@ -16,9 +16,8 @@ const WRAPPERS = ["INIT_CWD", "npm_execpath"];
 const SHIMS = /\/node_compat_bin$/;
 
 /**
- * The command line as it was typed.
- *
- * @throws {UserError} When the typed bytes are lost, or a word that is not a program's is not UTF-8.
+ * The command line as it was typed. Throws `UserError` when the typed bytes are lost, or a word that is not a
+ * program's is not UTF-8.
  */
 export function givenWords(args: readonly string[]): string[] {
   const given = givenArguments(args);

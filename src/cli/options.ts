@@ -41,9 +41,8 @@ export interface Spec<T> {
   /** Its value where it is not typed. */
   readonly initial: T;
   /**
-   * Reads the typed word.
-   *
-   * @throws {RangeError} When it is no such value; the message has the value and the expectation.
+   * Reads the typed word. Throws `RangeError` when it is no such value; the message has the value and the
+   * expectation.
    */
   read(text: string, before: T): T;
 }
@@ -88,11 +87,7 @@ export function flag(about: string): Spec<boolean> {
   };
 }
 
-/**
- * An option with a value and no default.
- *
- * @returns Its value is undefined where it is not typed.
- */
+/** An option with a value and no default. Its value is undefined where it is not typed. */
 export function option<T>(
   value: string,
   about: string,
@@ -102,11 +97,7 @@ export function option<T>(
   return { ...PLAIN, value, about, hint, initial: undefined, read };
 }
 
-/**
- * The same with a default.
- *
- * @returns Its value is never undefined.
- */
+/** The same with a default. Its value is never undefined. */
 export function or<T>(
   spec: Spec<T | undefined>,
   initial: T,
@@ -120,11 +111,7 @@ export function or<T>(
   };
 }
 
-/**
- * The same where somebody else decides what holds if it is not typed.
- *
- * @param shown What that is.
- */
+/** The same where somebody else decides what holds if it is not typed. `shown`: what that is. */
 export function usually<T>(
   spec: Spec<T | undefined>,
   shown: string,
@@ -145,11 +132,7 @@ export function required<T>(spec: Spec<T | undefined>): Spec<T> {
   };
 }
 
-/**
- * An option with a fixed set of values.
- *
- * @returns Its value is one of them, or undefined where it is not typed.
- */
+/** An option with a fixed set of values. Its value is one of them, or undefined where it is not typed. */
 export function choice<const C extends string>(
   value: string,
   about: string,
@@ -165,11 +148,7 @@ export function choice<const C extends string>(
   return { ...option(value, about, read), choices };
 }
 
-/**
- * The same, which may be typed again for more.
- *
- * @returns Its value is all that were typed, or undefined.
- */
+/** The same, which may be typed again for more. Its value is all that were typed, or undefined. */
 export function several<const C extends string>(
   value: string,
   about: string,
@@ -206,21 +185,12 @@ export function count(
   return option("<n>", about, (text) => parseCount(text, what, least));
 }
 
-/**
- * A duration.
- *
- * @returns Its value is in milliseconds.
- */
+/** A duration. Its value is in milliseconds. */
 export function duration(about: string): Spec<number | undefined> {
   return option("<time>", about, parseDuration);
 }
 
-/**
- * A duration with a default.
- *
- * @param initial The default, in milliseconds.
- * @returns Its value is in milliseconds.
- */
+/** A duration with a default. `initial`: the default, in milliseconds. Its value is in milliseconds. */
 export function durationOr(about: string, initial: number): Spec<number> {
   return or(duration(about), initial, formatDuration(initial));
 }
@@ -232,11 +202,7 @@ export function networks(about: string): Spec<Network[] | undefined> {
   return option("<networks>", about, readNetworks);
 }
 
-/**
- * Reads networks.
- *
- * @throws {RangeError} When one of them is none.
- */
+/** Reads networks. Throws `RangeError` when one of them is none. */
 export function readNetworks(
   text: string,
   before: readonly Network[] | undefined,

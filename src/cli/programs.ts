@@ -51,11 +51,7 @@ export const BUNDLED: Record<string, () => Promise<unknown>> = {};
 export const ABOUT =
   "A TCP server that gives every connection a process of its own.";
 
-/**
- * Whether there is such a command.
- *
- * @returns Whether `mpserv` has it.
- */
+/** Whether there is such a command. */
 export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(PLACES, word);
 }
@@ -65,20 +61,15 @@ export async function loadCommand(name: CommandName): Promise<Command> {
 }
 
 /**
- * Loads a module that is seldom wanted. Deno reads ahead what literal paths name, before the first line runs: this one
- * is none, so that it reads what is wanted alone. `.release/bundles.ts` finds the calls by their text.
- *
- * @param place Where it is, seen from this folder.
+ * Loads a module that is seldom wanted. Deno reads ahead what literal paths name, before the first line runs: this
+ * one is none, so that it reads what is wanted alone. `.release/bundles.ts` finds the calls by their text. `place`:
+ * where it is, seen from this folder.
  */
 export async function load<Module>(place: string): Promise<Module> {
   return await (BUNDLED[place]?.() ?? import(place)) as Module;
 }
 
-/**
- * Starts the first process of a command that has one.
- *
- * @param words What follows the command's name.
- */
+/** Starts the first process of a command that has one. `words`: what follows the command's name. */
 export async function startEarly(
   name: CommandName,
   words: readonly string[],

@@ -55,11 +55,7 @@ function standWhereThePersonDoes(): void {
   }
 }
 
-/**
- * Understands a command line, and begins nothing.
- *
- * @throws {UserError} When it is wrong.
- */
+/** Understands a command line, and begins nothing. Throws `UserError` when it is wrong. */
 export async function understand(
   args: readonly string[],
   name: CommandProgram = "mpserv",
@@ -79,11 +75,7 @@ export async function understand(
   return (await load<Help>("./help/help.ts")).understandProgram(given);
 }
 
-/**
- * Understands the command line of a command.
- *
- * @throws {UserError} When it is wrong.
- */
+/** Understands the command line of a command. Throws `UserError` when it is wrong. */
 function understandAs(
   command: Command,
   words: readonly string[],

@@ -37,11 +37,7 @@ export function say(line: string): void {
   }
 }
 
-/**
- * Writes all of it to standard output, unless its reader is gone.
- *
- * @throws {UserError} When the system refuses.
- */
+/** Writes all of it to standard output, unless its reader is gone. Throws `UserError` when the system refuses. */
 export function print(text: string): void {
   try {
     writeAll(Deno.stdout, text);
@@ -60,9 +56,8 @@ function writeAll(stream: typeof Deno.stdout, text: string): void {
 
 /**
  * A line without characters that could tear it, command a terminal, or show other text than there is: control
- * characters, ends of lines and paragraphs, and those that change the direction of writing.
- *
- * @returns The same with escapes such as `\u001b` in their place, which JSON reads as well.
+ * characters, ends of lines and paragraphs, and those that change the direction of writing. Returns the same with
+ * escapes such as `\u001b` in their place, which JSON reads as well.
  */
 export function visible(line: string): string {
   return line.replaceAll(

@@ -35,11 +35,7 @@ const MAX_DURATION = 2 ** 31 - 1;
 /** A name that a service may have (RFC 6335, 5.1), and some that are older: it has a letter. */
 const SERVICE_NAME = /^(?=.*[a-z])[a-z0-9][a-z0-9+._-]*$/i;
 
-/**
- * A TCP port.
- *
- * @throws {RangeError} When it is none.
- */
+/** A TCP port. Throws `RangeError` when it is none. */
 export function parsePort(text: string, least: 0 | 1 = 0): number {
   const wanted = `expected a whole number from ${least} to 65535`;
   if (SERVICE_NAME.test(text)) return portOfService(text, wanted);
@@ -72,11 +68,7 @@ function portOfService(name: string, wanted: string): number {
   );
 }
 
-/**
- * An address or a name of a machine.
- *
- * @throws {RangeError} When it is none: nothing, or a port where a host is due.
- */
+/** An address or a name of a machine. Throws `RangeError` when it is none: nothing, or a port where a host is due. */
 export function parseHost(text: string): string {
   const host = text.trim().replace(/^\[(.+)\]$/, "$1");
   const [, alone, port] = /^([^:]+|\[.+\]):(\d+)$/.exec(text) ?? [];
@@ -96,11 +88,7 @@ export function parseHost(text: string): string {
   );
 }
 
-/**
- * A whole number with a lower bound.
- *
- * @throws {RangeError} When it is none or too small.
- */
+/** A whole number with a lower bound. Throws `RangeError` when it is none or too small. */
 export function parseCount(text: string, what: string, least = 0): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
   if (count >= least) return count;
@@ -110,10 +98,8 @@ export function parseCount(text: string, what: string, least = 0): number {
 }
 
 /**
- * A duration such as `500ms`, `1.5s`, `5m`, `2h`.
- *
- * @returns Milliseconds, whole.
- * @throws {RangeError} When it is none, has no unit, or is longer than 24 days.
+ * A duration such as `500ms`, `1.5s`, `5m`, `2h`. Returns milliseconds, whole. Throws `RangeError` when it is none,
+ * has no unit, or is longer than 24 days.
  */
 export function parseDuration(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
@@ -127,23 +113,14 @@ export function parseDuration(text: string): number {
   );
 }
 
-/**
- * A duration as a person reads it.
- *
- * @returns Such as `500ms`, `30s`, `1.5s`.
- */
+/** A duration as a person reads it. For example `500ms`, `30s`, `1.5s`. */
 export function formatDuration(milliseconds: number): string {
   return milliseconds < 1000
     ? `${Math.round(milliseconds)}ms`
     : `${milliseconds / 1000}s`;
 }
 
-/**
- * A size such as `4096`, `64KiB`, `1MB`.
- *
- * @returns Bytes, whole.
- * @throws {RangeError} When it is none.
- */
+/** A size such as `4096`, `64KiB`, `1MB`. Returns bytes, whole. Throws `RangeError` when it is none. */
 export function parseSize(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(text) ?? [];
   const bytes = Math.round(Number(number) * (SIZE_UNITS[unit ?? "?"] ?? NaN));
@@ -153,12 +130,7 @@ export function parseSize(text: string): number {
   );
 }
 
-/**
- * Permission bits in octal, as umask(1) takes them.
- *
- * @returns 0 to 0o777.
- * @throws {RangeError} When it is none.
- */
+/** Permission bits in octal, as umask(1) takes them. Returns 0 to 0o777. Throws `RangeError` when it is none. */
 export function parseUmask(text: string): number {
   if (/^0?[0-7]{1,3}$/.test(text)) return parseInt(text, 8);
   throw new RangeError(
@@ -166,12 +138,7 @@ export function parseUmask(text: string): number {
   );
 }
 
-/**
- * A nice value, as renice(1) takes it.
- *
- * @returns -20 to 19.
- * @throws {RangeError} When it is none.
- */
+/** A nice value, as renice(1) takes it. Returns -20 to 19. Throws `RangeError` when it is none. */
 export function parseNice(text: string): number {
   const value = /^-?\d{1,2}$/.test(text) ? Number(text) : NaN;
   if (-20 <= value && value <= 19) return value;
@@ -181,10 +148,8 @@ export function parseNice(text: string): number {
 }
 
 /**
- * A rate such as `100/1s`, `5/1m`, `100/1s:500`.
- *
- * @returns So many in so many milliseconds, and so many at once: as many as the first number if not said.
- * @throws {RangeError} When it is none.
+ * A rate such as `100/1s`, `5/1m`, `100/1s:500`. Returns so many in so many milliseconds, and so many at once: as
+ * many as the first number if not said. Throws `RangeError` when it is none.
  */
 export function parseRate(
   text: string,
@@ -202,11 +167,7 @@ export function parseRate(
   );
 }
 
-/**
- * How many bits of an address make its source, such as `24,56`.
- *
- * @throws {RangeError} When it is none.
- */
+/** How many bits of an address make its source, such as `24,56`. Throws `RangeError` when it is none. */
 export function parseSourcePrefix(
   text: string,
 ): { ipv4: number; ipv6: number } {
@@ -228,10 +189,8 @@ const ESCAPES: Readonly<Record<string, number>> = {
 };
 
 /**
- * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes.
- *
- * @returns Its bytes, UTF-8 but for those.
- * @throws {RangeError} When another escape is in it, or it is too long.
+ * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes. Returns its bytes, UTF-8 but for those. Throws
+ * `RangeError` when another escape is in it, or it is too long.
  */
 export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
@@ -255,11 +214,7 @@ export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
   );
 }
 
-/**
- * A path from the root, with no `.` and `..` in it.
- *
- * @returns The same file, unless a `..` follows a symbolic link.
- */
+/** A path from the root, with no `.` and `..` in it. Returns the same file, unless a `..` follows a symbolic link. */
 export function absolute(path: string): string {
   const parts: string[] = [];
   const whole = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;

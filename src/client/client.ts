@@ -21,10 +21,8 @@ import { takeWriter, type Writer } from "./writer_process.ts";
 const BUFFER_SIZE = 256 * 1024;
 
 /**
- * Talks to a server until it ends its side of the connection. The writing process is gone when this
- * returns or throws.
- *
- * @throws {Error} When something went wrong; the message is for a person.
+ * Talks to a server until it ends its side of the connection. The writing process is gone when this returns or
+ * throws. Throws `Error` when something went wrong; the message is for a person.
  */
 export async function runClient(options: ClientOptions): Promise<void> {
   setProcessName("mpclient");
@@ -52,10 +50,9 @@ export async function runClient(options: ClientOptions): Promise<void> {
 }
 
 /**
- * Prints what comes until the server ends its side, or the writer cannot do its part. A writer that
- * is done, or that the connection failed, is no reason to stop: what the server sent is still there.
- *
- * @returns Why reading failed, null when it did not; and the time-out that ended it, if one did.
+ * Prints what comes until the server ends its side, or the writer cannot do its part. A writer that is done, or that
+ * the connection failed, is no reason to stop: what the server sent is still there. Returns why reading failed, null
+ * when it did not; and the time-out that ended it, if one did.
  */
 function readToEnd(
   socket: number,

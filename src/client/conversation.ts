@@ -34,11 +34,9 @@ interface ServerConnection extends Disposable {
 }
 
 /**
- * Connects to a server.
- *
- * @param timeout Milliseconds that it may take; 0 for as long as the system tries.
- * @returns The connection, the caller's to dispose of; that also ends it for other processes.
- * @throws {Error} When the server does not answer or the system refuses; the message is for a person.
+ * Connects to a server. `timeout`: milliseconds that it may take; 0 for as long as the system tries. Returns the
+ * connection, the caller's to dispose of; that also ends it for other processes. Throws `Error` when the server does
+ * not answer or the system refuses; the message is for a person.
  */
 export async function connect(
   target: Target,
@@ -131,11 +129,7 @@ export class Idleness {
   readonly #limit: number;
   #since = performance.now();
 
-  /**
-   * Begins to count.
-   *
-   * @param limit Milliseconds; 0 for no limit.
-   */
+  /** Begins to count. `limit`: milliseconds; 0 for no limit. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -168,12 +162,10 @@ export interface Conversation {
 }
 
 /**
- * Judges a conversation. After a half-close the server has the last word. Where the sending side was left
- * open at the end of the input, time may have it, too. A server that hangs up
- * before it did well when it sent back all that it got; nobody can know that of a raw copy, where
- * only bytes that were taken from the input and not sent are wrong.
- *
- * @returns What to tell the person; null when it went well.
+ * Judges a conversation. After a half-close the server has the last word. Where the sending side was left open at the
+ * end of the input, time may have it, too. A server that hangs up before it did well when it sent back all that it
+ * got; nobody can know that of a raw copy, where only bytes that were taken from the input and not sent are wrong.
+ * Returns what to tell the person; null when it went well.
  */
 export function verdict(
   { report, received, failure, raw, idle }: Conversation,

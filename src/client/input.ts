@@ -30,11 +30,7 @@ export class QuitScanner {
     return this.#quit;
   }
 
-  /**
-   * Takes the next bytes of the input.
-   *
-   * @param chunk The bytes, any number of them.
-   */
+  /** Takes the next bytes of the input. `chunk`: the bytes, any number of them. */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (this.#quit || chunk.length === 0) return NOTHING;
     const bytes = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
@@ -95,11 +91,7 @@ export type Ending = readonly [
   text?: string,
 ];
 
-/**
- * Ends this side of a connection.
- *
- * @returns That it is half-closed, or why it could not be.
- */
+/** Ends this side of a connection. Returns that it is half-closed, or why it could not be. */
 export function halfClose(socket: number): Ending {
   try {
     shutdownWrite(socket);

@@ -29,9 +29,8 @@ const BUFFER_SIZE = 256 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /**
- * Talks to a server line by line until it ends its side of the connection.
- *
- * @throws {Error} When something went wrong; the message is for a person.
+ * Talks to a server line by line until it ends its side of the connection. Throws `Error` when something went wrong;
+ * the message is for a person.
  */
 export async function runLockStep(options: ClientOptions): Promise<void> {
   setProcessName("mpclient");
@@ -172,11 +171,7 @@ export class LineQueue {
   #waiting = new Uint8Array(0);
   #ended = false;
 
-  /**
-   * Takes the next bytes, which are copied.
-   *
-   * @param chunk The bytes, any number of them.
-   */
+  /** Takes the next bytes, which are copied. `chunk`: the bytes, any number of them. */
   push(chunk: Uint8Array): void {
     const both = new Uint8Array(this.#waiting.length + chunk.length);
     both.set(this.#waiting);
@@ -190,10 +185,8 @@ export class LineQueue {
   }
 
   /**
-   * Gives the next line.
-   *
-   * @returns The line with its newline, {@linkcode LONGEST_PIECE} bytes of it at most; null when
-   *   there is none yet, or, after {@linkcode end}, no more.
+   * Gives the next line. Returns the line with its newline, {@linkcode LONGEST_PIECE} bytes of it at most; null when
+   * there is none yet, or, after {@linkcode end}, no more.
    */
   take(): Uint8Array<ArrayBuffer> | null {
     const waiting = this.#waiting;

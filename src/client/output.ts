@@ -30,10 +30,8 @@ export class Output {
   }
 
   /**
-   * Prints bytes; returns when the system has taken all of them.
-   *
-   * @throws {OutputClosed} When nobody reads it any more.
-   * @throws {Error} When they cannot be written: the disk is full.
+   * Prints bytes; returns when the system has taken all of them. Throws `OutputClosed` when nobody reads it any more.
+   * Throws `Error` when they cannot be written: the disk is full.
    */
   print(bytes: Uint8Array<ArrayBuffer>): void {
     if (bytes.length === 0) return;
@@ -84,11 +82,7 @@ export class Prefixer {
     this.#prefix = new TextEncoder().encode(prefix);
   }
 
-  /**
-   * Takes the next bytes.
-   *
-   * @param chunk The bytes, any number of them.
-   */
+  /** Takes the next bytes. `chunk`: the bytes, any number of them. */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     if (this.#prefix.length === 0 || chunk.length === 0) return chunk;
     const starts = this.#lineStarts(chunk);

@@ -34,11 +34,8 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Starts one. It may be started before there is a connection.
-   *
-   * @returns The writer, the caller's to dispose of.
-   * @throws {PosixError} When descriptors run out.
-   * @throws {Error} When the system starts no process.
+   * Starts one. It may be started before there is a connection. Returns the writer, the caller's to dispose of.
+   * Throws `PosixError` when descriptors run out. Throws `Error` when the system starts no process.
    */
   static start(): Writer {
     const [ours, theirs] = socketPair();
@@ -76,9 +73,8 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Hands the connection over: from here on the writer sends.
-   *
-   * @throws {PosixError} When the system lets no descriptor through.
+   * Hands the connection over: from here on the writer sends. Throws `PosixError` when the system lets no descriptor
+   * through.
    */
   hand(socket: number, order: Order): void {
     try {
@@ -92,9 +88,8 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Takes the reports that are there, without waiting.
-   *
-   * @returns Whether there may be more: false when the writer has ended.
+   * Takes the reports that are there, without waiting. Returns whether there may be more: false when the writer has
+   * ended.
    */
   receive(): boolean {
     while (this.#channel.isOpen) {
@@ -110,9 +105,8 @@ export class Writer implements AsyncDisposable {
   }
 
   /**
-   * Ends the writer, if it has not ended, and reaps it.
-   *
-   * @throws {Error} When it ended by itself without one: it was killed, or failed.
+   * Ends the writer, if it has not ended, and reaps it. Throws `Error` when it ended by itself without one: it was
+   * killed, or failed.
    */
   async stop(): Promise<WriterReport> {
     if (this.receive()) endOfFile(this.#channel.number);
@@ -164,11 +158,7 @@ let early: Writer | null = null;
 /** Words with which no writer is needed. */
 const WITHOUT = /^(--(lock-step|help(-all)?|version)|-h)$/;
 
-/**
- * Starts the first one, unless the command line plainly needs none.
- *
- * @param words The command line of `client`.
- */
+/** Starts the first one, unless the command line plainly needs none. `words`: the command line of `client`. */
 export function startEarly(words: readonly string[]): void {
   if (words.some((word) => WITHOUT.test(word))) return;
   try {
@@ -180,9 +170,8 @@ export function startEarly(words: readonly string[]): void {
 }
 
 /**
- * The one that was started early, once; else a new one. The caller's to dispose of.
- *
- * @throws {Error} When the system starts no process.
+ * The one that was started early, once; else a new one. The caller's to dispose of. Throws `Error` when the system
+ * starts no process.
  */
 export function takeWriter(): Writer {
   const writer = early ?? Writer.start();

@@ -73,11 +73,7 @@ export interface Order {
 const NO_SHUTDOWN = 1;
 const RAW = 2;
 
-/**
- * Writes the record that goes with the socket.
- *
- * @returns {@linkcode SOCKET_SIZE} bytes.
- */
+/** Writes the record that goes with the socket. Returns {@linkcode SOCKET_SIZE} bytes. */
 export function encodeSocket(
   { noShutdown, raw }: Order,
 ): Uint8Array<ArrayBuffer> {
@@ -89,9 +85,8 @@ export function encodeSocket(
 }
 
 /**
- * Reads the record that goes with the socket.
- *
- * @returns What the writer is told; null when it is not ours, or not whole.
+ * Reads the record that goes with the socket. Returns what the writer is told; null when it is not ours, or not
+ * whole.
  */
 export function decodeSocket(record: DataView): Order | null {
   const isOurs = record.byteLength === SOCKET_SIZE &&
@@ -102,11 +97,7 @@ export function decodeSocket(record: DataView): Order | null {
   return { noShutdown: !!(flags & NO_SHUTDOWN), raw: !!(flags & RAW) };
 }
 
-/**
- * Writes a report.
- *
- * @returns {@linkcode WRITER_REPORT_SIZE} bytes, valid until the next call.
- */
+/** Writes a report. Returns {@linkcode WRITER_REPORT_SIZE} bytes, valid until the next call. */
 export function encodeWriterReport(
   report: WriterReport,
 ): Uint8Array<ArrayBuffer> {
@@ -123,11 +114,7 @@ export function encodeWriterReport(
   return bytes;
 }
 
-/**
- * Reads a report.
- *
- * @throws {TypeError} When it is not one of ours.
- */
+/** Reads a report. Throws `TypeError` when it is not one of ours. */
 export function decodeWriterReport(
   record: DataView<ArrayBuffer>,
 ): WriterReport {

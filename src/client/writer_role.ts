@@ -35,11 +35,7 @@ const CALLED = [
 ] as const;
 const BUFFER_SIZE = 256 * 1024;
 
-/**
- * Runs the process to its end.
- *
- * @throws {TypeError} When something else than the connection comes over the channel.
- */
+/** Runs the process to its end. Throws `TypeError` when something else than the connection comes over the channel. */
 export function run(args: readonly string[]): void {
   openNow(...CALLED);
   using channel = inheritedFd(args[0]);

@@ -49,11 +49,7 @@ export class ServerAnswers {
     this.#events = new EventLines(options.server);
   }
 
-  /**
-   * Answers a request.
-   *
-   * @throws {TypeError} When it cannot be done; the message is for the person.
-   */
+  /** Answers a request. Throws `TypeError` when it cannot be done; the message is for the person. */
   answer(request: Request, session: Session): Reply {
     switch (request.command) {
       case "status":

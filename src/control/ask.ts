@@ -42,11 +42,8 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * Connects.
-   *
-   * @returns The client, the caller's to dispose of.
-   * @throws {NobodyThere} When no server is there.
-   * @throws {ControlError} When the system refuses, or the server may be another user's.
+   * Connects. Returns the client, the caller's to dispose of. Throws `NobodyThere` when no server is there. Throws
+   * `ControlError` when the system refuses, or the server may be another user's.
    */
   static async connect(path: string): Promise<ControlClient> {
     const before = connections();
@@ -68,11 +65,7 @@ export class ControlClient implements Disposable {
     return this.#fd;
   }
 
-  /**
-   * Asks, and waits for the answer.
-   *
-   * @throws {ControlError} When the server refuses, hangs up, or is stuck.
-   */
+  /** Asks, and waits for the answer. Throws `ControlError` when the server refuses, hangs up, or is stuck. */
   async ask<Asked extends Request>(
     request: Asked,
   ): Promise<Answers[Asked["command"]]> {
@@ -80,11 +73,7 @@ export class ControlClient implements Disposable {
     return this.read<Asked["command"]>(await this.#line());
   }
 
-  /**
-   * Asks without waiting.
-   *
-   * @throws {ControlError} When the server has hung up.
-   */
+  /** Asks without waiting. Throws `ControlError` when the server has hung up. */
   async send(request: Request): Promise<void> {
     const bytes = new TextEncoder().encode(JSON.stringify(request) + "\n");
     try {
@@ -97,11 +86,9 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * Asks for what happens from now on, and waits for it as long as it takes.
-   *
-   * @param began Gets the answer before the first line.
-   * @returns Lines of JSON without their ends, as many as came at a time, until the server hangs up.
-   * @throws {ControlError} When the server refuses.
+   * Asks for what happens from now on, and waits for it as long as it takes. `began`: gets the answer before the
+   * first line. Returns lines of JSON without their ends, as many as came at a time, until the server hangs up.
+   * Throws `ControlError` when the server refuses.
    */
   async *follow(
     began: (answer: Answers["events"]) => void = () => {},
@@ -127,11 +114,7 @@ export class ControlClient implements Disposable {
     }
   }
 
-  /**
-   * Reads an answer.
-   *
-   * @throws {ControlError} When it is a refusal, or none of ours.
-   */
+  /** Reads an answer. Throws `ControlError` when it is a refusal, or none of ours. */
   read<Command extends keyof Answers>(line: string): Answers[Command] {
     let answer: { ok?: boolean; error?: string; [field: string]: unknown };
     try {

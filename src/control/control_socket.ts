@@ -25,11 +25,7 @@ const BACKLOG = 64;
 interface ControlOptions {
   /** Says when clients come and when they are ready. */
   readonly watcher: Watcher;
-  /**
-   * Answers a request.
-   *
-   * @throws {Error} When it cannot be done; the message is the answer.
-   */
+  /** Answers a request. Throws `Error` when it cannot be done; the message is the answer. */
   readonly answer: (request: Request, session: Session) => Reply;
   /** A client has gone. */
   readonly ended: (session: Session) => void;
@@ -64,10 +60,9 @@ export class Control implements Disposable {
   }
 
   /**
-   * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open
-   * at another, it moves: clients that it hears stay.
-   *
-   * @throws {ListenError} When the system refuses, or something else is at the path.
+   * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open at another,
+   * it moves: clients that it hears stay. Throws `ListenError` when the system refuses, or something else is at the
+   * path.
    */
   async open(path: string, replace = false): Promise<void> {
     const door = await install(path, replace);

@@ -148,12 +148,7 @@ export class EventLines implements ServerEvents {
     this.#server = server;
   }
 
-  /**
-   * One more follows.
-   *
-   * @returns What it is answered, without an end.
-   * @throws {TypeError} When too many do.
-   */
+  /** One more follows. Returns what it is answered, without an end. Throws `TypeError` when too many do. */
   follow(session: Session): Reply {
     if (this.#followers.size >= MOST_FOLLOWERS) {
       throw new TypeError(

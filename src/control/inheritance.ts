@@ -38,11 +38,9 @@ export class Inheritance implements Disposable {
   }
 
   /**
-   * Asks a running server for its listening socket; it goes on serving.
-   *
-   * @returns What it gave; disposing of it without {@linkcode takePlace} leaves all as it was, once the
-   *   listener is closed without {@linkcode Listener.isShared} being cleared.
-   * @throws {ControlError} When no server is there, or it refuses.
+   * Asks a running server for its listening socket; it goes on serving. Returns what it gave; disposing of it without
+   * {@linkcode takePlace} leaves all as it was, once the listener is closed without {@linkcode Listener.isShared}
+   * being cleared. Throws `ControlError` when no server is there, or it refuses.
    */
   static async ask(path: string, backlog: number): Promise<Inheritance> {
     const client = await ControlClient.connect(path);

@@ -22,11 +22,7 @@ export interface MovingConnection extends ConnectionRow {
   readonly halfClosed: boolean | null;
 }
 
-/**
- * Lists a server's connections with their bytes.
- *
- * @throws {ControlError} When it cannot be asked.
- */
+/** Lists a server's connections with their bytes. Throws `ControlError` when it cannot be asked. */
 export async function listConnections(
   client: ControlClient,
   listener: Deno.NetAddr | Deno.UnixAddr,

@@ -21,11 +21,9 @@ class PlaceError extends Error {
 }
 
 /**
- * The directory for control sockets of this user's servers: `mpserv` in `$XDG_RUNTIME_DIR`
- * (`/run/user/UID` where it is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing;
- * one whose path leaves no room for a socket's name is not used.
- *
- * @throws {PlaceError} When none can be used.
+ * The directory for control sockets of this user's servers: `mpserv` in `$XDG_RUNTIME_DIR` (`/run/user/UID` where it
+ * is not set), else `mpserv-UID` in `$TMPDIR` or `/tmp`. It is made when it is missing; one whose path leaves no room
+ * for a socket's name is not used. Throws `PlaceError` when none can be used.
  */
 export function controlDirectory(): string {
   const reasons: string[] = [];

@@ -137,11 +137,7 @@ const COMMANDS: readonly string[] = [
   "yield",
 ];
 
-/**
- * Reads a request.
- *
- * @throws {TypeError} When it is none; the message says what is wrong with it.
- */
+/** Reads a request. Throws `TypeError` when it is none; the message says what is wrong with it. */
 export function parseRequest(line: string): Request {
   let value: unknown;
   try {

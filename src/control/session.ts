@@ -37,11 +37,7 @@ interface SessionOptions {
   readonly fd: Fd;
   /** Says when it is ready. */
   readonly watcher: Watcher;
-  /**
-   * Answers a request.
-   *
-   * @throws {Error} When it cannot be done; the message is the answer.
-   */
+  /** Answers a request. Throws `Error` when it cannot be done; the message is the answer. */
   readonly answer: (request: Request, session: Session) => Reply;
   /** Is told when the session is over. */
   readonly ended: (session: Session) => void;
@@ -205,11 +201,7 @@ export class Session {
   }
 }
 
-/**
- * A reply in one piece.
- *
- * @param fd A descriptor that goes with it, borrowed.
- */
+/** A reply in one piece. `fd`: a descriptor that goes with it, borrowed. */
 export function wholeReply(answer: unknown, fd?: number): Reply {
   const pieces = [JSON.stringify(answer) + "\n"].values();
   return fd === undefined ? { pieces } : { pieces, fd };
@@ -219,9 +211,8 @@ export function wholeReply(answer: unknown, fd?: number): Reply {
 const ROWS = 100;
 
 /**
- * A reply whose only field is a list, which is made as the client reads it.
- *
- * @param rows The list; a row that has become null in the meantime is left out.
+ * A reply whose only field is a list, which is made as the client reads it. `rows`: the list; a row that has become
+ * null in the meantime is left out.
  */
 export function listReply<Row>(
   name: string,

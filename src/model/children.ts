@@ -106,11 +106,7 @@ export class Children {
     return this.#byId.values();
   }
 
-  /**
-   * Adds one that has just said who it is.
-   *
-   * @param pid Its process, by the kernel's word.
-   */
+  /** Adds one that has just said who it is. `pid`: its process, by the kernel's word. */
   add(id: number, pid: number, zygote: Zygote): void {
     const process = this.#open(pid, (pid) => isOf(pid, zygote));
     const child = { id, zygote, process };
@@ -118,20 +114,12 @@ export class Children {
     this.#byPid.set(pid, child);
   }
 
-  /**
-   * Finds one.
-   *
-   * @returns The child; undefined when there is none.
-   */
+  /** Finds one. Returns the child; undefined when there is none. */
   of(pid: number): Child | undefined {
     return this.#byPid.get(pid);
   }
 
-  /**
-   * One has been reaped.
-   *
-   * @returns What it was; undefined when it never said who it is.
-   */
+  /** One has been reaped. Returns what it was; undefined when it never said who it is. */
   remove(id: number): Child | undefined {
     const child = this.#byId.get(id);
     if (!child) return undefined;
@@ -142,10 +130,8 @@ export class Children {
   }
 
   /**
-   * Ends a process that says what it must not, if it is one of our children or something that they started.
-   *
-   * @param pid Who said it, by the kernel's word.
-   * @returns Whether it was there.
+   * Ends a process that says what it must not, if it is one of our children or something that they started. `pid`:
+   * who said it, by the kernel's word. Returns whether it was there.
    */
   punish(pid: number): boolean {
     const child = this.#byPid.get(pid);
@@ -162,10 +148,8 @@ export function isOf(pid: number, zygote: Zygote): boolean {
 }
 
 /**
- * Whether a process is a child of ours that we have not started ourselves: its zygote has gone, or whatever
- * else it came from.
- *
- * @returns Whether we reap it.
+ * Whether a process is a child of ours that we have not started ourselves: its zygote has gone, or whatever else it
+ * came from.
  */
 function isAdopted(pid: number): boolean {
   return hasChild(pid) && !isKeptForRuntime(pid);
@@ -186,9 +170,8 @@ export function descendsFromUs(pid: number): boolean {
 }
 
 /**
- * Looks for the program that serves a connection.
- *
- * @returns Its pid; null when no program has the connection, so that another may get it.
+ * Looks for the program that serves a connection. Returns its pid; null when no program has the connection, so that
+ * another may get it.
  */
 function findStarted(
   fd: number,

@@ -90,11 +90,9 @@ export class Generations implements ProcessModel {
   }
 
   /**
-   * Starts another model, and gives it the connections that come from then on. The one before lets go
-   * of its processes as their connections end. Call it again only when this has resolved.
-   *
-   * @returns Resolves when the new one serves.
-   * @throws {Error} What `start` throws: then everything stays as it was.
+   * Starts another model, and gives it the connections that come from then on. The one before lets go of its
+   * processes as their connections end. Call it again only when this has resolved. Resolves when the new one serves.
+   * Throws `Error`: what `start` throws: then everything stays as it was.
    */
   async replace(
     start: () => Promise<ProcessModel>,
@@ -166,9 +164,8 @@ export interface ChosenModel {
 }
 
 /**
- * Starts the model that was asked for, or the best that works here.
- *
- * @throws {Error} When the model that was asked for cannot run here; the message says why.
+ * Starts the model that was asked for, or the best that works here. Throws `Error` when the model that was asked for
+ * cannot run here; the message says why.
  */
 export async function startModel(
   options: ModelOptions,
@@ -306,12 +303,7 @@ export class SecondTry implements ChosenModel {
   #why: string | undefined;
   #isStopping = false;
 
-  /**
-   * Waits.
-   *
-   * @param model What serves until then, started.
-   * @param later When: milliseconds from now.
-   */
+  /** Waits. `model`: what serves until then, started. `later`: when: milliseconds from now. */
   constructor(
     model: ProcessModel,
     why: string,

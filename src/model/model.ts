@@ -83,26 +83,21 @@ export interface ProcessModel {
   /** How its processes rewind their memory in between; null where a process serves one connection. */
   readonly rewinding: RewindState | null;
   /**
-   * Starts the processes that wait ahead of connections.
-   *
-   * @returns Resolves when connections can be served.
-   * @throws {Error} When this system cannot run the model; the message says why.
+   * Starts the processes that wait ahead of connections. Resolves when connections can be served. Throws `Error` when
+   * this system cannot run the model; the message says why.
    */
   start(): Promise<void>;
   /** How many connections no process has been handed yet. */
   readonly waiting: number;
   /**
-   * Gives a connection to a process, now or when one is ready.
-   *
-   * @param handoff The connection, from here on the model's.
+   * Gives a connection to a process, now or when one is ready. `handoff`: the connection, from here on the model's.
    */
   serve(handoff: Handoff): void;
   /** Refuses a connection that no process has been handed yet. */
   withdraw(id: number, why: string): void;
   /**
-   * Asks or makes the process of one connection end; it serves no other one afterwards.
-   *
-   * @returns Whether that means anything to it: only a handler hears `stop`.
+   * Asks or makes the process of one connection end; it serves no other one afterwards. Returns whether that means
+   * anything to it: only a handler hears `stop`.
    */
   end(pid: number, signal: EndSignal): boolean;
   /** The processes that there are at this moment; to be read at once. */

@@ -62,11 +62,7 @@ export class Queue {
     return this.#line.length;
   }
 
-  /**
-   * A connection that was just accepted.
-   *
-   * @param handoff The connection, from here on the line's.
-   */
+  /** A connection that was just accepted. `handoff`: the connection, from here on the line's. */
   add(handoff: Handoff): void {
     if (this.#closed !== null) return this.#refuse(handoff, this.#closed);
     this.#line.push({ handoff, since: performance.now() });

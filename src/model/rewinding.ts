@@ -41,11 +41,7 @@ export class Rewinding implements RewindState {
   rewound = 0;
   readonly replaced: Record<string, number> = {};
 
-  /**
-   * Makes one.
-   *
-   * @param why Why it cannot be; undefined where it is to be tried.
-   */
+  /** `why`: why it cannot be; undefined where it is to be tried. */
   constructor(
     choice: RewindChoice,
     tell: (why: string | null) => void,
@@ -65,22 +61,13 @@ export class Rewinding implements RewindState {
     return this.#why ?? "";
   }
 
-  /**
-   * The first worker could not: no other will try.
-   *
-   * @returns Whether a person will have nothing else.
-   */
+  /** The first worker could not: no other will try. Returns whether a person will have nothing else. */
   refuse(why: string): boolean {
     this.#why ??= why;
     return this.#choice === "on";
   }
 
-  /**
-   * A worker said `done`.
-   *
-   * @param status What it said beside it.
-   * @returns Whether it can serve another connection.
-   */
+  /** A worker said `done`. `status`: what it said beside it. Returns whether it can serve another connection. */
   isFit(status: number): boolean {
     if (status === REWOUND) {
       this.rewound++;
@@ -103,11 +90,8 @@ export function whyNotMarked(exit: Exit | null): string {
 }
 
 /**
- * Sends a worker what it needs to mark its memory.
- *
- * @param channel The parent's end of its channel, borrowed.
- * @param pid The worker, by the kernel's word.
- * @returns Why that cannot be; undefined when it was sent.
+ * Sends a worker what it needs to mark its memory. `channel`: the parent's end of its channel, borrowed. `pid`: the
+ * worker, by the kernel's word. Returns why that cannot be; undefined when it was sent.
  */
 export function sendMemoryFiles(
   channel: number,

@@ -96,10 +96,8 @@ export function keepForRuntime(process: Deno.ChildProcess): Deno.ChildProcess {
 let isOver = false;
 
 /**
- * Ends every process that is left, such as one that was only starting when another one could not, or when the server is
- * told to end: what it would say is said already. No other one is started any more.
- *
- * @returns Resolves when none is left.
+ * Ends every process that is left, such as one that was only starting when another one could not, or when the server
+ * is told to end: what it would say is said already. No other one is started any more. Resolves when none is left.
  */
 export async function endRuntimes(): Promise<void> {
   isOver = true;
@@ -114,11 +112,7 @@ export async function endRuntimes(): Promise<void> {
   await Promise.all(left.map(({ status }) => status));
 }
 
-/**
- * Whether the runtime reaps a process.
- *
- * @returns True for those of {@linkcode keepForRuntime} that have not ended.
- */
+/** Whether the runtime reaps a process. Returns true for those of {@linkcode keepForRuntime} that have not ended. */
 export function isKeptForRuntime(pid: number): boolean {
   return running.has(pid);
 }
@@ -134,10 +128,8 @@ export interface RuntimeProcess {
 }
 
 /**
- * Starts a process.
- *
- * @param inherited Descriptors that it is to have, inheritable: the arguments of its role.
- * @throws {Error} When descriptors or processes run out.
+ * Starts a process. `inherited`: descriptors that it is to have, inheritable: the arguments of its role. Throws
+ * `Error` when descriptors or processes run out.
  */
 function startRuntime(
   { line: { program, args }, env }: Start,

@@ -20,11 +20,7 @@ export class Starting {
   readonly #source: WorkerSource;
   readonly #effects: { trouble(what: string): void; next(): void };
 
-  /**
-   * Makes one.
-   *
-   * @param effects `trouble` tells a person; `next` starts a worker in the place of one that could not rewind.
-   */
+  /** `effects`: `trouble` tells a person; `next` starts a worker in the place of one that could not rewind. */
   constructor(
     options: WorkerOptions,
     source: WorkerSource,
@@ -51,21 +47,12 @@ export class Starting {
     return this.#progress.hasFailed;
   }
 
-  /**
-   * Waits until the first is ready.
-   *
-   * @throws {StartError} When it cannot serve, or says nothing for too long.
-   */
+  /** Waits until the first is ready. Throws `StartError` when it cannot serve, or says nothing for too long. */
   wait(): Promise<void> {
     return this.#progress.wait();
   }
 
-  /**
-   * A worker says what it does next.
-   *
-   * @param pid Who it is, by the kernel's word.
-   * @returns Whether it can be believed.
-   */
+  /** A worker says what it does next. `pid`: who it is, by the kernel's word. Returns whether it can be believed. */
   step(worker: Worker, pid: number, { outcome }: Report): boolean {
     const step = outcome?.text ?? "";
     this.#progress.step(step);
@@ -76,11 +63,7 @@ export class Starting {
     return true;
   }
 
-  /**
-   * A worker says that it is ready.
-   *
-   * @returns Whether it can be believed.
-   */
+  /** A worker says that it is ready. Returns whether it can be believed. */
   ready({ process, rewinds }: Worker, pid: number): boolean {
     const isKnown = rewinds // it has said who it is before
       ? process.pid === pid
@@ -99,11 +82,7 @@ export class Starting {
     return true;
   }
 
-  /**
-   * A worker has ended that was not ready.
-   *
-   * @param exit How; null where nobody knows.
-   */
+  /** A worker has ended that was not ready. `exit`: how; null where nobody knows. */
   ended(worker: Worker, exit: Exit | null): void {
     if (!this.isFirst) return;
     if (!worker.rewinds) {

@@ -47,9 +47,8 @@ interface Loading {
 }
 
 /**
- * Listens to a sandbox until the last process in it has ended.
- *
- * @param listener Where calls wait; closed at the end, or at once if it is anything else.
+ * Listens to a sandbox until the last process in it has ended. `listener`: where calls wait; closed at the end, or at
+ * once if it is anything else.
  */
 export function guard(
   listener: Fd,

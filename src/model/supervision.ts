@@ -29,9 +29,8 @@ export class Backoff {
   }
 
   /**
-   * It failed: pauses, twice as long as the last time.
-   *
-   * @returns Whether a new pause began; false when one was under way.
+   * It failed: pauses, twice as long as the last time. Returns whether a new pause began; false when one was under
+   * way.
    */
   pause(): boolean {
     if (this.#timer !== undefined) return false;
@@ -71,21 +70,13 @@ export class Progress {
   #step = "starting";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * Makes one; its promise may stay unused.
-   *
-   * @param most How long one step may take, in milliseconds.
-   */
+  /** Makes one; its promise may stay unused. `most`: how long one step may take, in milliseconds. */
   constructor(most = MOST + GRACE) {
     this.#most = most;
     this.#proven.promise.catch(() => {});
   }
 
-  /**
-   * Waits until a process is ready.
-   *
-   * @throws {StartError} When one cannot serve, or says nothing for too long.
-   */
+  /** Waits until a process is ready. Throws `StartError` when one cannot serve, or says nothing for too long. */
   async wait(): Promise<void> {
     this.#wind();
     try {
@@ -96,11 +87,7 @@ export class Progress {
     }
   }
 
-  /**
-   * A process reports its next step.
-   *
-   * @param what Such as `loading the module`.
-   */
+  /** A process reports its next step. `what`: such as `loading the module`. */
   step(what: string): void {
     this.#step = what;
     if (this.#timer !== undefined) this.#wind();
@@ -145,11 +132,7 @@ const BEAT = 1_000;
 export class Standstill<Key> {
   #last = new Map<Key, { doing: unknown; looks: number }>();
 
-  /**
-   * Looks once.
-   *
-   * @returns Since how many looks each has been doing that; 0 for one that was not seen so before.
-   */
+  /** Looks once. Returns since how many looks each has been doing that; 0 for one that was not seen so before. */
   look(things: Iterable<readonly [Key, unknown]>): ReadonlyMap<Key, number> {
     const last = this.#last, looks = new Map<Key, number>();
     this.#last = new Map();
@@ -163,11 +146,7 @@ export class Standstill<Key> {
   }
 }
 
-/**
- * Looks once a second, until it is closed. It keeps no process alive.
- *
- * @returns Closes it.
- */
+/** Looks once a second, until it is closed. It keeps no process alive. The result closes it. */
 export function everySecond(look: () => void): () => void {
   const timer = setInterval(look, BEAT);
   Deno.unrefTimer(timer);
@@ -192,11 +171,7 @@ export function isPassing(state: ProcessState): state is PassingState {
   return state in MOST_SECONDS;
 }
 
-/**
- * Describes a stuck process.
- *
- * @param pid The process; 0 if its id is not known yet.
- */
+/** Describes a stuck process. `pid`: the process; 0 if its id is not known yet. */
 export function stuckIn(pid: number, state: PassingState): string {
   const seconds = MOST_SECONDS[state];
   const what = pid > 0 ? `process ${pid}` : "a process";
@@ -260,11 +235,7 @@ export class OutOfTurn {
     this.#sparing = new Sparing(say, "Unexpected reports");
   }
 
-  /**
-   * A process did so.
-   *
-   * @param pid Which, by the kernel's word.
-   */
+  /** A process did so. `pid`: which, by the kernel's word. */
   say(pid: number, isOurs = true): void {
     this.#sparing.say(
       isOurs

@@ -51,38 +51,26 @@ export interface Launched {
 /** Starts workers. */
 export interface WorkerSource {
   /**
-   * Readies the source.
-   *
-   * @returns Resolves when workers can be started.
-   * @throws {Error} When this system cannot; the message says why.
+   * Readies the source. Resolves when workers can be started. Throws `Error` when this system cannot; the message
+   * says why.
    */
   start(): Promise<void>;
   /**
-   * Starts a worker.
-   *
-   * @param rewinds Whether it is to rewind its memory; only one that is forked can.
-   * @returns The worker; null when none can be started at this moment.
-   * @throws {Error} When the system refuses.
+   * Starts a worker. `rewinds`: whether it is to rewind its memory; only one that is forked can. Returns the worker;
+   * null when none can be started at this moment. Throws `Error` when the system refuses.
    */
   launch(ended: (exit: Exit) => void, rewinds: boolean): Launched | null;
   /**
-   * A worker said that it is ready.
-   *
-   * @param pid Its process id, by the kernel's word.
-   * @returns Whether it is one that can be believed.
+   * A worker said that it is ready. `pid`: its process id, by the kernel's word. Returns whether it is one that can
+   * be believed.
    */
   ready(worker: WorkerProcess, pid: number): boolean;
   /**
-   * A worker sent an unexpected report: it is killed.
-   *
-   * @param pid Who sent it, by the kernel's word: it may be something that the worker started.
+   * A worker sent an unexpected report: it is killed. `pid`: who sent it, by the kernel's word: it may be something
+   * that the worker started.
    */
   punish(worker: WorkerProcess, pid: number): void;
-  /**
-   * A worker handed its sandbox over, to be listened to.
-   *
-   * @param listener What came; the source's to close.
-   */
+  /** A worker handed its sandbox over, to be listened to. `listener`: what came; the source's to close. */
   guard(worker: WorkerProcess, listener: Fd): void;
   /** The processes that workers come from, where they are forked. */
   processes(): Iterable<ProcessEntry>;
@@ -235,10 +223,8 @@ export interface Worker {
 }
 
 /**
- * Starts a worker.
- *
- * @returns The worker, `starting`; null when none can be started at this moment.
- * @throws {Error} When the system refuses.
+ * Starts a worker. Returns the worker, `starting`; null when none can be started at this moment. Throws `Error` when
+ * the system refuses.
  */
 export function launchWorker(
   source: WorkerSource,
@@ -260,11 +246,9 @@ export function launchWorker(
 }
 
 /**
- * Hands a connection to a ready worker.
- *
- * @returns Whether it is on its way. That includes a worker which has just gone: its end of file, which
- *   gives the connection to another, is on its way, too.
- * @throws {PosixError} When the system refuses, such as ETOOMANYREFS.
+ * Hands a connection to a ready worker. Returns whether it is on its way. That includes a worker which has just gone:
+ * its end of file, which gives the connection to another, is on its way, too. Throws `PosixError` when the system
+ * refuses, such as ETOOMANYREFS.
  */
 export function handTo(worker: Worker, handoff: Handoff): boolean {
   const { id, fd, sockaddr: peer } = handoff;

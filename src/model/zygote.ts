@@ -67,11 +67,7 @@ export class ZygoteLink {
   readonly #watcher: Watcher;
   readonly #events: ZygoteEvents;
 
-  /**
-   * Starts the process, unless it was started early.
-   *
-   * @throws {Error} When descriptors or processes run out.
-   */
+  /** Starts the process, unless it was started early. Throws `Error` when descriptors or processes run out. */
   constructor(options: ChildOptions, watcher: Watcher, events: ZygoteEvents) {
     this.#watcher = watcher;
     this.#events = events;
@@ -104,11 +100,8 @@ export class ZygoteLink {
   readonly end: string | null;
 
   /**
-   * Hands a descriptor over.
-   *
-   * @param fd The descriptor, borrowed.
-   * @returns Whether it went; false when the channel is full or the zygote has just gone.
-   * @throws {PosixError} When the system refuses, such as ETOOMANYREFS.
+   * Hands a descriptor over. `fd`: the descriptor, borrowed. Returns whether it went; false when the channel is full
+   * or the zygote has just gone. Throws `PosixError` when the system refuses, such as ETOOMANYREFS.
    */
   send(handover: Handover, fd: number): boolean {
     try {
@@ -201,9 +194,7 @@ export class ZygoteLink {
 }
 
 /**
- * The zygote that has least to do.
- *
- * @returns One that is ready; null when none can take a descriptor at this moment.
+ * The zygote that has least to do. Returns one that is ready; null when none can take a descriptor at this moment.
  */
 export function leastBusy(
   zygotes: Iterable<Zygote>,

@@ -90,10 +90,8 @@ export class ZygoteSupervisor {
   }
 
   /**
-   * Starts the zygotes.
-   *
-   * @returns Resolves when the first has proven that it can fork.
-   * @throws {StartError} When it cannot; the message says why.
+   * Starts the zygotes. Resolves when the first has proven that it can fork. Throws `StartError` when it cannot; the
+   * message says why.
    */
   async start(): Promise<void> {
     this.#refill();
@@ -112,11 +110,8 @@ export class ZygoteSupervisor {
   }
 
   /**
-   * Hands a descriptor to the zygote that has least to do.
-   *
-   * @param fd The descriptor, borrowed.
-   * @returns The zygote that has it; null when none can take it at this moment.
-   * @throws {PosixError} When the system refuses.
+   * Hands a descriptor to the zygote that has least to do. `fd`: the descriptor, borrowed. Returns the zygote that
+   * has it; null when none can take it at this moment. Throws `PosixError` when the system refuses.
    */
   send(handover: Handover, fd: number): Zygote | null {
     const best = leastBusy(this.#zygotes, MOST_UNTAKEN);
@@ -126,11 +121,7 @@ export class ZygoteSupervisor {
     return best;
   }
 
-  /**
-   * A child took its connection.
-   *
-   * @param pid The child, by the kernel's word.
-   */
+  /** A child took its connection. `pid`: the child, by the kernel's word. */
   born(id: number, pid: number, zygote: Zygote): void {
     zygote.untaken--;
     this.#children.add(id, pid, zygote);
@@ -157,11 +148,7 @@ export class ZygoteSupervisor {
     return this.#system.findStarted(fd, [Deno.pid, zygote.pid]);
   }
 
-  /**
-   * Whether a process is one of the children.
-   *
-   * @returns True from {@linkcode born} until it was reaped.
-   */
+  /** Whether a process is one of the children. Returns true from {@linkcode born} until it was reaped. */
   has(pid: number): boolean {
     return this.#children.of(pid) !== undefined;
   }
@@ -174,19 +161,14 @@ export class ZygoteSupervisor {
   }
 
   /**
-   * Kills a process that sent an unexpected report.
-   *
-   * @param pid Who, by the kernel's word; left alone unless it is a child, or was started by one.
+   * Kills a process that sent an unexpected report. `pid`: who, by the kernel's word; left alone unless it is a
+   * child, or was started by one.
    */
   punish(pid: number): void {
     this.#outOfTurn.say(pid, this.end(pid));
   }
 
-  /**
-   * As {@linkcode punish}, without a word.
-   *
-   * @returns Whether it was there.
-   */
+  /** As {@linkcode punish}, without a word. Returns whether it was there. */
   end(pid: number): boolean {
     return this.#children.punish(pid);
   }

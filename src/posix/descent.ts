@@ -47,11 +47,7 @@ export function markAs(id: number): void {
   libc.setrlimit(RLIMIT_LOCKS, pairBytes);
 }
 
-/**
- * How a process is marked.
- *
- * @returns Its mark; null when it has none, or has gone.
- */
+/** How a process is marked. Returns its mark; null when it has none, or has gone. */
 function markOf(pid: number): Mark | null {
   let limits: string;
   try {
@@ -115,11 +111,10 @@ const MOST_ANCESTORS = 4096;
 const LOOKS = 8;
 
 /**
- * Whether a process may descend from this one. It does if its ancestors lead here, since this process inherits
- * those that lost their parent; so may one that has gone, and one whose ancestors change all the time.
- *
- * @param pid The process; 0 for one outside of our PID namespace, which cannot descend from us.
- * @returns Whether it may; false where the system does not show processes.
+ * Whether a process may descend from this one. It does if its ancestors lead here, since this process inherits those
+ * that lost their parent; so may one that has gone, and one whose ancestors change all the time. `pid`: the process;
+ * 0 for one outside of our PID namespace, which cannot descend from us. Returns whether it may; false where the
+ * system does not show processes.
  */
 export function mayDescend(pid: number): boolean {
   if (pid === 0 || processStat(Deno.pid) === null) return false;

@@ -36,9 +36,8 @@ const names = new SafeMap<number, string>();
 for (const [name, number] of Object.entries(abi.errno)) names.set(number, name);
 
 /**
- * The error number of the last failed synchronous call. Read it before any other call.
- *
- * @returns The number, as in `errno(3)`.
+ * The error number of the last failed synchronous call. Read it before any other call. Returns the number, as in
+ * `errno(3)`.
  */
 export function errno(): number {
   memcpy(valueBytes, location, 4);
@@ -46,20 +45,16 @@ export function errno(): number {
 }
 
 /**
- * The name of an error number.
- *
- * @param number As in `errno(3)`.
- * @returns Such as `EADDRINUSE`, or `errno 123` for one that is not in our table.
+ * The name of an error number. `number`: as in `errno(3)`. For example `EADDRINUSE`, or `errno 123` for one that is
+ * not in our table.
  */
 export function errorName(number: number): string {
   return names.get(number) ?? `errno ${number}`;
 }
 
 /**
- * The C library's text for an error number, in lower case.
- *
- * @param number As in `errno(3)`.
- * @returns Such as `address already in use`.
+ * The C library's text for an error number, in lower case. `number`: as in `errno(3)`. For example
+ * `address already in use`.
  */
 export function errorText(number: number): string {
   const text = new SafeBytes(128);
@@ -85,21 +80,13 @@ export class PosixError extends Error {
     this.syscall = syscall;
   }
 
-  /**
-   * As `instanceof`, which a handler can change the meaning of.
-   *
-   * @returns Whether it is such an error.
-   */
+  /** As `instanceof`, which a handler can change the meaning of. Returns whether it is such an error. */
   static is(error: unknown): error is PosixError {
     return typeof error === "object" && error !== null && #isOurs in error;
   }
 }
 
-/**
- * Checks the result of a system call.
- *
- * @throws {PosixError} When it is -1.
- */
+/** Checks the result of a system call. Throws `PosixError` when it is -1. */
 export function check(result: number, syscall: string): number {
   if (result < 0) throw new PosixError(syscall, errno());
   return result;

@@ -110,12 +110,10 @@ let handler: { words: BigInt64Array<ArrayBuffer>; address: bigint } | null =
   null;
 
 /**
- * Makes system calls on every thread of this process, this one last. Threads that these start have what
- * the calls gave or took.
- *
- * @param calls What the other threads make, in this order; each must succeed. Null for nothing.
- * @throws {PosixError} When one is refused: some threads may have made it by then.
- * @throws {TypeError} When a thread does not answer.
+ * Makes system calls on every thread of this process, this one last. Threads that these start have what the calls
+ * gave or took. `calls`: what the other threads make, in this order; each must succeed. Null for nothing. Throws
+ * `PosixError` when one is refused: some threads may have made it by then. Throws `TypeError` when a thread does not
+ * answer.
  */
 export function onEveryThread(
   calls: readonly EveryCall[] | null,
@@ -264,12 +262,10 @@ const header = new Uint8Array(new Uint32Array([0x20080522, 0]).buffer);
 const none = new Uint8Array(24);
 
 /**
- * Gives up for good what root has more than others, whatever this process or what it starts becomes: every
- * set of capabilities, and what being user 0 gives a program. Call it while FFI permission still stands. Does
- * nothing where the system has no capabilities.
- *
- * @throws {PosixError} When the system refuses.
- * @throws {TypeError} When a thread does not answer.
+ * Gives up for good what root has more than others, whatever this process or what it starts becomes: every set of
+ * capabilities, and what being user 0 gives a program. Call it while FFI permission still stands. Does nothing where
+ * the system has no capabilities. Throws `PosixError` when the system refuses. Throws `TypeError` when a thread does
+ * not answer.
  */
 export function giveUpCapabilities(
   { threads = false }: { threads?: boolean } = {},
@@ -294,11 +290,9 @@ export function giveUpCapabilities(
 }
 
 /**
- * Gives up what no program is to get back, and keeps what this process has: before it becomes another user,
- * who may not give it up. Call it while FFI permission still stands.
- *
- * @throws {PosixError} When the system refuses.
- * @throws {TypeError} When a thread does not answer.
+ * Gives up what no program is to get back, and keeps what this process has: before it becomes another user, who may
+ * not give it up. Call it while FFI permission still stands. Throws `PosixError` when the system refuses. Throws
+ * `TypeError` when a thread does not answer.
  */
 export function giveUpBoundingSet(
   { threads = false }: { threads?: boolean } = {},

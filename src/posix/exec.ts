@@ -17,19 +17,14 @@ const X_OK = 1;
 const NOWHERE = new Uint8Array(1);
 
 /**
- * Whether this process may run a file, `access(2)`. It says true of directories, too.
- *
- * @throws {PosixError} ENOENT, EACCES or another, which says why not.
+ * Whether this process may run a file, `access(2)`. It says true of directories, too. Throws `PosixError`: ENOENT,
+ * EACCES or another, which says why not.
  */
 export function checkExecutable(path: string): void {
   check(libc.access(encodeBytes(path + "\0"), X_OK), "access");
 }
 
-/**
- * Whether there is a directory.
- *
- * @returns True also where the path is a link to one.
- */
+/** Whether there is a directory. Returns true also where the path is a link to one. */
 export function isDirectory(path: string): boolean {
   return libc.access(encodeBytes(path + "/.\0"), F_OK) === 0;
 }
@@ -51,9 +46,8 @@ export class ProgramImage {
   readonly #roomAt: number;
 
   /**
-   * Lays it out. Texts may stand for any bytes: see `decodeBytes` of `proc.ts`.
-   *
-   * @param room Bytes and variables that may be added later.
+   * Lays it out. Texts may stand for any bytes: see `decodeBytes` of `proc.ts`. `room`: bytes and variables that may
+   * be added later.
    */
   constructor(
     path: string,
@@ -85,11 +79,7 @@ export class ProgramImage {
     this.#envp.set(addresses.slice(1 + args.length));
   }
 
-  /**
-   * Replaces this process by the program.
-   *
-   * @throws {PosixError} When the system refuses; this process goes on.
-   */
+  /** Replaces this process by the program. Throws `PosixError` when the system refuses; this process goes on. */
   become(env: readonly string[], last?: () => void): never {
     this.#addVariables(env);
     const argv = new Uint8Array(this.#argv.buffer);
@@ -104,10 +94,8 @@ export class ProgramImage {
   }
 
   /**
-   * Starts the program in a process of its own, which shares this one's memory until the program is
-   * there: no page table is copied.
-   *
-   * @returns Its pid; null when the system refuses.
+   * Starts the program in a process of its own, which shares this one's memory until the program is there: no page
+   * table is copied. Returns its pid; null when the system refuses.
    */
   start(env: readonly string[], launch: Launch): number | null {
     this.#addVariables(env);

@@ -30,20 +30,12 @@ const MOST_DESCRIPTORS = 65536;
 export class Fd implements Disposable {
   #fd: number;
 
-  /**
-   * Makes one.
-   *
-   * @param fd An open descriptor; from here on this object closes it.
-   */
+  /** `fd`: an open descriptor; from here on this object closes it. */
   constructor(fd: number) {
     this.#fd = fd;
   }
 
-  /**
-   * The descriptor's number, borrowed.
-   *
-   * @throws {TypeError} When it is closed.
-   */
+  /** The descriptor's number, borrowed. Throws `TypeError` when it is closed. */
   get number(): number {
     if (this.#fd < 0) {
       throw new TypeError("Cannot use a descriptor: it is closed");
@@ -63,11 +55,7 @@ export class Fd implements Disposable {
     this.#fd = -1;
   }
 
-  /**
-   * Gives the ownership away.
-   *
-   * @returns The number, which the caller closes.
-   */
+  /** Gives the ownership away. Returns the number, which the caller closes. */
   release(): number {
     const fd = this.number;
     this.#fd = -1;
@@ -88,9 +76,8 @@ function fcntl(fd: number, command: number, argument: number): number {
 }
 
 /**
- * A descriptor that this process was started with, by its number in an argument. No process that it starts has it.
- *
- * @returns The caller's from here on.
+ * A descriptor that this process was started with, by its number in an argument. No process that it starts has it. It
+ * is the caller's from here on.
  */
 export function inheritedFd(number: string | undefined): Fd {
   const fd = new Fd(Number(number));
@@ -99,20 +86,17 @@ export function inheritedFd(number: string | undefined): Fd {
 }
 
 /**
- * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD.
- *
- * @throws {PosixError} When the descriptor is not open.
+ * Decides whether a program started from here inherits a descriptor, `fcntl(2)` F_SETFD. Throws `PosixError` when the
+ * descriptor is not open.
  */
 export function setInherit(fd: number, inherit: boolean): void {
   check(fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC), "fcntl");
 }
 
 /**
- * Makes a number refer to what a descriptor refers to, `dup2(2)`; a program that this process becomes
- * inherits it. What the number was before is closed.
- *
- * @param fd The descriptor, borrowed; it stays open.
- * @throws {PosixError} When the descriptor is not open.
+ * Makes a number refer to what a descriptor refers to, `dup2(2)`; a program that this process becomes inherits it.
+ * What the number was before is closed. `fd`: the descriptor, borrowed; it stays open. Throws `PosixError` when the
+ * descriptor is not open.
  */
 export function putOver(fd: number, over: number): void {
   check(libc.dup2(fd, over), "dup2");
@@ -131,9 +115,8 @@ export function closeOnExec(above: number): void {
 }
 
 /**
- * Sets or clears `O_NONBLOCK`. It belongs to the open file: every process that has it sees the change.
- *
- * @throws {PosixError} When the descriptor is not open.
+ * Sets or clears `O_NONBLOCK`. It belongs to the open file: every process that has it sees the change. Throws
+ * `PosixError` when the descriptor is not open.
  */
 export function setNonblocking(fd: number, nonblocking: boolean): void {
   const flags = check(fcntl(fd, F_GETFL, 0), "fcntl");
@@ -167,12 +150,9 @@ export function openDescriptors(below = 4096): number[] {
 const MFD_CLOEXEC = 1; // linux/memfd.h
 
 /**
- * Makes one; it is there for as long as somebody holds it.
- *
- * @param label What `/proc/PID/fd` shows of it.
- * @param bytes What is in it, to be read from its beginning.
- * @returns Its descriptor, close-on-exec, the caller's to close; null where the system has no such files.
- * @throws {PosixError} When descriptors or memory run out.
+ * Makes one; it is there for as long as somebody holds it. `label`: what `/proc/PID/fd` shows of it. `bytes`: what is
+ * in it, to be read from its beginning. Returns its descriptor, close-on-exec, the caller's to close; null where the
+ * system has no such files. Throws `PosixError` when descriptors or memory run out.
  */
 export function memoryFile(
   label: string,

@@ -61,39 +61,31 @@ interface Ended {
 }
 
 /**
- * Makes a copy of this process: `fork(2)` of the C library, which lets libraries notice it.
- *
- * @returns The child's pid in the parent; 0 in the child.
- * @throws {PosixError} EAGAIN or ENOMEM when the system has no room for one.
+ * Makes a copy of this process: `fork(2)` of the C library, which lets libraries notice it. Returns the child's pid
+ * in the parent; 0 in the child. Throws `PosixError`: EAGAIN or ENOMEM when the system has no room for one.
  */
 export function fork(): number {
   return check(libc.fork(), "fork");
 }
 
 /**
- * Takes the status of a child that has ended, without waiting.
- *
- * @returns The child; null when none has ended, or none is left.
+ * Takes the status of a child that has ended, without waiting. Returns the child; null when none has ended, or none
+ * is left.
  */
 export function reap(pid = -1): Ended | null {
   const ended = libc.waitpid(pid, statusBytes, WNOHANG);
   return ended > 0 ? { pid: ended, status: status.getInt32(0, true) } : null;
 }
 
-/**
- * Waits for a child to end, and reaps it.
- *
- * @throws {PosixError} ECHILD when it is no child of this process.
- */
+/** Waits for a child to end, and reaps it. Throws `PosixError`: ECHILD when it is no child of this process. */
 export function waitFor(pid: number): number {
   check(libc.waitpid(pid, statusBytes, 0), "waitpid");
   return status.getInt32(0, true);
 }
 
 /**
- * Which child has ended and waits to be reaped, without reaping it: `waitid(2)` WNOWAIT.
- *
- * @returns Its pid; 0 when there is none.
+ * Which child has ended and waits to be reaped, without reaping it: `waitid(2)` WNOWAIT. Returns its pid; 0 when
+ * there is none.
  */
 export function peekEnded(): number {
   const info = new Int32Array(32); // siginfo_t: int si_signo, si_errno, si_code; padding; pid_t si_pid
@@ -108,10 +100,8 @@ export function peekEnded(): number {
 }
 
 /**
- * Lets this process inherit the children of its children that die: `prctl(2)`
- * PR_SET_CHILD_SUBREAPER. It then must reap them.
- *
- * @returns Whether the system can.
+ * Lets this process inherit the children of its children that die: `prctl(2)` PR_SET_CHILD_SUBREAPER. It then must
+ * reap them. Returns whether the system can.
  */
 export function becomeSubreaper(): boolean {
   return libc.prctlNumbers?.(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
@@ -120,11 +110,7 @@ export function becomeSubreaper(): boolean {
 /** The status of a child whose reaper died before reporting it. */
 export const UNKNOWN_STATUS: number = -1;
 
-/**
- * Whether a process is a child of this one, running or ended but not reaped.
- *
- * @returns Whether this process can still reap it.
- */
+/** Whether a process is a child of this one, running or ended but not reaped. */
 export function hasChild(pid: number): boolean {
   const P_PID = 1;
   const info = new Uint8Array(128);
@@ -141,10 +127,8 @@ export function decodeStatus(
 }
 
 /**
- * Turns the end of children into something to poll for: blocks SIGCHLD and opens a `signalfd(2)`.
- *
- * @returns The descriptor, readable when a child has ended; the caller's to close.
- * @throws {PosixError} When the system refuses.
+ * Turns the end of children into something to poll for: blocks SIGCHLD and opens a `signalfd(2)`. Returns the
+ * descriptor, readable when a child has ended; the caller's to close. Throws `PosixError` when the system refuses.
  */
 export function watchChildren(): Fd {
   check(libc.sigprocmask(SIG_BLOCK, childSignal, previous), "sigprocmask");
@@ -156,9 +140,8 @@ export function watchChildren(): Fd {
 }
 
 /**
- * Forgets the signals that made a descriptor of {@linkcode watchChildren} readable.
- *
- * @param scratch Room for them, 128 bytes each.
+ * Forgets the signals that made a descriptor of {@linkcode watchChildren} readable. `scratch`: room for them, 128
+ * bytes each.
  */
 export function drainSignals(
   fd: number,
@@ -179,10 +162,8 @@ export function holdStopSignal(): void {
 }
 
 /**
- * Turns SIGUSR2, held back by {@linkcode holdStopSignal}, into something to poll for.
- *
- * @returns The descriptor, readable when it has come, also before; the caller's to close.
- * @throws {PosixError} When the system refuses.
+ * Turns SIGUSR2, held back by {@linkcode holdStopSignal}, into something to poll for. Returns the descriptor,
+ * readable when it has come, also before; the caller's to close. Throws `PosixError` when the system refuses.
  */
 export function watchStopSignal(): Fd {
   const { signalfd } = libc;
@@ -225,11 +206,7 @@ export function leave(code: number): void {
   if (code >= 0) _exit(code);
 }
 
-/**
- * The name of a signal.
- *
- * @returns Such as `SIGKILL`.
- */
+/** The name of a signal. For example `SIGKILL`. */
 export function signalName(number: number): string {
   return SIGNALS[number] ?? `signal ${number}`;
 }

@@ -156,10 +156,8 @@ export const offsetOf: (bytes: Uint8Array) => number = getterOf(
 );
 
 /**
- * `Uint8Array.prototype.subarray`, of no class but the runtime's.
- *
- * @param bytes The bytes.
- * @param end Where the part ends; with all of them unless it is said.
+ * `Uint8Array.prototype.subarray`, of no class but the runtime's. `bytes`: the bytes. `end`: where the part ends;
+ * with all of them unless it is said.
  */
 export function part(
   bytes: Uint8Array,
@@ -218,11 +216,7 @@ export const indexOf: <T>(array: readonly T[], item: T) => number = uncurry(
 
 const isPrototypeOf = uncurry(Object.prototype, "isPrototypeOf");
 
-/**
- * As `instanceof`, which a class can answer as it likes.
- *
- * @returns Whether it is of this class.
- */
+/** As `instanceof`, which a class can answer as it likes. Returns whether it is of this class. */
 export function isA<Class extends abstract new (...args: never) => object>(
   value: unknown,
   of: Class,
@@ -253,11 +247,7 @@ export function own<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/**
- * Whether something is a promise of the runtime's, such as every async function returns.
- *
- * @returns Whether it is; false for one of a class of its own.
- */
+/** Whether something is a promise of the runtime's, such as every async function returns. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === "object" && value !== null &&
     getPrototypeOf(value) === Promise.prototype;
@@ -281,10 +271,7 @@ export function begin<T>(start: () => T): T {
 const Functions = Function.prototype;
 
 /**
- * Defines a property, or deletes it.
- *
- * @param property What becomes of it; undefined for nothing.
- * @returns Whether it could.
+ * Defines a property, or deletes it. `property`: what becomes of it; undefined for nothing. Returns whether it could.
  */
 export function put(
   object: object,

@@ -33,12 +33,9 @@ const timespec = new BigInt64Array(2); // struct timespec {time_t tv_sec; long t
 const timespecBytes = new Uint8Array(timespec.buffer);
 
 /**
- * Reads what is there, `read(2)`.
- *
- * @param buffer Where to put the bytes.
- * @returns How many bytes came; 0 at the end of the file; -1 when nothing is there yet (a
- *   non-blocking descriptor, or a time-out set by {@linkcode setTimeouts}).
- * @throws {PosixError} On any other error.
+ * Reads what is there, `read(2)`. `buffer`: where to put the bytes. Returns how many bytes came; 0 at the end of the
+ * file; -1 when nothing is there yet (a non-blocking descriptor, or a time-out set by {@linkcode setTimeouts}).
+ * Throws `PosixError` on any other error.
  */
 export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   for (;;) {
@@ -51,12 +48,9 @@ export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
 }
 
 /**
- * Writes as much as goes, `write(2)`. SIGPIPE is ignored in every process of ours (the runtime does
- * so), so a peer that hung up shows as EPIPE.
- *
- * @param buffer The bytes.
- * @returns How many bytes went; -1 when none can go yet (non-blocking, or a time-out).
- * @throws {PosixError} On any other error.
+ * Writes as much as goes, `write(2)`. SIGPIPE is ignored in every process of ours (the runtime does so), so a peer
+ * that hung up shows as EPIPE. `buffer`: the bytes. Returns how many bytes went; -1 when none can go yet
+ * (non-blocking, or a time-out). Throws `PosixError` on any other error.
  */
 export function write(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   for (;;) {
@@ -69,11 +63,9 @@ export function write(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
 }
 
 /**
- * Reads what is there from a socket without waiting, whatever its mode: `recv(2)` MSG_DONTWAIT.
- *
- * @param buffer Where to put the bytes.
- * @returns How many bytes came; 0 at the end of the stream; -1 when nothing is there yet.
- * @throws {PosixError} On any other error.
+ * Reads what is there from a socket without waiting, whatever its mode: `recv(2)` MSG_DONTWAIT. `buffer`: where to
+ * put the bytes. Returns how many bytes came; 0 at the end of the stream; -1 when nothing is there yet. Throws
+ * `PosixError` on any other error.
  */
 export function receiveNow(
   fd: number,
@@ -83,12 +75,9 @@ export function receiveNow(
 }
 
 /**
- * Looks at what is there without taking it: `recv(2)` MSG_PEEK MSG_DONTWAIT.
- *
- * @param buffer Where to put a copy of the bytes.
- * @returns How many bytes there are, up to the buffer's length; 0 at the end of the stream; -1 when
- *   nothing is there yet.
- * @throws {PosixError} On any other error.
+ * Looks at what is there without taking it: `recv(2)` MSG_PEEK MSG_DONTWAIT. `buffer`: where to put a copy of the
+ * bytes. Returns how many bytes there are, up to the buffer's length; 0 at the end of the stream; -1 when nothing is
+ * there yet. Throws `PosixError` on any other error.
  */
 export function peekNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   return receive(fd, buffer, abi.MSG_DONTWAIT | MSG_PEEK);
@@ -109,11 +98,8 @@ function receive(
 }
 
 /**
- * Writes what goes to a socket without waiting, whatever its mode: `send(2)` MSG_DONTWAIT.
- *
- * @param buffer The bytes.
- * @returns How many bytes went; -1 when none can go yet.
- * @throws {PosixError} On any other error.
+ * Writes what goes to a socket without waiting, whatever its mode: `send(2)` MSG_DONTWAIT. `buffer`: the bytes.
+ * Returns how many bytes went; -1 when none can go yet. Throws `PosixError` on any other error.
  */
 export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   for (;;) {
@@ -131,11 +117,9 @@ export function sendNow(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
 }
 
 /**
- * Waits for one descriptor without blocking the event loop: `poll(2)` on another thread.
- *
- * @param fd The descriptor; it must stay open until this resolves.
- * @param timeout In milliseconds; -1 waits forever.
- * @returns What is ready (`revents`); 0 after the time-out.
+ * Waits for one descriptor without blocking the event loop: `poll(2)` on another thread. `fd`: the descriptor; it
+ * must stay open until this resolves. `timeout`: in milliseconds; -1 waits forever. Returns what is ready
+ * (`revents`); 0 after the time-out.
  */
 export async function pollLater(
   fd: number,
@@ -168,10 +152,8 @@ export class PollSet {
   readonly #count: number;
 
   /**
-   * Makes one.
-   *
-   * @param entries The descriptors, borrowed, and what to wait for.
-   * @param room Eight bytes for each; a process that is forked gives its `scratch`.
+   * `entries`: the descriptors, borrowed, and what to wait for. `room`: eight bytes for each; a process that is
+   * forked gives its `scratch`.
    */
   constructor(
     entries: readonly PollEntry[],
@@ -190,11 +172,8 @@ export class PollSet {
   }
 
   /**
-   * Waits until one of them is ready, `poll(2)`; blocks the thread.
-   *
-   * @param timeout In milliseconds; -1 waits forever.
-   * @returns How many are ready; 0 after the time-out.
-   * @throws {PosixError} When the system refuses.
+   * Waits until one of them is ready, `poll(2)`; blocks the thread. `timeout`: in milliseconds; -1 waits forever.
+   * Returns how many are ready; 0 after the time-out. Throws `PosixError` when the system refuses.
    */
   wait(timeout: number = -1): number {
     for (;;) {
@@ -206,12 +185,9 @@ export class PollSet {
   }
 
   /**
-   * As {@linkcode wait}, for less than a millisecond too where the system can: `ppoll(2)`. Elsewhere
-   * it wakes up early, by less than a millisecond.
-   *
-   * @param timeout In milliseconds, with a fraction; 0 does not wait.
-   * @returns How many are ready; 0 after the time-out.
-   * @throws {PosixError} When the system refuses.
+   * As {@linkcode wait}, for less than a millisecond too where the system can: `ppoll(2)`. Elsewhere it wakes up
+   * early, by less than a millisecond. `timeout`: in milliseconds, with a fraction; 0 does not wait. Returns how many
+   * are ready; 0 after the time-out. Throws `PosixError` when the system refuses.
    */
   waitFinely(timeout: number): number {
     const { ppoll } = libc;
@@ -227,22 +203,15 @@ export class PollSet {
     }
   }
 
-  /**
-   * The events that the last wait found.
-   *
-   * @returns `revents`; 0 when it is not ready.
-   */
+  /** The events that the last wait found. Returns `revents`; 0 when it is not ready. */
   ready(index: number): number {
     return this.#table.getInt16(8 * index + 6, true);
   }
 }
 
 /**
- * Waits once until one of a few descriptors is ready.
- *
- * @param timeout In milliseconds; -1 waits forever.
- * @returns What is ready, entry by entry (`revents`); all 0 after the time-out.
- * @throws {PosixError} When the system refuses.
+ * Waits once until one of a few descriptors is ready. `timeout`: in milliseconds; -1 waits forever. Returns what is
+ * ready, entry by entry (`revents`); all 0 after the time-out. Throws `PosixError` when the system refuses.
  */
 export function poll(
   entries: readonly PollEntry[],
@@ -256,11 +225,8 @@ export function poll(
 const single = new PollSet([{ fd: -1, events: 0 }], scratch(8));
 
 /**
- * Waits once until a descriptor is ready.
- *
- * @param timeout In milliseconds; -1 waits forever.
- * @returns What is ready (`revents`); 0 after the time-out.
- * @throws {PosixError} When the system refuses.
+ * Waits once until a descriptor is ready. `timeout`: in milliseconds; -1 waits forever. Returns what is ready
+ * (`revents`); 0 after the time-out. Throws `PosixError` when the system refuses.
  */
 export function pollOne(fd: number, events: number, timeout: number): number {
   single.set(0, { fd, events });
@@ -268,12 +234,7 @@ export function pollOne(fd: number, events: number, timeout: number): number {
   return single.ready(0);
 }
 
-/**
- * Whether two buffers begin with the same bytes, `memcmp(3)`.
- *
- * @param length How many bytes; neither is shorter.
- * @returns Whether they do.
- */
+/** Whether two buffers begin with the same bytes, `memcmp(3)`. `length`: how many bytes; neither is shorter. */
 export function sameStart(
   a: Uint8Array<ArrayBuffer>,
   b: Uint8Array<ArrayBuffer>,

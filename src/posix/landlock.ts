@@ -96,10 +96,9 @@ const RESTRICT_SELF = BigInt(
 );
 
 /**
- * Makes a set of rules, for {@linkcode enterDomain}; call it while FFI permission still stands.
- *
- * @returns A descriptor, close-on-exec, the caller's to close.
- * @throws {PosixError} EOPNOTSUPP when Landlock is switched off, ENOSYS when there is none.
+ * Makes a set of rules, for {@linkcode enterDomain}; call it while FFI permission still stands. Returns a descriptor,
+ * close-on-exec, the caller's to close. Throws `PosixError`: EOPNOTSUPP when Landlock is switched off, ENOSYS when
+ * there is none.
  */
 export function makeRuleset({ files, connect, bind }: Reach): Fd {
   const known = landlockVersion();
@@ -178,12 +177,10 @@ function addRule(ruleset: Fd, type: number, rule: bigint): void {
 }
 
 /**
- * Encloses this process for good; what it forks or starts, too. It gets no new privileges any more, as
- * anyone but root must give them up before (prctl(2) PR_SET_NO_NEW_PRIVS).
- *
- * @param ruleset From {@linkcode makeRuleset}, borrowed.
- * @throws {PosixError} E2BIG after sixteen of them.
- * @throws {TypeError} When a thread does not answer: then this process is enclosed in part.
+ * Encloses this process for good; what it forks or starts, too. It gets no new privileges any more, as anyone but
+ * root must give them up before (prctl(2) PR_SET_NO_NEW_PRIVS). `ruleset`: from {@linkcode makeRuleset}, borrowed.
+ * Throws `PosixError`: E2BIG after sixteen of them. Throws `TypeError` when a thread does not answer: then this
+ * process is enclosed in part.
  */
 export function enterDomain(
   ruleset: Fd,

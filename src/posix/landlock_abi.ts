@@ -48,11 +48,7 @@ const CREATE_RULESET = BigInt(
 
 let version: number | undefined;
 
-/**
- * The version of Landlock in this kernel.
- *
- * @returns Its version; 0 where there is none, or it is refused.
- */
+/** The version of Landlock in this kernel. Returns its version; 0 where there is none, or it is refused. */
 export function landlockVersion(): number {
   if (Deno.build.os !== "linux") return 0;
   version ??= Math.max(
@@ -70,11 +66,7 @@ const LOCKS: readonly (readonly [version: number, kernel: string, string])[] = [
   [6, "6.12", "signals and abstract sockets"],
 ];
 
-/**
- * Which locks are missing here.
- *
- * @returns A part of a sentence for the log; null when all are there.
- */
+/** Which locks are missing here. Returns a part of a sentence for the log; null when all are there. */
 export function missingLocks(known = landlockVersion()): string | null {
   const missing = LOCKS.filter(([since]) => known < since);
   if (missing.length === 0) return null;

@@ -37,11 +37,7 @@ export class Launch {
   readonly #streams: readonly number[];
   #connection = -1;
 
-  /**
-   * Lays out what is the same for every connection.
-   *
-   * @throws {PosixError} When the C library refuses.
-   */
+  /** Lays out what is the same for every connection. Throws `PosixError` when the C library refuses. */
   constructor(streams: readonly number[], signals: readonly number[]) {
     this.#streams = streams;
     const mask = scratch(ROOM.signals);
@@ -58,10 +54,8 @@ export class Launch {
   }
 
   /**
-   * Chooses the connection.
-   *
-   * @param fd Its descriptor, borrowed; most often the same number as the last one's.
-   * @throws {PosixError} When the C library refuses.
+   * Chooses the connection. `fd`: its descriptor, borrowed; most often the same number as the last one's. Throws
+   * `PosixError` when the C library refuses.
    */
   setConnection(fd: number): void {
     if (fd === this.#connection) return;

@@ -357,10 +357,9 @@ export function openNow(...names: readonly (keyof CLibrary)[]): void {
 }
 
 /**
- * Some functions of the C library: those that a module calls, once for each process. The runtime compiles
- * machine code for each, a quarter of a millisecond each time, and no process calls more than half of them.
- *
- * @throws {Deno.errors.NotCapable} When this process may not load libraries any more.
+ * Some functions of the C library: those that a module calls, once for each process. The runtime compiles machine
+ * code for each, a quarter of a millisecond each time, and no process calls more than half of them. Throws
+ * `Deno.errors.NotCapable` when this process may not load libraries any more.
  */
 export function cLibrary<Name extends keyof CLibrary>(
   ...names: readonly Name[]

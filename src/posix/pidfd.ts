@@ -36,11 +36,7 @@ export class ProcessHandle implements Disposable {
     this.#fd = openPidfd(pid);
   }
 
-  /**
-   * Sends it a signal.
-   *
-   * @returns Whether the process was there, and ours.
-   */
+  /** Sends it a signal. Returns whether the process was there, and ours. */
   signal(signal: number): boolean {
     // Held by its descriptor, the process is the one that was looked at.
     if (!this.#isOurs(this.pid)) return false;
@@ -50,9 +46,8 @@ export class ProcessHandle implements Disposable {
   }
 
   /**
-   * Sends a signal to it and to what it started, as far as it stayed in its group.
-   *
-   * @returns Whether the process was there, and ours.
+   * Sends a signal to it and to what it started, as far as it stayed in its group. Returns whether the process was
+   * there, and ours.
    */
   signalGroup(signal: number): boolean {
     if (!this.#isOurs(this.pid)) return false;
@@ -101,9 +96,8 @@ function send(fd: number, signal: number, flags: number): boolean {
 }
 
 /**
- * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`.
- *
- * @returns Whether the process was there.
+ * Sends a signal to a process and to what it started, as far as it stayed in its group: `kill(2)`. Returns whether
+ * the process was there.
  */
 function signalGroup(pid: number, signal: number): boolean {
   const isThere = libc.kill(-pid, signal) === 0;
@@ -117,11 +111,7 @@ function leadsGroup(pid: number): boolean {
   return libc.getpgid(pid) === pid;
 }
 
-/**
- * Sends a signal, `kill(2)`.
- *
- * @returns Whether the process was there.
- */
+/** Sends a signal, `kill(2)`. Returns whether the process was there. */
 export function signalProcess(pid: number, signal: number): boolean {
   return libc.kill(pid, signal) === 0;
 }

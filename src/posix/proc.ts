@@ -20,12 +20,7 @@ const encoder = new TextEncoder();
 const HELD = 0xdc00;
 const LONGEST = 4;
 
-/**
- * Decodes any bytes.
- *
- * @param bytes The bytes.
- * @returns Text, from which {@linkcode encodeBytes} makes the same bytes.
- */
+/** Decodes any bytes. `bytes`: the bytes. Returns text, from which {@linkcode encodeBytes} makes the same bytes. */
 export function decodeBytes(bytes: Uint8Array): string {
   const whole = asUtf8(bytes);
   if (whole !== null) return whole;
@@ -38,11 +33,7 @@ export function decodeBytes(bytes: Uint8Array): string {
   return text;
 }
 
-/**
- * Encodes text.
- *
- * @returns The bytes.
- */
+/** Encodes text. Returns the bytes. */
 export function encodeBytes(text: string): Uint8Array<ArrayBuffer> {
   if (text.isWellFormed()) return encoder.encode(text);
   const bytes: number[] = [];
@@ -76,22 +67,14 @@ const libc = cLibrary("getdents64", "open", "readlink");
 
 const O_RDONLY_CLOEXEC = 0o2000000;
 
-/**
- * The text of a file under /proc.
- *
- * @param path Such as `/proc/self/smaps`.
- * @throws {PosixError} When it cannot be read.
- */
+/** The text of a file under /proc. `path`: such as `/proc/self/smaps`. Throws `PosixError` when it cannot be read. */
 export function readProcFile(path: string): string {
   return decode(readProcBytes(path));
 }
 
 /**
- * The strings of a file under /proc in which each ends with NUL.
- *
- * @param path Such as `/proc/self/environ`.
- * @returns The strings, whatever their bytes: see {@linkcode decodeBytes}.
- * @throws {PosixError} When it cannot be read.
+ * The strings of a file under /proc in which each ends with NUL. `path`: such as `/proc/self/environ`. Returns the
+ * strings, whatever their bytes: see {@linkcode decodeBytes}. Throws `PosixError` when it cannot be read.
  */
 export function readProcStrings(path: string): string[] {
   const bytes = readProcBytes(path);
@@ -117,11 +100,8 @@ function readProcBytes(path: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The names in a directory under /proc.
- *
- * @param path Such as `/proc/self/task`.
- * @throws {PosixError} When it cannot be read.
- * @throws {TypeError} When the C library is older than glibc 2.30.
+ * The names in a directory under /proc. `path`: such as `/proc/self/task`. Throws `PosixError` when it cannot be
+ * read. Throws `TypeError` when the C library is older than glibc 2.30.
  */
 export function listProcDirectory(path: string): string[] {
   const { getdents64 } = libc;
@@ -162,11 +142,7 @@ interface ProcessStat {
 
 const PF_EXITING = 4; // linux/sched.h
 
-/**
- * Where a process stands, proc_pid_stat(5).
- *
- * @returns That; null when it has gone.
- */
+/** Where a process stands, proc_pid_stat(5). Returns that; null when it has gone. */
 export function processStat(pid: number): ProcessStat | null {
   try {
     const stat = readProcFile(`/proc/${pid}/stat`);
@@ -208,11 +184,8 @@ function childrenOfThread(pid: number, thread: number | string): number[] {
 }
 
 /**
- * The target of a descriptor, from `/proc/PID/fd`.
- *
- * @param pid Whose; this process's unless said otherwise.
- * @returns Such as `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open,
- *   or may not be seen.
+ * The target of a descriptor, from `/proc/PID/fd`. `pid`: whose; this process's unless said otherwise. For example
+ * `socket:[123]`, `anon_inode:[eventpoll]`, a path; null when it is not open, or may not be seen.
  */
 export function descriptorTarget(
   fd: number | string,
@@ -222,10 +195,8 @@ export function descriptorTarget(
 }
 
 /**
- * The target of a link under /proc.
- *
- * @param path Such as `/proc/self/cwd`.
- * @returns That; null when it is not there, or may not be seen.
+ * The target of a link under /proc. `path`: such as `/proc/self/cwd`. Returns that; null when it is not there, or may
+ * not be seen.
  */
 export function readProcLink(path: string): string | null {
   const target = new Uint8Array(4096);
@@ -238,9 +209,7 @@ export function readProcLink(path: string): string | null {
 }
 
 /**
- * Whether a process has something open.
- *
- * @returns Whether it has; false when it has gone, or may not be looked into.
+ * Whether a process has something open. Returns whether it has; false when it has gone, or may not be looked into.
  */
 export function hasDescriptor(pid: number, target: string): boolean {
   try {
@@ -253,10 +222,8 @@ export function hasDescriptor(pid: number, target: string): boolean {
 }
 
 /**
- * Opens a file or a directory under /proc, to be read.
- *
- * @returns It, close-on-exec; the caller's to close.
- * @throws {PosixError} When it cannot be opened.
+ * Opens a file or a directory under /proc, to be read. Returns it, close-on-exec; the caller's to close. Throws
+ * `PosixError` when it cannot be opened.
  */
 export function openProcFile(path: string): Fd {
   return new Fd(

@@ -35,10 +35,8 @@ const SIG_IGN = 1n; // bits/signum-generic.h
 const encoder = new TextEncoder();
 
 /**
- * Names the process for `ps -o comm` and `top`: `prctl(2)` PR_SET_NAME. Does nothing where the
- * system has no such call.
- *
- * @param name At most 15 bytes are kept.
+ * Names the process for `ps -o comm` and `top`: `prctl(2)` PR_SET_NAME. Does nothing where the system has no such
+ * call. `name`: at most 15 bytes are kept.
  */
 export function setProcessName(name: string): void {
   libc.prctl?.(PR_SET_NAME, processName(name), 0, 0, 0);
@@ -87,11 +85,7 @@ export function leaveProcessGroup(): void {
   libc.setpgid(0, 0); // fails only for a session leader, which leads a group already
 }
 
-/**
- * Changes the directory that relative paths start from: `chdir(2)`.
- *
- * @throws {PosixError} ENOENT, ENOTDIR, EACCES.
- */
+/** Changes the directory that relative paths start from: `chdir(2)`. Throws `PosixError`: ENOENT, ENOTDIR, EACCES. */
 export function changeDirectory(path: string): void {
   check(libc.chdir(encoder.encode(path + "\0")), "chdir");
 }
@@ -102,10 +96,8 @@ export function setUmask(mask: number): void {
 }
 
 /**
- * How many descriptors this process may have open, `getrlimit(2)` RLIMIT_NOFILE.
- *
- * @returns The soft limit; Infinity when there is none.
- * @throws {PosixError} When the system refuses.
+ * How many descriptors this process may have open, `getrlimit(2)` RLIMIT_NOFILE. Returns the soft limit; Infinity
+ * when there is none. Throws `PosixError` when the system refuses.
  */
 export function descriptorLimit(): number {
   const limit = new BigUint64Array(2);
@@ -173,11 +165,7 @@ const ROOT = "/";
 /** The directory, once it has been removed; held for as long as processes may be started. */
 let removed: Fd | undefined;
 
-/**
- * Starts a process, in the root directory where the current one has been removed.
- *
- * @throws What `start` threw.
- */
+/** Starts a process, in the root directory where the current one has been removed. Throws what `start` threw. */
 export function startSomewhere<T>(start: (removed?: string) => T): T {
   if (!isRemoved()) return start();
   removed ??= new Fd(check(libc.open(HERE, O_PATH_DIRECTORY_CLOEXEC), "open"));
@@ -200,10 +188,8 @@ function isRemoved(): boolean {
 }
 
 /**
- * Follows whoever started this process into its directory.
- *
- * @param path From {@linkcode startSomewhere}; undefined where this process is there already.
- * @throws {PosixError} When it may not: then it must do nothing where it is.
+ * Follows whoever started this process into its directory. `path`: from {@linkcode startSomewhere}; undefined where
+ * this process is there already. Throws `PosixError` when it may not: then it must do nothing where it is.
  */
 export function followInto(path: string | undefined): void {
   if (path !== undefined) changeDirectory(path);
@@ -246,10 +232,7 @@ const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
 const pairBytes = new Uint8Array(pair.buffer);
 
 /**
- * Reads a limit of this process.
- *
- * @returns Its limits; Infinity for none.
- * @throws {PosixError} When the system refuses.
+ * Reads a limit of this process. Returns its limits; Infinity for none. Throws `PosixError` when the system refuses.
  */
 export function getLimit(resource: Resource): Limit {
   check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
@@ -260,9 +243,8 @@ export function getLimit(resource: Resource): Limit {
 }
 
 /**
- * Limits what this process, and those that it starts, may use.
- *
- * @throws {PosixError} EPERM when it is more than the hard limit, and this is not root.
+ * Limits what this process, and those that it starts, may use. Throws `PosixError`: EPERM when it is more than the
+ * hard limit, and this is not root.
  */
 export function setLimit(resource: Resource, { soft, hard }: Limit): void {
   pair[0] = BigInt(soft);
@@ -271,10 +253,8 @@ export function setLimit(resource: Resource, { soft, hard }: Limit): void {
 }
 
 /**
- * Lowers a soft limit; the hard limit, to which every process may raise it again, stays.
- *
- * @param most What may be used from here on, unless that is more than the hard limit allows.
- * @throws {PosixError} When the system refuses.
+ * Lowers a soft limit; the hard limit, to which every process may raise it again, stays. `most`: what may be used
+ * from here on, unless that is more than the hard limit allows. Throws `PosixError` when the system refuses.
  */
 export function lowerSoftLimit(resource: Resource, most: number): void {
   check(libc.getrlimit(RESOURCES[resource], pairBytes), "getrlimit");
@@ -284,10 +264,8 @@ export function lowerSoftLimit(resource: Resource, most: number): void {
 }
 
 /**
- * How much memory this process has that the limit counts.
- *
- * @returns Bytes; used or not.
- * @throws {PosixError} When /proc cannot be read.
+ * How much memory this process has that the limit counts. Returns bytes; used or not. Throws `PosixError` when /proc
+ * cannot be read.
  */
 export function memoryInUse(): number {
   const status = readProcFile("/proc/self/status");
@@ -295,9 +273,8 @@ export function memoryInUse(): number {
 }
 
 /**
- * Changes how willingly this process gives way to others.
- *
- * @throws {PosixError} EACCES when it is less than before, and this is not root.
+ * Changes how willingly this process gives way to others. Throws `PosixError`: EACCES when it is less than before,
+ * and this is not root.
  */
 export function setNice(value: number): void {
   check(libc.setpriority(PRIO_PROCESS, 0, value), "setpriority");

@@ -6,9 +6,8 @@
 import type { PosixError } from "./errno.ts";
 
 /**
- * The reason in an error of the system, without the call that met it.
- *
- * @returns Such as `connection refused (ECONNREFUSED)`.
+ * The reason in an error of the system, without the call that met it. For example
+ * `connection refused (ECONNREFUSED)`.
  */
 export function reasonOf(error: unknown): string {
   const { name, message, code } = error as Error & Partial<PosixError>;

@@ -15,10 +15,8 @@ let page = new SafeBytes(0);
 let used = 0;
 
 /**
- * Takes room for a buffer that lasts as long as the process.
- *
- * @param size In bytes, at most a page.
- * @throws {RangeError} When it is larger than a page.
+ * Takes room for a buffer that lasts as long as the process. `size`: in bytes, at most a page. Throws `RangeError`
+ * when it is larger than a page.
  */
 export function scratch(size: number): Uint8Array<ArrayBuffer> {
   if (size > PAGE) {

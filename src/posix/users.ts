@@ -53,11 +53,7 @@ const GROUP = { gid: 16 };
 const MOST_GROUPS = 65536; // NGROUPS_MAX, linux/limits.h
 const encoder = new TextEncoder();
 
-/**
- * A user by name, or by number: `getpwnam(3)`, `getpwuid(3)`.
- *
- * @returns The entry; null when the database has none.
- */
+/** A user by name, or by number: `getpwnam(3)`, `getpwuid(3)`. Returns the entry; null when the database has none. */
 export function findUser(user: string | number): UserEntry | null {
   const entry = typeof user === "number"
     ? libc.getpwuid(user)
@@ -77,11 +73,7 @@ export function findUser(user: string | number): UserEntry | null {
   };
 }
 
-/**
- * A group's id by its name: `getgrnam(3)`.
- *
- * @returns The id; null when the database has no such group.
- */
+/** A group's id by its name: `getgrnam(3)`. Returns the id; null when the database has no such group. */
 export function findGroup(name: string): number | null {
   const entry = libc.getgrnam(encoder.encode(name + "\0"));
   // Safety: as above.
@@ -115,10 +107,8 @@ const CAPABILITIES = {
 type Capability = keyof typeof CAPABILITIES;
 
 /**
- * Whether this process may do what only root may (capabilities(7)): root in a container often may not,
- * and others may have been let.
- *
- * @returns Whether it may; where there are no capabilities, whether it is root.
+ * Whether this process may do what only root may (capabilities(7)): root in a container often may not, and others may
+ * have been let. Returns whether it may; where there are no capabilities, whether it is root.
  */
 export function hasCapability(capability: Capability): boolean {
   if (Deno.build.os !== "linux") return isRoot();
@@ -133,19 +123,14 @@ export function effectiveUser(): number {
   return libc.geteuid();
 }
 
-/**
- * Whether this process acts as root.
- *
- * @returns True for user id 0.
- */
+/** Whether this process acts as root. Returns true for user id 0. */
 export function isRoot(): boolean {
   return effectiveUser() === 0;
 }
 
 /**
- * Becomes another user for good, with that user's groups alone: `setgroups(2)`, `setgid(2)`, `setuid(2)`.
- *
- * @throws {PosixError} EPERM when this is not root.
+ * Becomes another user for good, with that user's groups alone: `setgroups(2)`, `setgid(2)`, `setuid(2)`. Throws
+ * `PosixError`: EPERM when this is not root.
  */
 export function becomeUser({ uid, gid, groups }: User): void {
   const list = new Uint8Array(Uint32Array.from(groups).buffer);

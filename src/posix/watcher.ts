@@ -51,11 +51,7 @@ export class Watcher {
   #waiting = false;
   #stopped = false;
 
-  /**
-   * Makes one.
-   *
-   * @throws {PosixError} When no pipe is to be had (EMFILE).
-   */
+  /** Throws `PosixError` when no pipe is to be had (EMFILE). */
   constructor(failed: (error: unknown) => void = rethrow) {
     this.#failed = failed;
     const ends = new Int32Array(2);
@@ -74,10 +70,8 @@ export class Watcher {
   }
 
   /**
-   * Starts to watch a descriptor, or changes what to wait for.
-   *
-   * @param fd The descriptor, borrowed until {@linkcode unwatch}.
-   * @param ready Called each time it is ready, until it is unwatched.
+   * Starts to watch a descriptor, or changes what to wait for. `fd`: the descriptor, borrowed until
+   * {@linkcode unwatch}. `ready`: called each time it is ready, until it is unwatched.
    */
   watch(fd: number, events: number, ready: Ready): void {
     this.#watched.set(fd, { events, ready });

@@ -22,10 +22,8 @@ export const PERMISSION_KINDS = [
 export type PermissionKind = typeof PERMISSION_KINDS[number];
 
 /**
- * The kind of a grant.
- *
- * @param grant Such as `net` or `read=/srv/data`.
- * @returns `net`, `read`; undefined when it is no permission of Deno's.
+ * The kind of a grant. `grant`: such as `net` or `read=/srv/data`. Returns `net`, `read`; undefined when it is no
+ * permission of Deno's.
  */
 export function grantKind(grant: string): PermissionKind | undefined {
   for (let i = 0; i < PERMISSION_KINDS.length; i++) {
@@ -49,10 +47,9 @@ export function permissionFlags(grants: readonly string[]): string[] {
 }
 
 /**
- * Gives up every Deno permission of this process that was not granted, for good. Symbols that were
- * opened before go on working; whatever needs a pointer must have been built before.
- *
- * @param grants What is kept; nothing unless said otherwise.
+ * Gives up every Deno permission of this process that was not granted, for good. Symbols that were opened before go
+ * on working; whatever needs a pointer must have been built before. `grants`: what is kept; nothing unless said
+ * otherwise.
  */
 export function revokePermissions(grants: readonly string[] = []): void {
   for (let i = 0; i < PERMISSION_KINDS.length; i++) {
@@ -86,9 +83,8 @@ export function hideInternals(): void {
 }
 
 /**
- * Whether a module of Node's may have been loaded by now.
- *
- * @returns False only when none was: Deno 2.7 does not say, and has them all in its snapshot.
+ * Whether a module of Node's may have been loaded by now. Returns false only when none was: Deno 2.7 does not say,
+ * and has them all in its snapshot.
  */
 export function mayHaveLoadedNode(): boolean {
   return !("__nodeBootstrapArgs" in internals) ||

@@ -99,11 +99,7 @@ export const PROGRAM_VARIABLES: readonly string[] = [
   "LC_*",
 ];
 
-/**
- * Those variables that are named or granted.
- *
- * @param env Of which environment; of ours unless said otherwise.
- */
+/** Those variables that are named or granted. `env`: of which environment; of ours unless said otherwise. */
 export function selectEnvironment(
   names: readonly string[],
   grants: readonly string[],

@@ -70,9 +70,8 @@ export function followParent({ sandbox }: ChildOptions): void {
 }
 
 /**
- * Prepares the restrictions that each child of a zygote installs at its start.
- *
- * @returns The fence, not armed; null where none is needed.
+ * Prepares the restrictions that each child of a zygote installs at its start. Returns the fence, not armed; null
+ * where none is needed.
  */
 export function prepareFence(
   { sandbox, grants }: ChildOptions,
@@ -88,10 +87,9 @@ export function prepareFence(
 }
 
 /**
- * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made.
- *
- * @throws {SandboxError} When a person asked for what the system refuses.
- * @throws {Error} When it cannot be whom a person asked for.
+ * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made. Throws
+ * `SandboxError` when a person asked for what the system refuses. Throws `Error` when it cannot be whom a person
+ * asked for.
  */
 export function enterSandbox(
   options: ChildOptions,
@@ -226,13 +224,11 @@ export function isCache(target: string): boolean {
 }
 
 /**
- * Lets go of the databases, once all that matters has been loaded. SQLite believes in its descriptors,
- * and would one day write into a client's connection that got one of their numbers: so each refers to
- * something harmless from here on, and what remains is an empty database of this process alone. A look
- * into the cache then finds no table, at once, and a module that a handler imports later is loaded from
- * its source. Does nothing where there is no `/proc`.
- *
- * @throws {PosixError} When descriptors run out.
+ * Lets go of the databases, once all that matters has been loaded. SQLite believes in its descriptors, and would one
+ * day write into a client's connection that got one of their numbers: so each refers to something harmless from here
+ * on, and what remains is an empty database of this process alone. A look into the cache then finds no table, at
+ * once, and a module that a handler imports later is loaded from its source. Does nothing where there is no `/proc`.
+ * Throws `PosixError` when descriptors run out.
  */
 export function letGoOfCaches(): void {
   const files = new Map<number, string>();

@@ -33,11 +33,7 @@ export function noteMemory(attributes: ProcessAttributes | undefined): void {
   if (attributes?.limits.memory !== undefined) noted = memoryInUse();
 }
 
-/**
- * Changes to the requested user and limits.
- *
- * @throws {Error} When the system refuses; then nothing must be served.
- */
+/** Changes to the requested user and limits. Throws `Error` when the system refuses; then nothing must be served. */
 export function takeIdentity(attributes: ProcessAttributes): void {
   const { user, directory, umask, nice, limits } = attributes;
   // Later it may not have more than it has now.
@@ -52,11 +48,7 @@ export function takeIdentity(attributes: ProcessAttributes): void {
   if (directory !== undefined) enter(directory);
 }
 
-/**
- * Takes up the limits, once in a process.
- *
- * @throws {Error} When the system refuses; then nothing must be served.
- */
+/** Takes up the limits, once in a process. Throws `Error` when the system refuses; then nothing must be served. */
 export function takeLimits(
   { limits }: ProcessAttributes,
   isProgram: boolean,
@@ -85,11 +77,9 @@ function enter(directory: string): void {
 }
 
 /**
- * The limit of the memory of the program that this process becomes.
- *
- * @returns Sets it, right before the program is there: the runtime has more already, so that to compile a
- *   function would end it. Undefined where no limit was asked for.
- * @throws {PosixError} When the system refuses.
+ * The limit of the memory of the program that this process becomes. The result sets it, right before the program is
+ * there: the runtime has more already, so that to compile a function would end it. Undefined where no limit was asked
+ * for. Throws `PosixError` when the system refuses.
  */
 export function programMemory(
   { limits: { memory } }: ProcessAttributes,

@@ -139,9 +139,8 @@ function absolute(path: string, directory: string): string {
 const CACHES = ["gen", "npm", "remote", "deps", "dl"];
 
 /**
- * Where files are, as this process finds them; call it while FFI permission still stands.
- *
- * @throws {PosixError} When /proc cannot be read.
+ * Where files are, as this process finds them; call it while FFI permission still stands. Throws `PosixError` when
+ * /proc cannot be read.
  */
 function findPlaces(project: readonly string[]): Places {
   const variables = new Map(
@@ -171,9 +170,8 @@ function findPlaces(project: readonly string[]): Places {
 }
 
 /**
- * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights.
- *
- * @returns `enter` encloses it; `narrow` takes from a zygote what its children are not to reach.
+ * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights. `enter` encloses
+ * it; `narrow` takes from a zygote what its children are not to reach.
  */
 export function prepareDomains(
   { grants, service }: ChildOptions,

@@ -34,11 +34,7 @@ export class Acceptor {
   #held = false;
   #resume: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * Makes one.
-   *
-   * @param listener The listening descriptor, borrowed until {@linkcode stop}.
-   */
+  /** `listener`: the listening descriptor, borrowed until {@linkcode stop}. */
   constructor(listener: number, watcher: Watcher, events: AcceptorEvents) {
     this.#listener = listener;
     this.#watcher = watcher;

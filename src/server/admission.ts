@@ -49,11 +49,7 @@ export class TokenBucket {
     this.#rate = rate;
   }
 
-  /**
-   * How long until there is a token.
-   *
-   * @returns Milliseconds; 0 when there is one.
-   */
+  /** How long until there is a token. Returns milliseconds; 0 when there is one. */
   wait(now: number): number {
     return waitForToken(this.#fullAt, now, this.#rate);
   }
@@ -81,11 +77,7 @@ export class TokenBuckets {
     return this.#fullAt.size;
   }
 
-  /**
-   * How long until there is a token.
-   *
-   * @returns Milliseconds; 0 when there is one.
-   */
+  /** How long until there is a token. Returns milliseconds; 0 when there is one. */
   wait(key: string, now: number): number {
     return waitForToken(this.#fullAt.get(key) ?? 0, now, this.#rate);
   }
@@ -194,10 +186,8 @@ export class Admission {
   }
 
   /**
-   * How long connections must be left in the backlog.
-   *
-   * @param now The time, as all times here on the clock of `performance.now()`.
-   * @returns Milliseconds; 0 when one may be taken; Infinity until a ticket is given back.
+   * How long connections must be left in the backlog. `now`: the time, as all times here on the clock of
+   * `performance.now()`. Returns milliseconds; 0 when one may be taken; Infinity until a ticket is given back.
    */
   wait(now: number): number {
     if (this.#options.overload === "refuse") return 0;
@@ -206,11 +196,9 @@ export class Admission {
   }
 
   /**
-   * Decides about a connection.
-   *
-   * @param ip The client's address: 4 or 16 bytes; null for one that has none, as on a Unix socket, and
-   *   where {@linkcode mindsSources} is false.
-   * @returns Its ticket, for {@linkcode release}; or why it is refused.
+   * Decides about a connection. `ip`: the client's address: 4 or 16 bytes; null for one that has none, as on a Unix
+   * socket, and where {@linkcode mindsSources} is false. Returns its ticket, for {@linkcode release}; or why it is
+   * refused.
    */
   admit(
     ip: Uint8Array<ArrayBuffer> | null,
@@ -226,10 +214,8 @@ export class Admission {
   }
 
   /**
-   * Decides about a connection whose client is not known yet, since a proxy speaks for it: by what
-   * limits all together alone. {@linkcode identify} follows.
-   *
-   * @returns Its ticket; or why it is refused.
+   * Decides about a connection whose client is not known yet, since a proxy speaks for it: by what limits all
+   * together alone. {@linkcode identify} follows. Returns its ticket; or why it is refused.
    */
   admitUnidentified(now: number): Ticket | RefusalReason {
     const refusal = this.#checkAll(now);
@@ -239,11 +225,7 @@ export class Admission {
     return ticket;
   }
 
-  /**
-   * Decides about it again when its client is known.
-   *
-   * @returns Null when it may be served; else why it is refused.
-   */
+  /** Decides about it again when its client is known. Returns null when it may be served; else why it is refused. */
   identify(
     ticket: Ticket,
     ip: Uint8Array<ArrayBuffer> | null,
@@ -257,9 +239,8 @@ export class Admission {
   }
 
   /**
-   * Whether a source may have one more connection, as far as it alone is concerned; nothing is counted.
-   *
-   * @returns Null when it may; else why not.
+   * Whether a source may have one more connection, as far as it alone is concerned; nothing is counted. Returns null
+   * when it may; else why not.
    */
   check(
     ip: Uint8Array<ArrayBuffer> | null,

@@ -71,10 +71,8 @@ export class ConnectionRecord implements Handoff, ConnectionInfo {
   }
 
   /**
-   * Its proxy said who the client is.
-   *
-   * @param sockaddr The client's `struct sockaddr`.
-   * @param headerBytes How many bytes that took.
+   * Its proxy said who the client is. `sockaddr`: the client's `struct sockaddr`. `headerBytes`: how many bytes that
+   * took.
    */
   identify(sockaddr: Uint8Array<ArrayBuffer>, headerBytes: number): void {
     this.via = { proxy: this.peer, headerBytes };
@@ -131,11 +129,7 @@ export class Connections implements Iterable<ConnectionInfo> {
   #waiting = 0;
   #last = 0;
 
-  /**
-   * Makes an empty table.
-   *
-   * @param maxLifetime How long one may be served, in milliseconds; undefined for no limit.
-   */
+  /** Makes an empty table. `maxLifetime`: how long one may be served, in milliseconds; undefined for no limit. */
   constructor(
     events: ServerEvents,
     effects: ConnectionEffects,
@@ -265,11 +259,9 @@ export class Connections implements Iterable<ConnectionInfo> {
   }
 
   /**
-   * Ends a connection: a handler is told by its `signal`; who does not end within two seconds gets SIGTERM, and
-   * two seconds later SIGKILL. One that is being ended keeps its first reason. One that no process has been
-   * handed is refused; one that a process is about to take is ended then.
-   *
-   * @returns Whether there is such a connection.
+   * Ends a connection: a handler is told by its `signal`; who does not end within two seconds gets SIGTERM, and two
+   * seconds later SIGKILL. One that is being ended keeps its first reason. One that no process has been handed is
+   * refused; one that a process is about to take is ended then. Returns whether there is such a connection.
    */
   end(id: number, reason: Reason): boolean {
     const connection = this.#live.get(id);

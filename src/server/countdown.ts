@@ -52,11 +52,7 @@ export class Countdown<Key> {
   }
 }
 
-/**
- * Whether a promise resolves in time.
- *
- * @returns False when the time is up before.
- */
+/** Whether a promise resolves in time. Returns false when the time is up before. */
 export async function within(
   milliseconds: number,
   promise: Promise<void>,

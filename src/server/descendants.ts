@@ -34,11 +34,7 @@ export class Descendants {
     this.#isNeeded = isNeeded;
   }
 
-  /**
-   * Ends a connection's process and its descendants.
-   *
-   * @returns Whether that means anything to the process.
-   */
+  /** Ends a connection's process and its descendants. Returns whether that means anything to the process. */
   end(root: Root, signal: EndSignal): boolean {
     const end = () => this.#model.end(root.pid, signal);
     return signal === "stop" ? end() : this.signal([root], signal, end);
@@ -77,11 +73,7 @@ export class Descendants {
     return result as T;
   }
 
-  /**
-   * Whether a connection that has ended left anything behind.
-   *
-   * @returns Whether there is anything.
-   */
+  /** Whether a connection that has ended left anything behind. */
   has(id: number): boolean {
     return this.#find([{ id, pid: 0 }], false).size > 0;
   }

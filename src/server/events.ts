@@ -162,11 +162,7 @@ export class Audience {
     };
   }
 
-  /**
-   * One more hears what happens from now on.
-   *
-   * @returns Takes it out again.
-   */
+  /** One more hears what happens from now on. The result takes it out again. */
   join(receiver: ServerReceiver): () => void {
     this.#receivers.push(receiver);
     this.#seat();

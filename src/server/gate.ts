@@ -34,21 +34,13 @@ export class RefusalMessage {
   readonly #patience = new Countdown<Fd>(PATIENCE, (fd) => this.#close(fd));
   readonly #unread = new Uint8Array(16 * 1024);
 
-  /**
-   * Makes one.
-   *
-   * @param text What to send; empty to close without a message.
-   */
+  /** `text`: what to send; empty to close without a message. */
   constructor(text: Uint8Array<ArrayBuffer>, watcher: Watcher) {
     this.#text = text;
     this.#watcher = watcher;
   }
 
-  /**
-   * Sends the message, as far as it goes at once, and closes.
-   *
-   * @param fd The connection, from here on ours.
-   */
+  /** Sends the message, as far as it goes at once, and closes. `fd`: the connection, from here on ours. */
   send(fd: Fd): void {
     if (this.#text.length === 0) return fd.close();
     this.#leaving.add(fd);
@@ -133,11 +125,7 @@ export class Gate {
     }
   }
 
-  /**
-   * Whether a connection may be taken off the backlog; if not, `room` is told when one may.
-   *
-   * @returns Whether there is room.
-   */
+  /** Whether a connection may be taken off the backlog; if not, `room` is told when one may. */
   hasRoom(): boolean {
     const wait = this.#admission.wait(performance.now());
     if (wait > 0 && wait < Infinity) {
@@ -147,9 +135,8 @@ export class Gate {
   }
 
   /**
-   * Gives up a connection whose header is slow, if there is one, now or as soon as there is.
-   *
-   * @returns Whether one was given up now.
+   * Gives up a connection whose header is slow, if there is one, now or as soon as there is. Returns whether one was
+   * given up now.
    */
   makeRoom(): boolean {
     return this.#proxies?.headers.makeRoom() ?? false;

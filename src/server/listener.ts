@@ -65,10 +65,8 @@ export class ListenError extends Error {
 }
 
 /**
- * Binds and listens.
- *
- * @returns The listener, the caller's to close.
- * @throws {ListenError} When the system refuses, or the path is taken.
+ * Binds and listens. Returns the listener, the caller's to close. Throws `ListenError` when the system refuses, or
+ * the path is taken.
  */
 export async function openListener(options: ListenOptions): Promise<Listener> {
   const { unix, host, port, backlog } = options;
@@ -101,11 +99,8 @@ export async function openListener(options: ListenOptions): Promise<Listener> {
 }
 
 /**
- * Takes a listening socket up that another process has opened.
- *
- * @param fd The socket, from here on the listener's to close.
- * @returns The listener, the caller's to close.
- * @throws {PosixError} When it is no listening socket.
+ * Takes a listening socket up that another process has opened. `fd`: the socket, from here on the listener's to
+ * close. Returns the listener, the caller's to close. Throws `PosixError` when it is no listening socket.
  */
 export function takeOverListener(
   fd: Fd,
@@ -170,9 +165,8 @@ function abandon(fd: number): void {
 }
 
 /**
- * Removes the socket file of a dead server; a live server's, or any other file, is left alone.
- *
- * @throws {ListenError} When something else is there.
+ * Removes the socket file of a dead server; a live server's, or any other file, is left alone. Throws `ListenError`
+ * when something else is there.
  */
 export async function clearPath(path: string): Promise<void> {
   let info: Deno.FileInfo;
@@ -263,12 +257,9 @@ const WRONG: Readonly<Record<Exclude<SocketKind, "listener">, string>> = {
 };
 
 /**
- * Makes it a listener. Its backlog is as who opened it wants it; its file, if it is a Unix domain
- * socket, is theirs to remove.
- *
- * @param fd The descriptor, from here on the listener's; closed when this throws.
- * @returns The listener, the caller's to close.
- * @throws {ListenError} When connections cannot be accepted from it.
+ * Makes it a listener. Its backlog is as who opened it wants it; its file, if it is a Unix domain socket, is theirs
+ * to remove. `fd`: the descriptor, from here on the listener's; closed when this throws. Returns the listener, the
+ * caller's to close. Throws `ListenError` when connections cannot be accepted from it.
  */
 export function adoptListener(fd: Fd): Listener {
   const { number } = fd;

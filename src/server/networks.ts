@@ -16,10 +16,8 @@ export interface Network {
 const MAPPED = "00000000000000000000ffff";
 
 /**
- * Reads a network.
- *
- * @param text Such as `192.0.2.0/24` or `2001:db8::/32`; an address alone is a network of one.
- * @throws {RangeError} When it is none, or bits beyond the prefix are set.
+ * Reads a network. `text`: such as `192.0.2.0/24` or `2001:db8::/32`; an address alone is a network of one. Throws
+ * `RangeError` when it is none, or bits beyond the prefix are set.
  */
 export function parseNetwork(text: string): Network {
   const [, address = "", bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
@@ -41,10 +39,8 @@ export function parseNetwork(text: string): Network {
 }
 
 /**
- * The first address of the network that an address is in.
- *
- * @param ip 4 or 16 bytes.
- * @returns As many bytes; those beyond the prefix are zero.
+ * The first address of the network that an address is in. `ip`: 4 or 16 bytes. Returns as many bytes; those beyond
+ * the prefix are zero.
  */
 export function maskIp(
   ip: Uint8Array<ArrayBuffer>,
@@ -76,10 +72,8 @@ export class NetworkTable<Value> {
   }
 
   /**
-   * The value of the most specific network with an address.
-   *
-   * @param ip 4 or 16 bytes.
-   * @returns The value of the most specific network that it is in; undefined when it is in none.
+   * The value of the most specific network with an address. `ip`: 4 or 16 bytes. Returns the value of the most
+   * specific network that it is in; undefined when it is in none.
    */
   find(ip: Uint8Array<ArrayBuffer>): Value | undefined {
     for (const [prefix, networks] of this.#families[ip.length] ?? []) {

@@ -65,9 +65,8 @@ interface Parts {
 }
 
 /**
- * Readies a server and its processes. Clients may connect before: they wait in the backlog.
- *
- * @throws {Error} When the model cannot run here; the message says why.
+ * Readies a server and its processes. Clients may connect before: they wait in the backlog. Throws `Error` when the
+ * model cannot run here; the message says why.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const totals = new Totals();
@@ -171,11 +170,7 @@ export class Server {
     return this.#parts.chosen;
   }
 
-  /**
-   * Serves until it is drained.
-   *
-   * @returns Resolves when every connection has ended and every process has been reaped.
-   */
+  /** Serves until it is drained. Resolves when every connection has ended and every process has been reaped. */
   async run(stop: AbortSignal, hurry?: AbortSignal): Promise<void> {
     this.#parts.acceptor.start();
     whenAborted(stop, () => this.#drainOnce());
@@ -194,20 +189,12 @@ export class Server {
     return this.#parts.connections;
   }
 
-  /**
-   * Ends one connection, see {@linkcode Connections.end}.
-   *
-   * @returns Whether there is such a connection.
-   */
+  /** Ends one connection, see {@linkcode Connections.end}. Returns whether there is such a connection. */
   end(id: number, reason: Reason): boolean {
     return this.#parts.connections.end(id, reason);
   }
 
-  /**
-   * Tells somebody more what happens from now on.
-   *
-   * @returns Tells them no more.
-   */
+  /** Tells somebody more what happens from now on. The result tells them no more. */
   tell(receiver: ServerReceiver): () => void {
     return this.#parts.audience.join(receiver);
   }

@@ -92,10 +92,8 @@ export class TrafficWatch implements Disposable {
 }
 
 /**
- * Which limit a connection exceeds.
- *
- * @param age How long a process has had it, in milliseconds: before that nobody could answer the client.
- * @returns The limit's name; undefined for none.
+ * Which limit a connection exceeds. `age`: how long a process has had it, in milliseconds: before that nobody could
+ * answer the client. Returns the limit's name; undefined for none.
  */
 export function exceeded(
   { sinceReceived, sinceSent, bytesIn, peerEnded }: TcpConnection,

@@ -7,11 +7,7 @@ import type { AnyConnection, SendOnly } from "./service.ts";
 
 const buffer = new Uint8Array(64 * 1024);
 
-/**
- * Serves one connection, until the client ends its side.
- *
- * @param connection The connection whose bytes are discarded.
- */
+/** Serves one connection, until the client ends its side. `connection`: the connection whose bytes are discarded. */
 export function discard(connection: AnyConnection): void {
   while (connection.readSync(buffer) !== null);
 }
@@ -69,11 +65,7 @@ export function time(connection: AnyConnection): void {
   connection.writeSync(encodeTime(new Date()));
 }
 
-/**
- * A moment in the RFC's form. It wraps around in 2036, as 32 bits must.
- *
- * @returns Four bytes, big-endian.
- */
+/** A moment in the RFC's form. It wraps around in 2036, as 32 bits must. Returns four bytes, big-endian. */
 export function encodeTime(date: Date): Uint8Array<ArrayBuffer> {
   const seconds = Math.floor(date.getTime() / 1000) + FROM_1900_TO_1970;
   const bytes = new DataView(new ArrayBuffer(4));
@@ -87,9 +79,8 @@ const FIRST = 0x20;
 const COUNT = 95;
 
 /**
- * Serves one connection, until the client closes it.
- *
- * @throws {Deno.errors.BrokenPipe} When the client has closed it, as it is meant to.
+ * Serves one connection, until the client closes it. Throws `Deno.errors.BrokenPipe` when the client has closed it,
+ * as it is meant to.
  */
 export function chargen(connection: AnyConnection, sendOnly: SendOnly): void {
   const cycle = pattern();
@@ -103,11 +94,7 @@ export function chargen(connection: AnyConnection, sendOnly: SendOnly): void {
   }
 }
 
-/**
- * One cycle of the pattern, after which it repeats.
- *
- * @returns 95 lines, each ended by CR LF.
- */
+/** One cycle of the pattern, after which it repeats. Returns 95 lines, each ended by CR LF. */
 export function pattern(): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(COUNT * (LINE + 2));
   let at = 0;

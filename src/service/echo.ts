@@ -8,11 +8,7 @@ import type { AnyConnection } from "./service.ts";
 // 256 KiB measured best for bulk; a page of it costs memory only once it has been used.
 const buffer = new Uint8Array(256 * 1024);
 
-/**
- * Serves one connection.
- *
- * @param connection The connection whose bytes are sent back.
- */
+/** Serves one connection. `connection`: the connection whose bytes are sent back. */
 export function echo(connection: AnyConnection): void {
   for (let count; (count = connection.readSync(buffer)) !== null;) {
     connection.writeSync(

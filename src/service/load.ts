@@ -50,11 +50,7 @@ async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
   }
 }
 
-/**
- * Loads a handler.
- *
- * @throws {TypeError} When it has no default export to call; and whatever the module throws.
- */
+/** Loads a handler. Throws `TypeError` when it has no default export to call; and whatever the module throws. */
 export async function loadHandler(load: LoadModule): Promise<LoadedService> {
   const { default: handler } = await load();
   const why = unfit(handler);

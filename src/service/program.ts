@@ -115,11 +115,9 @@ export class Program {
   }
 
   /**
-   * Starts the program in a process of its own, which is cheaper than to become it after a fork.
-   *
-   * @param fd The connection, blocking, borrowed.
-   * @param handover The connection's id and the client's `struct sockaddr`.
-   * @returns The program's pid; null when the system refuses.
+   * Starts the program in a process of its own, which is cheaper than to become it after a fork. `fd`: the
+   * connection, blocking, borrowed. `handover`: the connection's id and the client's `struct sockaddr`. Returns the
+   * program's pid; null when the system refuses.
    */
   start(fd: Fd, handover: Served): number | null {
     this.#launch.setConnection(fd.number);
@@ -128,11 +126,9 @@ export class Program {
   }
 
   /**
-   * Replaces this process by the program, with nothing open but the connection and standard error.
-   * All other descriptors stay open until then, so that a failure can still be told.
-   *
-   * @param handover The connection's id and the client's `struct sockaddr`.
-   * @throws {TypeError} When the system refuses; the message says why.
+   * Replaces this process by the program, with nothing open but the connection and standard error. All other
+   * descriptors stay open until then, so that a failure can still be told. `handover`: the connection's id and the
+   * client's `struct sockaddr`. Throws `TypeError` when the system refuses; the message says why.
    */
   become(
     fd: Fd,

@@ -60,9 +60,8 @@ function shorter(service: ServiceChoice): unknown {
 }
 
 /**
- * Sends the options to a child, which may have gone: then its end comes over the channel.
- *
- * @throws {PosixError} When descriptors or memory run out.
+ * Sends the options to a child, which may have gone: then its end comes over the channel. Throws `PosixError` when
+ * descriptors or memory run out.
  */
 export function sendOptions(channel: Fd, options: ChildOptions): void {
   const bytes = encodeOptions(options);
@@ -137,11 +136,7 @@ export function ungranted(
   return paths.filter((path) => !granted.some((root) => isWithin(path, root)));
 }
 
-/**
- * Whether a path is another one, or below it.
- *
- * @returns Whether it is; what links lead to does not count.
- */
+/** Whether a path is another one, or below it. */
 export function isWithin(path: string, root: string): boolean {
   const [inner, outer] = [path, root].map((it) => it.replace(/\/*$/, "/"));
   return inner!.startsWith(outer!);

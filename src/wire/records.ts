@@ -236,9 +236,7 @@ const reportRecord = viewOf(reportBytes);
 const reportText = reportBytes.subarray(TEXT_AT);
 
 /**
- * Writes the record that goes with a connection.
- *
- * @returns {@linkcode HANDOVER_SIZE} bytes, valid until the next call.
+ * Writes the record that goes with a connection. Returns {@linkcode HANDOVER_SIZE} bytes, valid until the next call.
  */
 export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
   handoverRecord.setUint32(0, TAG, true);
@@ -251,10 +249,8 @@ export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads the record that came with a connection.
- *
- * @returns The connection; its peer and secret are parts of the record, and valid as long as that.
- * @throws {TypeError} When it is not one of ours.
+ * Reads the record that came with a connection. Returns the connection; its peer and secret are parts of the record,
+ * and valid as long as that. Throws `TypeError` when it is not one of ours.
  */
 export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
   const ours = record.byteLength === HANDOVER_SIZE &&
@@ -272,11 +268,7 @@ export function decodeHandover(record: DataView<ArrayBuffer>): Handover {
   return { kind, id: record.getFloat64(8, true), peer, secret };
 }
 
-/**
- * Writes a report.
- *
- * @returns {@linkcode REPORT_SIZE} bytes, valid until the next call.
- */
+/** Writes a report. Returns {@linkcode REPORT_SIZE} bytes, valid until the next call. */
 export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
   const { kind, id, pid, outcome, status, secret, at, since } = report;
   reportRecord.setUint32(0, TAG, true);
@@ -302,10 +294,8 @@ export function encodeReport(report: Report): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads a report. It comes from a process that may have been broken into: nothing in it is believed
- * beyond its form.
- *
- * @returns The report, whose secret is a part of the record; null when it is not one of ours.
+ * Reads a report. It comes from a process that may have been broken into: nothing in it is believed beyond its form.
+ * Returns the report, whose secret is a part of the record; null when it is not one of ours.
  */
 export function decodeReport(record: DataView<ArrayBuffer>): Report | null {
   if (record.byteLength !== REPORT_SIZE || record.getUint32(0, true) !== TAG) {
@@ -366,11 +356,7 @@ const POOL = 256;
 const pool = new Uint8Array(POOL * SECRET_SIZE);
 let used = pool.length;
 
-/**
- * Draws one.
- *
- * @returns Random bytes.
- */
+/** Draws one. Returns random bytes. */
 export function newSecret(): Uint8Array<ArrayBuffer> {
   if (used === pool.length) {
     crypto.getRandomValues(pool);

@@ -56,12 +56,9 @@ function failureOf(error: unknown): Failure {
 }
 
 /**
- * Sends a report, and waits while the parent is behind with reading. A parent that is gone takes
- * nothing away: the connection is served to its end.
- *
- * @param channel The channel or report socket, borrowed.
- * @param fd A descriptor that goes with it, borrowed.
- * @returns Whether the parent is still there.
+ * Sends a report, and waits while the parent is behind with reading. A parent that is gone takes nothing away: the
+ * connection is served to its end. `channel`: the channel or report socket, borrowed. `fd`: a descriptor that goes
+ * with it, borrowed. Returns whether the parent is still there.
  */
 export function tell(
   channel: number,
@@ -79,21 +76,13 @@ export function tell(
   }
 }
 
-/**
- * A connection is this process's.
- *
- * @param since When its zygote began to fork; 0 where there is none.
- */
+/** A connection is this process's. `since`: when its zygote began to fork; 0 where there is none. */
 export function took({ id, secret }: Handover, since = 0): Report {
   const at = monotonic(), pid = 0, outcome = null, status = 0;
   return { kind: "took", id, pid, outcome, status, secret, at, since };
 }
 
-/**
- * A connection has ended.
- *
- * @param since The time of the client's half-close; 0 if there was none.
- */
+/** A connection has ended. `since`: the time of the client's half-close; 0 if there was none. */
 export function done(
   { id, secret }: Handover,
   outcome: Outcome,
@@ -113,11 +102,7 @@ export function ready(): Report {
   return own({ kind: "ready", id: 0, pid: 0, outcome: null, status: 0 });
 }
 
-/**
- * This process, or a child of it, cannot serve.
- *
- * @param id The connection or worker that it was for; 0 for none.
- */
+/** This process, or a child of it, cannot serve. `id`: the connection or worker that it was for; 0 for none. */
 export function failed(
   id: number,
   text: string,
@@ -133,11 +118,7 @@ export function cannotServe({ number }: Fd, error: unknown): never {
   return exitNow(1);
 }
 
-/**
- * Where this process is on its way to its work.
- *
- * @param text What it does next, such as `loading the module`.
- */
+/** Where this process is on its way to its work. `text`: what it does next, such as `loading the module`. */
 export function step(text: string): Report {
   return own({ kind: "step", id: 0, pid: 0, outcome: saying(text), status: 0 });
 }

@@ -74,9 +74,8 @@ const MADV_DONTFORK = 10; // asm-generic/mman-common.h
 const MADV_DOFORK = 11;
 
 /**
- * The filter: `madvise(_, _, MADV_DONTFORK)` does nothing and succeeds, all else goes through.
- *
- * @returns An array of `struct sock_filter`.
+ * The filter: `madvise(_, _, MADV_DONTFORK)` does nothing and succeeds, all else goes through. Returns an array of
+ * `struct sock_filter`.
  */
 export function keepForkableFilter(
   processor: Processor,
@@ -93,10 +92,8 @@ export function keepForkableFilter(
 }
 
 /**
- * Readies what makes all memory of this process, now and later, one that a forked child has too; call it
- * while FFI permission still stands.
- *
- * @throws {PosixError} When the kernel has no seccomp, or refuses it.
+ * Readies what makes all memory of this process, now and later, one that a forked child has too; call it while FFI
+ * permission still stands. Throws `PosixError` when the kernel has no seccomp, or refuses it.
  */
 function prepareMemory(): () => void {
   const filter = prepareFilter(keepForkableFilter(Deno.build.arch));
@@ -180,9 +177,7 @@ export class ForkPreparation {
   }
 
   /**
-   * The first four steps above.
-   *
-   * @throws {Error} When this runtime or kernel cannot be forked; the message says why.
+   * The first four steps above. Throws `Error` when this runtime or kernel cannot be forked; the message says why.
    */
   finish(generators: readonly (() => string)[]): Rebirth {
     const lostThreads = parkThreadPool();
@@ -256,11 +251,7 @@ export function meansOf(
   return { channel, reports, children, rebirth, fence };
 }
 
-/**
- * The first steps of a child.
- *
- * @param forkedAt When its zygote began to fork it, see {@linkcode monotonic}.
- */
+/** The first steps of a child. `forkedAt`: when its zygote began to fork it, see {@linkcode monotonic}. */
 export function arrive(
   means: Means,
   handover: Handover,

@@ -35,10 +35,8 @@ export interface Reactor {
 }
 
 /**
- * Looks at the event loop of this process.
- *
- * @throws {PosixError} When /proc cannot be read.
- * @throws {TypeError} When it is built in a way that we do not know.
+ * Looks at the event loop of this process. Throws `PosixError` when /proc cannot be read. Throws `TypeError` when it
+ * is built in a way that we do not know.
  */
 export function scanReactor(): Reactor {
   const targets = new Map<number, string>();
@@ -98,11 +96,7 @@ function readWatched(
   return watched;
 }
 
-/**
- * Gives this process, a forked child, an event loop of its own.
- *
- * @throws {PosixError} When descriptors run out.
- */
+/** Gives this process, a forked child, an event loop of its own. Throws `PosixError` when descriptors run out. */
 export function renewReactor(reactor: Reactor): void {
   const { epoll_create1, epoll_ctl, eventfd } = libc;
   if (!epoll_create1 || !epoll_ctl || !eventfd) {

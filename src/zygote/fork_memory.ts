@@ -55,10 +55,8 @@ export class ForkMemory {
   #waste = 0;
 
   /**
-   * Makes that of this process.
-   *
-   * @param code Null where there is none: nothing is done then.
-   * @param rehearse Does once, and at once, all that a child does.
+   * Makes that of this process. `code`: null where there is none: nothing is done then. `rehearse`: does once, and at
+   * once, all that a child does.
    */
   constructor(code: MachineCode | null, rehearse: () => void) {
     this.#code = code;

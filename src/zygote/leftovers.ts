@@ -69,10 +69,8 @@ export class Leftovers {
   }
 
   /**
-   * Compares with the state after the module was loaded.
-   *
-   * @returns The leftover with an advice, such as `a socket to 127.0.0.1:5432 open: open it in the
-   *   handler`; undefined when nothing does.
+   * Compares with the state after the module was loaded. Returns the leftover with an advice, such as
+   * `a socket to 127.0.0.1:5432 open: open it in the handler`; undefined when nothing does.
    */
   async find(): Promise<string | undefined> {
     this.#replaced.undo();

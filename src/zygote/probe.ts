@@ -35,10 +35,8 @@ const FAILURES: Readonly<Record<number, string>> = {
 /** A test child at its work. */
 interface Probe {
   /**
-   * Waits until it has ended.
-   *
-   * @throws {TypeError} When something did not work; the message says what.
-   * @throws {SlowError} When it took too long.
+   * Waits until it has ended. Throws `TypeError` when something did not work; the message says what. Throws
+   * `SlowError` when it took too long.
    */
   wait(): void;
 }

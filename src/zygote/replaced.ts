@@ -59,20 +59,15 @@ export class Replaced {
   }
 
   /**
-   * Puts the runtime's own back, for work in between. Nothing of the module's may run from here on.
-   *
-   * @throws {TypeError} When the module did it for good.
+   * Puts the runtime's own back, for work in between. Nothing of the module's may run from here on. Throws
+   * `TypeError` when the module did it for good.
    */
   undo(): void {
     const { length } = this.#noted;
     for (let i = 0; i < length; i++) this.#undo(this.#noted[i]!);
   }
 
-  /**
-   * For children.
-   *
-   * @returns Does again what the module did; null where that was nothing.
-   */
+  /** For children. The result does again what the module did; null where that was nothing. */
   redo(): (() => void) | null {
     const first = this.#again[0], then = this.#again[1];
     if (first.length + then.length === 0) return null;

@@ -51,22 +51,17 @@ interface Thread {
 }
 
 /**
- * How many threads for blocking work a forked child could still start.
- *
- * @returns The number; 0 when it could not read a file.
- * @throws {PosixError} When /proc cannot be read.
+ * How many threads for blocking work a forked child could still start. Returns the number; 0 when it could not read a
+ * file. Throws `PosixError` when /proc cannot be read.
  */
 function threadsLeft(): number {
   return MOST_THREADS - otherThreads().filter(isPooled).length;
 }
 
 /**
- * Parks every thread of the runtime's pool, without returning to the event loop.
- *
- * @param patience Rounds of one millisecond each.
- * @returns Whether other threads exist, such as the one that Deno runs signal listeners on.
- * @throws {RestlessError} When the pool does not come to rest.
- * @throws {PosixError} When /proc cannot be read.
+ * Parks every thread of the runtime's pool, without returning to the event loop. `patience`: rounds of one
+ * millisecond each. Returns whether other threads exist, such as the one that Deno runs signal listeners on. Throws
+ * `RestlessError` when the pool does not come to rest. Throws `PosixError` when /proc cannot be read.
  */
 export function parkThreadPool(patience: number = PATIENCE): boolean {
   let asked = 0;
@@ -123,9 +118,8 @@ const MOST_STARTS = 10;
 const COUNT = "MPSERV_ZYGOTE_STARTS=";
 
 /**
- * Becomes a new process image, of the same command and under the same pid, if too few threads are left.
- *
- * @throws {PosixError} When the system refuses.
+ * Becomes a new process image, of the same command and under the same pid, if too few threads are left. Throws
+ * `PosixError` when the system refuses.
  */
 export function startAgainIfCrowded(inherited: readonly Fd[]): void {
   if (threadsLeft() >= ENOUGH) return;

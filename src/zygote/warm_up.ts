@@ -146,8 +146,7 @@ export function* rehearseBirth(
 
 /**
  * Is born, serves and ends once, at once, without a fork and without an end: what it touches is what a child will.
- *
- * @param serve One of ours that does not wait; null where children serve what cannot be rehearsed without a client.
+ * `serve`: one of ours that does not wait; null where children serve what cannot be rehearsed without a client.
  */
 export function rehearseChild(
   { rebirth, fence }: Pick<Means, "rebirth" | "fence">,
@@ -286,10 +285,7 @@ export class SpareTime {
   #forks = 0;
 
   /**
-   * Makes one.
-   *
-   * @param slices The rehearsal, of which each slice takes some milliseconds; null where nothing is left to be
-   *   rehearsed.
+   * `slices`: the rehearsal, of which each slice takes some milliseconds; null where nothing is left to be rehearsed.
    */
   constructor(slices: AsyncIterable<void> | null) {
     this.#slices = (slices ?? nothing())[Symbol.asyncIterator]();
@@ -301,11 +297,7 @@ export class SpareTime {
     return this.#isOver;
   }
 
-  /**
-   * A child was forked.
-   *
-   * @returns Whether it is time for a slice, whoever waits.
-   */
+  /** A child was forked. Returns whether it is time for a slice, whoever waits. */
   forked(): boolean {
     return ++this.#forks > MOST_COLD && !this.#isOver;
   }

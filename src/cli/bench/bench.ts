@@ -238,11 +238,7 @@ const SIZES: Readonly<Record<Mode, number>> = {
   hold: 6,
 };
 
-/**
- * Runs the command.
- *
- * @throws {UserError} When a connection failed, or the server or the system refuses.
- */
+/** Runs the command. Throws `UserError` when a connection failed, or the server or the system refuses. */
 export async function bench(options: BenchOptions): Promise<void> {
   const target = await resolve(options);
   await probe(target, options.timeout);

@@ -22,11 +22,7 @@ export interface LookOptions {
   readonly json?: boolean | undefined;
 }
 
-/**
- * Prints how a server is.
- *
- * @throws {ControlError} When it cannot be asked.
- */
+/** Prints how a server is. Throws `ControlError` when it cannot be asked. */
 export async function printStatus(
   target: string | undefined,
   options: LookOptions,
@@ -55,11 +51,7 @@ function statusLines(status: Status): string[] {
   ];
 }
 
-/**
- * Prints a server's connections.
- *
- * @throws {ControlError} When it cannot be asked.
- */
+/** Prints a server's connections. Throws `ControlError` when it cannot be asked. */
 export async function printConnections(
   target: string | undefined,
   options: LookOptions,
@@ -98,11 +90,7 @@ function printJson(answer: object): void {
 /** How often a server that drains is looked at, in milliseconds. */
 const PAUSE = 200;
 
-/**
- * Ends one connection.
- *
- * @throws {ControlError} When there is no such connection, or the server cannot be asked.
- */
+/** Ends one connection. Throws `ControlError` when there is no such connection, or the server cannot be asked. */
 export async function drop(
   id: number,
   target: string | undefined,
@@ -113,10 +101,8 @@ export async function drop(
 }
 
 /**
- * Begins the drain of a server, as SIGTERM does.
- *
- * @param options `wait`: until it has ended.
- * @throws {ControlError} When it cannot be asked.
+ * Begins the drain of a server, as SIGTERM does. `options`: `wait`: until it has ended. Throws `ControlError` when it
+ * cannot be asked.
  */
 export async function drain(
   target: string | undefined,

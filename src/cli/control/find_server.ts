@@ -14,13 +14,9 @@ import { EXIT_USAGE, UserError } from "../terminal.ts";
 import { parsePort } from "../values.ts";
 
 /**
- * Connects to the server that is meant.
- *
- * @param target A port, the path of a control socket or of a Unix domain socket that is served;
- *   undefined for the one server that runs.
- * @returns The connection, the caller's to dispose of.
- * @throws {ControlError} When there is none.
- * @throws {UserError} When there is none of ours, or more than one could be meant.
+ * Connects to the server that is meant. `target`: a port, the path of a control socket or of a Unix domain socket
+ * that is served; undefined for the one server that runs. Returns the connection, the caller's to dispose of. Throws
+ * `ControlError` when there is none. Throws `UserError` when there is none of ours, or more than one could be meant.
  */
 export async function findServer(
   target: string | undefined,
@@ -29,11 +25,7 @@ export async function findServer(
   return await ControlClient.connect(await locate(target));
 }
 
-/**
- * Where the control socket of a server is.
- *
- * @throws {UserError} When no server has that port.
- */
+/** Where the control socket of a server is. Throws `UserError` when no server has that port. */
 export async function locate(target: string): Promise<string> {
   const isPort = /^\d+$/.test(target);
   const name = await controlName(

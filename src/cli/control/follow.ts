@@ -11,11 +11,7 @@ import { pollLater } from "../../posix/io.ts";
 
 const STDOUT = 1;
 
-/**
- * Prints events until the server ends or the reader is gone.
- *
- * @throws {ControlError} When it cannot be asked.
- */
+/** Prints events until the server ends or the reader is gone. Throws `ControlError` when it cannot be asked. */
 export async function follow(
   target: string | undefined,
   { json }: LookOptions,
@@ -44,9 +40,8 @@ async function nobodyReads(): Promise<"unread"> {
 const WIDTH = { event: 11, id: 5 };
 
 /**
- * An event for a person: the time of day, what happened, the connection, and the rest by name.
- *
- * @param started When the events' clock began, in milliseconds since 1970.
+ * An event for a person: the time of day, what happened, the connection, and the rest by name. `started`: when the
+ * events' clock began, in milliseconds since 1970.
  */
 function eventLine(line: string, started: number): string {
   const { event, at, id, heard: _, ...more } = JSON.parse(line);

@@ -17,10 +17,8 @@ interface OpenPageOptions {
 }
 
 /**
- * Serves the page until SIGINT, SIGTERM or SIGHUP.
- *
- * @throws {ControlError} When there is no such server.
- * @throws {UserError} When the port cannot be had.
+ * Serves the page until SIGINT, SIGTERM or SIGHUP. Throws `ControlError` when there is no such server. Throws
+ * `UserError` when the port cannot be had.
  */
 export async function openPage(
   target: string | undefined,

@@ -8,10 +8,8 @@ import { type RewindState, showRewinding } from "../../model/model.ts";
 import { visible } from "../terminal.ts";
 
 /**
- * How long something has lasted, in four to six characters.
- *
- * @param milliseconds How long; null when nobody knows.
- * @returns Such as `0.4s`, `12s`, `3m05s`, `2h07m`, `4d01h`; `-` for null.
+ * How long something has lasted, in four to six characters. `milliseconds`: how long; null when nobody knows. For
+ * example `0.4s`, `12s`, `3m05s`, `2h07m`, `4d01h`; `-` for null.
  */
 export function showAge(milliseconds: number | null): string {
   if (milliseconds === null) return "-";
@@ -28,10 +26,8 @@ export function showAge(milliseconds: number | null): string {
 }
 
 /**
- * How many bytes, in five characters at most.
- *
- * @param bytes How many; null when nobody knows.
- * @returns Such as `6`, `1.5K`, `64M`, in powers of 1024; `-` for null.
+ * How many bytes, in five characters at most. `bytes`: how many; null when nobody knows. For example `6`, `1.5K`,
+ * `64M`, in powers of 1024; `-` for null.
  */
 export function showBytes(bytes: number | null): string {
   if (bytes === null) return "-";
@@ -47,11 +43,7 @@ export function showBytes(bytes: number | null): string {
     units[unit];
 }
 
-/**
- * The counts that are not zero.
- *
- * @returns Such as `closed 12, reset 1`; `none` when all are zero.
- */
+/** The counts that are not zero. For example `closed 12, reset 1`; `none` when all are zero. */
 export function showCounts(counts: Readonly<Record<string, number>>): string {
   const some = Object.entries(counts).filter(([, count]) => count > 0);
   return some.map(([name, count]) => `${name} ${count}`).join(", ") || "none";

@@ -131,10 +131,8 @@ function keysOf(text: string): Key[] {
 }
 
 /**
- * Shows a server until a person quits; once and as plain text where standard output is no terminal.
- *
- * @param interval Milliseconds between looks.
- * @throws {UserError} When it cannot be found.
+ * Shows a server until a person quits; once and as plain text where standard output is no terminal. `interval`:
+ * milliseconds between looks. Throws `UserError` when it cannot be found.
  */
 export async function top(
   target: string | undefined,

@@ -40,11 +40,7 @@ export class UsageMeter {
   #before = new Map<number, { ticks: number; at: number }>();
   #seen = new Map<number, { ticks: number; at: number }>();
 
-  /**
-   * Looks at a process.
-   *
-   * @returns What it uses; null when it has gone, or the system has no /proc.
-   */
+  /** Looks at a process. Returns what it uses; null when it has gone, or the system has no /proc. */
   look(pid: number): Usage | null {
     if (Deno.build.os !== "linux" || pid === 0) return null;
     try {
@@ -112,11 +108,7 @@ const COLUMNS: readonly Column[] = [
   { title: "OUT", isNumber: true, least: 4 },
 ];
 
-/**
- * The lines above the processes.
- *
- * @param before The same a moment ago, for rates; null the first time.
- */
+/** The lines above the processes. `before`: the same a moment ago, for rates; null the first time. */
 export function summary(
   now: TopSnapshot,
   before: TopSnapshot | null,

@@ -29,9 +29,8 @@ import {
 } from "../command.ts";
 
 /**
- * Understands a command line that names no command: the program's own options, its help, a mistake.
- *
- * @throws {UserError} When it is wrong.
+ * Understands a command line that names no command: the program's own options, its help, a mistake. Throws
+ * `UserError` when it is wrong.
  */
 export async function understandProgram(
   args: readonly string[],

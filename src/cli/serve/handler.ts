@@ -14,11 +14,7 @@ const { pathToFileURL } = await import("node:url");
 /** The options about the handler that processes receive. */
 export type HandlerOptions = Pick<ChildOptions, "service" | "grants">;
 
-/**
- * The handler's module.
- *
- * @throws {UserError} When it is missing, or a compiled server cannot serve with it.
- */
+/** The handler's module. Throws `UserError` when it is missing, or a compiled server cannot serve with it. */
 export async function findHandler(
   path: string,
   grants: readonly string[],
@@ -69,11 +65,7 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
   );
 }
 
-/**
- * Refuses options of a project if the server ignores projects.
- *
- * @throws {UserError} When something was.
- */
+/** Refuses options of a project if the server ignores projects. Throws `UserError` when something was. */
 export function refuseProject(
   { config, unstable }: {
     readonly config?: string | undefined;

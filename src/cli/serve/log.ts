@@ -227,11 +227,7 @@ interface ServerLog extends ServerReceiver {
 /** Ends that a person should look into. */
 const TROUBLES: readonly Reason[] = ["error", "killed", "program"];
 
-/**
- * Logs a server's events.
- *
- * @param handler The handler that serves, as it was typed; undefined when none does.
- */
+/** Logs a server's events. `handler`: the handler that serves, as it was typed; undefined when none does. */
 export function logEvents(logger: Logger, handler?: string): ServerLog {
   // Asked once: thousands of connections a second must not pay for lines that are not written.
   const debug = logger.isEnabledFor("debug");

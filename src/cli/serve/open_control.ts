@@ -26,12 +26,9 @@ interface ControlledServer {
 }
 
 /**
- * Opens a server's control socket.
- *
- * @param asked The path that was typed; undefined for the default place. There, a server that cannot have
- *   a control socket goes on without one, and says why.
- * @returns The socket, the caller's to close.
- * @throws {UserError} When it cannot be at the path that was typed.
+ * Opens a server's control socket. `asked`: the path that was typed; undefined for the default place. There, a server
+ * that cannot have a control socket goes on without one, and says why. Returns the socket, the caller's to close.
+ * Throws `UserError` when it cannot be at the path that was typed.
  */
 export async function openControl(
   controlled: ControlledServer,

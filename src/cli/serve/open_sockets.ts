@@ -23,12 +23,7 @@ export interface Sockets extends Disposable {
   readonly inheritance: Inheritance | null;
 }
 
-/**
- * Opens the listening socket.
- *
- * @returns The caller's to dispose of.
- * @throws {UserError} When it cannot be opened.
- */
+/** Opens the listening socket. It is the caller's to dispose of. Throws `UserError` when it cannot be opened. */
 export async function openSockets(
   options: ServeOptions,
   manager: ManagerVariables | null,

@@ -59,10 +59,7 @@ export interface Resolved extends AsyncDisposable {
 }
 
 /**
- * Looks up the options.
- *
- * @returns The caller's to dispose of.
- * @throws {UserError} When it cannot be; the message says why.
+ * Looks up the options. It is the caller's to dispose of. Throws `UserError` when it cannot be; the message says why.
  */
 export async function resolveOptions(options: ServeOptions): Promise<Resolved> {
   checkDescriptors(options.spares);

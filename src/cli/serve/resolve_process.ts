@@ -33,11 +33,7 @@ interface AttributeOptions extends ProcessOptions {
   readonly program: ProgramWords | undefined;
 }
 
-/**
- * Looks up the options of processes.
- *
- * @throws {UserError} When it cannot be had; the message says why.
- */
+/** Looks up the options of processes. Throws `UserError` when it cannot be had; the message says why. */
 export function resolveAttributes(
   options: AttributeOptions,
 ): ProcessAttributes {
@@ -85,10 +81,8 @@ function resolveUser(text: string): User {
 }
 
 /**
- * The variables that say who a process runs as.
- *
- * @param user As whom, as typed; undefined for who we are.
- * @returns Names and values, empty where that user has no name; undefined for what stays as it is.
+ * The variables that say who a process runs as. `user`: as whom, as typed; undefined for who we are. Returns names
+ * and values, empty where that user has no name; undefined for what stays as it is.
  */
 function userVariables(
   user: string | undefined,
@@ -171,11 +165,7 @@ function checkFiles(
 /** Where `execvp(3)` of glibc looks when PATH is not set. */
 const DEFAULT_PATH = "/bin:/usr/bin";
 
-/**
- * The program, looked up.
- *
- * @throws {UserError} When there is no such program, or it cannot be run.
- */
+/** The program, looked up. Throws `UserError` when there is no such program, or it cannot be run. */
 export function resolveProgram(
   args: readonly [string, ...string[]],
   { stderr, grant, user }: {

@@ -25,11 +25,7 @@ interface SandboxedService {
   readonly grant?: readonly string[] | undefined;
 }
 
-/**
- * The sandbox that connection processes get.
- *
- * @throws {UserError} When a person asked for what this kernel has not.
- */
+/** The sandbox that connection processes get. Throws `UserError` when a person asked for what this kernel has not. */
 export function resolveSandbox(
   { sandbox }: SandboxOptions,
   { program, handler }: SandboxedService,

@@ -15,11 +15,9 @@ import type { ManagerVariables } from "../../server/systemd/variables.ts";
 import { UserError } from "../terminal.ts";
 
 /**
- * Opens the listening socket that the manager passed.
- *
- * @param name The name of the socket; undefined when there is but one.
- * @returns The listener, the caller's to close; null when none was passed to this process.
- * @throws {UserError | ListenError} When it cannot be served, or a name fits none.
+ * Opens the listening socket that the manager passed. `name`: the name of the socket; undefined when there is but
+ * one. Returns the listener, the caller's to close; null when none was passed to this process. Throws
+ * `UserError | ListenError` when it cannot be served, or a name fits none.
  */
 export function listenForManager(
   variables: ManagerVariables,
@@ -38,10 +36,8 @@ export function listenForManager(
 }
 
 /**
- * Readies telling the manager how we are.
- *
- * @returns What tells it, the caller's to dispose of.
- * @throws {UserError} When the variables make no sense.
+ * Readies telling the manager how we are. Returns what tells it, the caller's to dispose of. Throws `UserError` when
+ * the variables make no sense.
  */
 export function openNotifier(
   variables: ManagerVariables,

@@ -10,11 +10,8 @@ import type { ServeOptions } from "./options/serve_options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
 
 /**
- * Asks the running server for its socket.
- *
- * @returns What it gave, the caller's to dispose of.
- * @throws {ControlError} When no server runs there, or it refuses.
- * @throws {UserError} When it listens elsewhere than was typed.
+ * Asks the running server for its socket. Returns what it gave, the caller's to dispose of. Throws `ControlError`
+ * when no server runs there, or it refuses. Throws `UserError` when it listens elsewhere than was typed.
  */
 export async function inherit(options: ServeOptions): Promise<Inheritance> {
   const { control, unix, port, backlog } = options;

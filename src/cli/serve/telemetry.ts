@@ -19,10 +19,8 @@ function wantsTelemetry(): boolean {
 }
 
 /**
- * Whether the runtime does so.
- *
- * @returns False in an executable, which `deno compile` has made up its mind for: it does not look at
- *   its environment (Deno 2.7.11, 2.9).
+ * Whether the runtime does so. Returns false in an executable, which `deno compile` has made up its mind for: it does
+ * not look at its environment (Deno 2.7.11, 2.9).
  */
 export function exportsTelemetry(): boolean {
   return wantsTelemetry() && !Deno.build.standalone;

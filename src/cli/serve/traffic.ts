@@ -16,9 +16,8 @@ import {
 import { EXIT_REFUSED, EXIT_USAGE, UserError } from "../terminal.ts";
 
 /**
- * Finds out whether a listener's connections can be watched.
- *
- * @throws {UserError} When they cannot; the message says why.
+ * Finds out whether a listener's connections can be watched. Throws `UserError` when they cannot; the message says
+ * why.
  */
 export function prepareTrafficWatch(
   address: Address,

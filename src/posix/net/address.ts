@@ -31,10 +31,9 @@ export const MAX_UNIX_PATH = 103;
 export type Address = Deno.NetAddr | Deno.UnixAddr;
 
 /**
- * Decodes a socket address (ip(7), ipv6(7), unix(7)).
- *
- * @param bytes `struct sockaddr`, exactly as long as the system said, or as {@linkcode nameZone} made it.
- * @param layout The system's layout; the running one's unless a test asks for another.
+ * Decodes a socket address (ip(7), ipv6(7), unix(7)). `bytes`: `struct sockaddr`, exactly as long as the system said,
+ * or as {@linkcode nameZone} made it. `layout`: the system's layout; the running one's unless a test asks for
+ * another.
  */
 export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
   const size = lengthOf(bytes);
@@ -57,11 +56,9 @@ export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
 }
 
 /**
- * The interface that a link-local address belongs to: without it, nobody can connect there.
- *
- * @param bytes `struct sockaddr`.
- * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns The interface's number; 0 when it is no such address.
+ * The interface that a link-local address belongs to: without it, nobody can connect there. `bytes`:
+ * `struct sockaddr`. `layout`: the system's layout; the running one's unless a test asks for another. Returns the
+ * interface's number; 0 when it is no such address.
  */
 export function zoneIndex(bytes: Uint8Array, layout: Abi = abi): number {
   if (lengthOf(bytes) < IN6_SIZE) return 0;
@@ -101,11 +98,9 @@ export function zoneName(bytes: Uint8Array): string {
 }
 
 /**
- * The IP address in a socket address.
- *
- * @param bytes `struct sockaddr`, exactly as long as the system said.
- * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns 4 bytes for IPv4, also where it is mapped into IPv6, or 16; null when it has none.
+ * The IP address in a socket address. `bytes`: `struct sockaddr`, exactly as long as the system said. `layout`: the
+ * system's layout; the running one's unless a test asks for another. Returns 4 bytes for IPv4, also where it is
+ * mapped into IPv6, or 16; null when it has none.
  */
 export function ipOf(
   bytes: Uint8Array<ArrayBuffer>,
@@ -133,11 +128,9 @@ export function formatAddress(address: Address): string {
 }
 
 /**
- * Encodes a socket address, the reverse of {@linkcode decodeAddress}.
- *
- * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns `struct sockaddr`, as long as the system wants it.
- * @throws {TypeError} When the host is no address, or the path is too long.
+ * Encodes a socket address, the reverse of {@linkcode decodeAddress}. `layout`: the system's layout; the running
+ * one's unless a test asks for another. Returns `struct sockaddr`, as long as the system wants it. Throws `TypeError`
+ * when the host is no address, or the path is too long.
  */
 export function encodeAddress(
   address: Address,
@@ -159,11 +152,9 @@ export function encodeAddress(
 }
 
 /**
- * Encodes an IP address and a port (ip(7), ipv6(7)).
- *
- * @param ip The address: 4 bytes for IPv4, 16 for IPv6.
- * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns `struct sockaddr_in` or `struct sockaddr_in6`.
+ * Encodes an IP address and a port (ip(7), ipv6(7)). `ip`: the address: 4 bytes for IPv4, 16 for IPv6. `layout`: the
+ * system's layout; the running one's unless a test asks for another. Returns `struct sockaddr_in` or
+ * `struct sockaddr_in6`.
  */
 export function encodeIpAddress(
   ip: Uint8Array,
@@ -178,11 +169,9 @@ export function encodeIpAddress(
 }
 
 /**
- * Encodes the name of a Unix domain socket (unix(7)).
- *
- * @param name A path, or a NUL byte and an abstract name; empty for none; 108 bytes at most.
- * @param layout The system's layout; the running one's unless a test asks for another.
- * @returns `struct sockaddr_un`, as long as it has to be.
+ * Encodes the name of a Unix domain socket (unix(7)). `name`: a path, or a NUL byte and an abstract name; empty for
+ * none; 108 bytes at most. `layout`: the system's layout; the running one's unless a test asks for another. Returns
+ * `struct sockaddr_un`, as long as it has to be.
  */
 export function encodeUnixAddress(
   name: Uint8Array,
@@ -242,10 +231,8 @@ function isMapped(ip: Uint8Array): boolean {
 const HEX_GROUP = /^[0-9a-f]{1,4}$/i;
 
 /**
- * Reads an IPv4 address in its one form: four decimal numbers without leading zeros.
- *
- * @param text Such as `192.0.2.1`.
- * @returns Its 4 bytes; null when it is none.
+ * Reads an IPv4 address in its one form: four decimal numbers without leading zeros. `text`: such as `192.0.2.1`.
+ * Returns its 4 bytes; null when it is none.
  */
 export function parseIpv4(text: string): Uint8Array<ArrayBuffer> | null {
   const numbers = text.split(".");
@@ -256,11 +243,9 @@ export function parseIpv4(text: string): Uint8Array<ArrayBuffer> | null {
 }
 
 /**
- * Reads an IPv6 address (RFC 4291, 2.2): eight groups of up to four hexadecimal digits, one run of zero
- * groups as `::`, the last two groups as an IPv4 address if that is how they are written. No zone.
- *
- * @param text Such as `2001:db8::1` or `::ffff:192.0.2.1`.
- * @returns Its 16 bytes; null when it is none.
+ * Reads an IPv6 address (RFC 4291, 2.2): eight groups of up to four hexadecimal digits, one run of zero groups as
+ * `::`, the last two groups as an IPv4 address if that is how they are written. No zone. `text`: such as
+ * `2001:db8::1` or `::ffff:192.0.2.1`. Returns its 16 bytes; null when it is none.
  */
 export function parseIpv6(text: string): Uint8Array<ArrayBuffer> | null {
   const halves = text.split("::");

@@ -15,10 +15,8 @@ const SO_PASSCRED = 16; // asm-generic/socket.h
 const UCRED_SIZE = 12; // struct ucred {pid_t pid; uid_t uid; gid_t gid}
 
 /**
- * Asks the kernel to say who sends, on a socket that messages will be received from. Does nothing where the
- * system cannot.
- *
- * @throws {PosixError} When the system refuses.
+ * Asks the kernel to say who sends, on a socket that messages will be received from. Does nothing where the system
+ * cannot. Throws `PosixError` when the system refuses.
  */
 export function askCredentials(fd: number): void {
   if (Deno.build.os !== "linux") return;
@@ -37,9 +35,8 @@ export interface Peer {
 }
 
 /**
- * The process at the other end, as the kernel noted it at the connect: `SO_PEERCRED`.
- *
- * @returns Who; null where the system does not say.
+ * The process at the other end, as the kernel noted it at the connect: `SO_PEERCRED`. Returns who; null where the
+ * system does not say.
  */
 export function peerOf(fd: number): Peer | null {
   const ucred = new Uint32Array(3);
@@ -53,10 +50,8 @@ export function peerOf(fd: number): Peer | null {
 }
 
 /**
- * As whom the process at the other end acted when the connection was made: `SO_PEERCRED`, or
- * `getpeereid(3)` on macOS.
- *
- * @returns The user id; null where the system does not say.
+ * As whom the process at the other end acted when the connection was made: `SO_PEERCRED`, or `getpeereid(3)` on
+ * macOS. Returns the user id; null where the system does not say.
  */
 export function peerUser(fd: number): number | null {
   if (!libc.getpeereid) return peerOf(fd)?.uid ?? null;

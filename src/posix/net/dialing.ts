@@ -16,14 +16,11 @@ const IPPROTO_IP = 0; // netinet/in.h
 const IP_BIND_ADDRESS_NO_PORT = 24; // linux/in.h
 
 /**
- * Starts to connect: `socket(2)`, `connect(2)`. Writing returns -1 until the connection stands, and
- * throws what stood in its way.
- *
- * @param to Where to: `struct sockaddr`, as `encodeAddress` gives it.
- * @param from The address of this end, with port 0 for any; null lets the system choose. Connections
- *   from several addresses of this machine have more ports among them than from one (Linux).
- * @returns The socket, non-blocking and close-on-exec, the caller's to close.
- * @throws {PosixError} EMFILE, ECONNREFUSED, EADDRNOTAVAIL and others.
+ * Starts to connect: `socket(2)`, `connect(2)`. Writing returns -1 until the connection stands, and throws what stood
+ * in its way. `to`: where to: `struct sockaddr`, as `encodeAddress` gives it. `from`: the address of this end, with
+ * port 0 for any; null lets the system choose. Connections from several addresses of this machine have more ports
+ * among them than from one (Linux). Returns the socket, non-blocking and close-on-exec, the caller's to close. Throws
+ * `PosixError`: EMFILE, ECONNREFUSED, EADDRNOTAVAIL and others.
  */
 export function dial(
   to: Uint8Array<ArrayBuffer>,
@@ -48,11 +45,7 @@ export function dial(
   }
 }
 
-/**
- * Whether an address is one of this machine: whether `bind(2)` takes it.
- *
- * @returns Whether it is; always for a Unix domain socket.
- */
+/** Whether an address is one of this machine: whether `bind(2)` takes it. */
 export function isLocal(address: Address): boolean {
   if ("path" in address) return true;
   const bytes = encodeAddress({ ...address, port: 0 });
@@ -87,11 +80,7 @@ export class DatagramSender implements Disposable {
   readonly #fd: Fd;
   readonly #address: Uint8Array<ArrayBuffer>;
 
-  /**
-   * Makes one.
-   *
-   * @throws {PosixError} When descriptors run out.
-   */
+  /** Throws `PosixError` when descriptors run out. */
   constructor(name: string) {
     const bytes = new TextEncoder().encode(name);
     if (name.startsWith("@")) bytes[0] = 0;
@@ -102,10 +91,8 @@ export class DatagramSender implements Disposable {
   }
 
   /**
-   * Sends a datagram, `sendto(2)`.
-   *
-   * @throws {PosixError} ENOENT or ECONNREFUSED when nobody is there, EAGAIN when the receiver has no
-   *   room.
+   * Sends a datagram, `sendto(2)`. Throws `PosixError`: ENOENT or ECONNREFUSED when nobody is there, EAGAIN when the
+   * receiver has no room.
    */
   send(bytes: Uint8Array<ArrayBuffer>): void {
     const flags = abi.MSG_DONTWAIT | abi.MSG_NOSIGNAL;

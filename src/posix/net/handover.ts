@@ -33,11 +33,8 @@ export class Message {
   readonly #abi: Abi;
 
   /**
-   * Makes one.
-   *
-   * @param dataSize Bytes of data at most.
-   * @param controlSize Bytes of control data at most; 0 for none.
-   * @param layout The system's layout; the running one's unless a test asks for another.
+   * `dataSize`: bytes of data at most. `controlSize`: bytes of control data at most; 0 for none. `layout`: the
+   * system's layout; the running one's unless a test asks for another.
    */
   constructor(dataSize: number, controlSize: number, layout: Abi = abi) {
     this.#abi = layout;
@@ -62,9 +59,7 @@ export class Message {
   }
 
   /**
-   * Readies the message for one call.
-   *
-   * @param dataLength How many bytes of `data` to send, or the room to receive into.
+   * Readies the message for one call. `dataLength`: how many bytes of `data` to send, or the room to receive into.
    */
   prepare(dataLength: number, controlLength: number): void {
     const { controlLength: offset, flags } = this.#abi.message;
@@ -84,11 +79,7 @@ export class Message {
   }
 }
 
-/**
- * One `struct cmsghdr` as it is written and read.
- *
- * @param payload Bytes that the control message carries.
- */
+/** One `struct cmsghdr` as it is written and read. `payload`: bytes that the control message carries. */
 export function controlSizes(
   layout: Abi,
   payload: number,
@@ -166,14 +157,10 @@ export interface Received {
 }
 
 /**
- * Sends data, and a descriptor with it, without blocking: `sendmsg(2)`.
- *
- * @param data At least one byte, at most {@linkcode MAX_DATA}.
- * @param fd The descriptor to send, borrowed; null sends the data alone.
- * @returns Whether it went; false when the channel is full.
- * @throws {RangeError} When the data has the wrong size.
- * @throws {PosixError} EPIPE or ECONNRESET when the other end is gone; ETOOMANYREFS when too many
- *   descriptors of this user are in flight.
+ * Sends data, and a descriptor with it, without blocking: `sendmsg(2)`. `data`: at least one byte, at most
+ * {@linkcode MAX_DATA}. `fd`: the descriptor to send, borrowed; null sends the data alone. Returns whether it went;
+ * false when the channel is full. Throws `RangeError` when the data has the wrong size. Throws `PosixError`: EPIPE or
+ * ECONNRESET when the other end is gone; ETOOMANYREFS when too many descriptors of this user are in flight.
  */
 export function sendFd(
   channel: number,
@@ -212,14 +199,11 @@ export function sendFd(
 }
 
 /**
- * Receives one message, and the descriptor that came with it: `recvmsg(2)`. The descriptor is
- * close-on-exec. Level, type, length and truncation are checked; of garbage nothing stays open.
- *
- * @param options `wait`: whether to block until something comes; `size`: at most so many bytes,
- *   which a stream channel needs to keep records apart.
- * @returns What came; "end" when the other end is gone; null when nothing is there (without `wait`).
- *   Garbage is what was cut, or has more than one descriptor or other control data.
- * @throws {PosixError} When the system refuses.
+ * Receives one message, and the descriptor that came with it: `recvmsg(2)`. The descriptor is close-on-exec. Level,
+ * type, length and truncation are checked; of garbage nothing stays open. `options`: `wait`: whether to block until
+ * something comes; `size`: at most so many bytes, which a stream channel needs to keep records apart. Returns what
+ * came; "end" when the other end is gone; null when nothing is there (without `wait`). Garbage is what was cut, or
+ * has more than one descriptor or other control data. Throws `PosixError` when the system refuses.
  */
 export function receiveFd(
   channel: number,
@@ -229,11 +213,9 @@ export function receiveFd(
 }
 
 /**
- * As {@linkcode receiveFd}, without waiting, from whoever may have been broken into: whatever comes, with
- * as many descriptors as one message can have, is looked at and closed.
- *
- * @param size At most so many bytes.
- * @throws {PosixError} When the system refuses, never because of what came.
+ * As {@linkcode receiveFd}, without waiting, from whoever may have been broken into: whatever comes, with as many
+ * descriptors as one message can have, is looked at and closed. `size`: at most so many bytes. Throws `PosixError`
+ * when the system refuses, never because of what came.
  */
 export function receiveUntrusted(
   channel: number,

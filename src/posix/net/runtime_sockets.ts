@@ -9,10 +9,8 @@ import { openDescriptors } from "../fd.ts";
 import { isListening, ownAddress, peerAddress } from "./sockets.ts";
 
 /**
- * The descriptor of a listener that `Deno.listen` made, which hides it.
- *
- * @returns The descriptor, borrowed: the `Deno.Listener` closes it.
- * @throws {TypeError} When no listening socket of this process has that address.
+ * The descriptor of a listener that `Deno.listen` made, which hides it. Returns the descriptor, borrowed: the
+ * `Deno.Listener` closes it. Throws `TypeError` when no listening socket of this process has that address.
  */
 export function findListener(address: Deno.Addr): number {
   const wanted = address as Address;
@@ -27,9 +25,8 @@ export function findListener(address: Deno.Addr): number {
 }
 
 /**
- * The connections that this process has, whoever made them.
- *
- * @returns The descriptor of each, borrowed, and the address of its peer.
+ * The connections that this process has, whoever made them. Returns the descriptor of each, borrowed, and the address
+ * of its peer.
  */
 export function connections(): Map<number, Address> {
   const found = new Map<number, Address>();
@@ -41,13 +38,10 @@ export function connections(): Map<number, Address> {
 }
 
 /**
- * The descriptor of a connection that `Deno.connect` made, which hides it.
- *
- * @param before What {@linkcode connections} said before the connection was made: the addresses alone do
- *   not tell apart two connections to one Unix domain socket, nor does a number alone, which may have been
- *   another one's until then.
- * @returns The descriptor, borrowed: the `Deno.Conn` closes it.
- * @throws {TypeError} When no socket of this process connects the two.
+ * The descriptor of a connection that `Deno.connect` made, which hides it. `before`: what {@linkcode connections}
+ * said before the connection was made: the addresses alone do not tell apart two connections to one Unix domain
+ * socket, nor does a number alone, which may have been another one's until then. Returns the descriptor, borrowed:
+ * the `Deno.Conn` closes it. Throws `TypeError` when no socket of this process connects the two.
  */
 export function findConnection(
   local: Deno.Addr,

@@ -128,9 +128,8 @@ const WILDCARDS = ["0.0.0.0", "::"];
 export const hasSocketDiagnostics: boolean = Deno.build.os === "linux";
 
 /**
- * Every established TCP connection of a listener, also those that wait in its backlog, by peer.
- *
- * @throws {PosixError} When the system refuses, or has no socket diagnostics.
+ * Every established TCP connection of a listener, also those that wait in its backlog, by peer. Throws `PosixError`
+ * when the system refuses, or has no socket diagnostics.
  */
 export function tcpConnections(
   listener: Deno.NetAddr,
@@ -143,20 +142,17 @@ export function tcpConnections(
 }
 
 /**
- * How many clients have begun to connect and have not finished: their SYN has been answered, and their
- * answer to that has not come (RFC 9293, 3.5). The kernel keeps no note of those that it answers with a SYN
- * cookie, which it does when they are too many.
- *
- * @throws {PosixError} As {@linkcode tcpConnections}.
+ * How many clients have begun to connect and have not finished: their SYN has been answered, and their answer to that
+ * has not come (RFC 9293, 3.5). The kernel keeps no note of those that it answers with a SYN cookie, which it does
+ * when they are too many. Throws `PosixError` as {@linkcode tcpConnections}.
  */
 export function handshakes(listener: Deno.NetAddr): number {
   return [...ask(listener, 1 << TCP_STATE.SYN_RECV)].length;
 }
 
 /**
- * How many connections wait in a listener's backlog, whole and not accepted yet.
- *
- * @throws {PosixError} As {@linkcode tcpConnections}.
+ * How many connections wait in a listener's backlog, whole and not accepted yet. Throws `PosixError` as
+ * {@linkcode tcpConnections}.
  */
 export function backlog(listener: Deno.NetAddr): number {
   let waiting = 0;
@@ -167,11 +163,8 @@ export function backlog(listener: Deno.NetAddr): number {
 }
 
 /**
- * The user of the socket at one end of a connection on this machine.
- *
- * @param end That end.
- * @param other The other end.
- * @returns The user id; null where the system does not say.
+ * The user of the socket at one end of a connection on this machine. `end`: that end. `other`: the other end. Returns
+ * the user id; null where the system does not say.
  */
 export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
   if (!hasSocketDiagnostics) return null;

@@ -52,12 +52,10 @@ const timeval = new SafeView(new ArrayBuffer(16)); // {time_t tv_sec; suseconds_
 const timevalBytes = new Uint8Array(timeval.buffer);
 
 /**
- * A pair of connected Unix domain sockets that keeps message boundaries where the system can
- * (`SOCK_SEQPACKET` on Linux), both ends close-on-exec: `socketpair(2)`.
- *
- * @param type The socket type; the one for channels unless said otherwise.
- * @returns Both ends, the caller's to close.
- * @throws {PosixError} EMFILE or ENFILE when descriptors run out.
+ * A pair of connected Unix domain sockets that keeps message boundaries where the system can (`SOCK_SEQPACKET` on
+ * Linux), both ends close-on-exec: `socketpair(2)`. `type`: the socket type; the one for channels unless said
+ * otherwise. Returns both ends, the caller's to close. Throws `PosixError`: EMFILE or ENFILE when descriptors run
+ * out.
  */
 export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
   const ends = new Int32Array(2);
@@ -87,11 +85,9 @@ export interface Accepted {
 }
 
 /**
- * Takes one connection off the backlog: `accept4(2)`.
- *
- * @returns The connection; null when the backlog is empty.
- * @throws {PosixError} EMFILE, ENFILE, ENOBUFS, ENOMEM when the system has no room; ECONNABORTED
- *   when the peer gave up while it waited.
+ * Takes one connection off the backlog: `accept4(2)`. Returns the connection; null when the backlog is empty. Throws
+ * `PosixError`: EMFILE, ENFILE, ENOBUFS, ENOMEM when the system has no room; ECONNABORTED when the peer gave up while
+ * it waited.
  */
 export function accept(listener: number): Accepted | null {
   let fd: number;
@@ -120,10 +116,9 @@ export function accept(listener: number): Accepted | null {
 }
 
 /**
- * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)).
- *
- * @param layout The system's table; the running one's unless a test asks for another.
- * @returns Whether it is. Where the system does not tell, a socket without a peer counts as one.
+ * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)). `layout`: the system's table; the running
+ * one's unless a test asks for another. Returns whether it is. Where the system does not tell, a socket without a
+ * peer counts as one.
  */
 export function isListening(fd: number, layout: Abi = abi): boolean {
   if (layout.SO_ACCEPTCONN) return option(fd, layout.SO_ACCEPTCONN) === 1;
@@ -131,11 +126,8 @@ export function isListening(fd: number, layout: Abi = abi): boolean {
 }
 
 /**
- * The address of this end, `getsockname(2)`.
- *
- * @param peer The peer's `struct sockaddr`, whose zone a process goes by that may not ask for names; undefined
- *   to ask the system.
- * @throws {PosixError} When it is no socket.
+ * The address of this end, `getsockname(2)`. `peer`: the peer's `struct sockaddr`, whose zone a process goes by that
+ * may not ask for names; undefined to ask the system. Throws `PosixError` when it is no socket.
  */
 export function localAddress(fd: number, peer?: Uint8Array): Address {
   const bytes = addressBytesBy(libc.getsockname, fd);
@@ -144,10 +136,8 @@ export function localAddress(fd: number, peer?: Uint8Array): Address {
 }
 
 /**
- * Names the zone of a link-local address.
- *
- * @param bytes `struct sockaddr`.
- * @param known An address whose name of the same zone is taken; undefined to ask the system.
+ * Names the zone of a link-local address. `bytes`: `struct sockaddr`. `known`: an address whose name of the same zone
+ * is taken; undefined to ask the system.
  */
 export function withZone(
   bytes: Uint8Array<ArrayBuffer>,
@@ -167,36 +157,32 @@ function interfaceName(index: number): string {
 }
 
 /**
- * The address of this end, `getsockname(2)`, of what may be no socket.
- *
- * @returns The address; null when the descriptor is no socket.
+ * The address of this end, `getsockname(2)`, of what may be no socket. Returns the address; null when the descriptor
+ * is no socket.
  */
 export function ownAddress(fd: number): Address | null {
   return addressBy(libc.getsockname, fd);
 }
 
 /**
- * The address of the other end, `getpeername(2)`.
- *
- * @returns The address; null when the descriptor is no connected socket.
+ * The address of the other end, `getpeername(2)`. Returns the address; null when the descriptor is no connected
+ * socket.
  */
 export function peerAddress(fd: number): Address | null {
   return addressBy(libc.getpeername, fd);
 }
 
 /**
- * Changes how many connections may wait in a listener's backlog: `listen(2)` again.
- *
- * @throws {PosixError} When the system refuses.
+ * Changes how many connections may wait in a listener's backlog: `listen(2)` again. Throws `PosixError` when the
+ * system refuses.
  */
 export function setBacklog(listener: number, backlog: number): void {
   check(libc.listen(listener, backlog), "listen");
 }
 
 /**
- * Ends this side of a connection: the peer reads to its end of file. `shutdown(2)` SHUT_WR.
- *
- * @throws {PosixError} ENOTCONN when the connection is gone.
+ * Ends this side of a connection: the peer reads to its end of file. `shutdown(2)` SHUT_WR. Throws `PosixError`:
+ * ENOTCONN when the connection is gone.
  */
 export function shutdownWrite(fd: number): void {
   check(libc.shutdown(fd, SHUT_WR), "shutdown");
@@ -215,10 +201,8 @@ export function shutdownBoth(fd: number): void {
 }
 
 /**
- * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)).
- *
- * @param milliseconds How long one call may wait; 0 waits forever.
- * @throws {PosixError} When the system refuses.
+ * Lets blocking reads and writes give up after a while: SO_RCVTIMEO, SO_SNDTIMEO (socket(7)). `milliseconds`: how
+ * long one call may wait; 0 waits forever. Throws `PosixError` when the system refuses.
  */
 export function setTimeouts(fd: number, milliseconds: number): void {
   setReceiveTimeout(fd, milliseconds);
@@ -226,10 +210,8 @@ export function setTimeouts(fd: number, milliseconds: number): void {
 }
 
 /**
- * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)).
- *
- * @param milliseconds How long one call may wait; 0 waits forever.
- * @throws {PosixError} When the system refuses.
+ * Lets blocking reads give up after a while: SO_RCVTIMEO (socket(7)). `milliseconds`: how long one call may wait; 0
+ * waits forever. Throws `PosixError` when the system refuses.
  */
 export function setReceiveTimeout(fd: number, milliseconds: number): void {
   setTimeOption(fd, abi.SO_RCVTIMEO, milliseconds);
@@ -246,10 +228,8 @@ function setTimeOption(fd: number, name: number, milliseconds: number): void {
 }
 
 /**
- * Sets a socket option that is an `int`, `setsockopt(2)`.
- *
- * @param level Whose option it is; the socket's own unless said otherwise.
- * @throws {PosixError} When the system refuses.
+ * Sets a socket option that is an `int`, `setsockopt(2)`. `level`: whose option it is; the socket's own unless said
+ * otherwise. Throws `PosixError` when the system refuses.
  */
 export function setOption(
   fd: number,
@@ -262,19 +242,16 @@ export function setOption(
 }
 
 /**
- * Whether small messages are sent at once, even if the last one is not acknowledged yet: TCP_NODELAY,
- * tcp(7). What a listener is set to, its connections have from the start.
- *
- * @throws {PosixError} When it is none.
+ * Whether small messages are sent at once, even if the last one is not acknowledged yet: TCP_NODELAY, tcp(7). What a
+ * listener is set to, its connections have from the start. Throws `PosixError` when it is none.
  */
 export function setNoDelay(socket: number, wanted: boolean = true): void {
   setOption(socket, TCP_NODELAY, wanted ? 1 : 0, IPPROTO_TCP);
 }
 
 /**
- * Whether a silent peer is asked now and then if it is still there: SO_KEEPALIVE, socket(7).
- *
- * @throws {PosixError} When the system refuses.
+ * Whether a silent peer is asked now and then if it is still there: SO_KEEPALIVE, socket(7). Throws `PosixError` when
+ * the system refuses.
  */
 export function setKeepAlive(socket: number, wanted: boolean): void {
   setOption(socket, abi.SO_KEEPALIVE, wanted ? 1 : 0);

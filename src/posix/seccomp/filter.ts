@@ -40,11 +40,7 @@ type Instruction = readonly [
   k: number,
 ];
 
-/**
- * Lays instructions out.
- *
- * @returns An array of `struct sock_filter`.
- */
+/** Lays instructions out. Returns an array of `struct sock_filter`. */
 export function assemble(
   program: readonly Instruction[],
 ): Uint8Array<ArrayBuffer> {
@@ -59,9 +55,8 @@ export function assemble(
 }
 
 /**
- * Packs a program as the kernel expects it.
- *
- * @returns `struct sock_fprog` {unsigned short len; struct sock_filter *filter}.
+ * Packs a program as the kernel expects it. Returns `struct sock_fprog` {unsigned short len; struct sock_filter
+ * *filter}.
  */
 export function filterProgram(
   filter: Uint8Array<ArrayBuffer>,
@@ -150,11 +145,7 @@ export interface Policy {
   readonly foreign?: number;
 }
 
-/**
- * Assembles a policy.
- *
- * @returns An array of `struct sock_filter`.
- */
+/** Assembles a policy. Returns an array of `struct sock_filter`. */
 export function assemblePolicy(
   { rules, others, newer, foreign }: Policy,
   processor: Processor,
@@ -252,11 +243,7 @@ const filter = assemble([
   [BPF_RET_K, 0, 0, KEEP],
 ]);
 
-/**
- * Lets nobody begin to connect from here on.
- *
- * @returns Whether it is so; false where the system cannot.
- */
+/** Lets nobody begin to connect from here on. Returns whether it is so; false where the system cannot. */
 export function refuseNewcomers(listener: number): boolean {
   if (Deno.build.os !== "linux") return false;
   const program = filterProgram(filter);

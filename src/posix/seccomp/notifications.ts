@@ -38,11 +38,7 @@ export interface WaitingCall {
   readonly arch: number;
 }
 
-/**
- * Takes the next call that waits.
- *
- * @returns The call; null when none waits any more.
- */
+/** Takes the next call that waits. Returns the call; null when none waits any more. */
 export function nextWaitingCall(listener: number): WaitingCall | null {
   const [ready] = poll([{ fd: listener, events: POLLIN }], 0); // or reading could block
   if (!ready || !(ready & POLLIN)) return null;
@@ -68,10 +64,9 @@ export function nextWaitingCall(listener: number): WaitingCall | null {
 }
 
 /**
- * Answers: the call is made after all, or fails. To let a call through is right only for a process that
- * no stranger has reached: its arguments may change until it is made.
- *
- * @param error What it fails with, an error number; 0 lets it through.
+ * Answers: the call is made after all, or fails. To let a call through is right only for a process that no stranger
+ * has reached: its arguments may change until it is made. `error`: what it fails with, an error number; 0 lets it
+ * through.
  */
 export function answerCall(
   listener: number,

@@ -17,17 +17,9 @@ import { systemCalls } from "./system_call_numbers.ts";
 export interface Fence {
   /** From here on it is real. */
   arm(): void;
-  /**
-   * It can be rehearsed again.
-   *
-   * @returns Whether it was armed.
-   */
+  /** It can be rehearsed again. Returns whether it was armed. */
   disarm(): boolean;
-  /**
-   * Puts it up around this process.
-   *
-   * @throws {PosixError} When the system refuses.
-   */
+  /** Puts it up around this process. Throws `PosixError` when the system refuses. */
   putUp(): void;
 }
 
@@ -56,10 +48,8 @@ function seccomp(
 }
 
 /**
- * Whether this kernel knows a verdict, and lets this process ask.
- *
- * @param verdict Such as `VERDICTS.notify` of `filter.ts`.
- * @returns Why not; undefined when it does.
+ * Whether this kernel knows a verdict, and lets this process ask. `verdict`: such as `VERDICTS.notify` of
+ * `filter.ts`. Returns why not; undefined when it does.
  */
 export function whyNoVerdict(verdict: number): string | undefined {
   if (Deno.build.os !== "linux") return "this system has no seccomp(2)";
@@ -97,11 +87,9 @@ export function prepareFilter(
 }
 
 /**
- * Installs a filter.
- *
- * @returns That descriptor, the caller's to close; null without `listen`.
- * @throws {PosixError} EBUSY when somebody listens to this process already (a container's manager),
- *   EACCES without {@linkcode giveUpNewPrivileges}.
+ * Installs a filter. Returns that descriptor, the caller's to close; null without `listen`. Throws `PosixError`:
+ * EBUSY when somebody listens to this process already (a container's manager), EACCES without
+ * {@linkcode giveUpNewPrivileges}.
  */
 export function installFilter(
   filter: PreparedFilter,

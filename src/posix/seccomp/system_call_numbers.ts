@@ -143,19 +143,14 @@ export const AUDIT_ARCH: Readonly<Record<Processor, number>> = {
   aarch64: 0xc00000b7,
 };
 
-/**
- * Whether a call's number is one of this machine's own.
- *
- * @returns False for such as a 32-bit call.
- */
+/** Whether a call's number is one of this machine's own. Returns false for such as a 32-bit call. */
 export function isOwnArchitecture(arch: number): boolean {
   return arch === AUDIT_ARCH[Deno.build.arch];
 }
 
 /**
- * The name of a system call of this machine.
- *
- * @returns Such as `openat (257)`; the number alone when it has no name that we know.
+ * The name of a system call of this machine. For example `openat (257)`; the number alone when it has no name that we
+ * know.
  */
 export function nameSystemCall(number: number): string {
   for (const [name, own] of systemCalls(Deno.build.arch)) {

@@ -47,11 +47,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
-/**
- * Computes the checksum.
- *
- * @returns 32 bits, unsigned.
- */
+/** Computes the checksum. Returns 32 bits, unsigned. */
 export function crc32c(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (const byte of bytes) {
@@ -72,10 +68,8 @@ const KINDS = [
 ] as const;
 
 /**
- * Reads a line.
- *
- * @returns The header; null when its end is yet to come.
- * @throws {ProxyHeaderError} When it is none, or cannot become one.
+ * Reads a line. Returns the header; null when its end is yet to come. Throws `ProxyHeaderError` when it is none, or
+ * cannot become one.
  */
 function readTextHeader(bytes: Uint8Array): ProxyHeader | null {
   const text = String.fromCharCode(...bytes.subarray(0, MAX_LINE));
@@ -165,11 +159,8 @@ const UNIX = 0x3;
 const PP2_TYPE_CRC32C = 0x03;
 
 /**
- * Reads a header.
- *
- * @param most How long a header may be, in bytes.
- * @returns The header; null when it is not whole yet.
- * @throws {ProxyHeaderError} When it is none, or cannot become one.
+ * Reads a header. `most`: how long a header may be, in bytes. Returns the header; null when it is not whole yet.
+ * Throws `ProxyHeaderError` when it is none, or cannot become one.
  */
 function readBinaryHeader(
   bytes: Uint8Array,
@@ -281,10 +272,8 @@ function withoutPadding(name: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads the header that a connection begins with.
- *
- * @returns The header; null when it is not whole yet: then every byte so far belongs to it.
- * @throws {ProxyHeaderError} As soon as the bytes cannot become a header any more.
+ * Reads the header that a connection begins with. Returns the header; null when it is not whole yet: then every byte
+ * so far belongs to it. Throws `ProxyHeaderError` as soon as the bytes cannot become a header any more.
  */
 export function readProxyHeader(bytes: Uint8Array): ProxyHeader | null {
   if (bytes.length === 0) return null;

@@ -22,10 +22,8 @@ import {
 /** The result of a connection: exactly one of these is called, once. */
 interface HeaderEvents {
   /**
-   * The header has come; the client's first byte is the next to be read.
-   *
-   * @param sockaddr The client's `struct sockaddr`.
-   * @param length How many bytes the header had.
+   * The header has come; the client's first byte is the next to be read. `sockaddr`: the client's `struct sockaddr`.
+   * `length`: how many bytes the header had.
    */
   complete(sockaddr: Uint8Array<ArrayBuffer>, length: number): void;
   /** No header in order came; the connection is closed. */
@@ -69,12 +67,7 @@ export class HeaderReader {
   /** Whether the next of these is to make room. */
   #isPressed = false;
 
-  /**
-   * Makes one.
-   *
-   * @param watcher Says when bytes have come.
-   * @param timeout How long a header may take, in milliseconds.
-   */
+  /** `watcher`: says when bytes have come. `timeout`: how long a header may take, in milliseconds. */
   constructor(watcher: Watcher, timeout: number) {
     this.#watcher = watcher;
     this.#limits = new Countdown(
@@ -88,10 +81,8 @@ export class HeaderReader {
   }
 
   /**
-   * Gives up the connection whose header has taken longest, so that slow ones keep nobody out: now if it has
-   * had its grace, else as soon as one has.
-   *
-   * @returns Whether one was given up now.
+   * Gives up the connection whose header has taken longest, so that slow ones keep nobody out: now if it has had its
+   * grace, else as soon as one has. Returns whether one was given up now.
    */
   makeRoom(): boolean {
     const [slowest] = this.#slow;
@@ -210,11 +201,7 @@ export interface Proxies {
 /** Readies a server to stand behind proxies. */
 export type ProxySource = (watcher: Watcher) => Proxies;
 
-/**
- * Selects the proxies.
- *
- * @param timeout How long a header may take, in milliseconds.
- */
+/** Selects the proxies. `timeout`: how long a header may take, in milliseconds. */
 export function proxySource(peers: ProxyPeers, timeout: number): ProxySource {
   const trusts = trustOf(peers);
   return (watcher) => ({

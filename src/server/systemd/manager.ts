@@ -45,10 +45,8 @@ export class Notifier implements ServerReceiver, Disposable {
   #failed = false;
 
   /**
-   * Makes one.
-   *
-   * @param watchdog How often the manager wants a sign of life, in milliseconds; 0 for never.
-   * @throws {RangeError} When the address is none of a Unix domain socket.
+   * `watchdog`: how often the manager wants a sign of life, in milliseconds; 0 for never. Throws `RangeError` when
+   * the address is none of a Unix domain socket.
    */
   constructor(
     address: string,
@@ -130,10 +128,8 @@ export class Notifier implements ServerReceiver, Disposable {
 }
 
 /**
- * How often the manager wants a sign of life.
- *
- * @returns Milliseconds; 0 for never.
- * @throws {RangeError} When the variable makes no sense.
+ * How often the manager wants a sign of life. Returns milliseconds; 0 for never. Throws `RangeError` when the
+ * variable makes no sense.
  */
 export function watchdogInterval(
   { WATCHDOG_PID, WATCHDOG_USEC }: ManagerVariables,
@@ -162,11 +158,7 @@ interface PassedSocket {
   readonly name: string;
 }
 
-/**
- * Reads which descriptors were passed.
- *
- * @throws {ListenError} When the variables make no sense.
- */
+/** Reads which descriptors were passed. Throws `ListenError` when the variables make no sense. */
 export function readPassed(
   { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: ManagerVariables,
   pid: number,
@@ -188,11 +180,9 @@ export function readPassed(
 }
 
 /**
- * Chooses the socket to serve and closes the others, of which the manager keeps copies.
- *
- * @param name The name of the one to serve; undefined when there is but one.
- * @returns The listener, the caller's to close.
- * @throws {ListenError} When it is not clear which, or it cannot be served.
+ * Chooses the socket to serve and closes the others, of which the manager keeps copies. `name`: the name of the one
+ * to serve; undefined when there is but one. Returns the listener, the caller's to close. Throws `ListenError` when
+ * it is not clear which, or it cannot be served.
  */
 export function openPassed(
   passed: readonly PassedSocket[],

@@ -33,9 +33,8 @@ const PROTOTYPES = {
 export type MachineCode = Deno.DynamicLibrary<typeof PROTOTYPES>["symbols"];
 
 /**
- * The functions of the library that this process was started with; call it while FFI permission still stands.
- *
- * @returns The functions; null where there is no such library.
+ * The functions of the library that this process was started with; call it while FFI permission still stands. Returns
+ * the functions; null where there is no such library.
  */
 export function machineCode(): MachineCode | null {
   const variables = readProcFile("/proc/self/environ").split("\0");

@@ -8,10 +8,8 @@ import { type Fd, memoryFile } from "../../posix/fd.ts";
 import { LIBRARY } from "./library.ts";
 
 /**
- * Makes the library loadable.
- *
- * @returns Its descriptor, close-on-exec, the caller's to close when nothing will be started with it
- *   any more; null where it does not apply. Its path is `/proc/PID/fd/NUMBER` with the caller's pid.
+ * Makes the library loadable. Returns its descriptor, close-on-exec, the caller's to close when nothing will be
+ * started with it any more; null where it does not apply. Its path is `/proc/PID/fd/NUMBER` with the caller's pid.
  */
 export function openLibrary(): Fd | null {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return null;

@@ -154,11 +154,8 @@ const BY_ADDRESS = {
 } as const;
 
 /**
- * Checks the options against where the server listens.
- *
- * @param clientsHaveAddresses Whether clients have IP addresses: those of a Unix domain socket have
- *   none, unless a proxy says them.
- * @throws {UserError} When they do not go together.
+ * Checks the options against where the server listens. `clientsHaveAddresses`: whether clients have IP addresses:
+ * those of a Unix domain socket have none, unless a proxy says them. Throws `UserError` when they do not go together.
  */
 export function checkAdmission(
   options: AdmissionArguments,

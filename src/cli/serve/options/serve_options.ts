@@ -65,11 +65,7 @@ const LOGS = group("Logs", {
 /** The values of `OPERATION` that were typed. */
 type OperationOptions = Values<typeof OPERATION>;
 
-/**
- * Checks `--take-over` against the other options.
- *
- * @throws {UserError} When they contradict each other.
- */
+/** Checks `--take-over` against the other options. Throws `UserError` when they contradict each other. */
 function checkTakeOver(
   { takeOver, control, unix, port }: OperationOptions & {
     readonly port: number;
@@ -132,11 +128,7 @@ const PROCESS = group("Limits of processes", {
 /** The values that were typed. */
 export type ProcessOptions = Values<typeof PROCESS>;
 
-/**
- * Whether any of it was typed.
- *
- * @returns Whether there is something to look up.
- */
+/** Whether any of it was typed. */
 export function asksForAttributes(options: ProcessOptions): boolean {
   const { user, chdir, umask, nice } = options;
   const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;

@@ -98,11 +98,7 @@ function readGrants(text: string, before: string[] | undefined): string[] {
   return [...before ?? [], ...list];
 }
 
-/**
- * A grant whose path does not depend on a directory that may be removed.
- *
- * @param grant Such as `read=quotes.txt`.
- */
+/** A grant whose path does not depend on a directory that may be removed. `grant`: such as `read=quotes.txt`. */
 export function inFull(grant: string): string {
   const [kind, path] = grant.split(/=(.*)/s, 2);
   if (path === undefined || path.startsWith("/")) return grant;
@@ -115,11 +111,8 @@ export function inFull(grant: string): string {
 const WITHIN_STRICT: readonly PermissionKind[] = ["env", "ffi"];
 
 /**
- * Checks what serves.
- *
- * @param words What came after `--`; undefined without it.
- * @returns The program's command line; undefined when no program serves.
- * @throws {UserError} When they do not go together.
+ * Checks what serves. `words`: what came after `--`; undefined without it. Returns the program's command line;
+ * undefined when no program serves. Throws `UserError` when they do not go together.
  */
 export function checkService(
   options: ServiceOptions & { readonly model: string },

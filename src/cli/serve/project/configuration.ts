@@ -67,11 +67,7 @@ function confinedMap(
   });
 }
 
-/**
- * Where an import leads.
- *
- * @returns The URL; null when the map does not know it and it is none itself.
- */
+/** Where an import leads. Returns the URL; null when the map does not know it and it is none itself. */
 export function resolveImport(
   { imports, scopes }: ImportMap,
   specifier: string,
@@ -167,11 +163,7 @@ export interface Found {
 const NAMES = ["deno.json", "deno.jsonc"];
 const EMPTY: ImportMap = { imports: {}, scopes: {} };
 
-/**
- * Finds the configuration of a file.
- *
- * @throws {UserError} When a configuration cannot be read.
- */
+/** Finds the configuration of a file. Throws `UserError` when a configuration cannot be read. */
 export function findConfiguration(file: string): Found {
   let directory = dirname(file);
   for (;; directory = dirname(directory)) {
@@ -191,11 +183,7 @@ export function findConfiguration(file: string): Found {
   }
 }
 
-/**
- * Reads a configuration.
- *
- * @throws {UserError} When it cannot be read, or is no configuration.
- */
+/** Reads a configuration. Throws `UserError` when it cannot be read, or is no configuration. */
 export function readConfiguration(path: string): Configuration {
   const directory = dirname(path);
   const says = readObject(path, "configuration");
@@ -203,9 +191,7 @@ export function readConfiguration(path: string): Configuration {
 }
 
 /**
- * The workspace of a configuration that a person named.
- *
- * @returns That of the workspace; null when it belongs to none.
+ * The workspace of a configuration that a person named. Returns that of the workspace; null when it belongs to none.
  */
 export function workspaceOf(
   start: string,
@@ -224,9 +210,8 @@ export function workspaceOf(
 }
 
 /**
- * Every name that the code of a project may import.
- *
- * @throws {UserError} When an import map that is named cannot be read.
+ * Every name that the code of a project may import. Throws `UserError` when an import map that is named cannot be
+ * read.
  */
 export function importMapOf(
   configuration: Configuration | null,
@@ -349,11 +334,7 @@ function exists(path: string): boolean {
 const PARTS =
   /("(?:\\.|[^"\\\n])*")|\/\/[^\n]*|\/\*[^]*?\*\/|,(?=(?:\s|\/\/[^\n]*\n|\/\*[^]*?\*\/)*[}\]])/g;
 
-/**
- * Reads it.
- *
- * @throws {SyntaxError} When it is none; the place is that of the text.
- */
+/** Reads it. Throws `SyntaxError` when it is none; the place is that of the text. */
 function parseJsonc(text: string): unknown {
   const plain = text.replace(/^\ufeff/, " ").replaceAll(
     PARTS,

@@ -61,11 +61,7 @@ interface ProjectFiles {
 /** Where code comes from that is not in files of the person's. */
 const ELSEWHERE = /^(npm|jsr|https?):/;
 
-/**
- * Reads the files of a project.
- *
- * @throws {UserError} When its configuration cannot be used.
- */
+/** Reads the files of a project. Throws `UserError` when its configuration cannot be used. */
 export function readProject(
   module: string,
   options: ProjectOptions,
@@ -126,9 +122,8 @@ function real(path: string): string {
 }
 
 /**
- * Finds the project of a handler, and gets the packages that it needs and that are not there yet.
- *
- * @throws {UserError} When its configuration cannot be used, or a package cannot be had.
+ * Finds the project of a handler, and gets the packages that it needs and that are not there yet. Throws `UserError`
+ * when its configuration cannot be used, or a package cannot be had.
  */
 export async function findProject(
   path: string,

@@ -59,11 +59,7 @@ export function readFiles(paths: readonly string[]): ModuleFiles {
   return new Map(paths.map((path) => [path, readFile(path)]));
 }
 
-/**
- * Whether two readings found the same.
- *
- * @returns True when no file came, went or changed.
- */
+/** Whether two readings found the same. Returns true when no file came, went or changed. */
 export function sameFiles(a: ModuleFiles, b: ModuleFiles): boolean {
   return a.size === b.size &&
     [...a].every(([path, bytes]) =>
@@ -96,11 +92,7 @@ function readFile(path: string): Uint8Array<ArrayBuffer> | null {
 export class Snapshot {
   readonly #root: string;
 
-  /**
-   * Makes the copies.
-   *
-   * @throws {Error} When there is no room for them.
-   */
+  /** Makes the copies. Throws `Error` when there is no room for them. */
   constructor(files: ModuleFiles) {
     this.#root = Deno.makeTempDirSync({ prefix: "mpserv-watch-" });
     try {

@@ -59,10 +59,8 @@ export class WatchedHandler implements AsyncDisposable {
   }
 
   /**
-   * Finds a handler, and keeps its code.
-   *
-   * @returns The handler, to be closed.
-   * @throws {UserError} When it cannot be used.
+   * Finds a handler, and keeps its code. Returns the handler, to be closed. Throws `UserError` when it cannot be
+   * used.
    */
   static async open(
     path: string,
@@ -80,9 +78,8 @@ export class WatchedHandler implements AsyncDisposable {
   }
 
   /**
-   * Starts the first model, and from then on another one for each change.
-   *
-   * @throws {Error} When the first cannot run here.
+   * Starts the first model, and from then on another one for each change. Throws `Error` when the first cannot run
+   * here.
    */
   async serve(
     startModel: StartModel,

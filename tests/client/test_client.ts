@@ -115,7 +115,7 @@ export class Client implements AsyncDisposable {
     const counts: number[] = [];
     await until("the client takes no more input", () => {
       counts.push(count);
-      return unsentBytes(port) > MIB && counts.at(-10) === count;
+      return counts.at(-10) === count && unsentBytes(port) > MIB;
     });
     full = true;
     return { typed };

@@ -106,6 +106,26 @@ export function serverSockets(port: number): ServerSockets {
   return found;
 }
 
+/** A process and its sockets but for Unix domain sockets, as links of {@linkcode descriptors}. */
+export interface WithSockets {
+  readonly pid: number;
+  readonly sockets: string[];
+}
+
+/** Of some processes, those that have sockets other than Unix domain sockets, such as connections. */
+export function withSockets(processes: readonly ProcessInfo[]): WithSockets[] {
+  if (processes.length === 0) return [];
+  const [, ...lines] = Deno.readTextFileSync("/proc/net/unix").split("\n");
+  const unix = lines.map((line) => `socket:[${line.split(/\s+/)[6]}]`);
+  const known = new Set(unix);
+  return processes.map(({ pid }) => ({
+    pid,
+    sockets: descriptors(pid).filter((link) =>
+      link.startsWith("socket:") && !known.has(link)
+    ),
+  })).filter(({ sockets }) => sockets.length > 0);
+}
+
 /** Bytes that wait in this machine to be sent to a TCP port: `tx_queue` of `/proc/net/tcp`. */
 export function unsentBytes(port: number): number {
   let sum = 0;

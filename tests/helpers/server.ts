@@ -13,7 +13,6 @@ import {
   type Waiting,
 } from "./models.ts";
 import {
-  countSockets,
   descendants,
   descriptors,
   isAlive,
@@ -21,6 +20,7 @@ import {
   type ProcessInfo,
   processTable,
   serverSockets,
+  withSockets,
 } from "./processes.ts";
 import { exists, steady, until, within } from "./testing.ts";
 
@@ -192,11 +192,13 @@ export class TestServer implements AsyncDisposable {
    * have just been forked, and a zygote that has just forked, have copies that they are about to close.
    */
   serving(children: readonly ProcessInfo[] = this.children()): Serving[] {
+    const open = withSockets(children);
+    if (open.length === 0) return [];
     const { connected } = serverSockets(this.port);
-    if (connected.size === 0) return [];
-    return children
-      .map(({ pid }) => ({ pid, connections: countSockets(pid, connected) }))
-      .filter(({ connections }) => connections > 0);
+    return open.map(({ pid, sockets }) => ({
+      pid,
+      connections: sockets.filter((link) => connected.has(link)).length,
+    })).filter(({ connections }) => connections > 0);
   }
 
   /** As {@linkcode serving}, once nobody but those who serve has a connection: so many processes. */
@@ -242,13 +244,16 @@ export class TestServer implements AsyncDisposable {
     return await within(`the end of server ${this.pid}`, this.status);
   }
 
-  /** Waits until nobody is served, and no process is left but those that wait; no zombie either. */
+  /**
+   * Waits until nobody is served, and no process is left but those that wait; no zombie either. None has a
+   * socket but Unix domain sockets: the kernel's table of all others may be too long to be read at each look.
+   */
   async isQuiet(): Promise<void> {
     await until(`server ${this.pid} is quiet`, () => {
       const children = this.children();
       return children.length <= this.#idle &&
         children.every(({ state }) => state !== "Z") &&
-        this.serving(children).length === 0;
+        withSockets(children).length === 0;
     });
   }
 

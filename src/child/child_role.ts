@@ -11,8 +11,12 @@ import {
   leaveProcessGroup,
   setProcessName,
 } from "../posix/process.ts";
-import { enterSandbox, followParent, letGoOfCaches } from "../sandbox/enter.ts";
-import { noteMemory } from "../sandbox/process_limits.ts";
+import {
+  enterSandbox,
+  followParent,
+  letGoOfCaches,
+  noteMemory,
+} from "../sandbox/enter.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { receiveOptions } from "../wire/child_options.ts";
 import { LOADING } from "../wire/records.ts";

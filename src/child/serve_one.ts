@@ -29,11 +29,7 @@ import {
 import { pollLater } from "../posix/io.ts";
 import { receiveFd } from "../posix/net/handover.ts";
 import { outliveParent } from "../posix/process.ts";
-import {
-  programMemory,
-  takeIdentity,
-  takeLimits,
-} from "../sandbox/process_limits.ts";
+import { programMemory, takeIdentity, takeLimits } from "../sandbox/enter.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import type { AnyService } from "../service/service.ts";

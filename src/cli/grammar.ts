@@ -6,12 +6,7 @@
  */
 import { HEADINGS, type Page, pageOf, type Rows } from "./help/pages.ts";
 import { choice, type Hint, type Spec, type Specs } from "./options.ts";
-import {
-  ABOUT,
-  type CommandProgram,
-  loadCommands,
-  loadMpclient,
-} from "./programs.ts";
+import { type CommandProgram, loadCommands, loadMpclient } from "./programs.ts";
 import {
   type Command,
   command as define,
@@ -226,3 +221,6 @@ export function quote(text: string): string {
 export function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }
+
+/** The description of `mpserv`. */
+const ABOUT = "A TCP server that gives every connection a process of its own.";

@@ -111,14 +111,6 @@ export function or<T>(
   };
 }
 
-/** The same where somebody else decides what holds if it is not typed. `shown`: what that is. */
-export function usually<T>(
-  spec: Spec<T | undefined>,
-  shown: string,
-): Spec<T | undefined> {
-  return { ...spec, shown };
-}
-
 /** An operand that must be typed. */
 export function required<T>(spec: Spec<T | undefined>): Spec<T> {
   const read = (text: string, before: T) => spec.read(text, before) ?? before;

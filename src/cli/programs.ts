@@ -47,10 +47,6 @@ interface EarlyModule {
  */
 export const BUNDLED: Record<string, () => Promise<unknown>> = {};
 
-/** The description of `mpserv`. */
-export const ABOUT =
-  "A TCP server that gives every connection a process of its own.";
-
 /** Whether there is such a command. */
 export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(PLACES, word);

@@ -14,7 +14,8 @@ import {
   loadMpclient,
   startEarly,
 } from "./programs.ts";
-import { finish } from "./terminal.ts";
+import { endExporting, exportsTelemetry } from "./serve/telemetry.ts";
+import { outcome } from "./terminal.ts";
 
 type Help = typeof import("./help/help.ts");
 
@@ -98,4 +99,13 @@ export function runTool(
 ): Promise<void> {
   const path = `deno task ${command.name}`;
   return finish(async () => await understandAs(command, args, path)() ?? 0);
+}
+
+/**
+ * Runs a command and ends the process: no stack trace for what a person can cause.
+ */
+async function finish(command: () => Promise<number>): Promise<void> {
+  const code = await outcome(command);
+  if (!exportsTelemetry()) Deno.exit(code);
+  await endExporting(code);
 }

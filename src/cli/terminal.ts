@@ -4,7 +4,6 @@
  * @module
  */
 import { reasonOf } from "../posix/reason.ts";
-import { endExporting, exportsTelemetry } from "./serve/telemetry.ts";
 
 /** Exit code: the system refused. */
 export const EXIT_REFUSED = 1;
@@ -65,15 +64,6 @@ export function visible(line: string): string {
     (character) =>
       `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-}
-
-/**
- * Runs a command and ends the process: no stack trace for what a person can cause.
- */
-export async function finish(command: () => Promise<number>): Promise<void> {
-  const code = await outcome(command);
-  if (!exportsTelemetry()) Deno.exit(code);
-  await endExporting(code);
 }
 
 /**

@@ -125,39 +125,3 @@ export interface Answers {
   /** How many connections the server lets finish. */
   readonly yield: { readonly live: number };
 }
-
-const COMMANDS: readonly string[] = [
-  "status",
-  "connections",
-  "processes",
-  "drop",
-  "drain",
-  "events",
-  "listener",
-  "yield",
-];
-
-/** Reads a request. Throws `TypeError` when it is none; the message says what is wrong with it. */
-export function parseRequest(line: string): Request {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw new TypeError("Cannot read the request: expected one line of JSON");
-  }
-  const { command, id } = Object(value) as { command?: unknown; id?: unknown };
-  if (typeof command !== "string" || !COMMANDS.includes(command)) {
-    throw new TypeError(
-      `Cannot run ${
-        JSON.stringify(command ?? null).slice(0, 40)
-      }: expected one of ${COMMANDS.join(", ")}`,
-    );
-  }
-  if (command !== "drop") return { command } as Request;
-  if (Number.isSafeInteger(id) && id as number > 0) {
-    return { command, id: id as number };
-  }
-  throw new TypeError(
-    "Cannot drop a connection: expected its id, a whole number",
-  );
-}

@@ -8,12 +8,7 @@ import type { Fd } from "../posix/fd.ts";
 import { sendFd } from "../posix/net/handover.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
-import {
-  parseRequest,
-  PATIENCE,
-  type Request,
-  REQUEST_SIZE,
-} from "./protocol.ts";
+import { PATIENCE, type Request, REQUEST_SIZE } from "./protocol.ts";
 
 const LINE_END = 0x0a;
 const encoder = new TextEncoder();
@@ -230,4 +225,40 @@ export function listReply<Row>(
     yield "]}\n";
   }
   return { pieces: pieces() };
+}
+
+const COMMANDS: readonly string[] = [
+  "status",
+  "connections",
+  "processes",
+  "drop",
+  "drain",
+  "events",
+  "listener",
+  "yield",
+];
+
+/** Reads a request. Throws `TypeError` when it is none; the message says what is wrong with it. */
+function parseRequest(line: string): Request {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new TypeError("Cannot read the request: expected one line of JSON");
+  }
+  const { command, id } = Object(value) as { command?: unknown; id?: unknown };
+  if (typeof command !== "string" || !COMMANDS.includes(command)) {
+    throw new TypeError(
+      `Cannot run ${
+        JSON.stringify(command ?? null).slice(0, 40)
+      }: expected one of ${COMMANDS.join(", ")}`,
+    );
+  }
+  if (command !== "drop") return { command } as Request;
+  if (Number.isSafeInteger(id) && id as number > 0) {
+    return { command, id: id as number };
+  }
+  throw new TypeError(
+    "Cannot drop a connection: expected its id, a whole number",
+  );
 }

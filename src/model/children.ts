@@ -20,7 +20,6 @@ import { ProcessHandle } from "../posix/pidfd.ts";
 import {
   childrenOf,
   descriptorTarget,
-  hasDescriptor,
   listProcDirectory,
   processStat,
 } from "../posix/proc.ts";
@@ -246,5 +245,18 @@ export class Orphans {
   close(): void {
     watching.delete(this);
     Deno.removeSignalListener("SIGCHLD", this.#sweep);
+  }
+}
+
+/**
+ * Whether a process has something open. Returns whether it has; false when it has gone, or may not be looked into.
+ */
+function hasDescriptor(pid: number, target: string): boolean {
+  try {
+    return listProcDirectory(`/proc/${pid}/fd`).some((fd) =>
+      descriptorTarget(fd, pid) === target
+    );
+  } catch {
+    return false;
   }
 }

@@ -6,7 +6,8 @@
  * @module
  */
 import { SIGNALS } from "../posix/abi.ts";
-import { type Fd, setInherit } from "../posix/fd.ts";
+import { PosixError } from "../posix/errno.ts";
+import { type Fd, memoryFile, setInherit } from "../posix/fd.ts";
 import { hasChild } from "../posix/forking.ts";
 import { askCredentials } from "../posix/net/credentials.ts";
 import { socketPair } from "../posix/net/sockets.ts";
@@ -28,7 +29,7 @@ import {
   grantsToLoad,
   sendOptions,
 } from "../wire/child_options.ts";
-import { openLibrary } from "../zygote/machine_code/open_library.ts";
+import { LIBRARY } from "../zygote/machine_code/library.ts";
 
 /** How a process is started that is to be told more. */
 interface Start {
@@ -299,4 +300,20 @@ function startZygote(options: ChildOptions): ZygoteProcess {
  */
 function endZygotes(): void {
   for (const { handle } of zygotes) handle.signal(SIGNALS.SIGKILL);
+}
+
+/* The library, for the process that starts zygotes. */
+
+/**
+ * Makes the library loadable. Returns its descriptor, close-on-exec, the caller's to close when nothing will be
+ * started with it any more; null where it does not apply. Its path is `/proc/PID/fd/NUMBER` with the caller's pid.
+ */
+function openLibrary(): Fd | null {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return null;
+  try {
+    return memoryFile("mpserv-code", Uint8Array.fromBase64(LIBRARY));
+  } catch (error) {
+    if (!(error instanceof PosixError)) throw error;
+    return null;
+  }
 }

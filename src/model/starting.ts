@@ -9,7 +9,7 @@ import { type Exit, StartError } from "./model.ts";
 import { sendMemoryFiles, whyNotMarked } from "./rewinding.ts";
 import type { WorkerSource } from "./worker.ts";
 import { Progress } from "./supervision.ts";
-import { endedEarly, type Worker, type WorkerOptions } from "./worker.ts";
+import type { Worker, WorkerOptions } from "./worker.ts";
 
 /** See above. */
 export class Starting {
@@ -101,4 +101,15 @@ export class Starting {
     else if (rewinding?.refuse(why)) this.#progress.failed(error);
     worker.process.kill("SIGKILL");
   }
+}
+
+/** The error of a model whose first worker exited before it was ready. */
+function endedEarly(
+  { code, signal }: Exit,
+  { isHandler }: WorkerOptions,
+): StartError {
+  const how = signal ?? `exit code ${code}`;
+  return isHandler
+    ? new StartError(`its process exited while loading: ${how}`, "handler")
+    : new StartError(`a process exited before it was ready: ${how}`);
 }

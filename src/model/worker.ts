@@ -17,13 +17,12 @@ import {
   sameSecret,
 } from "../wire/records.ts";
 import { Orphans } from "./children.ts";
-import {
-  type EndSignal,
-  type Exit,
-  type Handoff,
-  type ProcessEntry,
-  type ProcessState,
-  StartError,
+import type {
+  EndSignal,
+  Exit,
+  Handoff,
+  ProcessEntry,
+  ProcessState,
 } from "./model.ts";
 import type { Rewinding } from "./rewinding.ts";
 import { earlySpawned, type RuntimeProcess } from "./runtime_process.ts";
@@ -291,17 +290,6 @@ export function endWorker(
 /** Whether a report is about the connection that its worker was handed, by the secret that came with it. */
 export function isAbout({ handoff, secret }: Worker, report: Report): boolean {
   return report.id === handoff?.id && sameSecret(report.secret, secret!);
-}
-
-/** The error of a model whose first worker exited before it was ready. */
-export function endedEarly(
-  { code, signal }: Exit,
-  { isHandler }: WorkerOptions,
-): StartError {
-  const how = signal ?? `exit code ${code}`;
-  return isHandler
-    ? new StartError(`its process exited while loading: ${how}`, "handler")
-    : new StartError(`a process exited before it was ready: ${how}`);
 }
 
 /** A worker as a line of the process table. */

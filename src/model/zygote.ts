@@ -192,24 +192,3 @@ export class ZygoteLink {
     this.#events.gone(this);
   }
 }
-
-/**
- * The zygote that has least to do. Returns one that is ready; null when none can take a descriptor at this moment.
- */
-export function leastBusy(
-  zygotes: Iterable<Zygote>,
-  most: number,
-): Zygote | null {
-  let best: Zygote | null = null;
-  for (const zygote of zygotes) {
-    if (!zygote.isReady || !zygote.isOpen || zygote.untaken >= most) continue;
-    if (best === null || hasLessToDo(zygote, best)) best = zygote;
-  }
-  return best;
-}
-
-/** Fewer that wait for it; of equals, the one that was given fewer, so that they take turns. */
-function hasLessToDo(zygote: Zygote, than: Zygote): boolean {
-  if (zygote.untaken !== than.untaken) return zygote.untaken < than.untaken;
-  return zygote.handed < than.handed;
-}

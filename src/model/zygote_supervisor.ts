@@ -11,7 +11,7 @@ import { exited } from "../wire/tell.ts";
 import { Children, type ProcessSystem, SYSTEM } from "./children.ts";
 import { type Exit, type ProcessEntry, StartError } from "./model.ts";
 import { Backoff, OutOfTurn, Progress } from "./supervision.ts";
-import { leastBusy, type Zygote } from "./zygote.ts";
+import type { Zygote } from "./zygote.ts";
 import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
@@ -365,4 +365,25 @@ export class ZygoteSupervisor {
     this.#orphans.close();
     this.#ended.resolve();
   }
+}
+
+/**
+ * The zygote that has least to do. Returns one that is ready; null when none can take a descriptor at this moment.
+ */
+function leastBusy(
+  zygotes: Iterable<Zygote>,
+  most: number,
+): Zygote | null {
+  let best: Zygote | null = null;
+  for (const zygote of zygotes) {
+    if (!zygote.isReady || !zygote.isOpen || zygote.untaken >= most) continue;
+    if (best === null || hasLessToDo(zygote, best)) best = zygote;
+  }
+  return best;
+}
+
+/** Fewer that wait for it; of equals, the one that was given fewer, so that they take turns. */
+function hasLessToDo(zygote: Zygote, than: Zygote): boolean {
+  if (zygote.untaken !== than.untaken) return zygote.untaken < than.untaken;
+  return zygote.handed < than.handed;
 }

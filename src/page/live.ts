@@ -6,8 +6,11 @@
  *
  * @module
  */
-import { ControlClient, ControlError } from "../control/ask.ts";
-import { listConnections } from "../control/movement.ts";
+import {
+  ControlClient,
+  ControlError,
+  listConnections,
+} from "../control/ask.ts";
 import {
   backlog,
   hasSocketDiagnostics,

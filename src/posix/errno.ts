@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi } from "./abi.ts";
+import { abi, scratch, viewOf } from "./abi.ts";
 import { cLibrary } from "./libc.ts";
 import {
   decode,
@@ -13,7 +13,6 @@ import {
   slice,
   toLowerCase,
 } from "./intrinsics.ts";
-import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "__errno_location",

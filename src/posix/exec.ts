@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { viewOf } from "./abi.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import type { Launch } from "./launch.ts";
 import { cLibrary } from "./libc.ts";
 import { encodeBytes } from "./proc.ts";
-import { viewOf } from "./scratch.ts";
 
 const libc = cLibrary("access", "execve", "posix_spawn");
 

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { abi } from "./abi.ts";
+import { abi, scratch, viewOf } from "./abi.ts";
 import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { cLibrary } from "./libc.ts";
 import { read } from "./io.ts";
-import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "_exit",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi, MSG_PEEK } from "./abi.ts";
+import { abi, MSG_PEEK, scratch, viewOf } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
 import {
   ArrayBuffer,
@@ -15,7 +15,6 @@ import {
   Uint8Array,
 } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
-import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "memcmp",

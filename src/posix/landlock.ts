@@ -13,8 +13,7 @@ import { type EveryCall, onEveryThread } from "./every_thread.ts";
 import { Fd } from "./fd.ts";
 import { LANDLOCK, landlockVersion } from "./landlock_abi.ts";
 import { cLibrary } from "./libc.ts";
-import { addressOf } from "./seccomp/filter.ts";
-import type { Fence } from "./seccomp/seccomp.ts";
+import { addressOf, type Fence } from "./seccomp/filter.ts";
 import { systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary("open", "systemCall");

@@ -4,9 +4,9 @@
  *
  * @module
  */
+import { scratch, viewOf } from "./abi.ts";
 import { check } from "./errno.ts";
 import { cLibrary } from "./libc.ts";
-import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "posix_spawn_file_actions_addclosefrom_np",

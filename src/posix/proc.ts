@@ -209,19 +209,6 @@ export function readProcLink(path: string): string | null {
 }
 
 /**
- * Whether a process has something open. Returns whether it has; false when it has gone, or may not be looked into.
- */
-export function hasDescriptor(pid: number, target: string): boolean {
-  try {
-    return listProcDirectory(`/proc/${pid}/fd`).some((fd) =>
-      descriptorTarget(fd, pid) === target
-    );
-  } catch {
-    return false;
-  }
-}
-
-/**
  * Opens a file or a directory under /proc, to be read. Returns it, close-on-exec; the caller's to close. Throws
  * `PosixError` when it cannot be opened.
  */

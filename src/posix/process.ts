@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { abi } from "./abi.ts";
+import { abi, scratch, viewOf } from "./abi.ts";
 import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { BigInt, exec, SafePattern } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
 import { readProcFile } from "./proc.ts";
-import { scratch, viewOf } from "./scratch.ts";
 
 const libc = cLibrary(
   "chdir",
@@ -120,9 +119,7 @@ export function isHangUpIgnored(): boolean {
 /* The clock that all processes of a machine share and nobody can set: `clock_gettime(2)`. */
 
 const timespec = scratch(16); // struct timespec {time_t tv_sec; long tv_nsec}
-
 const fields = viewOf(timespec);
-
 const { CLOCK_MONOTONIC } = abi;
 
 /**
@@ -228,7 +225,6 @@ export interface Limit {
 const VM_DATA = new SafePattern(/^VmData:\s+(\d+) kB$/m);
 
 const pair = new BigUint64Array(2); // struct rlimit {rlim_t rlim_cur, rlim_max}
-
 const pairBytes = new Uint8Array(pair.buffer);
 
 /**

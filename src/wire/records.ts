@@ -35,13 +35,13 @@
  *
  * @module
  */
+import { scratch, viewOf } from "../posix/abi.ts";
 import {
   encodeInto,
   indexOf,
   TypeError,
   Uint8Array,
 } from "../posix/intrinsics.ts";
-import { scratch, viewOf } from "../posix/scratch.ts";
 
 /** Bytes of a record from parent to child. */
 export const HANDOVER_SIZE = 176;

@@ -18,12 +18,12 @@
  * @module
  */
 import { type Rewinder, rewindsWith } from "../child/rewound.ts";
+import { scratch, viewOf } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Fd } from "../posix/fd.ts";
 import { lengthOf } from "../posix/intrinsics.ts";
 import { cLibrary } from "../posix/libc.ts";
 import { openProcFile } from "../posix/proc.ts";
-import { scratch, viewOf } from "../posix/scratch.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { MEMORY_FILES, REPORT_STATUS_AT } from "../wire/records.ts";
 import type { MachineCode } from "./machine_code/machine_code.ts";

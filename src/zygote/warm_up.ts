@@ -16,7 +16,7 @@ import { read, write } from "../posix/io.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
 import { monotonic } from "../posix/process.ts";
-import type { Fence } from "../posix/seccomp/seccomp.ts";
+import type { Fence } from "../posix/seccomp/filter.ts";
 import { mayHaveLoadedNode } from "../runtime/permissions.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { AnyConnection, AnyService } from "../service/service.ts";

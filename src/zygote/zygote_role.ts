@@ -7,7 +7,7 @@
 import { Replaced } from "./replaced.ts";
 import { giveUp, loadModule } from "../child/errors.ts";
 import { prepareStopSignal } from "../child/serve_one.ts";
-import { POLLHUP, POLLIN, POLLOUT } from "../posix/abi.ts";
+import { POLLHUP, POLLIN, POLLOUT, scratch } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, inheritedFd } from "../posix/fd.ts";
 import {
@@ -22,15 +22,14 @@ import { own } from "../posix/intrinsics.ts";
 import { PollSet } from "../posix/io.ts";
 import { receiveFd, sendFd } from "../posix/net/handover.ts";
 import { followInto, leaveProcessGroup, monotonic } from "../posix/process.ts";
-import { scratch } from "../posix/scratch.ts";
 import {
   enterSandbox,
   followParent,
   letGoOfCaches,
+  noteMemory,
   prepareFence,
   type Sandbox,
 } from "../sandbox/enter.ts";
-import { noteMemory } from "../sandbox/process_limits.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { type ChildOptions, receiveOptions } from "../wire/child_options.ts";
@@ -56,13 +55,13 @@ import {
   arrive,
   type Birth,
   ForkPreparation,
+  forkProbe,
   type Means,
   meansOf,
   runChild,
 } from "./birth.ts";
 import { forgetLibrary, machineCode } from "./machine_code/machine_code.ts";
 import { Leftovers } from "./leftovers.ts";
-import { forkProbe } from "./probe.ts";
 import { ForkMemory } from "./fork_memory.ts";
 import { type PreparedRewinding, prepareRewinding } from "./rewind.ts";
 import { startAgainIfCrowded } from "./threads.ts";

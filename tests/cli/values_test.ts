@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  parseEscapes,
+  parseRate,
+  parseSourcePrefix,
+} from "../../src/cli/serve/options/listen_options.ts";
+import {
   formatDuration,
   parseCount,
   parseDuration,
-  parseEscapes,
   parsePort,
-  parseRate,
   parseSize,
-  parseSourcePrefix,
 } from "../../src/cli/values.ts";
 import { test } from "../helpers/testing.ts";
 

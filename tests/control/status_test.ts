@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { MovingConnection } from "../../src/control/movement.ts";
+import type { MovingConnection } from "../../src/control/ask.ts";
 import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";

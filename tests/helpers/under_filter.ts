@@ -1,16 +1,14 @@
 /** Becomes the command that its arguments name, under a filter of system calls that the first one names. */
 import {
   assemblePolicy,
+  giveUpNewPrivileges,
+  installFilter,
   type Policy,
+  prepareFilter,
   VERDICTS,
 } from "../../src/posix/seccomp/filter.ts";
 import { ProgramImage } from "../../src/posix/exec.ts";
 import { setInherit } from "../../src/posix/fd.ts";
-import {
-  giveUpNewPrivileges,
-  installFilter,
-  prepareFilter,
-} from "../../src/posix/seccomp/seccomp.ts";
 
 const PR_SET_SECCOMP = 22; // linux/prctl.h
 const { allow, missing, notify } = VERDICTS;

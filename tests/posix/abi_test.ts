@@ -4,6 +4,7 @@ import {
   darwin,
   linux,
   variadicPadding,
+  viewOf,
 } from "../../src/posix/abi.ts";
 import {
   controlSizes,
@@ -11,7 +12,6 @@ import {
   readControlHead,
   writeControlHead,
 } from "../../src/posix/net/handover.ts";
-import { viewOf } from "../../src/posix/scratch.ts";
 import { test } from "../helpers/testing.ts";
 
 /** The bytes in hexadecimal, without the two addresses, which are checked on their own. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { scratch, viewOf } from "../../src/posix/scratch.ts";
+import { scratch, viewOf } from "../../src/posix/abi.ts";
 import { test } from "../helpers/testing.ts";
 
 function addressOf(bytes: Uint8Array<ArrayBuffer>): number {

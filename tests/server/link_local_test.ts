@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { MovingConnection } from "../../src/control/movement.ts";
+import type { MovingConnection } from "../../src/control/ask.ts";
 import { runClient } from "../client/test_client.ts";
 import { controlled, controlPath, json } from "../control/helpers.ts";
 import { handlerFile } from "../helpers/handler_file.ts";

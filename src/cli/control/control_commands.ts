@@ -93,7 +93,7 @@ export const events = command({
   operands: SERVER,
   options: { json: flag("print a line of JSON for each event") },
   begin: ({ operands, options }) => async () =>
-    (await import("./follow.ts")).follow(operands.server, options),
+    (await import("./control_actions.ts")).follow(operands.server, options),
 });
 
 /** `mpserv page`. */

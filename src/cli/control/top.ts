@@ -5,8 +5,11 @@
  *
  * @module
  */
-import { ControlClient, ControlError } from "../../control/ask.ts";
-import { listConnections } from "../../control/movement.ts";
+import {
+  ControlClient,
+  ControlError,
+  listConnections,
+} from "../../control/ask.ts";
 import { print } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 import { cut } from "./show.ts";

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { MovingConnection } from "../../control/ask.ts";
 import type { Status } from "../../control/protocol.ts";
 import {
   PROCESS_STATES,
@@ -12,7 +13,6 @@ import {
   type ProcessState,
 } from "../../model/model.ts";
 import { readProcFile } from "../../posix/proc.ts";
-import type { MovingConnection } from "../../control/movement.ts";
 import {
   type Column,
   rewindingLines,

@@ -5,7 +5,7 @@
  */
 import manifest from "../../../deno.json" with { type: "json" };
 import { type Grammar, groupsOf, pagePartsOf, type Part } from "../grammar.ts";
-import { EXIT_CODES, HEADINGS, type Page, type Rows } from "./pages.ts";
+import { HEADINGS, type Page, type Rows } from "./pages.ts";
 
 /** The parts of a page that no definition contains. */
 interface Extras {
@@ -148,3 +148,10 @@ function text(plain: string): string {
     .replaceAll("'", "\\(aq").replaceAll('"', "\\(dq")
     .replaceAll(/^\./gm, "\\&.");
 }
+
+/** The exit codes of every command that has no others. */
+const EXIT_CODES: Rows = [
+  ["0", "success"],
+  ["1", "the system or the other side refused"],
+  ["2", "wrong command line"],
+];

@@ -31,13 +31,6 @@ export const HEADINGS = {
   exitCodes: "Exit codes",
 } as const satisfies Record<keyof Page, string>;
 
-/** The exit codes of every command that has no others. */
-export const EXIT_CODES: Rows = [
-  ["0", "success"],
-  ["1", "the system or the other side refused"],
-  ["2", "wrong command line"],
-];
-
 const TIME = "500ms, 30s, 5m, 2h";
 
 const RUNTIME_DIRECTORY = [

@@ -6,20 +6,24 @@
  */
 import { descriptorLimit } from "../../posix/process.ts";
 import { openDescriptors } from "../../posix/fd.ts";
+import { VERDICTS, whyNoVerdict } from "../../posix/seccomp/filter.ts";
+import { missingLocks } from "../../posix/landlock_abi.ts";
 import { grantKind } from "../../runtime/permissions.ts";
 import type { ProxySource } from "../../server/proxy/proxy_source.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
-import type { SandboxChoice, ServiceChoice } from "../../wire/choices.ts";
+import type {
+  SandboxChoice,
+  SandboxLevel,
+  ServiceChoice,
+} from "../../wire/choices.ts";
 import { load } from "../programs.ts";
 import { UserError } from "../terminal.ts";
 import type { HandlerOptions } from "./handler.ts";
 import {
-  asksForAttributes,
+  type ProcessOptions,
   rewindsOf,
   type ServeOptions,
 } from "./options/serve_options.ts";
-import { inFull } from "./options/service_options.ts";
-import { resolveSandbox } from "./resolve_sandbox.ts";
 import type { WatchedHandler } from "./watch/watch.ts";
 
 /** Modules that are rarely needed. */
@@ -166,4 +170,79 @@ function checkDescriptors(spares: number): void {
   throw new UserError(
     `Cannot serve with ${limit} descriptors: at least ${wanted} are needed: raise the limit with \`ulimit -n 1024\``,
   );
+}
+
+/* Chooses the sandbox of connection processes. */
+
+/** The options that were typed. */
+interface SandboxOptions {
+  /** How much is refused; undefined for what fits what serves. */
+  sandbox?: SandboxLevel | undefined;
+}
+
+/** The service, as far as the sandbox depends on it. */
+interface SandboxedService {
+  /** A program's command line. */
+  readonly program?: readonly string[] | undefined;
+  /** A handler's module. */
+  readonly handler?: string | undefined;
+  /** The permissions of a handler. */
+  readonly grant?: readonly string[] | undefined;
+}
+
+/** The sandbox that connection processes get. Throws `UserError` when a person asked for what this kernel has not. */
+function resolveSandbox(
+  { sandbox }: SandboxOptions,
+  { program, handler }: SandboxedService,
+): { sandbox: SandboxChoice; warning?: string } {
+  const level = sandbox ?? (program || handler ? "default" : "strict");
+  const isWanted = sandbox === "strict";
+  if (level === "off") {
+    return { sandbox: { level, isWanted: false, hasFilters: false } };
+  }
+  // A program keeps its user's rights; Landlock encloses all others.
+  const unlocked = program ? null : missingLocks();
+  const warn = (filters: string | null = null) => {
+    const locks = unlocked &&
+      `Cannot restrict everything that was not granted: ${unlocked}`;
+    const warning = [filters, locks].filter((said) => said !== null).join("; ");
+    return warning ? { warning } : {};
+  };
+  if (level === "strict") {
+    const why = whyNoVerdict(VERDICTS.notify);
+    if (isWanted && (why ?? unlocked)) {
+      throw new UserError(
+        `Cannot use --sandbox strict: ${why ?? unlocked}: leave the option out`,
+      );
+    }
+    if (why === undefined) {
+      return {
+        sandbox: { level, isWanted, hasFilters: true },
+        ...warn(),
+      };
+    }
+  }
+  const why = whyNoVerdict(VERDICTS.kill);
+  const hasFilters = why === undefined;
+  return {
+    sandbox: { level: "default", isWanted: false, hasFilters },
+    ...warn(hasFilters ? null : `Cannot filter system calls: ${why}`),
+  };
+}
+
+/** Whether any of it was typed. */
+function asksForAttributes(options: ProcessOptions): boolean {
+  const { user, chdir, umask, nice } = options;
+  const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
+  return [user, chdir, umask, nice, limitCpu, limitMemory, limitFiles]
+    .some((one) => one !== undefined) || limitProcesses !== undefined;
+}
+
+/** A grant whose path does not depend on a directory that may be removed. `grant`: such as `read=quotes.txt`. */
+function inFull(grant: string): string {
+  const [kind, path] = grant.split(/=(.*)/s, 2);
+  if (path === undefined || path.startsWith("/")) return grant;
+  const isPath = kind === "read" || kind === "write" ||
+    kind === "run" && path.includes("/"); // else it is looked for in PATH
+  return isPath ? `${kind}=${Deno.cwd()}/${path}` : grant;
 }

@@ -25,7 +25,6 @@ import {
   type ServerOptions,
   startServer,
 } from "../../server/server.ts";
-import type { Notifier } from "../../server/systemd/manager.ts";
 import {
   type ManagerVariables,
   takeManagerVariables,
@@ -37,6 +36,7 @@ import { openSockets, type Sockets } from "./open_sockets.ts";
 import { checkAdmission, gateOptions } from "./options/listen_options.ts";
 import type { ServeOptions } from "./options/serve_options.ts";
 import { later, type Resolved, resolveOptions } from "./resolve_options.ts";
+import type { Notifier } from "./service_manager.ts";
 import { handleSignals, unlessStopped } from "./signals.ts";
 import { openMetrics } from "./telemetry.ts";
 

@@ -3,16 +3,15 @@
  *
  * @module
  */
+import { PosixError } from "../../posix/errno.ts";
 import type { Address } from "../../posix/net/address.ts";
 import {
   hasSocketDiagnostics,
+  type TcpConnection,
   tcpConnections,
 } from "../../posix/net/socket_diagnostics.ts";
-import {
-  type TrafficLimits,
-  TrafficWatch,
-  type WatchedServer,
-} from "../../server/traffic_watch.ts";
+import type { ConnectionInfo } from "../../server/events.ts";
+import type { Reason } from "../../wire/records.ts";
 import { EXIT_REFUSED, EXIT_USAGE, UserError } from "../terminal.ts";
 
 /**
@@ -44,4 +43,104 @@ export function prepareTrafficWatch(
     return refuse(`here: ${(error as Error).message}`);
   }
   return (server) => new TrafficWatch(server, address, limits);
+}
+
+/*
+ * Limits of time for connections that programs serve. A process that has become a program keeps no time
+ * for us, and the parent has no copy of the connection: the kernel is asked, about all of them at once.
+ */
+
+/** How often to ask at least and at most, in milliseconds; in between, four times a limit. */
+const PERIOD = { shortest: 50, longest: 1_000 };
+
+/** The limits, in milliseconds; undefined for none. */
+export interface TrafficLimits {
+  /** How long nothing may move. */
+  readonly idleTimeout?: number | undefined;
+  /** How long the client's first byte may take. */
+  readonly firstByteTimeout?: number | undefined;
+}
+
+export interface WatchedServer {
+  /** The connections, as the server knows them. */
+  connections(): Iterable<ConnectionInfo>;
+  end(id: number, reason: Reason): boolean;
+}
+
+/** Ends connections in which too little moves. */
+export class TrafficWatch implements Disposable {
+  readonly #server: WatchedServer;
+  readonly #listener: Deno.NetAddr;
+  readonly #limits: TrafficLimits;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  /** Starts to watch. */
+  constructor(
+    server: WatchedServer,
+    listener: Deno.NetAddr,
+    limits: TrafficLimits,
+  ) {
+    this.#server = server;
+    this.#listener = listener;
+    this.#limits = limits;
+    const { idleTimeout = Infinity, firstByteTimeout = Infinity } = limits;
+    const quarter = Math.min(idleTimeout, firstByteTimeout) / 4;
+    const period = Math.max(
+      PERIOD.shortest,
+      Math.min(quarter, PERIOD.longest),
+    );
+    this.#timer = setInterval(() => this.#look(), period);
+  }
+
+  /** Watches no more. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const served = [...this.#server.connections()].filter(({ pid }) => pid > 0);
+    if (served.length === 0) return;
+    const known = this.#ask();
+    if (!known) return;
+    const now = performance.now();
+    for (const { id, peer, via, takenAt } of served) {
+      const connection = known.get(via?.proxy ?? peer);
+      // One that the kernel does not know has ended: its process is about to say so.
+      const reason = connection &&
+        exceeded(
+          {
+            ...connection,
+            bytesIn: connection.bytesIn - (via?.headerBytes ?? 0),
+          },
+          now - takenAt,
+          this.#limits,
+        );
+      if (reason) this.#server.end(id, reason);
+    }
+  }
+
+  #ask(): Map<string, TcpConnection> | null {
+    try {
+      return tcpConnections(this.#listener);
+    } catch (error) {
+      if (error instanceof PosixError) return null; // such as EMFILE: the next time tells
+      throw error;
+    }
+  }
+}
+
+/**
+ * Which limit a connection exceeds. `age`: how long a process has had it, in milliseconds: before that nobody could
+ * answer the client. Returns the limit's name; undefined for none.
+ */
+export function exceeded(
+  { sinceReceived, sinceSent, bytesIn, peerEnded }: TcpConnection,
+  age: number,
+  { idleTimeout = Infinity, firstByteTimeout = Infinity }: TrafficLimits,
+): "idle" | "first-byte" | undefined {
+  if (bytesIn === 0 && !peerEnded && age >= firstByteTimeout) {
+    return "first-byte";
+  }
+  const idle = Math.min(sinceReceived, sinceSent, age);
+  return idle >= idleTimeout ? "idle" : undefined;
 }

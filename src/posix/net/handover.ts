@@ -10,12 +10,11 @@
  *
  * @module
  */
-import { type Abi, abi } from "../abi.ts";
+import { type Abi, abi, scratch, viewOf } from "../abi.ts";
 import { errno, errorName, PosixError } from "../errno.ts";
 import { Fd, setInherit } from "../fd.ts";
 import { ceil, lengthOf, RangeError, SafeView } from "../intrinsics.ts";
 import { cLibrary } from "../libc.ts";
-import { scratch, viewOf } from "../scratch.ts";
 
 /** A reusable message, which lasts as long as the process: its memory is never given back. */
 export class Message {

@@ -1,6 +1,6 @@
 /** Admission behind a proxy: by the client that the header names. */
 import assert from "node:assert/strict";
-import type { MovingConnection } from "../../../src/control/movement.ts";
+import type { MovingConnection } from "../../../src/control/ask.ts";
 import { controlled, controlPath, json } from "../../control/helpers.ts";
 import {
   anyModel,

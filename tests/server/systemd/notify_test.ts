@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   Notifier,
   watchdogInterval,
-} from "../../../src/server/systemd/manager.ts";
+} from "../../../src/cli/serve/service_manager.ts";
 import { models, startServer } from "../../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
 import { hold } from "../../helpers/wire_client.ts";

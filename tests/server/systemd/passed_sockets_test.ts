@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readPassed } from "../../../src/server/systemd/manager.ts";
+import { readPassed } from "../../../src/cli/serve/service_manager.ts";
 import { runCommand } from "../../helpers/command.ts";
 import { startServer } from "../../helpers/server.ts";
 import { test } from "../../helpers/testing.ts";

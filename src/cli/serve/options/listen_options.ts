@@ -23,11 +23,9 @@ import { EXIT_USAGE, UserError } from "../../terminal.ts";
 import {
   DEFAULT_HOST,
   DEFAULT_PORT,
-  parseEscapes,
+  parseDuration,
   parseHost,
   parsePort,
-  parseRate,
-  parseSourcePrefix,
 } from "../../values.ts";
 
 /** The word for every peer on a Unix domain socket. */
@@ -187,4 +185,71 @@ export function gateOptions(options: AdmissionArguments): GateOptions {
     deny: deny ?? [],
     exempt: exempt ?? [],
   };
+}
+
+/**
+ * A rate such as `100/1s`, `5/1m`, `100/1s:500`. Returns so many in so many milliseconds, and so many at once: as
+ * many as the first number if not said. Throws `RangeError` when it is none.
+ */
+export function parseRate(
+  text: string,
+): { count: number; per: number; burst: number } {
+  const [, count, time, burst] =
+    /^(\d{1,9})\/(\d+(?:\.\d+)?[a-z]+)(?::(\d{1,9}))?$/.exec(text) ?? [];
+  const rate = {
+    count: Number(count),
+    per: time === undefined ? NaN : parseDuration(time),
+    burst: Number(burst ?? count),
+  };
+  if (rate.count > 0 && rate.per > 0 && rate.burst > 0) return rate;
+  throw new RangeError(
+    `Cannot use rate "${text}": expected connections, a time, and a burst if there is one, such as 100/1s or 100/1s:500`,
+  );
+}
+
+/** How many bits of an address make its source, such as `24,56`. Throws `RangeError` when it is none. */
+export function parseSourcePrefix(
+  text: string,
+): { ipv4: number; ipv6: number } {
+  const [, ipv4, ipv6] = /^(\d{1,3}),(\d{1,3})$/.exec(text) ?? [];
+  const prefix = { ipv4: Number(ipv4), ipv6: Number(ipv6) };
+  if (prefix.ipv4 <= 32 && prefix.ipv6 <= 128) return prefix;
+  throw new RangeError(
+    `Cannot use source prefix "${text}": expected bits of IPv4 and of IPv6 addresses, such as 24,56 (32,128 at most)`,
+  );
+}
+
+/** The longest text that fits into any socket at once. */
+const MAX_TEXT = 4096;
+const ESCAPES: Readonly<Record<string, number>> = {
+  "\\": 0x5c,
+  r: 0x0d,
+  n: 0x0a,
+  t: 0x09,
+};
+
+/**
+ * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes. Returns its bytes, UTF-8 but for those. Throws
+ * `RangeError` when another escape is in it, or it is too long.
+ */
+export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
+  const bytes: number[] = [];
+  for (
+    const [part, name] of text.matchAll(/\\(x[\da-fA-F]{2}|[^]|$)|[^\\]+/g)
+  ) {
+    const code = name?.[0] === "x" && name.length === 3
+      ? parseInt(name.slice(1), 16)
+      : ESCAPES[name ?? ""];
+    if (name !== undefined && code === undefined) {
+      throw new RangeError(
+        `Cannot use "${part}" in "${text}": expected \\r, \\n, \\t, \\\\ or \\xHH`,
+      );
+    }
+    if (code !== undefined) bytes.push(code);
+    else bytes.push(...new TextEncoder().encode(part));
+  }
+  if (bytes.length <= MAX_TEXT) return new Uint8Array(bytes);
+  throw new RangeError(
+    `Cannot use a text of ${bytes.length} bytes: expected at most ${MAX_TEXT}`,
+  );
 }

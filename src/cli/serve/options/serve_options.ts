@@ -16,11 +16,11 @@ import {
   named,
   option,
   or,
-  usually,
+  type Spec,
   type Values,
 } from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
-import { parseNice, parseSize, parseUmask } from "../../values.ts";
+import { parseSize } from "../../values.ts";
 import { command } from "../../command.ts";
 import { load } from "../../programs.ts";
 import { ADMISSION, checkAdmission, LISTEN, PORT } from "./listen_options.ts";
@@ -127,14 +127,6 @@ const PROCESS = group("Limits of processes", {
 
 /** The values that were typed. */
 export type ProcessOptions = Values<typeof PROCESS>;
-
-/** Whether any of it was typed. */
-export function asksForAttributes(options: ProcessOptions): boolean {
-  const { user, chdir, umask, nice } = options;
-  const { limitCpu, limitMemory, limitFiles, limitProcesses } = options;
-  return [user, chdir, umask, nice, limitCpu, limitMemory, limitFiles]
-    .some((one) => one !== undefined) || limitProcesses !== undefined;
-}
 
 const CORES = navigator.hardwareConcurrency;
 
@@ -259,4 +251,29 @@ export const serve = command({
 function exclude(unix: string | undefined, typed: boolean, what: string): void {
   if (unix === undefined || !typed) return;
   throw new UserError(`Cannot use both ${what}: give one of them`, EXIT_USAGE);
+}
+
+/** Permission bits in octal, as umask(1) takes them. Returns 0 to 0o777. Throws `RangeError` when it is none. */
+export function parseUmask(text: string): number {
+  if (/^0?[0-7]{1,3}$/.test(text)) return parseInt(text, 8);
+  throw new RangeError(
+    `Cannot use umask "${text}": expected octal digits, such as 027`,
+  );
+}
+
+/** A nice value, as renice(1) takes it. Returns -20 to 19. Throws `RangeError` when it is none. */
+export function parseNice(text: string): number {
+  const value = /^-?\d{1,2}$/.test(text) ? Number(text) : NaN;
+  if (-20 <= value && value <= 19) return value;
+  throw new RangeError(
+    `Cannot use nice value "${text}": expected a whole number from -20 to 19`,
+  );
+}
+
+/** The same where somebody else decides what holds if it is not typed. `shown`: what that is. */
+export function usually<T>(
+  spec: Spec<T | undefined>,
+  shown: string,
+): Spec<T | undefined> {
+  return { ...spec, shown };
 }

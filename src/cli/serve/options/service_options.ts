@@ -98,15 +98,6 @@ function readGrants(text: string, before: string[] | undefined): string[] {
   return [...before ?? [], ...list];
 }
 
-/** A grant whose path does not depend on a directory that may be removed. `grant`: such as `read=quotes.txt`. */
-export function inFull(grant: string): string {
-  const [kind, path] = grant.split(/=(.*)/s, 2);
-  if (path === undefined || path.startsWith("/")) return grant;
-  const isPath = kind === "read" || kind === "write" ||
-    kind === "run" && path.includes("/"); // else it is looked for in PATH
-  return isPath ? `${kind}=${Deno.cwd()}/${path}` : grant;
-}
-
 /** Permissions that are of use without a file, a socket or a process. */
 const WITHIN_STRICT: readonly PermissionKind[] = ["env", "ffi"];
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { exceeded } from "../../src/cli/serve/traffic.ts";
 import type { TcpConnection } from "../../src/posix/net/socket_diagnostics.ts";
-import { exceeded } from "../../src/server/traffic_watch.ts";
 import { test } from "../helpers/testing.ts";
 
 const quiet: TcpConnection = {

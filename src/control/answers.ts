@@ -64,7 +64,7 @@ export class ServerAnswers {
         this.#options.drain("drain");
         return wholeReply({ ok: true, live: this.#live() });
       case "events":
-        return this.#events.follow(session);
+        return this.#events.follow(session, request.perSecond);
       case "listener":
         return this.#handListener(session);
       case "yield":

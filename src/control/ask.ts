@@ -91,13 +91,15 @@ export class ControlClient implements Disposable {
 
   /**
    * Asks for what happens from now on, and waits for it as long as it takes. `began`: gets the answer before the
-   * first line. Returns lines of JSON without their ends, as many as came at a time, until the server hangs up.
+   * first line; `perSecond`: how many connections a second are enough, all if left out. Returns lines of JSON without their ends, as many as came at a time, until the server hangs up.
    * Throws `ControlError` when the server refuses.
    */
   async *follow(
     began: (answer: Answers["events"]) => void = () => {},
+    perSecond?: number,
   ): AsyncGenerator<string[]> {
-    await this.send({ command: "events" });
+    const part = perSecond === undefined ? {} : { perSecond };
+    await this.send({ command: "events", ...part });
     let rest = "";
     let isFirst = true;
     for (;;) {
@@ -239,7 +241,8 @@ export async function listConnections(
   listener: Deno.NetAddr | Deno.UnixAddr,
 ): Promise<MovingConnection[]> {
   const { connections } = await client.ask({ command: "connections" });
-  const moving = hasSocketDiagnostics && "port" in listener
+  const isKnown = hasSocketDiagnostics && connections.length > 0;
+  const moving = isKnown && "port" in listener
     ? tcpConnections(listener)
     : null;
   return connections.map((row) => {

@@ -1,11 +1,6 @@
 /**
  * Writes the events of a server as lines of JSON for its followers. Without followers nothing here is called.
  *
- * A reader that is slow makes nothing wait and nothing grow: what does not fit its queue is counted, and it is told
- * how much that was.
- *
- * What a server tells those who follow it, one line of JSON each.
- *
  * Times are microseconds on the clock that all processes of the machine share and nobody sets (`CLOCK_MONOTONIC`,
  * clock_gettime(2)), taken where it happens: `at` of `forked` in the zygote, of `took`, `half-closed` and `done` in
  * the process that serves, of `reaped` where it was waited for, all others in the parent. `heard` is when the parent
@@ -28,6 +23,7 @@ import {
   UNTIMED,
   type When,
 } from "../wire/records.ts";
+import { Follower, lineOf, round } from "./follower.ts";
 import type { Reply, Session } from "./session.ts";
 
 /** An event of one connection, whose number is `id`. */
@@ -95,67 +91,35 @@ export type ServerEvent =
 
 /** How many may follow at a time: others must still be able to ask. */
 const MOST_FOLLOWERS = 8;
-/** The most characters that may wait for one reader, besides those being sent. */
-const QUEUE = 256 * 1024;
-/** How long lines are gathered before they are sent, in milliseconds: one message costs as much as a hundred lines. */
-const GATHER = 20;
 /** How long a reader may take nothing while something waits for it, in milliseconds. */
 const PATIENCE = 60_000;
-
-/** Lines that wait for one reader. */
-class Follower {
-  #lines: string[] = [];
-  #length = 0;
-  #skipped = 0;
-
-  /** Adds a line, or counts it where there is no room. */
-  add(line: string): void {
-    if (this.#skipped === 0 && this.#length + line.length <= QUEUE) {
-      this.#lines.push(line);
-      this.#length += line.length;
-    } else this.#skipped++;
-  }
-
-  /** Takes all that waits; empty when nothing does. */
-  take(): string {
-    if (this.#skipped > 0) {
-      this.#lines.push(
-        lineOf({
-          event: "skipped",
-          at: round(monotonic()),
-          count: this.#skipped,
-        }),
-      );
-    }
-    const text = this.#lines.join("");
-    this.#lines = [];
-    this.#length = this.#skipped = 0;
-    return text;
-  }
-}
 
 /** Writes lines for those who follow a server. */
 export class EventLines implements ServerEvents {
   readonly #server: Pick<Server, "tell">;
   readonly #followers = new Map<Session, Follower>();
+  /** Those who get the event that is being told. */
+  readonly #to: Follower[] = [];
   /** Hears the server no more. */
   #leave: (() => void) | null = null;
   /** From `performance.now()` to the clock of all processes. */
   #offset = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(server: Pick<Server, "tell">) {
     this.#server = server;
   }
 
-  /** One more follows. Returns what it is answered, without an end. Throws `TypeError` when too many do. */
-  follow(session: Session): Reply {
+  /**
+   * One more follows; `perSecond`: how many connections a second it is told of, undefined for all. Returns what it is
+   * answered, without an end. Throws `TypeError` when too many do.
+   */
+  follow(session: Session, perSecond?: number): Reply {
     if (this.#followers.size >= MOST_FOLLOWERS) {
       throw new TypeError(
         `Cannot send events: ${MOST_FOLLOWERS} clients follow them already: stop one of them`,
       );
     }
-    const follower = new Follower();
+    const follower = new Follower(session, perSecond);
     this.#followers.set(session, follower);
     if (this.#leave === null) {
       this.#offset = monotonicOffset();
@@ -176,41 +140,48 @@ export class EventLines implements ServerEvents {
 
   /** A client has gone; it may be none that follows. */
   ended(session: Session): void {
+    this.#followers.get(session)?.end();
     if (!this.#followers.delete(session) || this.#followers.size > 0) return;
     this.#leave?.();
     this.#leave = null;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   accepted({ id, peer, via, acceptedAt }: ConnectionInfo): void {
+    if (!this.#choose((follower) => follower.meets(id, acceptedAt))) return;
     const at = this.#fromParent(acceptedAt);
-    this.#say({ event: "accepted", at, id, peer, ...(via ? { via } : {}) });
+    this.#tell({ event: "accepted", at, id, peer, ...(via ? { via } : {}) });
   }
 
   rejected(peer: string, reason: RefusalReason, why?: string): void {
-    const at = this.#now();
+    const now = performance.now();
+    if (!this.#choose((follower) => follower.meetsRefused(now))) return;
+    const at = this.#fromParent(now);
     const more = why === undefined ? {} : { why };
-    this.#say({ event: "refused", at, peer, reason, ...more });
+    this.#tell({ event: "refused", at, peer, reason, ...more });
   }
 
   handed({ id }: ConnectionInfo, pid: number, at: number): void {
-    this.#say({ event: "handed", at: this.#fromParent(at), id, pid });
+    if (!this.#choose((follower) => follower.hears(id))) return;
+    this.#tell({ event: "handed", at: this.#fromParent(at), id, pid });
   }
 
   returned({ id }: ConnectionInfo): void {
-    this.#say({ event: "returned", at: this.#now(), id });
+    if (!this.#choose((follower) => follower.hears(id))) return;
+    this.#tell({ event: "returned", at: this.#now(), id });
   }
 
   connected(connection: ConnectionInfo, when: When = UNTIMED): void {
     const { id, pid } = connection;
+    const events = when.since > 0 ? 2 : 1;
+    for (const follower of this.#followers.values()) follower.took(id, pid);
+    if (!this.#choose((follower) => follower.hears(id, events))) return;
     const heard = this.#now();
     const at = this.#fromChild(when.at, connection, heard);
     if (when.since > 0) {
       const forked = this.#fromChild(when.since, connection, at);
-      this.#say({ event: "forked", at: forked, id, pid });
+      this.#tell({ event: "forked", at: forked, id, pid });
     }
-    this.#say({ event: "took", at, heard, id, pid });
+    this.#tell({ event: "took", at, heard, id, pid });
   }
 
   disconnected(
@@ -220,14 +191,18 @@ export class EventLines implements ServerEvents {
     when: When = UNTIMED,
   ): void {
     const { id, pid } = connection;
+    const events = when.since > 0 ? 2 : 1;
+    const isHeard = this.#choose((follower) => follower.hears(id, events));
+    this.#forget(id);
+    if (!isHeard) return;
     const heard = this.#now();
     const at = this.#fromChild(when.at, connection, heard);
     if (when.since > 0) {
       const ended = this.#fromChild(when.since, connection, at);
-      this.#say({ event: "half-closed", at: ended, id, pid });
+      this.#tell({ event: "half-closed", at: ended, id, pid });
     }
     const counts = { in: bytesIn, out: bytesOut };
-    this.#say({ event: "done", at, heard, id, pid, ...counts, reason, text });
+    this.#tell({ event: "done", at, heard, id, pid, ...counts, reason, text });
   }
 
   started(pid: number, role: ProcessEntry["role"]): void {
@@ -235,10 +210,11 @@ export class EventLines implements ServerEvents {
   }
 
   removed(pid: number, { code, signal }: Exit, when: When = UNTIMED): void {
+    if (!this.#choose((follower) => follower.hearsOfProcess(pid))) return;
     const heard = this.#now();
     const at = when.at > 0 ? Math.min(round(when.at), heard) : heard;
     const role = "connection";
-    this.#say({ event: "reaped", at, pid, role, code, signal });
+    this.#tell({ event: "reaped", at, pid, role, code, signal });
   }
 
   /** Each `done` of a pool's process says as much. */
@@ -250,8 +226,11 @@ export class EventLines implements ServerEvents {
   }
 
   refused({ id, peer }: ConnectionInfo, why: string): void {
+    const isHeard = this.#choose((follower) => follower.hears(id));
+    this.#forget(id);
+    if (!isHeard) return;
     const at = this.#now(), reason = "no-process";
-    this.#say({ event: "refused", at, id, peer, reason, why });
+    this.#tell({ event: "refused", at, id, peer, reason, why });
   }
 
   trouble(what: string): void {
@@ -293,23 +272,28 @@ export class EventLines implements ServerEvents {
     return Math.min(heard, Math.max(round(at), this.#fromParent(acceptedAt)));
   }
 
-  #say(event: ServerEvent): void {
+  /** Picks those who get the next events; what nobody gets is not even written. */
+  #choose(hears: (follower: Follower) => boolean): boolean {
+    this.#to.length = 0;
+    for (const follower of this.#followers.values()) {
+      if (hears(follower)) this.#to.push(follower);
+    }
+    return this.#to.length > 0;
+  }
+
+  /** Tells those who were picked. */
+  #tell(event: ServerEvent): void {
     const line = lineOf(event);
-    for (const follower of this.#followers.values()) follower.add(line);
-    this.#timer ??= setTimeout(() => this.#send(), GATHER);
+    for (const follower of this.#to) follower.add(line);
   }
 
-  #send(): void {
-    this.#timer = undefined;
-    for (const session of this.#followers.keys()) session.resume();
+  /** Tells all. */
+  #say(event: ServerEvent): void {
+    this.#choose(() => true);
+    this.#tell(event);
   }
-}
 
-function lineOf(event: ServerEvent): string {
-  return JSON.stringify(event) + "\n";
-}
-
-/** To a tenth of a microsecond: no clock is more exact. */
-function round(microseconds: number): number {
-  return Math.round(10 * microseconds) / 10;
+  #forget(id: number): void {
+    for (const follower of this.#followers.values()) follower.forget(id);
+  }
 }

@@ -19,7 +19,8 @@
  * 6. To `events` the server answers with a line that says who it is and what time it is, and then with a line of
  *    JSON for everything that happens (`event_lines.ts`), until one of the two hangs up. What a slow client does
  *    not read in time is left out, and it is told how many lines that were; one that reads nothing for a minute is
- *    hung up on. The client asks nothing more on this connection.
+ *    hung up on. With `perSecond`, the same goes for all but so many connections a second: those that are told are
+ *    told whole. The client asks nothing more on this connection.
  *
  * @module
  */
@@ -43,7 +44,11 @@ export type Request =
   | { readonly command: "processes" }
   | { readonly command: "drop"; readonly id: number }
   | { readonly command: "drain" }
-  | { readonly command: "events" }
+  | {
+    readonly command: "events";
+    /** How many connections a second are told, each from its beginning to its end; without it, all. */
+    readonly perSecond?: number;
+  }
   | { readonly command: "listener" }
   | { readonly command: "yield" };
 

@@ -246,7 +246,8 @@ function parseRequest(line: string): Request {
   } catch {
     throw new TypeError("Cannot read the request: expected one line of JSON");
   }
-  const { command, id } = Object(value) as { command?: unknown; id?: unknown };
+  const fields = Object(value) as Record<string, unknown>;
+  const { command } = fields;
   if (typeof command !== "string" || !COMMANDS.includes(command)) {
     throw new TypeError(
       `Cannot run ${
@@ -254,11 +255,19 @@ function parseRequest(line: string): Request {
       }: expected one of ${COMMANDS.join(", ")}`,
     );
   }
-  if (command !== "drop") return { command } as Request;
-  if (Number.isSafeInteger(id) && id as number > 0) {
-    return { command, id: id as number };
+  if (command === "drop") return { command, id: wholeNumber("id", fields) };
+  if (command === "events" && fields.perSecond !== undefined) {
+    return { command, perSecond: wholeNumber("perSecond", fields) };
+  }
+  return { command } as Request;
+}
+
+function wholeNumber(name: string, fields: Record<string, unknown>): number {
+  const value = fields[name];
+  if (Number.isSafeInteger(value) && value as number > 0) {
+    return value as number;
   }
   throw new TypeError(
-    "Cannot drop a connection: expected its id, a whole number",
+    `Cannot run "${fields.command}": expected a whole number above 0 as "${name}"`,
   );
 }

@@ -18,6 +18,8 @@ import {
 
 /** How often the whole is looked at, and a server that is not there looked for, in milliseconds. */
 const LOOK = 500;
+/** How many connections a second are told: more than a person can follow, fewer than would slow the server. */
+const PER_SECOND = 200;
 
 const encoder = new TextEncoder();
 
@@ -113,7 +115,7 @@ export class Live {
         void this.#say("began", answer).catch(() => {});
         heard();
       };
-      for await (const lines of client.follow(began)) {
+      for await (const lines of client.follow(began, PER_SECOND)) {
         await this.#write("events", `{"pid":${pid},"events":[${lines}]}`);
       }
       await this.#say("ended", { pid });

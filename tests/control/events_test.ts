@@ -1,10 +1,8 @@
 /** The events of a server, as a follower on the control socket receives them. */
 import assert from "node:assert/strict";
 import type { ControlClient } from "../../src/control/ask.ts";
-import { EventLines, type ServerEvent } from "../../src/control/event_lines.ts";
+import type { ServerEvent } from "../../src/control/event_lines.ts";
 import type { Status } from "../../src/control/protocol.ts";
-import type { Session } from "../../src/control/session.ts";
-import type { ServerReceiver } from "../../src/server/events.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { killNow } from "../helpers/processes.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
@@ -206,62 +204,6 @@ test("events: a reader that is slow makes nobody wait, and is told how many it m
   }
   assert.ok(told > 0 && skipped > 0);
   assert.equal(told + skipped, most, "not one more, and not one less");
-});
-
-test("events: nobody is heard while nobody follows, and each gets all of it until it goes", () => {
-  const receivers = new Set<ServerReceiver>();
-  let resumed = 0;
-  const lines = new EventLines({
-    tell: (receiver) => {
-      receivers.add(receiver);
-      return () => receivers.delete(receiver);
-    },
-  });
-  const session = () => ({ resume: () => resumed++ }) as unknown as Session;
-  const [one, two] = [session(), session()];
-  lines.takenOver(); // nobody hears it
-  assert.equal(receivers.size, 0);
-  const first = lines.follow(one).pieces;
-  const second = lines.follow(two).pieces;
-  assert.equal(receivers.size, 1);
-  assert.match(first.next().value!, /^\{"ok":true,"pid":\d+,.*\}\n$/);
-  assert.equal(first.next().value, "", "nothing has happened");
-  for (const receiver of receivers) receiver.trouble?.("what");
-  assert.match(first.next().value!, /^\{"event":"trouble",[^\n]*\}\n$/);
-  lines.ended(one);
-  lines.ended(one);
-  assert.equal(receivers.size, 1);
-  second.next();
-  assert.match(second.next().value!, /"trouble"/);
-  lines.ended(two);
-  assert.equal(receivers.size, 0);
-});
-
-test("events: what a child says of its times stays within what the parent knows", () => {
-  let receiver: ServerReceiver | undefined;
-  const lines = new EventLines({
-    tell: (told) => {
-      receiver = told;
-      return () => {};
-    },
-  });
-  const session = { resume() {} } as unknown as Session;
-  const { pieces } = lines.follow(session);
-  pieces.next();
-  const acceptedAt = performance.now();
-  const live = { id: 1, peer: "192.0.2.1:1", via: undefined, pid: 7 };
-  const connection = { ...live, acceptedAt, takenAt: acceptedAt };
-  for (const at of [0, 1, Number.MAX_SAFE_INTEGER]) {
-    receiver!.accepted!(connection);
-    receiver!.connected!(connection, { at, since: at });
-    const events: ServerEvent[] = pieces.next().value!.trim().split("\n")
-      .map((line: string) => JSON.parse(line));
-    const times = events.map(({ at }) => at);
-    assert.deepEqual(times, times.toSorted((a, b) => a - b), `${at}`);
-    const took = events.at(-1)!;
-    assert.ok(took.event === "took" && took.at <= took.heard);
-  }
-  lines.ended(session);
 });
 
 test("events: more than a few cannot follow, and the others are still answered", async () => {

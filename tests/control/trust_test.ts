@@ -47,6 +47,7 @@ for (
     ["drain"],
     ["top"],
     ["events"],
+    ["page"],
   ]
 ) {
   test(`mpserv ${args[0]}: what a server says reaches the terminal as text`, async () => {
@@ -114,7 +115,9 @@ test("mpserv drop: the peer that a server names reaches the terminal as text", a
   }
 });
 
-for (const args of [["status"], ["serve", "--take-over", "--control"]]) {
+for (
+  const args of [["status"], ["page"], ["serve", "--take-over", "--control"]]
+) {
   test(
     `mpserv ${args.join(" ")}: another user's server is not believed`,
     async () => {

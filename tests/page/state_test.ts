@@ -107,3 +107,15 @@ test("page's state: a half-close that the kernel tells of is a step, until the p
   ]);
   assert.deepEqual(kinds(on), ALL);
 });
+
+test("page's state: what is left out again and again is one line of the log, and a flood", () => {
+  const on = world();
+  assert.equal(on.isFlooded(performance.now()), false);
+  for (const count of [3, 4]) tell(on, [{ event: "skipped", at: 1, count }]);
+  const [last] = on.log.slice(-1);
+  assert.deepEqual([last.kind, last.values.count], ["skipped", 7]);
+  assert.equal(on.log.filter(({ kind }) => kind === "skipped").length, 1);
+  assert.equal(on.skipped, 7);
+  assert.equal(on.isFlooded(performance.now()), true);
+  assert.equal(on.isFlooded(performance.now() + 60_000), false);
+});

@@ -8,6 +8,8 @@ import { at, put, say, sayAll, showTime, speaking } from "./text.js";
 
 /** How often tables are drawn again at most, in milliseconds. */
 const TABLES = 400;
+/** The same while more happens than can be shown. */
+const FLOOD_TABLES = 1200;
 
 const world = new World();
 const replay = new Replay(() => at("follow").checked = false);
@@ -32,7 +34,8 @@ let drawnVersion = -1, drawnAt = 0;
 function frame(now) {
   stage.tick(now);
   replay.tick(now);
-  if (world.version !== drawnVersion && now - drawnAt > TABLES) {
+  const pause = world.isFlooded(now) ? FLOOD_TABLES : TABLES;
+  if (world.version !== drawnVersion && now - drawnAt > pause) {
     drawnVersion = world.version;
     drawnAt = now;
     drawTables();

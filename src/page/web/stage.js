@@ -8,6 +8,8 @@ import { Travel } from "./travel.js";
 const STEP_TIME = 550;
 /** How often it is drawn at most, in milliseconds: what moves, moves by itself. */
 const PAUSE = 40;
+/** The same while more happens than can be shown: a page must not take the processor from the server. */
+const FLOOD_PAUSE = 250;
 /** How many travel at a time; others are drawn where they have arrived. */
 const MOST_TRAVELLERS = 6;
 /** Boxes of a column. */
@@ -73,7 +75,8 @@ export class Stage {
       this.#isDirty = true;
     }
     for (const [key, player] of this.#players) this.#advance(key, player, now);
-    if (!this.#isDirty || now - this.#drawnAt < PAUSE) return;
+    const pause = this.#world.isFlooded(now) ? FLOOD_PAUSE : PAUSE;
+    if (!this.#isDirty || now - this.#drawnAt < pause) return;
     this.#isDirty = false;
     this.#drawnAt = now;
     this.#draw();

@@ -4,6 +4,8 @@ import { stepsOf } from "./steps.js";
 /** Connections that are remembered: enough for a list, few enough for a browser that is open all day. */
 const MOST_CONNECTIONS = 400;
 const MOST_LOGGED = 100;
+/** How long after events were left out it is still a flood, in milliseconds. */
+const FLOOD = 1000;
 
 /** Reasons of an end that are worth a line of the log. */
 const BAD_ENDS = ["killed", "error", "program"];
@@ -94,6 +96,7 @@ export class World {
   #byProcess = new Map();
   #refusals = 0;
   #refusal = "";
+  #skippedAt = -Infinity;
 
   /** A server is followed from here on; `at` on its clock was `time` on the person's. */
   began({ pid, at, time }) {
@@ -155,6 +158,11 @@ export class World {
     this.version++;
   }
 
+  /** Whether more happens than the page is told; `now` as `performance.now()`. */
+  isFlooded(now) {
+    return now - this.#skippedAt < FLOOD;
+  }
+
   /** Nobody is there. */
   gone() {
     this.isAlone = true;
@@ -192,8 +200,7 @@ export class World {
         return this.#note("refused", server, event, event.at);
       }
       case "skipped":
-        this.skipped += event.count;
-        return this.#note("skipped", server, event, event.at);
+        return this.#skip(server, event);
       case "started":
         if (event.role === "connection") return;
         break;
@@ -205,6 +212,18 @@ export class World {
         server.isDraining = true;
     }
     this.#note(event.event, server, event, event.at);
+  }
+
+  /** One line of the log is enough for a flood. */
+  #skip(server, event) {
+    this.skipped += event.count;
+    this.#skippedAt = performance.now();
+    const last = this.log.at(-1);
+    if (last?.kind !== "skipped") {
+      return this.#note("skipped", server, event, event.at);
+    }
+    const count = last.values.count + event.count;
+    this.log[this.log.length - 1] = { ...last, values: { ...event, count } };
   }
 
   #ofConnection(server, event) {

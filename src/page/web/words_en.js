@@ -38,7 +38,8 @@ export const EN = {
     drains: "drains",
   },
   fast: "{count} connections went by too fast to be drawn one by one.",
-  skipped: "{count} events were skipped: this page was too slow for them.",
+  skipped:
+    "{count} events were skipped: there were more than the page can show.",
   slowly: "Drawn slowly: a handover takes about a millisecond.",
   sequenceHeading: "Connection {id}: {peer}",
   sequenceNone: "No connection yet",

@@ -39,7 +39,7 @@ export const KO = {
   },
   fast: "연결 {count}개는 너무 빨리 지나가 하나씩 그리지 못했습니다.",
   skipped:
-    "이벤트 {count}개를 건너뛰었습니다: 이 페이지가 따라가지 못했습니다.",
+    "이벤트 {count}개를 건너뛰었습니다: 이 페이지가 보여 줄 수 있는 것보다 많았습니다.",
   slowly: "느리게 그린 것입니다. 실제 전달에는 1밀리초쯤 걸립니다.",
   sequenceHeading: "연결 {id}: {peer}",
   sequenceNone: "아직 연결이 없습니다",

@@ -168,7 +168,7 @@ export function backlog(listener: Deno.NetAddr): number {
  */
 export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
   if (!hasSocketDiagnostics) return null;
-  for (const answer of ask(end, STATES)) {
+  for (const answer of ask(end, STATES, BOTH)) {
     const peer = addressAt(
       answer,
       SOCKET_ID.remotePort,
@@ -181,10 +181,19 @@ export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
   return null;
 }
 
+/** A socket of IPv6 may have IPv4 peers. */
+const BOTH: readonly number[] = [AF_INET, abi.AF_INET6];
+
+/** The families of a listener's connections: each costs a walk through all connections of the system. */
+function familiesOf({ hostname }: Deno.NetAddr): readonly number[] {
+  return hostname.includes(":") ? BOTH : [AF_INET];
+}
+
 /** Iterates over a listener's connections in some states; each is valid until the next one. */
 function* ask(
-  { hostname, port }: Deno.NetAddr,
+  listener: Deno.NetAddr,
   states: number,
+  families = familiesOf(listener),
 ): Generator<DataView<ArrayBuffer>> {
   using socket = new Fd(
     check(
@@ -193,8 +202,8 @@ function* ask(
     ),
   );
   setTimeouts(socket.number, PATIENCE);
-  // A listener on `::` has IPv4 clients, too, and they are of its family; one on IPv4 has no other.
-  for (const family of [AF_INET, abi.AF_INET6]) {
+  const { hostname, port } = listener;
+  for (const family of families) {
     write(socket.number, request(family, port, states));
     for (const answer of answers(socket)) {
       const local = addressAt(

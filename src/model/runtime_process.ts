@@ -20,6 +20,7 @@ import {
   EAGER_V8_FLAGS,
   LIMITED_V8_FLAGS,
   type Project,
+  REWOUND_V8_FLAGS,
   roleCommand,
   runtimeEnvironment,
   ZYGOTE_V8_FLAGS,
@@ -63,9 +64,14 @@ let library: Fd | null | undefined;
 /** How a zygote is started. Few arenas and packed memory keep page tables small, for which each child pays. */
 function zygoteStart(options: ChildOptions): Start {
   const isHandler = "module" in options.service;
+  const further = !isHandler
+    ? EAGER_V8_FLAGS
+    : options.rewinds
+    ? REWOUND_V8_FLAGS
+    : [];
   const line = roleCommand("@zygote", [], {
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
-    v8Flags: [...ZYGOTE_V8_FLAGS, ...(isHandler ? [] : EAGER_V8_FLAGS)],
+    v8Flags: [...ZYGOTE_V8_FLAGS, ...further],
     isClosed: isHandler,
     project: projectOf(options),
   });

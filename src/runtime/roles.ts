@@ -67,6 +67,17 @@ export const EAGER_V8_FLAGS: readonly string[] = [
 ];
 
 /**
+ * Further flags of a zygote whose children serve a handler and rewind. What V8 has put off it would do for each
+ * connection anew: parse a function when it is called first, drop the bytecode of one that was not called for
+ * long, collect functions for Sparkplug until there are enough of them.
+ */
+export const REWOUND_V8_FLAGS: readonly string[] = [
+  "--no-lazy",
+  "--no-flush-bytecode",
+  "--no-sparkplug",
+];
+
+/**
  * The flags of a process that becomes a program with a limit of memory, which is less than the runtime has:
  * a thread of V8's own that wanted some at that moment would end it.
  */

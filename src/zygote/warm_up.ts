@@ -19,7 +19,7 @@ import { monotonic } from "../posix/process.ts";
 import type { Fence } from "../posix/seccomp/filter.ts";
 import { mayHaveLoadedNode } from "../runtime/permissions.ts";
 import type { LoadedService } from "../service/load.ts";
-import type { AnyConnection, AnyService } from "../service/service.ts";
+import type { AnyService } from "../service/service.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   decodeHandover,
@@ -43,8 +43,17 @@ const ROUNDS = {
   synchronous: { service: ENOUGH, birth: ENOUGH },
   asynchronous: { service: 20, birth: 100 },
 };
-/** A process that rewinds is at each connection as compiled as it was at the mark, and never more. */
-const FOR_GOOD = 800;
+/**
+ * A process that rewinds is at each connection as compiled as it was at the mark, and never more: what TurboFan
+ * would take a few calls later, it would take in each connection anew. So all is called far more often than it
+ * asks for; and of a handler's services some at last, each too seldom to be optimized. They call by itself what is
+ * a part of its callers by then, and was left a call short.
+ */
+const FOR_GOOD = { synchronous: 800, asynchronous: 1_200, seldom: 300 };
+/** Rounds of a process that rewinds in which the client ends only when it is waited for: a millisecond each. */
+const LATE = { from: 100, to: 120 };
+/** Microtasks until a handler waits for its client, and more. */
+const TURNS = 200;
 const SOCK_STREAM = 1;
 const PEER = new Uint8Array(16); // of a struct sockaddr_in
 const LINE = new TextEncoder().encode("warm\n");
@@ -57,16 +66,16 @@ const SECRET = new Uint8Array(SECRET_SIZE);
 const SLICES = { service: ENOUGH / 40, birth: ENOUGH / 8 };
 
 /** The services that a zygote rehearses. */
-type Rehearsed = readonly AnyService[];
+interface Rehearsed {
+  readonly often: readonly AnyService[];
+  /** For a process that rewinds. */
+  readonly seldom: readonly AnyService[];
+}
 
-/**
- * Loads the services to rehearse. A handler is loaded, but not called without a client: its use of a connection
- * is exercised in its place.
- */
+/** Loads the services to rehearse. */
 export async function loadRehearsed(asynchronous: boolean): Promise<Rehearsed> {
-  return asynchronous
-    ? [echoThroughStreams, echoThroughBuffer]
-    : [(await import("../service/echo.ts")).echo];
+  if (asynchronous) return await import("./played_handlers.ts");
+  return { often: [(await import("../service/echo.ts")).echo], seldom: [] };
 }
 
 /**
@@ -82,29 +91,37 @@ export function rehearsesLate(
 
 /** Serves a few connections to itself. */
 export async function* rehearseService(
-  services: Rehearsed,
+  { often, seldom }: Rehearsed,
   options: ChildOptions,
   rewinder: Rewinder | null,
 ): AsyncGenerator<void> {
   const bytes = new Uint8Array(LINE);
   const asynchronous = "module" in options.service;
-  const { service: usual } = roundsOf(asynchronous);
-  const rounds = rewinder ? FOR_GOOD : usual;
+  const kind = asynchronous ? "asynchronous" : "synchronous";
+  const rounds = rewinder ? FOR_GOOD[kind] : ROUNDS[kind].service;
+  const more = rewinder && asynchronous ? FOR_GOOD.seldom : 0;
   const own = asItIs(options);
   void Deno.exitCode; // its getter is compiled at its first use, too
-  for (let id = 1; id <= rounds; id++) {
+  for (let id = 1; id <= rounds + more; id++) {
     const [client, server] = socketPair(SOCK_STREAM);
     const [parent, reports] = socketPair();
     write(client.number, bytes);
-    shutdownWrite(client.number);
+    const services = id > rounds ? seldom : often;
     const serve = services[id % services.length]!;
     const service = { serve, asynchronous };
+    const isLate = more > 0 && id > LATE.from && id <= LATE.to;
+    if (!isLate) shutdownWrite(client.number);
     // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
     if (rewinder) {
       handOver(parent, id, server);
-      await Promise.resolve().then(
+      const serving = Promise.resolve().then(
         serveRewound.bind(null, 2, reports, service, own, rewinder),
       );
+      if (isLate) {
+        for (let turn = 0; turn < TURNS; turn++) await undefined;
+        shutdownWrite(client.number);
+      }
+      await serving;
     } else {
       const birth = comeOver(id, server);
       await Promise.resolve().then(
@@ -123,7 +140,7 @@ export function* rehearseBirth(
   fence: Fence | null,
 ): Generator<void> {
   const own = rehearsedRebirth(rebirth);
-  const rounds = roundsOf(rebirth.reactor !== null).birth;
+  const rounds = ROUNDS[rebirth.reactor ? "asynchronous" : "synchronous"].birth;
   for (let done = 0; done < rounds; done += SLICES.birth) {
     const wasArmed = fence?.disarm();
     const end = Math.min(done + SLICES.birth, rounds);
@@ -192,12 +209,6 @@ function asItIs(options: ChildOptions): ChildOptions {
   return options.attributes ? { ...options, attributes: undefined } : options;
 }
 
-function roundsOf(
-  asynchronous: boolean,
-): { service: number; birth: number } {
-  return ROUNDS[asynchronous ? "asynchronous" : "synchronous"];
-}
-
 /** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
 function comeOver(id: number, connection: Fd): Birth {
   const [parent, channel] = socketPair();
@@ -222,17 +233,6 @@ function handOver(parent: Fd, id: number, connection: Fd): void {
   });
   sendFd(parent.number, record, connection.number);
   connection.close();
-}
-
-async function echoThroughStreams(connection: AnyConnection): Promise<void> {
-  await connection.readable.pipeTo(connection.writable);
-}
-
-async function echoThroughBuffer(connection: AnyConnection): Promise<void> {
-  const buffer = new Uint8Array(1024);
-  for (let count; (count = await connection.read(buffer)) !== null;) {
-    await connection.write(buffer.subarray(0, count));
-  }
 }
 
 /**

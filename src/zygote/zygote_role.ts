@@ -135,7 +135,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const children = watchChildren();
     const fds = { channel, reports, children };
     const known = means = meansOf(fds, rebirth, fence);
-    const like = asynchronous ? null : rehearsed[0]!;
+    const like = asynchronous ? null : rehearsed.often[0]!;
     memory = new ForkMemory(code, () => rehearseChild(known, like, options));
   } catch (error) {
     cannotServe(channel, error);

@@ -79,14 +79,14 @@ export const CALL_GROUPS: readonly CallGroup[] = [
     who: "strict",
     calls: `clock_gettime clock_getres gettimeofday time times getpid getppid
       gettid getuid geteuid getgid getegid getgroups getrlimit getrusage
-      getrandom uname sysinfo`,
+      getrandom uname sysinfo getcwd`,
   },
   { why: "the end", who: "strict", calls: "exit exit_group" },
   {
     why: "files by name, to read: Landlock says which",
     who: "handlers",
     calls: `access faccessat faccessat2 stat lstat statx readlink readlinkat
-      getdents getdents64 getcwd chdir fchdir statfs fstatfs getxattr lgetxattr
+      getdents getdents64 chdir fchdir statfs fstatfs getxattr lgetxattr
       fgetxattr getxattrat listxattr llistxattr flistxattr listxattrat
       file_getattr readahead fadvise64 cachestat umask`,
   },

@@ -1,4 +1,0 @@
-/** Sends back what comes, through streams. */
-export default async function echo({ readable, writable }) {
-  await readable.pipeTo(writable);
-}

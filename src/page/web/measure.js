@@ -103,9 +103,13 @@ export class Measure {
       )
     );
     const group = (name) =>
-      element("th", { colspan: 4, scope: "colgroup" }, say(name));
+      element(
+        "th",
+        { class: "group", colspan: 4, scope: "colgroup" },
+        say(name),
+      );
     at("measured").replaceChildren(
-      element("caption", {}, "ms"),
+      element("caption", {}, say("measuredCaption")),
       element(
         "thead",
         {},

@@ -74,7 +74,7 @@ function marker(lane) {
 function laneOf(connection, lane, x, height, room) {
   const { pid, handedTo, server } = connection;
   const pids = { parent: server.pid, zygote: handedTo, child: pid };
-  const wide = Math.min(room - 10, 128);
+  const wide = Math.min(room - 3, 128);
   const name = drawn(
     "text",
     { x, y: 21, class: "lane-name" },

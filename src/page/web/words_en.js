@@ -3,7 +3,7 @@ export const EN = {
   title: "at work",
   language: "Language",
   theme: "Colours",
-  themeAuto: "as the system",
+  themeAuto: "system",
   themeLight: "light",
   themeDark: "dark",
   tabs: "What to see",
@@ -119,6 +119,7 @@ export const EN = {
   verdict:
     "Measured: {lockStep} against {split}: the split client is {ratio} times as fast. A line is typed every {pace} ms, and a round trip takes {trip} ms.",
   failed: "It did not work: {error}",
+  measuredCaption: "Milliseconds since the first line was sent",
   measuredColumns: {
     line: "line",
     sent: "sent",

@@ -23,7 +23,7 @@ export const KO = {
   children: "연결 프로세스",
   nobody: "지금은 없음",
   client: "클라이언트",
-  listener: "{address} 에서 듣는 중",
+  listener: "{address}에서 듣는 중",
   backlog: "백로그: {waiting}개 대기",
   holds: "복사본 보유: {ids}",
   holdsNone: "가진 연결 없음",
@@ -118,6 +118,7 @@ export const KO = {
   verdict:
     "잰 결과: {lockStep} 대 {split}. 나눈 클라이언트가 {ratio}배 빠릅니다. 줄은 {pace} ms마다 입력되고, 왕복에는 {trip} ms가 걸립니다.",
   failed: "되지 않았습니다: {error}",
+  measuredCaption: "첫 줄을 보낸 뒤 지난 시간(밀리초)",
   measuredColumns: {
     line: "줄",
     sent: "보냄",

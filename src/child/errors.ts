@@ -83,6 +83,10 @@ const { inspect } = Deno;
 const OURS_PATH = new URL("../", import.meta.url).pathname;
 const PLACE = new SafePattern(/(?:file|data|blob|https?):[^\s()]+:\d+:\d+/g);
 const SPACES = new SafePattern(/\s+/g);
+/** What the runtime advises where a permission is missing: a source's words, or an executable's. */
+const ADVICE = new SafePattern(
+  /, (?:run again with the|specify the required permissions during compilation using `deno compile) --allow-([\w-]+)(?: flag|`)/,
+);
 /** Bytes that travel in a report. */
 const MOST = 200;
 /** Of a long path its end is kept, so that something of the message is, too. */
@@ -92,7 +96,7 @@ const MOST_PLACE = 120;
 export function describeError(error: unknown, most = MOST): string {
   try {
     if (!isA(error, Error)) return clip(oneLine(show(error)), most);
-    const text = oneLine(`${error.name}: ${error.message}`);
+    const text = advise(oneLine(`${error.name}: ${error.message}`));
     const place = placeOf(error);
     if (place === undefined) return clip(text, most);
     const end = ` at ${slice(place, -MOST_PLACE)}`;
@@ -129,6 +133,11 @@ function firstPlace(
     if (isWanted(place)) return place;
   }
   return undefined;
+}
+
+/** A message with our option in place of Deno's. */
+function advise(text: string): string {
+  return replace(text, ADVICE, ", which was not granted (--grant $1)");
 }
 
 /** A text without the ends of its lines. */
@@ -318,8 +327,6 @@ const MOST_BYTES = 420;
 // deno-lint-ignore no-control-regex
 const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
 
-const AGAIN = new SafePattern(/, run again with the --allow-(\w+) flag/);
-
 /**
  * Loads a handler. Throws `HandlerError` when it cannot be used; the message says why, and where if that is known.
  */
@@ -370,7 +377,7 @@ async function load({ service, grants }: ChildOptions): Promise<LoadedService> {
 function explain(error: unknown): string {
   if (!isA(error, Error)) return describeError(error, MOST_BYTES);
   const text = oneLine(replace(`${error.message}`, COLOURS, ""));
-  const words = replace(text, AGAIN, ", which was not granted (--grant $1)");
+  const words = advise(text);
   const place = placeOutside(error);
   return place === undefined || includes(words, place)
     ? slice(words, 0, MOST_BYTES)

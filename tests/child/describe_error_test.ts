@@ -36,6 +36,24 @@ test("describeError: fits into a report, with the place, whatever its length", (
   assert.match(text, /^RangeError: ü{10,} at [d/]+x\.ts:1:2$/);
 });
 
+for (
+  const advice of [
+    "run again with the --allow-env flag",
+    "specify the required permissions during compilation using `deno compile --allow-env`",
+  ]
+) {
+  test(`describeError: the option that gives a permission is ours, not "${advice}"`, () => {
+    const error = errorAt(
+      `Requires env access to "HOME", ${advice}`,
+      "file:///srv/handler.ts:7:9",
+    );
+    assert.equal(
+      describeError(error),
+      'RangeError: Requires env access to "HOME", which was not granted (--grant env) at /srv/handler.ts:7:9',
+    );
+  });
+}
+
 const unshowable = Object.defineProperty(new Error(), "message", {
   get: () => {
     throw new Error("no");

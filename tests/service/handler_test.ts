@@ -131,12 +131,14 @@ const TO_BE_BUNDLED: [
   ...[
     ["--config", "deno.json"],
     ["--unstable-kv"],
-    ["--config", "none", "--unstable-raw-imports"],
+    ["--unstable-raw-imports", "--config", "none"],
   ].map((words): typeof TO_BE_BUNDLED[number] => [
     `with ${words.join(" ")}`,
     { "handler.js": "export default () => {};" },
     words,
-    "a compiled server ignores Deno projects: pass it to `deno bundle`, or run from source",
+    `Cannot use ${
+      words[0]
+    }: a compiled server ignores Deno projects: pass it to \`deno bundle\`, or run from source`,
     2,
   ]),
   ...["import", "import=example.org"].map((

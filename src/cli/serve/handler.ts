@@ -75,7 +75,9 @@ export function refuseProject(
   if (unstable === undefined && (config === undefined || config === "none")) {
     return;
   }
-  const option = unstable === undefined ? "--config" : "--unstable";
+  const option = unstable === undefined
+    ? "--config"
+    : `--unstable-${unstable[0]}`;
   throw new UserError(
     `Cannot use ${option}: a compiled server ignores Deno projects: pass it to \`deno bundle\`, or run from source`,
     EXIT_USAGE,

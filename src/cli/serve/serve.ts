@@ -185,7 +185,7 @@ async function start(
     const { message } = error as Error;
     throw new UserError(
       error instanceof StartError && error.failure === "handler"
-        ? `Cannot use handler "${handler}": ${message}${
+        ? `Cannot use handler "${handler}": ${message.replace(/\.$/, "")}${
           hintAtBundle(handler!, message)
         }`
         : `Cannot serve with --model ${model}: ${message}`,

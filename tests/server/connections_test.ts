@@ -66,6 +66,8 @@ class Stage {
         accepted: ({ id, peer }) => say("accepted", id, peer),
         rejected: (peer, reason, why = "") =>
           say("rejected", peer, reason, why),
+        handed: ({ id }, pid) => say("handed", id, pid),
+        returned: ({ id }) => say("returned", id),
         connected: ({ id, pid }) => say("connected", id, pid),
         disconnected: ({ id }, { reason, text }, milliseconds) =>
           say("disconnected", id, reason, text, milliseconds),
@@ -168,6 +170,25 @@ test("connections: waiting, handed, serving, ended, gone: its place is free when
   table.reaped(100);
   assert.deepEqual(stage.news(), ["release ticket"]);
   assert.equal(stage.timers, 0);
+});
+
+test("connections: one that is handed may come back, and be handed again", () => {
+  const stage = new Stage(), { table } = stage;
+  const { id, state } = stage.admit();
+  stage.news();
+  for (const pid of [100, 101]) {
+    table.handed(id, pid, 0);
+    table.returned(id);
+  }
+  assert.deepEqual(stage.news(), [
+    ...["handed 1 100", "returned 1", "handed 1 101", "returned 1"],
+  ]);
+  assert.deepEqual([state, table.live], ["handed", 1]);
+  table.refuse(id, "why");
+  stage.news();
+  table.handed(id, 102, 0);
+  table.returned(id);
+  assert.deepEqual(stage.news(), []);
 });
 
 test("connections: waiting, rejected", () => {

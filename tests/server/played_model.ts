@@ -73,17 +73,32 @@ export class PlayedModel implements ProcessModel {
     return true;
   }
 
+  /** What else was asked of it. */
+  readonly asked: string[] = [];
+  /** Resolves when its processes have ended; the test may put another one here. */
+  over: Promise<void> = Promise.resolve();
+
   start = () => Promise.resolve();
-  ended = () => Promise.resolve();
+  ended = () => this.over;
   processes = () => [];
-  askToStop(): void {}
-  retire(): void {}
-  kill(): void {}
+  askToStop(): void {
+    this.asked.push("stop");
+  }
+  retire(): void {
+    this.asked.push("retire");
+  }
+  kill(signal: string): void {
+    this.asked.push(signal);
+  }
 }
 
 /** A server on a free port of 127.0.0.1 with such a model. */
 export async function playServer(
-  options: { gate?: Partial<GateOptions>; reusesProcesses?: boolean } = {},
+  options: {
+    gate?: Partial<GateOptions>;
+    reusesProcesses?: boolean;
+    drainTimeout?: number;
+  } = {},
 ) {
   const listener = await openListener({
     host: "127.0.0.1",
@@ -98,15 +113,25 @@ export async function playServer(
       return Promise.resolve({ model });
     },
     gate: { ...UNLIMITED, busyMessage: new Uint8Array(0), ...options.gate },
-    drainTimeout: 0,
+    drainTimeout: options.drainTimeout ?? 0,
     receivers: [],
   });
   const stop = new AbortController();
-  const running = server.run(stop.signal);
+  const hurry = new AbortController();
+  const running = server.run(stop.signal, hurry.signal);
   const { port } = listener.address as Deno.NetAddr;
   const end = async () => {
     stop.abort();
     await running;
   };
-  return { server, model, port, [Symbol.asyncDispose]: end };
+  const control = { stop: () => stop.abort(), hurry: () => hurry.abort() };
+  return {
+    server,
+    model,
+    port,
+    listener,
+    running,
+    ...control,
+    [Symbol.asyncDispose]: end,
+  };
 }

@@ -93,3 +93,89 @@ test("server: a connection that is dropped on its way to a process is ended when
   model.reap(100);
   assert.equal(server.totals().ended.dropped, 1);
 });
+
+test("server: a drain takes what is in the backlog, asks processes to stop, and waits for the last of them", async () => {
+  await using stage = await playServer({
+    gate: { maxConnections: 1 },
+    drainTimeout: 60_000,
+  });
+  const { server, model, port } = stage;
+  const over = Promise.withResolvers<void>();
+  model.over = over.promise;
+  using _one = await connect(port);
+  await until("the first is in", () => model.handoffs.length === 1);
+  using _two = await connect(port); // in the backlog, for want of room
+  const told: number[] = [];
+  const leave = server.tell({ draining: (live) => told.push(live) });
+  assert.equal(server.isDraining, false);
+  stage.stop();
+  stage.stop(); // once is enough
+  await until("it drains", () => told.length === 1);
+  leave();
+  assert.deepEqual([server.isDraining, told, model.asked], [true, [2], [
+    "stop",
+  ]]);
+  await assert.rejects(connect(port), "it listens no more");
+  const first = model.take(100);
+  model.finish(first);
+  assert.deepEqual(model.asked, ["stop"], "one is in the line");
+  model.reap(100);
+  await until("the second is in", () => model.handoffs.length === 1);
+  await until("no other will come", () => model.asked.includes("retire"));
+  let hasEnded = false;
+  void stage.running.then(() => hasEnded = true);
+  model.finish(model.take(101));
+  model.reap(101);
+  for (let turn = 0; turn < 10; turn++) {
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assert.equal(hasEnded, false, "its processes have not ended");
+  over.resolve();
+  await stage.running;
+  assert.deepEqual(model.asked, ["stop", "retire"]);
+});
+
+test("server: a drain whose time is over ends what is left, and kills what does not end", async () => {
+  await using stage = await playServer({
+    gate: { maxConnections: 1 },
+    drainTimeout: 1,
+  });
+  const { server, model, port } = stage;
+  const over = Promise.withResolvers<void>();
+  model.over = over.promise;
+  using _one = await connect(port);
+  await until("the first is in", () => model.handoffs.length === 1);
+  using two = await connect(port);
+  model.take(100);
+  const ending: number[] = [];
+  server.tell({ ending: (live) => ending.push(live) });
+  stage.stop();
+  assert.ok(await hasEnded(two), "there will be no room for it");
+  await until("it is killed", () => model.asked.includes("SIGKILL"));
+  assert.deepEqual(ending, [2]);
+  assert.deepEqual(model.asked, ["stop", "SIGTERM", "retire", "SIGKILL"]);
+  model.finish(1);
+  model.reap(100);
+  over.resolve();
+});
+
+test("server: a drain that is to hurry kills at once", async () => {
+  await using stage = await playServer({ drainTimeout: 60_000 });
+  const { server, model, port } = stage;
+  let drains = 0;
+  server.tell({ draining: () => drains++ });
+  const over = Promise.withResolvers<void>();
+  model.over = over.promise;
+  using _one = await connect(port);
+  await until("it is in", () => model.handoffs.length === 1);
+  model.take(100);
+  stage.stop();
+  await until("it drains", () => model.asked.includes("retire"));
+  assert.equal(model.asked.includes("SIGKILL"), false);
+  stage.hurry();
+  await until("it is killed", () => model.asked.includes("SIGKILL"));
+  assert.equal(drains, 1);
+  model.finish(1);
+  model.reap(100);
+  over.resolve();
+});

@@ -174,3 +174,19 @@ test("HeaderReader: close gives up those that wait", async () => {
   assert.deepEqual(stage.failed, ["the server is ending"]);
   assert.equal(stage.reader.waiting, 0);
 });
+
+test("HeaderReader: whose header is slow gives up its place, now or when it has had its time; nobody else does", async () => {
+  await using stage = new Stage();
+  const slow = "it was slow, and too many headers were pending";
+  assert.equal(stage.reader.makeRoom(), false, "nobody waits");
+  const first = stage.open();
+  stage.open("PROXY");
+  assert.equal(stage.reader.makeRoom(), false, "neither is slow yet");
+  await until("one is", () => stage.failed.length > 0);
+  assert.deepEqual([stage.failed, stage.reader.waiting], [[slow], 1]);
+  assert.equal(receiveNow(first.number, new Uint8Array(1)), 0);
+  await until("the other is, too", () => stage.reader.makeRoom());
+  assert.deepEqual([stage.failed, stage.reader.waiting], [[slow, slow], 0]);
+  stage.open(); // nobody has asked for its place
+  assert.equal(stage.reader.waiting, 1);
+});

@@ -8,11 +8,16 @@ import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Handover, IDLE, type Report } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
-import { Children, type ProcessSystem, SYSTEM } from "./children.ts";
+import {
+  Children,
+  isSpokenFor,
+  type ProcessSystem,
+  SYSTEM,
+  ZygoteWatch,
+} from "./children.ts";
 import { type Exit, type ProcessEntry, StartError } from "./model.ts";
 import { Backoff, OutOfTurn, Progress } from "./supervision.ts";
 import type { Zygote } from "./zygote.ts";
-import { isSpokenFor, ZygoteWatch } from "./zygote_watch.ts";
 
 /** Descriptors that one zygote may have waiting, so that a dead one costs little and none starves. */
 const MOST_UNTAKEN = 64;

@@ -7,11 +7,11 @@
  * 1. The runtime's pool of threads is parked: an idle thread would make the first blocking operation
  *    of a child hang (`zygote/threads.ts`).
  * 2. If the service is asynchronous, the event loop is looked at, to be rebuilt in children
- *    (`zygote/event_loop.ts`).
+ *    (`zygote/renewal.ts`).
  * 3. Memory is made one that children have too: V8 marks its memory MADV_DONTFORK, so that a forked child would
  *    die at its first touch of the heap; the marks are undone, and a seccomp filter keeps them away.
  * 4. Identity is made a question instead of a copy; if the service is asynchronous, random state is used
- *    up (`random_state.ts`).
+ *    up (`renewal.ts`).
  * 5. SIGCHLD is blocked and becomes a descriptor.
  *
  * A synchronous service is one of ours: it draws no random number, and never comes to its event loop.
@@ -69,14 +69,16 @@ import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import type { Handover } from "../wire/records.ts";
 import { done, SlowError, tell, took } from "../wire/tell.ts";
-import { type Reactor, renewReactor, scanReactor } from "./event_loop.ts";
 import {
+  type Reactor,
   refuseRandomness,
   renewIdentity,
   renewNodeProcess,
+  renewReactor,
   replaceIdentity,
+  scanReactor,
   useUpRandomness,
-} from "./random_state.ts";
+} from "./renewal.ts";
 import { parkThreadPool } from "./threads.ts";
 
 const libc = cLibrary("madvise");

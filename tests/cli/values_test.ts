@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  parseEscapes,
-  parseRate,
-  parseSourcePrefix,
-} from "../../src/cli/serve/options/listen_options.ts";
-import {
   formatDuration,
   parseCount,
   parseDuration,
   parsePort,
   parseSize,
-} from "../../src/cli/values.ts";
+} from "../../src/cli/options.ts";
+import {
+  parseEscapes,
+  parseRate,
+  parseSourcePrefix,
+} from "../../src/cli/serve/options/listen_options.ts";
 import { test } from "../helpers/testing.ts";
 
 const SEED = { seed: 20240607, numRuns: 500 };

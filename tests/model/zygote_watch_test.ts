@@ -1,9 +1,12 @@
 /** Zygotes that do not fork, and children that do not report: played, and looked at without a clock. */
 import assert from "node:assert/strict";
-import type { ProcessSystem } from "../../src/model/children.ts";
+import {
+  isSpokenFor,
+  type ProcessSystem,
+  ZygoteWatch,
+} from "../../src/model/children.ts";
 import { MOST_SECONDS } from "../../src/model/supervision.ts";
 import type { Zygote } from "../../src/model/zygote.ts";
-import { isSpokenFor, ZygoteWatch } from "../../src/model/zygote_watch.ts";
 import { test } from "../helpers/testing.ts";
 import { PlayedZygote, ZygoteStage } from "./played_zygotes.ts";
 

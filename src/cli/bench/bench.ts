@@ -22,8 +22,8 @@ import {
 import { connect } from "../../client/conversation.ts";
 import { type Address, formatAddress } from "../../posix/net/address.ts";
 import { reasonOf } from "../../posix/reason.ts";
+import { formatDuration } from "../options.ts";
 import { print, UserError } from "../terminal.ts";
-import { formatDuration } from "../values.ts";
 import type { BenchOptions } from "./bench_options.ts";
 
 /** The busiest load process is named from this share of a processor on. */

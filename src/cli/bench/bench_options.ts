@@ -13,11 +13,11 @@ import {
   named,
   option,
   or,
+  parseSize,
   serverOperands,
   type Values,
 } from "../options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
-import { parseSize } from "../values.ts";
 import { command } from "../command.ts";
 
 const CORES = navigator.hardwareConcurrency;

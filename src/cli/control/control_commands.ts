@@ -3,8 +3,15 @@
  *
  * @module
  */
-import { durationOr, flag, option, or, required } from "../options.ts";
-import { parseCount, parsePort } from "../values.ts";
+import {
+  durationOr,
+  flag,
+  option,
+  or,
+  parseCount,
+  parsePort,
+  required,
+} from "../options.ts";
 import { command } from "../command.ts";
 
 /** Looking more often than that shows a person nothing more, in milliseconds. */

@@ -10,8 +10,8 @@ import {
   controlSockets,
 } from "../../control/place.ts";
 import type { Status } from "../../control/protocol.ts";
+import { parsePort } from "../options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
-import { parsePort } from "../values.ts";
 
 /**
  * Connects to the server that is meant. `target`: a port, the path of a control socket or of a Unix domain socket

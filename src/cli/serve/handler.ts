@@ -6,8 +6,8 @@
 import { reasonOf } from "../../posix/reason.ts";
 import { grantKind } from "../../runtime/permissions.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
+import { absolute } from "../options.ts";
 import { EXIT_USAGE, UserError } from "../terminal.ts";
-import { absolute } from "../values.ts";
 
 const { pathToFileURL } = await import("node:url");
 

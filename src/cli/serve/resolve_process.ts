@@ -19,8 +19,8 @@ import {
 import { PROGRAM_VARIABLES, selectEnvironment } from "../../runtime/roles.ts";
 import type { ProcessAttributes, ProgramChoice } from "../../wire/choices.ts";
 import { givenEnvironment } from "../given.ts";
+import { absolute } from "../options.ts";
 import { UserError } from "../terminal.ts";
-import { absolute } from "../values.ts";
 import type { ProcessOptions } from "./options/serve_options.ts";
 import type { ProgramWords } from "./options/service_options.ts";
 

@@ -17,9 +17,14 @@ import {
 } from "../../model/runtime_process.ts";
 import { closeOnExec } from "../../posix/fd.ts";
 import { formatAddress } from "../../posix/net/address.ts";
-import { setProcessName } from "../../posix/process.ts";
+import { setNoDelay } from "../../posix/net/sockets.ts";
+import { isHangUpIgnored, setProcessName } from "../../posix/process.ts";
 import { Totals, type TotalsSnapshot } from "../../server/events.ts";
-import type { Listener } from "../../server/listener.ts";
+import {
+  type Listener,
+  ListenError,
+  openListener,
+} from "../../server/listener.ts";
 import {
   type Server,
   type ServerOptions,
@@ -30,14 +35,13 @@ import {
   takeManagerVariables,
 } from "../../server/systemd/variables.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
+import { formatDuration } from "../options.ts";
 import { UserError } from "../terminal.ts";
 import { hintAtFilter, type Log, logEvents, openLog } from "./log.ts";
-import { openSockets, type Sockets } from "./open_sockets.ts";
 import { checkAdmission, gateOptions } from "./options/listen_options.ts";
 import type { ServeOptions } from "./options/serve_options.ts";
 import { later, type Resolved, resolveOptions } from "./resolve_options.ts";
 import type { Notifier } from "./service_manager.ts";
-import { handleSignals, unlessStopped } from "./signals.ts";
 import { openMetrics } from "./telemetry.ts";
 
 const STDERR = 2;
@@ -228,4 +232,123 @@ function greet(
     pid: Deno.pid,
     connect: `mpserv client ${target}`,
   });
+}
+
+/* Handles the signals of a server. */
+
+/**
+ * The first SIGINT or SIGTERM drains, the second ends. SIGHUP (the terminal was closed) drains unless it was
+ * ignored at the start (nohup(1)); it may come twice, from the shell and from the system.
+ */
+function handleSignals(
+  { logger }: Log,
+  { stop, hurry, active }: {
+    stop: AbortController;
+    hurry: AbortController;
+    active: () => number;
+  },
+  { drainTimeout }: { readonly drainTimeout: number },
+): void {
+  // Before any listener: the first one makes the runtime catch SIGHUP, too.
+  const isIgnored = isHangUpIgnored();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      logger.info("received {signal}", { signal });
+      if (stop.signal.aborted) return hurry.abort();
+      if (active() > 0 && drainTimeout > 0) {
+        logger.info(
+          "connections may finish for {time}: {again} ends them now",
+          {
+            time: formatDuration(drainTimeout),
+            again: `a second ${signal === "SIGINT" ? "Ctrl-C" : signal}`,
+          },
+        );
+      }
+      stop.abort();
+    });
+  }
+  // SIGPIPE needs nothing: the runtime ignores it.
+  Deno.addSignalListener("SIGHUP", () => {
+    if (isIgnored) return;
+    logger.info("received {signal}", { signal: "SIGHUP" });
+    stop.abort();
+  });
+}
+
+/** Waits for the start; null if the server is told to end before that. */
+function unlessStopped<Started>(
+  starting: Promise<Started>,
+  stop: AbortSignal,
+): Promise<Started | null> {
+  return new Promise((resolve, reject) => {
+    starting.then(resolve, reject);
+    stop.addEventListener("abort", () => resolve(null));
+    if (stop.aborted) resolve(null);
+  });
+}
+
+/* The socket that a server listens on: its own, one that its manager passed, or the running server's. */
+
+/** The open sockets. */
+interface Sockets extends Disposable {
+  /** The socket. */
+  readonly listener: Listener;
+  /** The running server's, which is to be taken over; null where none is. */
+  readonly inheritance: Inheritance | null;
+}
+
+/** Opens the listening socket. It is the caller's to dispose of. Throws `UserError` when it cannot be opened. */
+async function openSockets(
+  options: ServeOptions,
+  manager: ManagerVariables | null,
+): Promise<Sockets> {
+  const inheritance = await inherit(options);
+  const listener = inheritance?.listener ?? await listen(options, manager);
+  setDelay(options, listener);
+  return {
+    listener,
+    inheritance,
+    [Symbol.dispose]: () => {
+      listener[Symbol.dispose]();
+      inheritance?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** The running server's socket; null when none is to be taken over. */
+async function inherit(options: ServeOptions): Promise<Inheritance | null> {
+  if (!options.takeOver) return null;
+  return await (await later.takeOver()).inherit(options);
+}
+
+async function listen(
+  options: ServeOptions,
+  manager: ManagerVariables | null,
+): Promise<Listener> {
+  const { host, port, unix, backlog, fdName } = options;
+  try {
+    if (manager?.LISTEN_FDS !== undefined || fdName !== undefined) {
+      const { listenForManager } = await later.manager();
+      const passed = listenForManager(manager ?? {}, fdName);
+      if (passed !== null) return passed;
+    }
+    return await openListener({
+      host,
+      port,
+      backlog,
+      ...(unix === undefined ? {} : { unix }),
+    });
+  } catch (error) {
+    if (error instanceof ListenError) throw new UserError(error.message);
+    throw error;
+  }
+}
+
+/** Connections inherit it from their listener; a passed socket keeps the manager's setting unless one is typed. */
+function setDelay(
+  { noDelay }: ServeOptions,
+  { fd, address, isManaged }: Listener,
+): void {
+  if ("path" in address || (!noDelay && isManaged)) return;
+  setNoDelay(fd, noDelay);
 }

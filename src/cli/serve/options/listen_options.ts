@@ -8,6 +8,8 @@ import type { ProxyPeers } from "../../../server/proxy/proxy_source.ts";
 import {
   choice,
   count,
+  DEFAULT_HOST,
+  DEFAULT_PORT,
   durationOr,
   everyday,
   flag,
@@ -16,17 +18,13 @@ import {
   networks,
   option,
   or,
+  parseDuration,
+  parseHost,
+  parsePort,
   readNetworks,
   type Values,
 } from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
-import {
-  DEFAULT_HOST,
-  DEFAULT_PORT,
-  parseDuration,
-  parseHost,
-  parsePort,
-} from "../../values.ts";
 
 /** The word for every peer on a Unix domain socket. */
 const UNIX = "unix";

@@ -16,11 +16,11 @@ import {
   named,
   option,
   or,
+  parseSize,
   type Spec,
   type Values,
 } from "../../options.ts";
 import { EXIT_USAGE, UserError } from "../../terminal.ts";
-import { parseSize } from "../../values.ts";
 import { command } from "../../command.ts";
 import { load } from "../../programs.ts";
 import { ADMISSION, checkAdmission, LISTEN, PORT } from "./listen_options.ts";

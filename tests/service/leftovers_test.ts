@@ -84,6 +84,25 @@ const KEPT: Readonly<
     "",
     /a signal listener running/,
   ],
+  "a broadcast channel": [
+    `new BroadcastChannel("news").onmessage = () => {};`,
+    "",
+    /a BroadcastChannel running: start it in the handler/,
+  ],
+  "what an agent of node:http keeps for the next request": [
+    `import http from "node:http";
+     const agent = new http.Agent({ keepAlive: true });
+     await new Promise((resolve) =>
+       http.get("http://127.0.0.1:PORT/", { agent }, (answer) => answer.resume().on("end", resolve)));`,
+    "net",
+    /a socket to 127\.0\.0\.1:\d+ open/,
+  ],
+  "a WebSocket": [
+    `const web = new WebSocket("ws://127.0.0.1:PORT/");
+     await new Promise((resolve) => web.onopen = resolve);`,
+    "net",
+    /a socket to 127\.0\.0\.1:\d+ open/,
+  ],
   "a message port": [
     `new MessageChannel().port1.onmessage = () => {};`,
     "",
@@ -123,7 +142,10 @@ function startPeer(): Disposable & { port: number } {
     const buffer = new Uint8Array(4096);
     for (let count; (count = await conn.read(buffer)) !== null;) {
       const text = new TextDecoder().decode(buffer.subarray(0, count));
-      const answer = text.startsWith("GET ")
+      const key = /^sec-websocket-key: (.*)\r$/im.exec(text)?.[1];
+      const answer = key !== undefined
+        ? await upgrade(key)
+        : text.startsWith("GET ")
         ? "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
         : text;
       // Later, so that answers to whoever shares a connection would cross.
@@ -137,6 +159,16 @@ function startPeer(): Disposable & { port: number } {
   })().catch(() => {});
   const { port } = listener.addr as Deno.NetAddr;
   return { port, [Symbol.dispose]: () => listener.close() };
+}
+
+/** Accepts a WebSocket: RFC 6455, 4.2.2. */
+async function upgrade(key: string): Promise<string> {
+  const text = `${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+  const bytes = new TextEncoder().encode(text);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-1", bytes));
+  const accept = btoa(String.fromCharCode(...digest));
+  return "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n" +
+    `connection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`;
 }
 
 async function handler(

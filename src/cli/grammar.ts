@@ -97,21 +97,22 @@ export async function readGrammar(program: CommandProgram): Promise<Grammar> {
 
 /** The command `help`, which explains another one. */
 export function helpCommand(commands: readonly Command[]): Command {
-  const names = commands.map(({ name }) => name);
-  return define({
+  const names = [...commands.map(({ name }) => name), "help"];
+  const help: Command = define({
     name: "help",
     about: "Print the help of a command, as mpserv COMMAND --help does.",
     operands: {
-      command: choice("command", "its name", names),
+      command: choice("command", "name", names),
     },
     options: {},
     begin: ({ operands: { command } }) => async () => {
       const { answer, printProgramHelp } = await import("./help/help.ts");
-      const wanted = commands.find(({ name }) => name === command);
+      const wanted = [...commands, help].find(({ name }) => name === command);
       if (wanted) return answer("help", wanted, `mpserv ${wanted.name}`);
       await printProgramHelp();
     },
   });
+  return help;
 }
 
 /** Reads a command. */

@@ -71,7 +71,12 @@ export async function understand(
   }
   const [first, ...words] = given;
   if (isCommand(first)) {
-    return understandAs(await loadCommand(first), words, `${name} ${first}`);
+    const command = await loadCommand(first);
+    // A host may have that name; a port has not, and a path can be written as `./help`.
+    const isHelp = words.length === 1 && words[0] === "help" &&
+      !("host" in command.operands);
+    const asked = isHelp ? ["--help"] : words;
+    return understandAs(command, asked, `${name} ${first}`);
   }
   return (await load<Help>("./help/help.ts")).understandProgram(given);
 }

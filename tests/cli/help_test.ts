@@ -102,9 +102,19 @@ test("help: mpserv lists every command on one screen, and explains each by help,
   for (const { name } of commands) {
     assert.match(stdout, new RegExp(`^ {2}${name} +\\S`, "m"));
   }
+  assert.equal(await printed("help", "help"), await printed("help", "--help"));
   const wrong = await runCommand(["help", "sevre"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /^error: Cannot use "sevre": \w+ one of serve, /);
+});
+
+test("help: mpserv COMMAND help is mpserv help COMMAND, where no host can have that name", async () => {
+  for (const name of ["serve", "status", "completions"]) {
+    assert.equal(await printed(name, "help"), await printed("help", name));
+  }
+  const { code, stderr } = await runCommand(["client", "help", "1"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: Cannot [^\n]*help/);
 });
 
 test("help: serve, client and bench have five examples each, and every example is a command line", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { endWriting } from "../posix/net/sockets.ts";
@@ -16,6 +16,8 @@ import {
   Slots,
   type SlotWork,
 } from "./slots.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 /** Times in milliseconds since the start of the load. */
 interface Schedule {

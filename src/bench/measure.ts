@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";
 import { poll } from "../posix/io.ts";
 import { type Address, encodeAddress } from "../posix/net/address.ts";
@@ -355,7 +355,7 @@ function openStreams({ target, connections, timeout }: Plan): Fd[] {
   const peer = encodeAddress(target);
   return Array.from({ length: connections }, () => {
     const socket = dial(peer);
-    poll([{ fd: socket.number, events: POLLOUT }], timeout);
+    poll([{ fd: socket.number, events: abi.POLLOUT }], timeout);
     return socket;
   });
 }

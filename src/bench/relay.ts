@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
@@ -16,6 +16,8 @@ import { dial } from "../posix/net/dialing.ts";
 import { findListener } from "../posix/net/runtime_sockets.ts";
 import { accept, endWriting, setNoDelay } from "../posix/net/sockets.ts";
 import { setProcessName } from "../posix/process.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 /** The properties of a link, in one direction. */
 export interface Link {

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { PollSet, receiveNow, sameStart, sendNow } from "../posix/io.ts";
 import { dial } from "../posix/net/dialing.ts";
 import { setNoDelay, shutdownWrite } from "../posix/net/sockets.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 /** A failure of a connection. */
 export class LoadFailure extends Error {

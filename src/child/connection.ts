@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import { errors, lengthOf, own, Promise } from "../posix/intrinsics.ts";
 import {
@@ -43,6 +43,8 @@ import {
   writableOf,
 } from "./streams.ts";
 import { attempt } from "./errors.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 /** How long it waits itself before a thread does, in milliseconds. */
 const QUICK = 1;

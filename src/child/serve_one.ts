@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { markAs } from "../posix/descent.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
@@ -323,6 +323,6 @@ function onStop(stop: () => void): void {
 }
 
 async function waitFor(fd: number, stop: () => void): Promise<void> {
-  await own(pollLater(fd, POLLIN, -1));
+  await own(pollLater(fd, abi.POLLIN, -1));
   stop();
 }

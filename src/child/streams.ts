@@ -8,7 +8,7 @@
  * @module
  */
 import { PosixError } from "../posix/errno.ts";
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import {
   ArrayBuffer,
   bufferOf,
@@ -283,7 +283,7 @@ export function linger(fd: number): number {
     const end = now() + LINGER.all;
     for (let count; (count = receiveNow(fd, unwanted)) !== 0;) {
       if (count > 0) thrownAway += count;
-      if (!pollOne(fd, POLLIN, LINGER.pause) || now() > end) break;
+      if (!pollOne(fd, abi.POLLIN, LINGER.pause) || now() > end) break;
     }
   } catch (error) {
     if (!PosixError.is(error)) throw error;

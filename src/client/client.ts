@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { poll, read } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
@@ -64,8 +64,8 @@ function readToEnd(
   const idleness = new Idleness(idleTimeout);
   for (;;) {
     const [data, reports] = poll([
-      { fd: socket, events: POLLIN },
-      { fd: writer.channel, events: POLLIN },
+      { fd: socket, events: abi.POLLIN },
+      { fd: writer.channel, events: abi.POLLIN },
     ], idleness.wait);
     if (data === 0 && reports === 0) {
       return { failure: null, idle: idleTimeout };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { setProcessName } from "../posix/process.ts";
 import { reasonOf } from "../posix/reason.ts";
@@ -23,6 +23,8 @@ import {
   QuitScanner,
   socketFailure,
 } from "./input.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 const STDIN = 0;
 const BUFFER_SIZE = 256 * 1024;

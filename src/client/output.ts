@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { poll, write } from "../posix/io.ts";
 import { descriptorTarget } from "../posix/proc.ts";
@@ -42,7 +42,7 @@ export class Output {
       while (rest.length > 0) {
         const count = write(STDOUT, rest);
         // Another process may have made a shared pipe or terminal non-blocking.
-        if (count < 0) poll([{ fd: STDOUT, events: POLLOUT }]);
+        if (count < 0) poll([{ fd: STDOUT, events: abi.POLLOUT }]);
         else rest = rest.subarray(count);
       }
     } catch (error) {

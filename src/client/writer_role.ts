@@ -5,7 +5,7 @@
  * @module
  */
 import "../posix/open_when_called.ts"; // before all that calls the C library
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { inheritedFd } from "../posix/fd.ts";
 import { poll, read, write } from "../posix/io.ts";
 import { openNow } from "../posix/libc.ts";
@@ -26,6 +26,8 @@ import {
   SOCKET_SIZE,
   type WriterReportKind,
 } from "./writer_reports.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 const STDIN = 0;
 /** The functions of the C library that it calls after it can open no more; the last four give reasons of failures. */

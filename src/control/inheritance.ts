@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { receiveFd } from "../posix/net/handover.ts";
 import { pollLater } from "../posix/io.ts";
 import {
@@ -48,7 +48,7 @@ export class Inheritance implements Disposable {
       const { fd } = client;
       await client.send({ command: "listener" });
       // Read here and not by the runtime, which would lose the descriptor.
-      if (!await pollLater(fd, POLLIN, PATIENCE)) {
+      if (!await pollLater(fd, abi.POLLIN, PATIENCE)) {
         throw new ControlError(
           `Cannot take over at "${path}": no answer within ${
             PATIENCE / 1000

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import { sendFd } from "../posix/net/handover.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import { PATIENCE, type Request, REQUEST_SIZE } from "./protocol.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 const LINE_END = 0x0a;
 const encoder = new TextEncoder();

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { POLLHUP, POLLIN, SIGNALS } from "../posix/abi.ts";
+import { abi, SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
   answerCall,
@@ -59,7 +59,7 @@ export function guard(
   if (descriptorTarget(listener.number) !== "anon_inode:seccomp notify") {
     return listener.close();
   }
-  watcher.watch(listener.number, POLLIN, (events) => {
+  watcher.watch(listener.number, abi.POLLIN, (events) => {
     for (let call; (call = nextWaitingCall(listener.number)) !== null;) {
       using process = call.process;
       const answer = answerOf(call, loading()) ??
@@ -70,7 +70,7 @@ export function guard(
         process.signal(SIGNALS.SIGKILL);
       }
     }
-    if (!(events & POLLHUP)) return;
+    if (!(events & abi.POLLHUP)) return;
     watcher.unwatch(listener.number);
     listener.close();
   });

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { MOST_QUEUED, receiveUntrusted } from "../posix/net/handover.ts";
 import { shutdownBoth } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
@@ -238,7 +238,7 @@ export class WorkerModel implements ProcessModel {
     this.#workers.add(worker);
     this.#starting++;
     const { number } = worker.channel;
-    this.#watcher.watch(number, POLLIN, () => this.#readReports(worker));
+    this.#watcher.watch(number, abi.POLLIN, () => this.#readReports(worker));
     return true;
   }
 

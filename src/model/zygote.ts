@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN, SIGNALS } from "../posix/abi.ts";
+import { abi, SIGNALS } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
@@ -76,8 +76,8 @@ export class ZygoteLink {
     this.end = end;
     this.#channel = channel;
     this.#reports = reports;
-    watcher.watch(reports.number, POLLIN, () => this.readReports());
-    watcher.watch(channel.number, POLLIN, () => this.#readChannel());
+    watcher.watch(reports.number, abi.POLLIN, () => this.readReports());
+    watcher.watch(channel.number, abi.POLLIN, () => this.#readChannel());
     this.#process.status.then((status) => events.exited(this, status));
   }
 

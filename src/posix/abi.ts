@@ -33,8 +33,46 @@ export interface MessageLayout {
   readonly cmsgAlign: number;
 }
 
-/** The differences between the supported systems. */
-export interface Abi {
+/** What is the same on every system. */
+const everywhere = {
+  /** Numbers that POSIX or every system here agrees on. */
+  AF_UNIX: 1,
+  /** Address family of IPv4. */
+  AF_INET: 2,
+  /** Socket type: a stream of bytes. */
+  SOCK_STREAM: 1,
+  /** Socket type: datagrams. */
+  SOCK_DGRAM: 2,
+  /** `fcntl(2)`: get and set descriptor flags. */
+  F_GETFD: 1,
+  /** `fcntl(2)`: set descriptor flags. */
+  F_SETFD: 2,
+  /** `fcntl(2)`: get file status flags. */
+  F_GETFL: 3,
+  /** `fcntl(2)`: set file status flags. */
+  F_SETFL: 4,
+  /** Descriptor flag: close on exec. */
+  FD_CLOEXEC: 1,
+  /** `poll(2)`: there is something to read. */
+  POLLIN: 0x01,
+  /** `poll(2)`: writing does not block. */
+  POLLOUT: 0x04,
+  /** `poll(2)`: an error waits. */
+  POLLERR: 0x08,
+  /** `poll(2)`: the other end is gone. */
+  POLLHUP: 0x10,
+  /** `poll(2)`: the descriptor is not open. */
+  POLLNVAL: 0x20,
+  /** `recv(2)`: look at what is there, and leave it there. */
+  MSG_PEEK: 2,
+  /** `shutdown(2)`: no more sending. */
+  SHUT_WR: 1,
+  /** `shutdown(2)`: no more of either. */
+  SHUT_RDWR: 2,
+};
+
+/** The numbers of a system. */
+export interface Abi extends Readonly<typeof everywhere> {
   /** The C library, as `dlopen(3)` finds it. */
   readonly library: string;
   /** Whether `struct sockaddr` starts with a length byte (4.4BSD) before an 8-bit family. */
@@ -123,6 +161,7 @@ const ANCIENT_ERRNO = {
 
 /** Linux on x86_64 and arm64: both use the generic numbers (asm-generic, bits/socket.h). */
 export const linux: Abi = {
+  ...everywhere,
   library: "libc.so.6",
   sockaddrHasLength: false, // bits/sockaddr.h
   AF_INET6: 10, // bits/socket.h
@@ -187,6 +226,7 @@ export const linux: Abi = {
 
 /** macOS on x86_64 and arm64 (the SDK's sys/*.h). */
 export const darwin: Abi = {
+  ...everywhere,
   library: "libSystem.B.dylib",
   sockaddrHasLength: true, // sys/socket.h
   AF_INET6: 30, // sys/socket.h
@@ -249,40 +289,6 @@ export const darwin: Abi = {
   },
 };
 
-/** Numbers that POSIX or every system here agrees on. */
-export const AF_UNIX = 1;
-/** Address family of IPv4. */
-export const AF_INET = 2;
-/** Socket type: a stream of bytes. */
-export const SOCK_STREAM = 1;
-/** Socket type: datagrams. */
-export const SOCK_DGRAM = 2;
-/** `fcntl(2)`: get and set descriptor flags. */
-export const F_GETFD = 1;
-/** `fcntl(2)`: set descriptor flags. */
-export const F_SETFD = 2;
-/** `fcntl(2)`: get file status flags. */
-export const F_GETFL = 3;
-/** `fcntl(2)`: set file status flags. */
-export const F_SETFL = 4;
-/** Descriptor flag: close on exec. */
-export const FD_CLOEXEC = 1;
-/** `poll(2)`: there is something to read. */
-export const POLLIN = 0x01;
-/** `poll(2)`: writing does not block. */
-export const POLLOUT = 0x04;
-/** `poll(2)`: an error waits. */
-export const POLLERR = 0x08;
-/** `poll(2)`: the other end is gone. */
-export const POLLHUP = 0x10;
-/** `poll(2)`: the descriptor is not open. */
-export const POLLNVAL = 0x20;
-/** `recv(2)`: look at what is there, and leave it there. */
-export const MSG_PEEK = 2;
-/** `shutdown(2)`: no more sending. */
-export const SHUT_WR = 1;
-/** `shutdown(2)`: no more of either. */
-export const SHUT_RDWR = 2;
 /** Signals by name, with the numbers that they have everywhere: signal(7). */
 export const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 

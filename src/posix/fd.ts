@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC } from "./abi.ts";
-import { abi, POLLNVAL, variadicPadding } from "./abi.ts";
+import { abi, variadicPadding } from "./abi.ts";
 import { check } from "./errno.ts";
 import { TypeError } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
+
+const { FD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, POLLNVAL } = abi;
 
 const libc = cLibrary(
   "close",

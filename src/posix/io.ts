@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi, MSG_PEEK, scratch, viewOf } from "./abi.ts";
+import { abi, scratch, viewOf } from "./abi.ts";
 import { errno, PosixError } from "./errno.ts";
 import {
   ArrayBuffer,
@@ -15,6 +15,8 @@ import {
   Uint8Array,
 } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
+
+const { MSG_PEEK } = abi;
 
 const libc = cLibrary(
   "memcmp",

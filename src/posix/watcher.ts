@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { POLLERR, POLLHUP, POLLIN, POLLNVAL } from "./abi.ts";
+import { abi } from "./abi.ts";
 import { check } from "./errno.ts";
 import { Fd, setInherit, setNonblocking } from "./fd.ts";
 import { read, write } from "./io.ts";
 import { cLibrary } from "./libc.ts";
+
+const { POLLERR, POLLHUP, POLLIN, POLLNVAL } = abi;
 
 const libc = cLibrary("pipe", "poll", "pollAsync");
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { handshakes } from "../posix/net/socket_diagnostics.ts";
 import { accept, type Accepted } from "../posix/net/sockets.ts";
@@ -43,7 +43,7 @@ export class Acceptor {
 
   /** Starts to accept. */
   start(): void {
-    this.#watcher.watch(this.#listener, POLLIN, () => this.#take(BATCH));
+    this.#watcher.watch(this.#listener, abi.POLLIN, () => this.#take(BATCH));
   }
 
   /** Goes on if it was held up for want of room. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { receiveNow, sendNow } from "../posix/io.ts";
@@ -55,7 +55,7 @@ export class RefusalMessage {
     if (!fd.isOpen) return;
     if (this.#leaving.size > MOST) return this.#close(fd);
     this.#patience.start(fd);
-    this.#watcher.watch(fd.number, POLLIN, () => this.#read(fd));
+    this.#watcher.watch(fd.number, abi.POLLIN, () => this.#read(fd));
   }
 
   /** Closes the remaining connections. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi, SOCK_STREAM } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { type Fd, putOver, setInherit, setNonblocking } from "../posix/fd.ts";
 import { formatAddress } from "../posix/net/address.ts";
 import { findListener } from "../posix/net/runtime_sockets.ts";
@@ -26,7 +26,7 @@ type SocketKind =
 export function kindOf(fd: number): SocketKind {
   const type = option(fd, abi.SO_TYPE);
   if (type < 0) return "no socket";
-  if (type !== SOCK_STREAM) return "other socket";
+  if (type !== abi.SOCK_STREAM) return "other socket";
   return option(fd, abi.SO_ACCEPTCONN) === 1 ? "listener" : "connection";
 }
 

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { POLLOUT } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { Error, indexOf, isA } from "../posix/intrinsics.ts";
 import { pollOne } from "../posix/io.ts";
@@ -68,7 +68,7 @@ export function tell(
   try {
     const record = encodeReport(report);
     if (sendFd(channel, record, fd)) return true;
-    do pollOne(channel, POLLOUT, -1); while (!sendFd(channel, record, fd));
+    do pollOne(channel, abi.POLLOUT, -1); while (!sendFd(channel, record, fd));
     return true;
   } catch (error) {
     if (PosixError.is(error)) return false;

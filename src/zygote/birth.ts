@@ -30,7 +30,7 @@
 import { type Rewinder, workRewound } from "../child/rewound.ts";
 import { giveUp } from "../child/errors.ts";
 import { endedIfDue, serveOne, work } from "../child/serve_one.ts";
-import { POLLHUP, POLLIN } from "../posix/abi.ts";
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import {
@@ -311,7 +311,7 @@ export function runChild(
 }
 
 function hasHungUp(fd: number): boolean {
-  return (pollOne(fd, 0, 0) & POLLHUP) !== 0;
+  return (pollOne(fd, 0, 0) & abi.POLLHUP) !== 0;
 }
 
 /* The probe: a test child that does what children may do, and no more, before any client depends on it. */
@@ -382,7 +382,7 @@ async function check(runs: boolean): Promise<number> {
   );
   if (!timer) return 10;
   const [ours, theirs] = socketPair();
-  const ready = pollLater(ours.number, POLLIN, -1);
+  const ready = pollLater(ours.number, abi.POLLIN, -1);
   write(theirs.number, new Uint8Array(1));
   if (await ready === 0) return 11;
   if (!runs) return 0;

@@ -7,7 +7,7 @@
 import { Replaced } from "./replaced.ts";
 import { giveUp, loadModule } from "../child/errors.ts";
 import { prepareStopSignal } from "../child/serve_one.ts";
-import { POLLHUP, POLLIN, POLLOUT, scratch } from "../posix/abi.ts";
+import { abi, scratch } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, inheritedFd } from "../posix/fd.ts";
 import {
@@ -76,6 +76,8 @@ import {
   rehearsesLate,
   SpareTime,
 } from "./warm_up.ts";
+
+const { POLLHUP, POLLIN, POLLOUT } = abi;
 
 /** Runs the zygote, and in each forked copy of it the child, to the end. */
 export async function run(args: readonly string[]): Promise<never> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { POLLIN } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { poll } from "../../src/posix/io.ts";
 import { findListener } from "../../src/posix/net/runtime_sockets.ts";
 import { accept, setBacklog } from "../../src/posix/net/sockets.ts";
@@ -36,9 +36,9 @@ test("client: a reset is told", async () => {
   await client.writer();
   // Closing a connection with unread bytes resets it.
   const fd = findListener(listener.addr);
-  poll([{ fd, events: POLLIN }], 30_000);
+  poll([{ fd, events: abi.POLLIN }], 30_000);
   using conn = accept(fd)!.fd;
-  poll([{ fd: conn.number, events: POLLIN }], 30_000);
+  poll([{ fd: conn.number, events: abi.POLLIN }], 30_000);
   conn.close();
   const { code, stderr } = await client.result();
   assert.equal(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { abi, AF_INET, SOCK_STREAM } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { encodeAddress } from "../../src/posix/net/address.ts";
 import { check } from "../../src/posix/errno.ts";
 import { Fd } from "../../src/posix/fd.ts";
@@ -35,8 +35,8 @@ export function freePort(): number {
 /** A port of 127.0.0.1 where nobody listens, nor can until it is disposed of: connecting is refused. */
 export function deafPort(): { port: number } & Disposable {
   const any = { transport: "tcp", hostname: "127.0.0.1", port: 0 } as const;
-  const type = SOCK_STREAM | abi.SOCK_CLOEXEC;
-  const socket = new Fd(check(libc.socket(AF_INET, type, 0), "socket"));
+  const type = abi.SOCK_STREAM | abi.SOCK_CLOEXEC;
+  const socket = new Fd(check(libc.socket(abi.AF_INET, type, 0), "socket"));
   const address = encodeAddress(any);
   check(libc.bind(socket.number, address, address.length), "bind");
   const { port } = localAddress(socket.number) as Deno.NetAddr;

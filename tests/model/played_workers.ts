@@ -11,7 +11,7 @@ import type {
   WorkerSource,
 } from "../../src/model/worker.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
-import { POLLIN } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
@@ -77,7 +77,7 @@ export class Stage implements Disposable {
     };
     const watcher = {
       watch: (fd: number, _: number, ready: Ready) => {
-        this.#watched.set(fd, () => ready(POLLIN));
+        this.#watched.set(fd, () => ready(abi.POLLIN));
       },
       unwatch: (fd: number) => {
         this.#watched.delete(fd);

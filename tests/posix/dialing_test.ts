@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { F_GETFD, F_GETFL, FD_CLOEXEC, POLLOUT } from "../../src/posix/abi.ts";
 import { abi } from "../../src/posix/abi.ts";
 import { encodeAddress } from "../../src/posix/net/address.ts";
 import { dial, isLocal } from "../../src/posix/net/dialing.ts";
@@ -8,6 +7,8 @@ import { poll, receiveNow, sendNow } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { deafPort } from "../helpers/wire_client.ts";
+
+const { FD_CLOEXEC, F_GETFD, F_GETFL, POLLOUT } = abi;
 
 const libc = cLibrary("fcntl");
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { PosixError } from "../../src/posix/errno.ts";
 import {
   Fd,
@@ -12,6 +12,8 @@ import { cLibrary } from "../../src/posix/libc.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import { getLimit } from "../../src/posix/process.ts";
 import { test } from "../helpers/testing.ts";
+
+const { FD_CLOEXEC, F_GETFD, F_GETFL } = abi;
 
 const libc = cLibrary("fcntl");
 

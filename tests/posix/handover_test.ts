@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { abi, F_GETFD, FD_CLOEXEC } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { check, PosixError } from "../../src/posix/errno.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
@@ -94,7 +94,7 @@ test("receiveFd: the descriptor is close-on-exec", () => {
   using ends = channel();
   sendFd(ends.a.number, bytes(1), ends.a.number);
   using received = take(ends.b).fd!;
-  assert.equal(libc.fcntl(received.number, F_GETFD, 0), FD_CLOEXEC);
+  assert.equal(libc.fcntl(received.number, abi.F_GETFD, 0), abi.FD_CLOEXEC);
 });
 
 for (const receive of [receiveFd, receiveUntrusted]) {

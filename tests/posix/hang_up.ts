@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLHUP } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { poll } from "../../src/posix/io.ts";
 import { until } from "../helpers/testing.ts";
@@ -19,6 +19,6 @@ export async function hangUp(end: Fd, other: Fd): Promise<void> {
   end.close();
   await until("every copy of a descriptor is closed", () => {
     const [events = 0] = poll([{ fd: other.number, events: 0 }], 0);
-    return (events & POLLHUP) !== 0;
+    return (events & abi.POLLHUP) !== 0;
   });
 }

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { POLLHUP, POLLIN, POLLNVAL, POLLOUT } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { type Fd, setNonblocking } from "../../src/posix/fd.ts";
 import { poll, PollSet, read, sameStart, write } from "../../src/posix/io.ts";
 import { setTimeouts, socketPair } from "../../src/posix/net/sockets.ts";
 import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";
+
+const { POLLHUP, POLLIN, POLLNVAL, POLLOUT } = abi;
 
 const SOCK_STREAM = 1;
 const NOT_OPEN = 1 << 30;

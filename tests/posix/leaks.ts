@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POLLIN } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
 import { findListener } from "../../src/posix/net/runtime_sockets.ts";
@@ -40,7 +40,7 @@ const SCENARIOS: Readonly<Record<string, () => void | Promise<void>>> = {
   "a watcher that is stopped": async () => {
     const [a, b] = socketPair();
     const watcher = new Watcher();
-    watcher.watch(b.number, POLLIN, () => watcher.stop());
+    watcher.watch(b.number, abi.POLLIN, () => watcher.stop());
     const running = watcher.run();
     sendFd(a.number, data, null);
     await running;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { abi, F_GETFD, F_GETFL, FD_CLOEXEC } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { decodeAddress } from "../../src/posix/net/address.ts";
 import { openDescriptors } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
@@ -115,8 +115,8 @@ test("accept: the connection is blocking, close-on-exec, and carries bytes", asy
   });
   const { fd } = await take(findListener(listener.addr));
   using accepted = fd;
-  assert.equal(libc.fcntl(fd.number, F_GETFD, 0), FD_CLOEXEC);
-  assert.equal(libc.fcntl(fd.number, F_GETFL, 0) & abi.O_NONBLOCK, 0);
+  assert.equal(libc.fcntl(fd.number, abi.F_GETFD, 0), abi.FD_CLOEXEC);
+  assert.equal(libc.fcntl(fd.number, abi.F_GETFL, 0) & abi.O_NONBLOCK, 0);
   await conn.write(new Uint8Array([1, 2, 3]));
   const buffer = new Uint8Array(8);
   assert.equal(read(accepted.number, buffer), 3);

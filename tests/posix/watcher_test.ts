@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { POLLIN, POLLOUT } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { setNonblocking } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { test, until, within } from "../helpers/testing.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 const byte = new Uint8Array(1);
 

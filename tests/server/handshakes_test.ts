@@ -1,6 +1,6 @@
 /** A drain serves clients that have begun to connect. */
 import assert from "node:assert/strict";
-import { abi, AF_INET, POLLOUT, SOCK_STREAM } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { check } from "../../src/posix/errno.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { pollLater, receiveNow, sendNow } from "../../src/posix/io.ts";
@@ -29,8 +29,8 @@ const linuxOnly = { ignore: !hasSocketDiagnostics };
 
 /** A client whose SYN has gone, and who hears nothing until `listen`. */
 function halfOpen(port: number): { fd: Fd; listen: () => void } {
-  const type = SOCK_STREAM | SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
-  const fd = new Fd(check(libc.socket(AF_INET, type, 0), "socket"));
+  const type = abi.SOCK_STREAM | SOCK_NONBLOCK | abi.SOCK_CLOEXEC;
+  const fd = new Fd(check(libc.socket(abi.AF_INET, type, 0), "socket"));
   const option = (name: number, value: Uint8Array<ArrayBuffer>) =>
     check(
       libc.setsockopt(fd.number, abi.SOL_SOCKET, name, value, value.length),
@@ -73,7 +73,7 @@ test(
     server.signal("SIGTERM");
     await server.log.waitFor(/received/);
     listen();
-    assert.ok(await pollLater(fd.number, POLLOUT, 10 * AGAIN));
+    assert.ok(await pollLater(fd.number, abi.POLLOUT, 10 * AGAIN));
     await server.log.waitFor(/^draining/);
     const bytes = new TextEncoder().encode("hello");
     assert.equal(sendNow(fd.number, bytes), bytes.length);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { POLLIN, POLLOUT } from "../../src/posix/abi.ts";
+import { abi } from "../../src/posix/abi.ts";
 import { formatAddress } from "../../src/posix/net/address.ts";
 import { dial } from "../../src/posix/net/dialing.ts";
 import type { Fd } from "../../src/posix/fd.ts";
@@ -13,6 +13,8 @@ import type { Watcher } from "../../src/posix/watcher.ts";
 import { resetSocket } from "../helpers/wire_client.ts";
 import { LONGEST_PART } from "./cycle.ts";
 import { type Plan, sentPart } from "./plans.ts";
+
+const { POLLIN, POLLOUT } = abi;
 
 /** How a connection ended that did not go as planned. */
 export interface Failure {

@@ -6,7 +6,7 @@
 import { ControlError, listConnections } from "../../control/ask.ts";
 import type { Status } from "../../control/protocol.ts";
 import { pollLater } from "../../posix/io.ts";
-import { POLLERR, POLLHUP, POLLNVAL } from "../../posix/abi.ts";
+import { abi } from "../../posix/abi.ts";
 import { EXIT_PIPE, print, UserError, visible } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 import {
@@ -150,7 +150,10 @@ export async function follow(
 
 /** Resolves when the reader of the output is gone, even if nothing is printed. */
 async function nobodyReads(): Promise<"unread"> {
-  while (!(await pollLater(STDOUT, 0, -1) & (POLLERR | POLLHUP | POLLNVAL)));
+  while (
+    !(await pollLater(STDOUT, 0, -1) &
+      (abi.POLLERR | abi.POLLHUP | abi.POLLNVAL))
+  );
   return "unread";
 }
 

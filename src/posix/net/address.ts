@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Abi, abi, AF_INET, AF_UNIX } from "../abi.ts";
+import { type Abi, abi } from "../abi.ts";
 import {
   decode,
   encode,
@@ -13,6 +13,8 @@ import {
   slice,
   Uint8Array,
 } from "../intrinsics.ts";
+
+const { AF_INET, AF_UNIX } = abi;
 
 /** Bytes that hold any address: `sizeof(struct sockaddr_un)` is the largest, 110 on Linux. */
 export const MAX_ADDRESS = 128;

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { abi, AF_UNIX, SOCK_DGRAM, SOCK_STREAM } from "../abi.ts";
+import { abi } from "../abi.ts";
 import { check, errno, errorName, PosixError } from "../errno.ts";
 import { Fd, setInherit, setNonblocking } from "../fd.ts";
 import { cLibrary } from "../libc.ts";
 import { type Address, encodeAddress, encodeUnixAddress } from "./address.ts";
 import { setOption } from "./sockets.ts";
+
+const { AF_UNIX, SOCK_DGRAM, SOCK_STREAM } = abi;
 
 const libc = cLibrary("bind", "connect", "sendto", "socket");
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { abi, AF_INET } from "../abi.ts";
+import { abi } from "../abi.ts";
 import { check, PosixError } from "../errno.ts";
 import { Fd } from "../fd.ts";
 import { read, write } from "../io.ts";
@@ -182,11 +182,11 @@ export function tcpUser(end: Deno.NetAddr, other: Deno.NetAddr): number | null {
 }
 
 /** A socket of IPv6 may have IPv4 peers. */
-const BOTH: readonly number[] = [AF_INET, abi.AF_INET6];
+const BOTH: readonly number[] = [abi.AF_INET, abi.AF_INET6];
 
 /** The families of a listener's connections: each costs a walk through all connections of the system. */
 function familiesOf({ hostname }: Deno.NetAddr): readonly number[] {
-  return hostname.includes(":") ? BOTH : [AF_INET];
+  return hostname.includes(":") ? BOTH : [abi.AF_INET];
 }
 
 /** Iterates over a listener's connections in some states; each is valid until the next one. */
@@ -291,7 +291,7 @@ function addressAt(
   addressAt: number,
 ): Deno.NetAddr {
   const family = answer.getUint8(ANSWER.family);
-  const [size, start] = family === AF_INET ? [4, 4] : [16, 8];
+  const [size, start] = family === abi.AF_INET ? [4, 4] : [16, 8];
   // struct sockaddr_in {u16 family; be16 port; be32 addr; …}, sockaddr_in6 {…; u32 flow; u8 addr[16]; u32 scope}
   const sockaddr = new DataView(new ArrayBuffer(28));
   sockaddr.setUint16(0, family, true);

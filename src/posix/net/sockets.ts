@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Abi, abi, AF_UNIX, SHUT_RDWR, SHUT_WR } from "../abi.ts";
+import { type Abi, abi } from "../abi.ts";
 import {
   type Address,
   decodeAddress,
@@ -25,6 +25,8 @@ import {
   SafeView,
 } from "../intrinsics.ts";
 import { cLibrary } from "../libc.ts";
+
+const { AF_UNIX, SHUT_RDWR, SHUT_WR } = abi;
 
 const libc = cLibrary(
   "accept",

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { POLLIN } from "../abi.ts";
+import { abi } from "../abi.ts";
 import { poll } from "../io.ts";
 import { cLibrary } from "../libc.ts";
 import { ProcessHandle } from "../pidfd.ts";
@@ -40,8 +40,8 @@ export interface WaitingCall {
 
 /** Takes the next call that waits. Returns the call; null when none waits any more. */
 export function nextWaitingCall(listener: number): WaitingCall | null {
-  const [ready] = poll([{ fd: listener, events: POLLIN }], 0); // or reading could block
-  if (!ready || !(ready & POLLIN)) return null;
+  const [ready] = poll([{ fd: listener, events: abi.POLLIN }], 0); // or reading could block
+  if (!ready || !(ready & abi.POLLIN)) return null;
   const bytes = new Uint8Array(NOTIFICATION.size); // the kernel wants zeros
   if (libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, bytes) < 0) return null;
   const view = new DataView(bytes.buffer);

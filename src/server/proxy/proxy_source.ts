@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { POLLIN } from "../../posix/abi.ts";
+import { abi } from "../../posix/abi.ts";
 import type { Fd } from "../../posix/fd.ts";
 import { peekNow, receiveNow } from "../../posix/io.ts";
 import { ipOf } from "../../posix/net/address.ts";
@@ -105,7 +105,7 @@ export class HeaderReader {
     this.#pending.set(fd, { connection, events, part: new Uint8Array(0) });
     this.#read(fd);
     if (!this.#pending.has(fd)) return;
-    this.#watcher.watch(fd, POLLIN, () => this.#read(fd));
+    this.#watcher.watch(fd, abi.POLLIN, () => this.#read(fd));
     this.#limits.start(fd);
     this.#graces.start(fd);
   }

@@ -203,114 +203,102 @@ export interface WorkerOptions {
   readonly isHandler: boolean;
 }
 
-export interface Worker {
+/** A worker, from its start to its end. */
+export class Worker {
   readonly process: WorkerProcess;
   /** The parent's end; closed at its end of file. */
   readonly channel: Fd;
-  /** Where it stands. */
-  state: ProcessState;
-  /** The connection it was handed; null between connections. */
-  handoff: Handoff | null;
-  /** The secret that its process must send with reports of that connection. */
-  secret: Uint8Array<ArrayBuffer> | null;
-  /** How many connections it has served; Infinity when it is to serve no more. */
-  served: number;
   /** It rewinds its memory, or is to. */
   readonly rewinds: boolean;
+  /** Where it stands. */
+  state: ProcessState = "starting";
+  /** The connection it was handed; null between connections. */
+  handoff: Handoff | null = null;
+  /** How many connections it has served; Infinity when it is to serve no more. */
+  served = 0;
   /** It sent an unexpected report: it is being killed, and its further reports are ignored. */
-  isLiar: boolean;
-}
+  isLiar = false;
+  readonly #options: WorkerOptions;
+  /** The secret that its process must send with reports of its connection. */
+  #secret: Uint8Array<ArrayBuffer> | null = null;
 
-/**
- * Starts a worker. Returns the worker, `starting`; null when none can be started at this moment. Throws `Error` when
- * the system refuses.
- */
-export function launchWorker(
-  source: WorkerSource,
-  exited: (worker: Worker, exit: Exit) => void,
-  rewinds: boolean,
-): Worker | null {
-  const launched = source.launch((exit) => exited(worker, exit), rewinds);
-  if (launched === null) return null;
-  const worker: Worker = {
-    ...launched,
-    state: "starting",
-    handoff: null,
-    secret: null,
-    served: 0,
-    rewinds,
-    isLiar: false,
-  };
-  return worker;
-}
-
-/**
- * Hands a connection to a ready worker. Returns whether it is on its way. That includes a worker which has just gone:
- * its end of file, which gives the connection to another, is on its way, too. Throws `PosixError` when the system
- * refuses, such as ETOOMANYREFS.
- */
-export function handTo(worker: Worker, handoff: Handoff): boolean {
-  const { id, fd, sockaddr: peer } = handoff;
-  worker.handoff = handoff;
-  worker.state = "handed";
-  try {
-    const secret = worker.secret = newSecret();
-    const record = encodeHandover({ kind: "connection", id, peer, secret });
-    return sendFd(worker.channel.number, record, fd.number);
-  } catch (error) {
-    const gone = error instanceof PosixError &&
-      ["EPIPE", "ECONNRESET"].includes(error.code);
-    if (!gone) throw error;
-    return true;
+  private constructor(
+    { process, channel }: Launched,
+    rewinds: boolean,
+    options: WorkerOptions,
+  ) {
+    this.process = process;
+    this.channel = channel;
+    this.rewinds = rewinds;
+    this.#options = options;
   }
-}
 
-/**
- * Lets a handler see that it is to stop. Nothing else is prepared for the signal: it would end a program.
- */
-export function tellToStop(
-  { state, process }: Worker,
-  { isHandler }: WorkerOptions,
-): void {
-  if (isHandler && state === "serving") process.signal(STOP_SIGNAL);
-}
+  /** Starts one; null when none can be started at this moment. Throws `Error` when the system refuses. */
+  static launch(
+    source: WorkerSource,
+    options: WorkerOptions,
+    exited: (worker: Worker, exit: Exit) => void,
+    rewinds: boolean,
+  ): Worker | null {
+    const launched = source.launch((exit) => exited(worker, exit), rewinds);
+    if (launched === null) return null;
+    const worker = new Worker(launched, rewinds, options);
+    return worker;
+  }
 
-/** Asks or makes a worker that serves end; one that does not is left alone. */
-export function endWorker(
-  worker: Worker,
-  signal: EndSignal,
-  options: WorkerOptions,
-): void {
-  if (worker.state !== "serving") return;
-  worker.served = Infinity;
-  if (signal === "stop") tellToStop(worker, options);
-  else worker.process.kill(signal);
-}
+  /**
+   * Hands it a connection, when it is ready. Returns whether that is on its way: also when the worker has just gone,
+   * whose end of file, which gives the connection to another, is on its way, too. Throws `PosixError` when the system
+   * refuses, such as ETOOMANYREFS.
+   */
+  hand(handoff: Handoff): boolean {
+    const { id, fd, sockaddr: peer } = handoff;
+    this.handoff = handoff;
+    this.state = "handed";
+    try {
+      const secret = this.#secret = newSecret();
+      const record = encodeHandover({ kind: "connection", id, peer, secret });
+      return sendFd(this.channel.number, record, fd.number);
+    } catch (error) {
+      const gone = error instanceof PosixError &&
+        ["EPIPE", "ECONNRESET"].includes(error.code);
+      if (!gone) throw error;
+      return true;
+    }
+  }
 
-/** Whether a report is about the connection that its worker was handed, by the secret that came with it. */
-export function isAbout({ handoff, secret }: Worker, report: Report): boolean {
-  return report.id === handoff?.id && sameSecret(report.secret, secret!);
-}
+  /** Whether a report is about the connection that it was handed, by the secret that came with it. */
+  isAbout(report: Report): boolean {
+    return report.id === this.handoff?.id &&
+      sameSecret(report.secret, this.#secret!);
+  }
 
-/** A worker as a line of the process table. */
-export function entryOf({ process, state, handoff }: Worker): ProcessEntry {
-  const { pid, parent } = process;
-  return {
-    pid,
-    parent,
-    role: "connection",
-    state,
-    connection: handoff?.id ?? 0,
-  };
+  /** Lets a handler see that it is to stop. Nothing else is prepared for the signal: it would end a program. */
+  tellToStop(): void {
+    if (!this.#options.isHandler || this.state !== "serving") return;
+    this.process.signal(STOP_SIGNAL);
+  }
+
+  /** Asks or makes it end, if it serves; it serves no other connection afterwards. */
+  end(signal: EndSignal): void {
+    if (this.state !== "serving") return;
+    this.served = Infinity;
+    if (signal === "stop") this.tellToStop();
+    else this.process.kill(signal);
+  }
+
+  /** After how many connections it is replaced. */
+  get most(): number {
+    return this.#options.recycle ?? (this.rewinds ? Infinity : RECYCLE);
+  }
+
+  /** It as a line of the process table. */
+  get entry(): ProcessEntry {
+    const { state, process: { pid, parent } } = this;
+    const connection = this.handoff?.id ?? 0;
+    return { pid, parent, role: "connection", state, connection };
+  }
 }
 
 /** After how many connections a worker is replaced that does not rewind. */
 const RECYCLE = 1_000;
-
-/** After how many connections a worker is replaced. */
-export function mostServed(
-  { rewinds }: Worker,
-  { recycle }: WorkerOptions,
-): number {
-  return recycle ?? (rewinds ? Infinity : RECYCLE);
-}

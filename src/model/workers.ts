@@ -38,18 +38,7 @@ import {
   Standstill,
   stuckIn,
 } from "./supervision.ts";
-import {
-  endWorker,
-  entryOf,
-  handTo,
-  isAbout,
-  launchWorker,
-  mostServed,
-  tellToStop,
-  type Worker,
-  type WorkerOptions,
-  type WorkerSource,
-} from "./worker.ts";
+import { Worker, type WorkerOptions, type WorkerSource } from "./worker.ts";
 
 /** Starts workers, hands connections to them, replaces them. */
 export class WorkerModel implements ProcessModel {
@@ -132,7 +121,7 @@ export class WorkerModel implements ProcessModel {
 
   end(pid: number, signal: EndSignal): boolean {
     for (const worker of this.#workers) {
-      if (worker.process.pid === pid) endWorker(worker, signal, this.#options);
+      if (worker.process.pid === pid) worker.end(signal);
     }
     return signal !== "stop" || this.#options.isHandler;
   }
@@ -140,7 +129,7 @@ export class WorkerModel implements ProcessModel {
   askToStop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    for (const worker of this.#workers) tellToStop(worker, this.#options);
+    for (const worker of this.#workers) worker.tellToStop();
   }
 
   retire(): void {
@@ -161,7 +150,7 @@ export class WorkerModel implements ProcessModel {
 
   *processes(): Iterable<ProcessEntry> {
     yield* this.#source.processes();
-    for (const worker of this.#workers) yield entryOf(worker);
+    for (const worker of this.#workers) yield worker.entry;
   }
 
   /** Gives waiting connections to ready workers, then starts workers for the rest. */
@@ -191,7 +180,7 @@ export class WorkerModel implements ProcessModel {
   #hand(worker: Worker, handoff: Handoff): void {
     const { pid } = worker.process, at = performance.now();
     try {
-      if (handTo(worker, handoff)) {
+      if (worker.hand(handoff)) {
         return this.#events.handed(handoff.id, pid, at);
       }
     } catch (error) {
@@ -229,8 +218,9 @@ export class WorkerModel implements ProcessModel {
   }
 
   #startWorker(): boolean {
-    const worker = launchWorker(
+    const worker = Worker.launch(
       this.#source,
+      this.#options,
       (worker, exit) => this.#exited(worker, exit),
       this.rewinding?.isOn === true,
     );
@@ -276,10 +266,10 @@ export class WorkerModel implements ProcessModel {
         return worker.state === "starting" &&
           this.#start.failed(worker, report);
       case "took":
-        return worker.state === "handed" && isAbout(worker, report) &&
+        return worker.state === "handed" && worker.isAbout(report) &&
           this.#took(worker, report);
       case "done":
-        return worker.state === "serving" && isAbout(worker, report) &&
+        return worker.state === "serving" && worker.isAbout(report) &&
           report.outcome !== null && this.#done(worker, report.outcome, report);
       case "exited":
         return false; // that is a zygote's to say
@@ -301,7 +291,7 @@ export class WorkerModel implements ProcessModel {
     worker.state = "serving";
     fd.close();
     this.#events.took(id, worker.process.pid, when);
-    if (this.#stopping) tellToStop(worker, this.#options);
+    if (this.#stopping) worker.tellToStop();
     if (this.#retired) this.#dispatch();
     return true;
   }
@@ -314,7 +304,7 @@ export class WorkerModel implements ProcessModel {
     this.#events.done(id, outcome, report);
     const isFit = !worker.rewinds ||
       this.rewinding!.isFit(report.status);
-    if (++worker.served < mostServed(worker, this.#options) && isFit) {
+    if (++worker.served < worker.most && isFit) {
       this.#isReady(worker);
     } else this.#hangUp(worker);
     return true;

@@ -16,6 +16,7 @@ const UNDER_FILTER = fileURLToPath(
   new URL("../helpers/under_filter.ts", import.meta.url),
 );
 const FULL = Deno.env.get("MPSERV_TEST_FULL") !== undefined;
+
 test(
   "rewind: a handler finds nothing of what others left by all that JavaScript has, and its process is the same",
   async () => {
@@ -26,7 +27,7 @@ test(
     });
     const random = new Set<string>();
     const pids = new Set<number>();
-    const rounds = 200;
+    const rounds = FULL ? 200 : 50;
     for (let i = 0; i < rounds; i++) {
       const answer = JSON.parse(await say(server.port, `secret ${i}`));
       assert.deepEqual(answer.before, [], `connection ${i}`);
@@ -63,7 +64,7 @@ test(
   "rewind: random numbers of every kind differ from connection to connection",
   async () => {
     await using serving = await serveText("pool", RANDOM, ["--rewind", "on"]);
-    const rounds = FULL ? 10_000 : 300;
+    const rounds = FULL ? 10_000 : 100;
     const seen = new Set<string>();
     let kinds = 0;
     for (let i = 0; i < rounds; i++) {
@@ -88,10 +89,10 @@ for (const sandbox of ["strict", "default"]) {
           args: [...handler, "--rewind", "on", "--sandbox", sandbox],
           env: CHECKED,
         });
-        const rounds = 60;
+        const rounds = FULL ? 60 : 24;
         for (let i = 0; i < rounds; i++) {
           const way = String.fromCharCode(65 + i % 8); // as the handler takes its first byte
-          const word = way + `word ${i} `.repeat(1 + i * i);
+          const word = way + `word ${i} `.repeat(1 + i ** 3);
           assert.equal(await say(server.port, word), word);
         }
         await server.log.waitForCount("client disconnected...", rounds);
@@ -198,7 +199,7 @@ test(
       model: "pool",
       args: ["--rewind", "on", "--workers", "3"],
     });
-    const rounds = 200, clients = 4;
+    const rounds = FULL ? 200 : 60, clients = 4;
     let next = 0, whole = 0, cut = 0;
     const client = async () => {
       for (let i; (i = next++) < rounds;) {

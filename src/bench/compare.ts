@@ -332,7 +332,10 @@ class PacketTrace {
       );
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error("Cannot compare: the relay says too little")),
+      () =>
+        late.reject(
+          new Error("Cannot compare: the relay reported too few packets"),
+        ),
       PATIENCE,
     );
     try {

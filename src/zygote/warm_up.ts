@@ -219,7 +219,7 @@ function comeOver(id: number, connection: Fd): Birth {
   });
   for (const fd of [parent, channel]) fd.close();
   if (received === null || received === "end" || received.fd === null) {
-    throw new TypeError("Cannot rehearse: no descriptor came over");
+    throw new TypeError("Cannot rehearse: no descriptor arrived");
   }
   return { handover: decodeHandover(received.data), fd: received.fd };
 }

@@ -59,7 +59,7 @@ export const drop = command({
     id: required(
       option(
         "id",
-        "number of the connection in the list of connections",
+        "number of the connection, from `mpserv connections`",
         (text) => parseCount(text, "connection", 1),
       ),
     ),

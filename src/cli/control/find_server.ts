@@ -37,7 +37,7 @@ export async function locate(target: string): Promise<string> {
   }
   if (!isPort) return target;
   throw new UserError(
-    `Cannot find a server on port ${target}: you run none with a control socket there: check the port, or give the path of the control socket`,
+    `Cannot find a server on port ${target}: no server of yours has a control socket for it: check the port, or give the path of the control socket`,
   );
 }
 
@@ -91,7 +91,7 @@ async function theOnlyOne(): Promise<ControlClient> {
   if (meant.length === 1) return meant[0]!.client;
   if (meant.length === 0) {
     throw new UserError(
-      "Cannot find a server: you run none with a control socket: start one with `mpserv serve`, or give the path of a control socket",
+      "Cannot find a server: no server of yours has a control socket: start one with `mpserv serve`, or give the path of a control socket",
     );
   }
   throw new UserError(

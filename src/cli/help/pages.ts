@@ -123,7 +123,7 @@ const PAGES: Readonly<Record<string, Page>> = {
       ["2", "wrong command line"],
       [
         "141",
-        "nobody reads the output any more, as in mpserv client | head -1",
+        "the reader of the output is gone, as in mpserv client | head -1",
       ],
     ],
   },
@@ -160,7 +160,7 @@ const PAGES: Readonly<Record<string, Page>> = {
       ["0", "the server ended"],
       ["1", "no such server, or the server refused"],
       ["2", "wrong command line"],
-      ["141", "nobody reads the output any more"],
+      ["141", "the reader of the output is gone"],
     ],
   },
   page: {
@@ -176,7 +176,10 @@ const PAGES: Readonly<Record<string, Page>> = {
       ["source <(mpserv completions bash)", "in ~/.bashrc"],
       ["source <(mpserv completions zsh)", "in ~/.zshrc, after compinit"],
       ["mpserv completions fish | source", "in ~/.config/fish/config.fish"],
-      ["mpserv completions zsh >~/.zfunc/_mpserv", "as a file of fpath"],
+      [
+        "mpserv completions zsh >~/.zfunc/_mpserv",
+        "zsh: save it in a folder of $fpath",
+      ],
     ],
   },
   man: {

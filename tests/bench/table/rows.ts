@@ -166,7 +166,9 @@ async function underLoad(
   if (!text!.startsWith("{")) throw new Error(error!.trim());
   const found: LoadOutcome = JSON.parse(text!);
   if (found.failed > 0) throw new Error(JSON.stringify(found.failures));
-  if (found.bytesPerSecond === 0) throw new Error("no answer in all the time");
+  if (found.bytesPerSecond === 0) {
+    throw new Error("no answer during the whole measurement");
+  }
   return read(found);
 }
 

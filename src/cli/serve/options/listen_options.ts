@@ -133,7 +133,9 @@ export const ADMISSION = group("Limits of connections", {
     parseEscapes,
   ),
   allow: networks("serve only these networks"),
-  deny: networks("refuse these networks; the longer prefix wins over --allow"),
+  deny: networks(
+    "refuse these networks; if --allow names them too, the longer prefix wins",
+  ),
   exempt: networks("networks exempt from all limits and counts"),
 });
 

@@ -119,7 +119,7 @@ const PROCESS = group("Limits of processes", {
   ),
   limitFiles: count("open descriptors per process", "limit of files", 1),
   limitProcesses: count(
-    "processes and threads of the user, of all connections together",
+    "processes and threads that the user may have in total",
     "limit of processes",
     1,
   ),
@@ -141,7 +141,7 @@ const MODEL = group("Process model", {
     2,
   ),
   zygotes: or(
-    count("fork: zygotes, the processes that are forked", "zygotes", 1),
+    count("fork: number of zygotes, the processes that fork", "zygotes", 1),
     CORES,
     "one per core",
   ),

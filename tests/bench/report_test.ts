@@ -28,7 +28,7 @@ interface Looked {
   readonly text: string;
 }
 
-const SHORT = ["--duration", "1s", "--warmup", "0"];
+const SHORT = ["--duration", "400ms", "--warmup", "0"];
 /** Kinds of load, how many lines their plots have, and a heading. */
 const REPORTS:
   readonly (readonly [args: string[], lines: number, heading: RegExp])[] = [

@@ -14,7 +14,7 @@ const SCRIPT = new URL("table/main.ts", import.meta.url).pathname;
 test("deno task bench: measures who is asked for, and leaves table, runs and no process", async () => {
   await using directory = temporaryDirectory();
   const json = `${directory.path}/results.json`;
-  const short = ["--quick", "--seconds", "1"];
+  const short = ["--quick"];
   const args = [...short, "--rows", "ping64,client", "--json", json];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", SCRIPT, ...args, "--peers", "pool,listen,client"],

@@ -26,7 +26,7 @@ interface ComparePlan extends Link {
 }
 
 /** How far a client was at a moment. */
-export interface Moment {
+interface Moment {
   /** Milliseconds since the first line was given to it. */
   readonly at: number;
   /** Lines that had come back. */

@@ -14,7 +14,7 @@ interface Tick {
 }
 
 /** An axis's measure. */
-export interface Scale {
+interface Scale {
   /** Where a value lies. Returns 0 at one end, 1 at the other. */
   at(value: number): number;
   /** The values that are named, in order. */

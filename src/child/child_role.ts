@@ -19,7 +19,7 @@ import {
 } from "../sandbox/enter.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import { receiveOptions } from "../wire/child_options.ts";
-import { LOADING } from "../wire/records.ts";
+import { STEPS } from "../wire/records.ts";
 import { cannotServe, step, tell } from "../wire/tell.ts";
 import { prepareStopSignal, work } from "./serve_one.ts";
 import { giveUp, loadModule } from "./errors.ts";
@@ -43,7 +43,11 @@ export async function run(args: readonly string[]): Promise<never> {
     letGoOfCaches();
     const sandbox = enterSandbox(options, { isZygote: false });
     const { listener } = sandbox;
-    tell(channel.number, step(ours ? "starting" : LOADING), listener?.number);
+    tell(
+      channel.number,
+      step(ours ? "starting" : STEPS.loading),
+      listener?.number,
+    );
     listener?.close();
     service = ours ?? await loadModule(options);
     noteMemory(options.attributes); // a strict sandbox lets it ask no more, once it is ready

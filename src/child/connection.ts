@@ -29,7 +29,6 @@ import { monotonic } from "../posix/process.ts";
 import type { AnyConnection, SendOnly } from "../service/service.ts";
 import type { Handover } from "../wire/records.ts";
 import {
-  type Bytes,
   bytesAfter,
   bytesOf,
   type Duplex,
@@ -322,7 +321,11 @@ export class FdConnection implements AnyConnection {
   }
 
   /** Sends until nothing is left, and calls `wait` when nothing goes. */
-  #sendAll(bytes: Bytes, send: typeof write, wait: () => void): number {
+  #sendAll(
+    bytes: Uint8Array<ArrayBuffer>,
+    send: typeof write,
+    wait: () => void,
+  ): number {
     this.#begun++;
     void this.#number; // throws where it is closed
     for (let rest = bytes; lengthOf(rest) > 0;) {

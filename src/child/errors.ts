@@ -36,7 +36,7 @@ import {
   mayHaveLoadedNode,
   revokePermissions,
 } from "../runtime/permissions.ts";
-import { HandlerError } from "../wire/tell.ts";
+import { ServeError } from "../wire/tell.ts";
 import {
   type ChildOptions,
   rootsOf,
@@ -328,7 +328,7 @@ const MOST_BYTES = 420;
 const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
 
 /**
- * Loads a handler. Throws `HandlerError` when it cannot be used; the message says why, and where if that is known.
+ * Loads a handler. Throws `ServeError` when it cannot be used; the message says why, and where if that is known.
  */
 export async function loadModule(
   options: ChildOptions,
@@ -340,7 +340,8 @@ export async function loadModule(
   const timer = setTimeout(
     () =>
       late.reject(
-        new HandlerError(
+        new ServeError(
+          "handler",
           `the module did not finish loading within ${MOST_SECONDS} s: move slow or endless work into the handler`,
         ),
       ),
@@ -349,7 +350,9 @@ export async function loadModule(
   try {
     return await untilUncaught(Promise.race([load(options), late.promise]));
   } catch (error) {
-    throw isA(error, HandlerError) ? error : new HandlerError(explain(error));
+    throw isA(error, ServeError)
+      ? error
+      : new ServeError("handler", explain(error));
   } finally {
     clearTimeout(timer);
     stopWaiting();

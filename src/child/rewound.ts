@@ -14,9 +14,9 @@ import {
   decodeHandover,
   encodeReport,
   HANDOVER_SIZE,
-  MARKING,
   MEMORY_FILES,
   REWINDING,
+  STEPS,
 } from "../wire/records.ts";
 import { done, failed, ready, step, tell } from "../wire/tell.ts";
 import { serveNext, type TellEndOf } from "./serve_one.ts";
@@ -58,7 +58,7 @@ export async function workRewound(
   rewinder: Rewinder | null,
 ): Promise<void> {
   if (rewinder === null) return refuse(channel, "Linux on x86_64 is needed");
-  tell(channel.number, step(MARKING));
+  tell(channel.number, step(STEPS.marking));
   const files = receiveFiles(channel);
   if (files === null) return;
   outliveParent(); // it may: what waits for a connection finds the end of its channel

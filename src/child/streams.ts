@@ -36,7 +36,7 @@ import { pollOne, receiveNow } from "../posix/io.ts";
 import type { Connection } from "../service/service.ts";
 
 /** Bytes whose methods are not replaced. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+type Bytes = Uint8Array<ArrayBuffer>;
 
 const { prototype } = Uint8Array;
 const View = Object.getPrototypeOf(prototype);

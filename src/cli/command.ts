@@ -55,7 +55,7 @@ interface Syntax<O extends Specs, A extends Specs> {
 }
 
 /** A command line that has been read. */
-export interface Line<O extends Specs, A extends Specs> {
+interface Line<O extends Specs, A extends Specs> {
   /** The values of all options. */
   readonly options: Values<O>;
   /** The values of all operands. */

@@ -148,7 +148,7 @@ export class Idleness {
 }
 
 /** How a conversation ended. */
-export interface Conversation {
+interface Conversation {
   /** The writer's last report. */
   readonly report: WriterReport;
   /** Bytes that came from the server. */

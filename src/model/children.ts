@@ -62,7 +62,7 @@ export interface ProcessSystem {
 }
 
 /** A process that signals can be sent to. */
-export type OpenProcess = Pick<ProcessHandle, keyof ProcessHandle>;
+type OpenProcess = Pick<ProcessHandle, keyof ProcessHandle>;
 
 /** The system itself. */
 export const SYSTEM: ProcessSystem = {

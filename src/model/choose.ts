@@ -11,7 +11,7 @@
  */
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import type { ModelName, RewindChoice } from "../wire/choices.ts";
+import type { MODEL_NAMES, RewindChoice } from "../wire/choices.ts";
 import { ForkModel } from "./fork.ts";
 import { ForkSource } from "./fork_source.ts";
 import {
@@ -140,8 +140,8 @@ export class Generations implements ProcessModel {
   }
 }
 
-export interface ModelOptions {
-  readonly model: ModelName;
+interface ModelOptions {
+  readonly model: typeof MODEL_NAMES[number];
   /** How children serve. */
   readonly child: ChildOptions;
   /** `spawn`: processes that wait ahead of connections. */

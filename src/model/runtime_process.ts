@@ -16,7 +16,6 @@ import { descriptorTarget } from "../posix/proc.ts";
 import { startSomewhere } from "../posix/process.ts";
 import { permissionFlags } from "../runtime/permissions.ts";
 import {
-  type CommandLine,
   EAGER_V8_FLAGS,
   LIMITED_V8_FLAGS,
   type Project,
@@ -35,7 +34,7 @@ import { LIBRARY } from "../zygote/machine_code/library.ts";
 /** How a process is started that is to be told more. */
 interface Start {
   /** Its command line, but for the arguments of its role. */
-  readonly line: CommandLine;
+  readonly line: ReturnType<typeof roleCommand>;
   /** Its environment. */
   readonly env: Readonly<Record<string, string>>;
 }

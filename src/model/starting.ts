@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { MARKING, type Report } from "../wire/records.ts";
+import { type Report, STEPS } from "../wire/records.ts";
 import { type Exit, StartError } from "./model.ts";
 import { sendMemoryFiles, whyNotMarked } from "./rewinding.ts";
 import type { WorkerSource } from "./worker.ts";
@@ -56,7 +56,7 @@ export class Starting {
   step(worker: Worker, pid: number, { outcome }: Report): boolean {
     const step = outcome?.text ?? "";
     this.#progress.step(step);
-    if (step !== MARKING || !worker.rewinds) return true;
+    if (step !== STEPS.marking || !worker.rewinds) return true;
     if (!this.#source.ready(worker.process, pid)) return false;
     const why = sendMemoryFiles(worker.channel.number, pid, this.#options);
     if (why !== undefined) this.#cannotRewind(worker, why);

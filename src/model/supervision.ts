@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { LOADING } from "../wire/records.ts";
+import { STEPS } from "../wire/records.ts";
 import { type ProcessState, StartError } from "./model.ts";
 
 /** The first and the longest pause, in milliseconds. */
@@ -110,7 +110,7 @@ export class Progress {
     clearTimeout(this.#timer);
     const late = () => {
       const seconds = this.#most / 1000;
-      const error = this.#step === LOADING
+      const error = this.#step === STEPS.loading
         ? new StartError(`it is still loading after ${seconds} s`, "handler")
         : new StartError(
           `a process is still ${this.#step} after ${seconds} s`,

@@ -6,7 +6,7 @@
  */
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
-import { type Handover, IDLE, type Report } from "../wire/records.ts";
+import { type Handover, type Report, STEPS } from "../wire/records.ts";
 import { exited } from "../wire/tell.ts";
 import {
   Children,
@@ -263,7 +263,7 @@ export class ZygoteSupervisor {
       case "done":
         return this.#garbage(zygote, zygote.pid);
       case "step":
-        if (report.outcome?.text === IDLE) this.#grow();
+        if (report.outcome?.text === STEPS.idle) this.#grow();
         return this.#progress.step(report.outcome?.text ?? "");
       case "failed":
         if (zygote.isReady) break;

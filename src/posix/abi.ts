@@ -8,7 +8,7 @@
 import { ceil, RangeError, SafeBytes, SafeView } from "./intrinsics.ts";
 
 /** Byte offsets inside `struct msghdr` and `struct cmsghdr` and the width of their lengths. */
-export interface MessageLayout {
+interface MessageLayout {
   /** `sizeof(struct msghdr)`. */
   readonly size: number;
   /** Offset of `msg_iov`, a pointer. */

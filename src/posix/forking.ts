@@ -45,7 +45,7 @@ const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
 const stopSignal = signalSet(1n << BigInt(STOP_SIGNAL - 1));
 const noSignal = signalSet(0n);
 /** A `sigset_t`. */
-export type SignalSet = Uint8Array<ArrayBuffer>;
+type SignalSet = Uint8Array<ArrayBuffer>;
 /** That of SIGCHLD. */
 export const CHILD_SIGNAL: SignalSet = childSignal;
 export const NO_SIGNAL: SignalSet = noSignal;

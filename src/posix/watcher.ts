@@ -14,7 +14,7 @@ const { POLLERR, POLLHUP, POLLIN, POLLNVAL } = abi;
 const libc = cLibrary("pipe", "poll", "pollAsync");
 
 /** Called with what is ready (`revents` of `poll(2)`). */
-export type Ready = (events: number) => void;
+type Ready = (events: number) => void;
 
 /**
  * Rounds without a turn of the event loop, which signals, timers and the log wait for, and how long each

@@ -161,7 +161,7 @@ interface RoleOptions {
 }
 
 /** A command line to start. */
-export interface CommandLine {
+interface CommandLine {
   /** The executable's path. */
   readonly program: string;
   /** Its arguments. */

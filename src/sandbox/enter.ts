@@ -59,7 +59,7 @@ import {
 } from "../runtime/permissions.ts";
 import { type ChildOptions, grantsToLoad } from "../wire/child_options.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
-import { SandboxError } from "../wire/tell.ts";
+import { ServeError } from "../wire/tell.ts";
 import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
 import { prepareDomains } from "./reach.ts";
 
@@ -101,7 +101,7 @@ export function prepareFence(
 
 /**
  * Enters the sandbox, for good. From here on nothing can be opened of the C library, and no pointer made. Throws
- * `SandboxError` when a person asked for what the system refuses. Throws `Error` when it cannot be whom a person
+ * `ServeError` when a person asked for what the system refuses. Throws `Error` when it cannot be whom a person
  * asked for.
  */
 export function enterSandbox(
@@ -192,7 +192,8 @@ function enterFilters(
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
-        throw new SandboxError(
+        throw new ServeError(
+          "sandbox",
           `Cannot use --sandbox strict: ${error.message}: leave the option out`,
         );
       }

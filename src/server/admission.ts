@@ -16,7 +16,7 @@
 import type { RefusalReason } from "./events.ts";
 import { maskIp, type Network, NetworkTable } from "./networks.ts";
 
-export interface Rate {
+interface Rate {
   /** So many times … */
   readonly count: number;
   /** … in so many milliseconds, … */

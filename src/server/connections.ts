@@ -103,7 +103,7 @@ interface ConnectionEffects {
 type Timers<Key> = Pick<Countdown<Key>, "start" | "stop">;
 
 /** The time, which tests play. */
-export interface Clock {
+interface Clock {
   /** Milliseconds. */
   now(): number;
   /** Timers of one length; see {@linkcode Countdown}. */

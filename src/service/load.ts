@@ -4,11 +4,7 @@
  * @module
  */
 import { kindOf } from "../posix/intrinsics.ts";
-import type {
-  ModuleChoice,
-  ServiceChoice,
-  ServiceName,
-} from "../wire/choices.ts";
+import type { SERVICE_NAMES, ServiceChoice } from "../wire/choices.ts";
 import type { Program } from "./program.ts";
 import type { AnyService, ConnectionAddress, Service } from "./service.ts";
 
@@ -21,7 +17,7 @@ export interface LoadedService {
 }
 
 /** A service of ours, or a program: what runs no code of a person's in this process. */
-type OwnChoice = Exclude<ServiceChoice, ModuleChoice>;
+type OwnChoice = Exclude<ServiceChoice, { readonly module: string }>;
 
 /** Runs a handler's module and returns its exports. */
 type LoadModule = () => Promise<{ readonly default?: unknown }>;
@@ -35,7 +31,9 @@ export async function loadService(choice: OwnChoice): Promise<LoadedService> {
   return { serve: await loadBuiltIn(choice.name), asynchronous: false };
 }
 
-async function loadBuiltIn(name: ServiceName): Promise<AnyService> {
+async function loadBuiltIn(
+  name: typeof SERVICE_NAMES[number],
+): Promise<AnyService> {
   switch (name) {
     case "echo":
       return (await import("./echo.ts")).echo;

@@ -13,7 +13,7 @@ import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
 import { type Address, decodeAddress } from "../posix/net/address.ts";
-import { type Peer, peerOf } from "../posix/net/credentials.ts";
+import { peerOf } from "../posix/net/credentials.ts";
 import { localAddress, shutdownBoth } from "../posix/net/sockets.ts";
 import { leaveProcessGroup, lowerSoftLimit } from "../posix/process.ts";
 import type { ProgramChoice } from "../wire/choices.ts";
@@ -34,7 +34,7 @@ interface ConnectionFacts {
   /** The client's end. */
   readonly remote: Address;
   /** The client's process; null if the system does not tell it, as over TCP. */
-  readonly peer: Peer | null;
+  readonly peer: ReturnType<typeof peerOf>;
 }
 
 /** The environment that programs share: the server's own. */

@@ -27,12 +27,11 @@ export interface ProcessAttributes {
 
 /** How much is refused. */
 export const SANDBOX_LEVELS = ["off", "default", "strict"] as const;
-export type SandboxLevel = typeof SANDBOX_LEVELS[number];
 
 /** The sandbox that a parent requests. */
 export interface SandboxChoice {
   /** How much is refused. */
-  readonly level: SandboxLevel;
+  readonly level: typeof SANDBOX_LEVELS[number];
   /** Whether a person asked for it, so that less will not do. */
   readonly isWanted: boolean;
   /** Whether the kernel filters system calls; the rest is done without. */
@@ -46,7 +45,6 @@ export type RewindChoice = typeof REWIND_CHOICES[number];
 
 /** The values of `--model`. `auto` is `fork` where it works, and `spawn` elsewhere. */
 export const MODEL_NAMES = ["auto", "spawn", "fork", "pool"] as const;
-export type ModelName = typeof MODEL_NAMES[number];
 
 /** A program, as a person chose it. */
 export interface ProgramChoice {
@@ -68,13 +66,12 @@ export const SERVICE_NAMES = [
   "chargen",
   "time",
 ] as const;
-export type ServiceName = typeof SERVICE_NAMES[number];
 
 /** Where a program's standard error goes. */
 export const STDERR_CHOICES = ["server", "client"] as const;
 type StderrChoice = typeof STDERR_CHOICES[number];
 /** A handler's module, by its URL. */
-export interface ModuleChoice {
+interface ModuleChoice {
   /** The URL. */
   readonly module: string;
   /** The project that it belongs to; none in a compiled program. */
@@ -83,6 +80,6 @@ export interface ModuleChoice {
 
 /** Which service to run: a built-in one, the default export of a module, or a program. */
 export type ServiceChoice =
-  | { readonly name: ServiceName }
+  | { readonly name: typeof SERVICE_NAMES[number] }
   | ModuleChoice
   | { readonly program: ProgramChoice };

@@ -85,12 +85,17 @@ const KINDS: readonly ReportKind[] = [
   "step",
 ];
 
-/** The step that runs the person's module: if it never ends here, it never ends in another process either. */
-export const LOADING = "loading the module";
-/** The step of a zygote that has been ready, and now has time for something else than forking. */
-export const IDLE = "idle";
-/** The step of a zygote that was at work already when it rehearsed: all of it is over. */
-export const WARM = "warm";
+/** Steps of a process that mean something to the parent. */
+export const STEPS = {
+  /** Runs the person's module: if it never ends here, it never ends in another process either. */
+  loading: "loading the module",
+  /** A worker marks its memory, which is rewound from then on: it waits for files. */
+  marking: "marking its memory",
+  /** A zygote has been ready, and now has time for something else than forking. */
+  idle: "idle",
+  /** A zygote that was at work already when it rehearsed: all of it is over. */
+  warm: "warm",
+} as const;
 
 /** Why a process cannot serve; what travels is its place here. */
 export const FAILURES = [
@@ -103,9 +108,6 @@ export const FAILURES = [
   /** The machine was too slow at this moment: later it may do. */
   "slow",
 ] as const;
-
-/** The step in which a worker marks its memory, which is rewound from then on: it waits for files. */
-export const MARKING = "marking its memory";
 
 /**
  * What a worker needs to mark its memory, in the order in which it comes; the last is always there, others

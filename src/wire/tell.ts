@@ -24,35 +24,19 @@ import {
   type When,
 } from "./records.ts";
 
-/** Threads are at work for too long. */
-export class RestlessError extends Error {
+/** Why a process cannot serve, where that is not the system's doing. */
+export class ServeError extends Error {
   /** What it is called. */
-  override name = "RestlessError";
-}
+  override name = "ServeError";
 
-/** The module cannot be used, in any process. */
-export class HandlerError extends Error {
-  /** What it is called. */
-  override name = "HandlerError";
-}
-
-/** The sandbox that was asked for cannot be had, in any process. */
-export class SandboxError extends Error {
-  /** What it is called. */
-  override name = "SandboxError";
-}
-
-/** The machine is too busy at this moment. */
-export class SlowError extends Error {
-  /** What it is called. */
-  override name = "SlowError";
+  constructor(readonly failure: Failure, message: string) {
+    super(message);
+  }
 }
 
 /** The kind of failure of an error at the start of a process. */
 function failureOf(error: unknown): Failure {
-  if (isA(error, HandlerError)) return "handler";
-  if (isA(error, SlowError) || isA(error, RestlessError)) return "slow";
-  return isA(error, SandboxError) ? "sandbox" : "system";
+  return isA(error, ServeError) ? error.failure : "system";
 }
 
 /**

@@ -42,7 +42,6 @@ import {
   NO_SIGNAL,
   resetSignals,
   signalName,
-  type SignalSet,
   unblockChildSignal,
   waitFor,
 } from "../posix/forking.ts";
@@ -68,7 +67,7 @@ import type { Processor } from "../posix/seccomp/system_call_numbers.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import type { Handover } from "../wire/records.ts";
-import { done, SlowError, tell, took } from "../wire/tell.ts";
+import { done, ServeError, tell, took } from "../wire/tell.ts";
 import {
   type Reactor,
   refuseRandomness,
@@ -149,7 +148,7 @@ export interface Rebirth {
   /** Whether the zygote has threads, beside the pool's, that children lack. */
   readonly lostThreads: boolean;
   /** The signals that it unblocks. */
-  readonly signals: SignalSet;
+  readonly signals: Uint8Array<ArrayBuffer>;
   /** Its process name. */
   readonly name: string;
 }
@@ -162,7 +161,7 @@ const ZYGOTE = "mpserv:zygote";
 function rebirthOf(
   reactor: Reactor | null,
   lostThreads: boolean,
-  signals: SignalSet,
+  signals: Uint8Array<ArrayBuffer>,
   name: string,
 ): Rebirth {
   return { reactor, lostThreads, signals, name };
@@ -333,7 +332,7 @@ const FAILURES: Readonly<Record<number, string>> = {
 interface Probe {
   /**
    * Waits until it has ended. Throws `TypeError` when something did not work; the message says what. Throws
-   * `SlowError` when it took too long.
+   * `ServeError` when it took too long.
    */
   wait(): void;
 }
@@ -358,7 +357,8 @@ function judge(status: number): void {
   if (status === 0) return;
   const { code, signal } = decodeStatus(status);
   if (signal === SIGALRM) {
-    throw new SlowError(
+    throw new ServeError(
+      "slow",
       `Cannot fork: a forked test process did not finish within ${PATIENCE} s`,
     );
   }

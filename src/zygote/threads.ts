@@ -24,7 +24,7 @@ import {
   readProcStrings,
 } from "../posix/proc.ts";
 import { startSomewhere } from "../posix/process.ts";
-import { RestlessError } from "../wire/tell.ts";
+import { ServeError } from "../wire/tell.ts";
 
 const libc = cLibrary("getpid", "parkAsync", "poll");
 
@@ -61,7 +61,7 @@ function threadsLeft(): number {
 /**
  * Parks every thread of the runtime's pool, without returning to the event loop. `patience`: rounds of one
  * millisecond each. Returns whether other threads exist, such as the one that Deno runs signal listeners on. Throws
- * `RestlessError` when the pool does not come to rest. Throws `PosixError` when /proc cannot be read.
+ * `ServeError` when the pool does not come to rest. Throws `PosixError` when /proc cannot be read.
  */
 export function parkThreadPool(patience: number = PATIENCE): boolean {
   let asked = 0;
@@ -80,7 +80,8 @@ export function parkThreadPool(patience: number = PATIENCE): boolean {
     }
     libc.poll(nothing, 0, 1);
   }
-  throw new RestlessError(
+  throw new ServeError(
+    "slow",
     "Cannot fork: the runtime's threads stay busy",
   );
 }

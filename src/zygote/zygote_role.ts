@@ -37,10 +37,8 @@ import {
   decodeHandover,
   encodeReport,
   HANDOVER_SIZE,
-  IDLE,
-  LOADING,
   type Report,
-  WARM,
+  STEPS,
 } from "../wire/records.ts";
 import {
   cannotServe,
@@ -188,7 +186,7 @@ async function loadWithoutLeftovers(
 ): Promise<LoadedService> {
   letGoOfCaches(); // no module may write code that a later start runs
   const leftovers = new Leftovers(replaced);
-  tell(channel.number, step(LOADING));
+  tell(channel.number, step(STEPS.loading));
   const service = await loadModule(options);
   const left = await leftovers.find();
   if (left === undefined) return service;
@@ -283,14 +281,14 @@ class ForkLoop {
 
   /** There is time for something else than forking, the first time. */
   hasTime(): void {
-    if (!this.#hadTime) this.#tell(step(IDLE));
+    if (!this.#hadTime) this.#tell(step(STEPS.idle));
     this.#hadTime = true;
   }
 
   /** All is rehearsed: what was written until now is not written again. */
   isWarm(): void {
     this.#memory.isWarm();
-    this.#tell(step(WARM));
+    this.#tell(step(STEPS.warm));
   }
 
   #receive(): Birth | null {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import type { Comparison, Moment } from "../../src/bench/compare.ts";
+import type { Comparison } from "../../src/bench/compare.ts";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { send, TestServer } from "../client/test_server.ts";
+
+type Moment = Comparison["split"]["course"][number];
 
 test("bench --compare: lock-step pays a round trip a line, split one in all", async () => {
   await using server = await startServer();

@@ -6,14 +6,16 @@ import {
   logScale,
   percentileScale,
   readable,
-  type Scale,
 } from "../../src/bench/page.ts";
 import { test } from "../helpers/testing.ts";
 
 const positive = fc.double({ min: 1e-4, max: 1e9, noNaN: true });
 
 /** Ticks rise, in the order of their places, and values between the ends keep their order. */
-function isSound(scale: Scale, values: readonly number[]): void {
+function isSound(
+  scale: ReturnType<typeof linearScale>,
+  values: readonly number[],
+): void {
   const places = scale.ticks.map(({ value }) => scale.at(value));
   assert.ok(places.every((place, i) => i === 0 || place > places[i - 1]!));
   const sorted = values.toSorted((a, b) => a - b).map((value) =>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { processTree } from "../../src/cli/control/top_view.ts";
+import { processTree } from "../../src/cli/control/show.ts";
 import type { ProcessEntry } from "../../src/model/model.ts";
 import { test } from "../helpers/testing.ts";
 

@@ -11,7 +11,7 @@ import {
   several,
 } from "../../src/cli/options.ts";
 import { UserError } from "../../src/cli/terminal.ts";
-import { type Line, readWords, suggest } from "../../src/cli/command.ts";
+import { readWords, suggest } from "../../src/cli/command.ts";
 import { test } from "../helpers/testing.ts";
 
 const text = (text: string) => text;
@@ -28,9 +28,7 @@ const OPERANDS = {
   second: or(count("may be there", "second"), 7),
 };
 const SYNTAX = { name: "do", options: OPTIONS, operands: OPERANDS };
-type Read = Line<typeof OPTIONS, typeof OPERANDS>;
-
-function read(...words: string[]): Read {
+function read(...words: string[]) {
   const line = readWords(SYNTAX, words, "it do");
   assert.ok(typeof line !== "string", String(line));
   return line;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { type Conversation, verdict } from "../../src/client/conversation.ts";
+import { verdict } from "../../src/client/conversation.ts";
 import type { WriterReport } from "../../src/client/writer_reports.ts";
 import { test } from "../helpers/testing.ts";
 
 function judge(
   report: Partial<WriterReport>,
-  rest: Partial<Conversation> = {},
+  rest: Partial<Parameters<typeof verdict>[0]> = {},
 ): string | null {
   const whole = {
     kind: "stopped",

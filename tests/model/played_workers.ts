@@ -16,7 +16,7 @@ import type { Fd } from "../../src/posix/fd.ts";
 import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
 import { socketPair } from "../../src/posix/net/sockets.ts";
-import type { Ready } from "../../src/posix/watcher.ts";
+import type { Watcher } from "../../src/posix/watcher.ts";
 import {
   decodeHandover,
   encodeReport,
@@ -76,7 +76,11 @@ export class Stage implements Disposable {
       ended: () => Promise.resolve(),
     };
     const watcher = {
-      watch: (fd: number, _: number, ready: Ready) => {
+      watch: (
+        fd: number,
+        _: number,
+        ready: Parameters<Watcher["watch"]>[2],
+      ) => {
         this.#watched.set(fd, () => ready(abi.POLLIN));
       },
       unwatch: (fd: number) => {

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import type { OpenProcess, ProcessSystem } from "../../src/model/children.ts";
+import type { ProcessSystem } from "../../src/model/children.ts";
 import type { Zygote, ZygoteEvents } from "../../src/model/zygote.ts";
 import { ZygoteSupervisor } from "../../src/model/zygote_supervisor.ts";
 import { SIGNALS } from "../../src/posix/abi.ts";
 import type { ChildOptions } from "../../src/wire/child_options.ts";
 import {
   type Handover,
-  IDLE,
   NO_SECRET,
   type Report,
+  STEPS,
 } from "../../src/wire/records.ts";
 import { exited, ready, step, took } from "../../src/wire/tell.ts";
 
@@ -211,7 +211,10 @@ export class ZygoteStage implements Disposable {
     );
   }
 
-  #open(pid: number, say: (...words: unknown[]) => void): OpenProcess {
+  #open(
+    pid: number,
+    say: (...words: unknown[]) => void,
+  ): ReturnType<ProcessSystem["open"]> {
     const signal = (signal: number) => {
       const isThere = !this.strangers.has(pid);
       if (isThere) say("signal", pid, signal);
@@ -238,7 +241,7 @@ export class ZygoteStage implements Disposable {
     const started = this.supervisor.start();
     const zygote = this.zygotes[0]!.becomesReady();
     await started;
-    zygote.says(step(IDLE));
+    zygote.says(step(STEPS.idle));
     this.news();
     return zygote;
   }

@@ -10,7 +10,7 @@ import {
   decodeReport,
   encodeHandover,
   SECRET_SIZE,
-  WARM,
+  STEPS,
 } from "../../src/wire/records.ts";
 import { signalNow } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
@@ -71,7 +71,7 @@ class Played implements AsyncDisposable {
       const report = decodeReport(received.data);
       assert.notEqual(report?.kind, "failed", report?.outcome?.text);
       this.isReady ||= report?.kind === "ready";
-      this.isWarm ||= report?.outcome?.text === WARM;
+      this.isWarm ||= report?.outcome?.text === STEPS.warm;
     }
   }
 

@@ -1,10 +1,6 @@
 /** The second try to fork, on a machine that was too busy when the server started. */
 import assert from "node:assert/strict";
-import {
-  type ModelOptions,
-  SecondTry,
-  startModel,
-} from "../../src/model/choose.ts";
+import { SecondTry, startModel } from "../../src/model/choose.ts";
 import { type ProcessModel, StartError } from "../../src/model/model.ts";
 import { Progress } from "../../src/model/supervision.ts";
 import { Fd } from "../../src/posix/fd.ts";
@@ -147,7 +143,7 @@ test(
       trouble: (what: string) => said.push(what),
       changed: (what: string) => said.push(what),
     };
-    const start = async (model: ModelOptions["model"]) => {
+    const start = async (model: Parameters<typeof startModel>[0]["model"]) => {
       const counts = {
         spares: 0,
         zygotes: 1,

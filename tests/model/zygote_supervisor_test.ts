@@ -1,7 +1,7 @@
 /** The zygotes' supervisor by itself: every transition, with played processes and no clock. */
 import assert from "node:assert/strict";
 import { SIGNALS } from "../../src/posix/abi.ts";
-import { IDLE, type Outcome } from "../../src/wire/records.ts";
+import { type Outcome, STEPS } from "../../src/wire/records.ts";
 import { done, exited, failed, step } from "../../src/wire/tell.ts";
 import { test } from "../helpers/testing.ts";
 import { handoverOf, KILLED_STATUS, ZygoteStage } from "./played_zygotes.ts";
@@ -22,7 +22,7 @@ test("zygotes: one starts, and when it has proven that it can fork and has time,
   stage.zygotes[0]!.becomesReady();
   await started;
   assert.deepEqual(stage.news(), ["started 100", "available"]);
-  stage.zygotes[0]!.says(step(IDLE));
+  stage.zygotes[0]!.says(step(STEPS.idle));
   assert.deepEqual(stage.news(), ["start 101", "start 102"]);
   assert.deepEqual(
     [...stage.supervisor.processes()].map(({ pid, state }) => [pid, state]),

@@ -9,7 +9,6 @@ import {
   controlSizes,
   MAX_DATA,
   Message,
-  type Received,
   receiveFd,
   receiveUntrusted,
   sendFd,
@@ -19,6 +18,8 @@ import { socketPair } from "../../src/posix/net/sockets.ts";
 import { getLimit, setLimit } from "../../src/posix/process.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";
+
+type Received = Exclude<ReturnType<typeof receiveUntrusted>, "end" | null>;
 
 const libc = cLibrary("fcntl", "send", "sendmsg");
 

@@ -5,7 +5,6 @@ import type { EndSignal } from "../../src/model/model.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import type { Ticket } from "../../src/server/admission.ts";
 import {
-  type Clock,
   type ConnectionRecord,
   Connections,
 } from "../../src/server/connections.ts";
@@ -37,7 +36,7 @@ class Stage {
 
   constructor(options: { reuses?: boolean; maxLifetime?: number } = {}) {
     const say = (...words: unknown[]) => void this.seen.push(words.join(" "));
-    const clock: Clock = {
+    const clock: ConstructorParameters<typeof Connections>[3] = {
       now: () => this.#now,
       timers: (milliseconds, late) => {
         const running = new Map<unknown, { due: number; late: () => void }>();

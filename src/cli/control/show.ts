@@ -4,7 +4,16 @@
  * @module
  */
 import fit from "fast-string-truncated-width";
-import { type RewindState, showRewinding } from "../../model/model.ts";
+import type { Status } from "../../control/protocol.ts";
+import type { MovingConnection } from "../../control/ask.ts";
+import {
+  PROCESS_STATES,
+  type ProcessEntry,
+  type ProcessState,
+  type RewindState,
+  showRewinding,
+} from "../../model/model.ts";
+import { readProcFile } from "../../posix/proc.ts";
 import { visible } from "../terminal.ts";
 
 /**
@@ -73,7 +82,7 @@ export function cut(line: string, width: number): string {
 }
 
 /** A column of a table. */
-export interface Column {
+interface Column {
   readonly title: string;
   /** Whether its values end at the same column, as numbers do. */
   readonly isNumber?: boolean;
@@ -104,4 +113,213 @@ export function table(
 
 function two(number: number): string {
   return String(number).padStart(2, "0");
+}
+
+/*
+ * Makes the lines that `mpserv top` shows.
+ *
+ * What processes use of the machine, as /proc shows it (proc(5), Linux).
+ */
+
+/** The processor time and memory of one process. */
+interface Usage {
+  /** Its name as the system shows it. */
+  readonly name: string;
+  /** Share of one core since it was looked at last, in percent; null the first time. */
+  readonly cpu: number | null;
+  /** Memory of it that is in use, shared or not, in bytes. */
+  readonly memory: number;
+}
+
+/** Ticks of utime and stime a second: `sysconf(_SC_CLK_TCK)` is 100 wherever Deno runs. */
+const TICKS = 100;
+
+/** Looks at processes from time to time. */
+export class UsageMeter {
+  #before = new Map<number, { ticks: number; at: number }>();
+  #seen = new Map<number, { ticks: number; at: number }>();
+
+  /** Looks at a process. Returns what it uses; null when it has gone, or the system has no /proc. */
+  look(pid: number): Usage | null {
+    if (Deno.build.os !== "linux" || pid === 0) return null;
+    try {
+      const stat = readProcFile(`/proc/${pid}/stat`);
+      const status = readProcFile(`/proc/${pid}/status`);
+      // The name stands in parentheses and may itself hold parentheses and blanks.
+      const close = stat.lastIndexOf(")");
+      const name = stat.slice(stat.indexOf("(") + 1, close);
+      const fields = stat.slice(close + 2).split(" "); // from the third on
+      const ticks = Number(fields[11]) + Number(fields[12]);
+      const kibibytes = Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+      const cpu = this.#share(pid, ticks);
+      return { name, cpu, memory: kibibytes * 1024 };
+    } catch {
+      return null;
+    }
+  }
+
+  /** Forgets the processes that were not looked at since the previous call. */
+  next(): void {
+    this.#before = this.#seen;
+    this.#seen = new Map();
+  }
+
+  #share(pid: number, ticks: number): number | null {
+    const at = performance.now();
+    const before = this.#before.get(pid);
+    this.#seen.set(pid, { ticks, at });
+    if (!before || ticks < before.ticks) return null;
+    return 100 * (ticks - before.ticks) / TICKS / ((at - before.at) / 1000);
+  }
+}
+
+/** A server at one moment. */
+export interface TopSnapshot {
+  /** How it is. */
+  readonly status: Status;
+  readonly processes: readonly ProcessEntry[];
+  /** The connections that it serves. */
+  readonly connections: readonly MovingConnection[];
+  /** When that was, on the clock of `performance.now()`. */
+  readonly at: number;
+}
+
+/** The visible part of the view. */
+interface TopWindow {
+  /** Rows that there are for processes; Infinity for all. */
+  readonly rows: number;
+  /** How many processes are above them. */
+  readonly offset: number;
+}
+
+/** Widths are kept while figures change, so that columns stay where they are. */
+const COLUMNS: readonly Column[] = [
+  { title: "PID", isNumber: true },
+  { title: "PROCESS", least: 17 },
+  { title: "STATE", least: 8 },
+  { title: "CPU%", isNumber: true, least: 5 },
+  { title: "MEM", isNumber: true, least: 4 },
+  { title: "CONN", isNumber: true },
+  { title: "PEER", least: 15 },
+  { title: "AGE", isNumber: true, least: 5 },
+  { title: "IDLE", isNumber: true, least: 5 },
+  { title: "IN", isNumber: true, least: 4 },
+  { title: "OUT", isNumber: true, least: 4 },
+];
+
+/** The lines above the processes. `before`: the same a moment ago, for rates; null the first time. */
+export function summary(
+  now: TopSnapshot,
+  before: TopSnapshot | null,
+): string[] {
+  const { status } = now;
+  const { totals, waiting, zygotes, children, rewinding } = status;
+  const rate = before === null || before.status.pid !== status.pid
+    ? null
+    : 1000 * (totals.accepted - before.status.totals.accepted) /
+      (now.at - before.at);
+  const pace = rate === null ? "" : ` (${Math.round(rate)}/s)`;
+  return [
+    `mpserv ${status.address}  ${status.state}  model ${status.model}  pid ${status.pid}  up ${
+      showAge(status.uptime)
+    }`,
+    `connections  active ${totals.active}  waiting ${waiting}  accepted ${totals.accepted}${pace}  served ${totals.served}`,
+    `ended        ${showCounts(totals.ended)}`,
+    `refused      ${showCounts(totals.refused)}`,
+    `processes    ${showCounts({ zygotes, ...children })}`,
+    ...rewindingLines(rewinding),
+  ];
+}
+
+/** The processes and their connections, as a table. */
+export function processLines(
+  { status, processes, connections }: TopSnapshot,
+  { rows, offset }: TopWindow,
+  look: (pid: number) => Usage | null,
+): string[] {
+  const byId = new Map(connections.map((row) => [row.id, row]));
+  const server: TreeRow = {
+    entry: {
+      pid: status.pid,
+      parent: 0,
+      role: "zygote",
+      state: "ready",
+      connection: 0,
+    },
+    branches: "",
+  };
+  const all = [server, ...processTree(status.pid, processes)];
+  const shown = all.slice(offset, offset + rows);
+  const lines = shown.map((row) => {
+    const { entry, branches } = row;
+    const usage = look(entry.pid);
+    const connection = byId.get(entry.connection);
+    const name = row === server
+      ? "mpserv"
+      : entry.role === "zygote"
+      ? "mpserv:zygote"
+      : "mpserv:conn";
+    return [
+      entry.pid === 0 ? "-" : String(entry.pid),
+      branches + (usage?.name ?? name),
+      row === server ? status.state : entry.state,
+      usage?.cpu == null ? "-" : usage.cpu.toFixed(1),
+      showBytes(usage?.memory ?? null),
+      ...connection === undefined ? Array(6).fill("") : [
+        String(connection.id),
+        connection.peer,
+        showAge(connection.age),
+        showAge(connection.idle),
+        showBytes(connection.in),
+        showBytes(connection.out),
+      ],
+    ];
+  });
+  return table(COLUMNS, lines);
+}
+
+/** A process of the tree. */
+interface TreeRow {
+  readonly entry: ProcessEntry;
+  /** Branches that lead to it, such as `│  └─ `. */
+  readonly branches: string;
+}
+
+/** Those that do something come first. */
+const ORDER: readonly ProcessState[] = [
+  "serving",
+  "handed",
+  "finished",
+  "starting",
+  "ready",
+];
+const RANK = Object.fromEntries(
+  PROCESS_STATES.map((state) => [state, ORDER.indexOf(state)]),
+) as Record<ProcessState, number>;
+
+/** Lays processes out below the one that they all come from. */
+export function processTree(
+  root: number,
+  processes: readonly ProcessEntry[],
+): TreeRow[] {
+  const children = Map.groupBy(processes, ({ parent }) => parent);
+  const rows: TreeRow[] = [];
+  const grow = (parent: number, stem: string) => {
+    const entries = (children.get(parent) ?? []).toSorted(compare);
+    entries.forEach((entry, i) => {
+      const isLast = i === entries.length - 1;
+      rows.push({ entry, branches: stem + (isLast ? "└─ " : "├─ ") });
+      if (entry.role === "zygote") {
+        grow(entry.pid, stem + (isLast ? "   " : "│  "));
+      }
+    });
+  };
+  grow(root, "");
+  return rows;
+}
+
+function compare(a: ProcessEntry, b: ProcessEntry): number {
+  if (a.role !== b.role) return a.role === "zygote" ? -1 : 1;
+  return (a.role === "zygote" ? 0 : RANK[a.state] - RANK[b.state]) ||
+    a.connection - b.connection || a.pid - b.pid;
 }

@@ -12,13 +12,13 @@ import {
 } from "../../control/ask.ts";
 import { print } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
-import { cut } from "./show.ts";
 import {
+  cut,
   processLines,
   summary,
   type TopSnapshot,
   UsageMeter,
-} from "./top_view.ts";
+} from "./show.ts";
 
 const ESC = "\u001b";
 /** The alternate screen, no cursor, no wrapping; and back (xterm's control sequences). */

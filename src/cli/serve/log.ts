@@ -15,7 +15,7 @@ import type { RefusalReason, ServerReceiver } from "../../server/events.ts";
 import type { SandboxChoice } from "../../wire/choices.ts";
 import { type Reason, UNFINISHED } from "../../wire/records.ts";
 import { visible } from "../terminal.ts";
-import type { LogChoice, LogFormat } from "./options/serve_options.ts";
+import type { ServeOptions } from "./options/serve_options.ts";
 
 const LEVEL_NAMES: Readonly<Record<LogRecord["level"], string>> = {
   trace: "TRACE",
@@ -50,7 +50,10 @@ export interface Log {
  * Opens the log. Lines appear at once, whole, and in order; a reader that is stuck costs lines, which
  * are counted, and never stalls the server.
  */
-export function openLog(level: LogChoice, format: LogFormat): Log {
+export function openLog(
+  level: ServeOptions["logLevel"],
+  format: ServeOptions["logFormat"],
+): Log {
   const writer = new LineWriter(Deno.stderr);
   const formatter: TextFormatter = format === "json" ? formatJson : formatText;
   configureSync({

@@ -12,8 +12,8 @@ import { grantKind } from "../../runtime/permissions.ts";
 import type { ProxySource } from "../../server/proxy/proxy_source.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
 import type {
+  SANDBOX_LEVELS,
   SandboxChoice,
-  SandboxLevel,
   ServiceChoice,
 } from "../../wire/choices.ts";
 import { load } from "../programs.ts";
@@ -177,7 +177,7 @@ function checkDescriptors(spares: number): void {
 /** The options that were typed. */
 interface SandboxOptions {
   /** How much is refused; undefined for what fits what serves. */
-  sandbox?: SandboxLevel | undefined;
+  sandbox?: typeof SANDBOX_LEVELS[number] | undefined;
 }
 
 /** The service, as far as the sandbox depends on it. */

@@ -25,7 +25,7 @@ export function askCredentials(fd: number): void {
 }
 
 /** The process that connected to a Unix domain socket. */
-export interface Peer {
+interface Peer {
   /** Its process id. */
   readonly pid: number;
   /** Its effective user id. */

@@ -146,7 +146,7 @@ let spacious: { readonly message: Message; readonly room: number } | undefined;
 const { EINTR, EAGAIN } = abi.errno;
 
 /** A message from a channel. Garbage, which no process of ours sends, appears as a message without data. */
-export interface Received {
+interface Received {
   /** The data, valid until the next receive; empty for garbage. */
   readonly data: DataView<ArrayBuffer>;
   /** The descriptor that came along, the receiver's to close; null when none did. */

@@ -31,7 +31,7 @@ interface HeaderEvents {
 }
 
 /** A connection whose client is not known. */
-export interface Identifiable {
+interface Identifiable {
   /** The connection, borrowed; closed where no header in order comes. */
   readonly fd: Fd;
   /** The proxy's `struct sockaddr`. */

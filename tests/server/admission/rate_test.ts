@@ -1,12 +1,9 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  type Rate,
-  TokenBucket,
-  TokenBuckets,
-} from "../../../src/server/admission.ts";
+import { TokenBucket, TokenBuckets } from "../../../src/server/admission.ts";
 import { test } from "../../helpers/testing.ts";
 
+type Rate = ConstructorParameters<typeof TokenBucket>[0];
 const rate = (count: number, per: number, burst = count): Rate => ({
   count,
   per,

@@ -7,15 +7,14 @@ import {
 } from "../../../src/posix/net/address.ts";
 import { shutdownWrite, socketPair } from "../../../src/posix/net/sockets.ts";
 import { Watcher } from "../../../src/posix/watcher.ts";
-import {
-  HeaderReader,
-  type Identifiable,
-} from "../../../src/server/proxy/proxy_source.ts";
+import { HeaderReader } from "../../../src/server/proxy/proxy_source.ts";
 import { DEADLINE, test, until } from "../../helpers/testing.ts";
 import { binary, bytesOf } from "./headers.ts";
 
 const LINE = "PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n";
 const STREAM = 1; // SOCK_STREAM
+
+type Identifiable = Parameters<HeaderReader["add"]>[0];
 
 /** A reader, its connections, and what it told. */
 class Stage implements AsyncDisposable {

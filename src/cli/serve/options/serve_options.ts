@@ -28,12 +28,8 @@ import { checkService, type ProgramWords, SERVICE } from "./service_options.ts";
 
 /** The levels that can be asked for. */
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
-/** One of them. */
-export type LogChoice = typeof LOG_LEVELS[number];
 /** How a line can look. */
 const LOG_FORMATS = ["text", "json"] as const;
-/** One of them. */
-export type LogFormat = typeof LOG_FORMATS[number];
 
 /** The table of options for operation. */
 const OPERATION = group("Operation", {

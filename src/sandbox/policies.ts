@@ -132,7 +132,7 @@ export const CALL_GROUPS: readonly CallGroup[] = [
     calls: "connect listen",
   },
   {
-    why: "the kernel's word about changes of files",
+    why: "messages of the kernel about changed files",
     who: ["read"],
     calls: "inotify_init inotify_init1 inotify_add_watch inotify_rm_watch",
   },

@@ -99,6 +99,25 @@ test("top: follows the terminal's size at once, and scrolls", async () => {
 }, { ignore });
 
 test(
+  "top: on a narrow terminal whole columns are left out, and the bytes of connections are not",
+  async () => {
+    await using server = await startServer({ model: "fork" });
+    await controlled(controlPath(server));
+    using held = await hold(server.port);
+    const { port } = held.localAddr as Deno.NetAddr;
+    await using terminal = topOf(server, [24, 80]);
+    await terminal.shows(new RegExp(` 1  127\\.0\\.0\\.1:${port} +5 +5$`));
+    await terminal.shows(/PID .* CPU% .* PEER +IN +OUT$/);
+    await terminal.resize([24, 110]);
+    await terminal.shows(/ MEM .* AGE +IDLE +IN +OUT$/);
+    await terminal.type("q");
+    await terminal.shows("code=0");
+    await terminal.type("\n");
+  },
+  { ignore },
+);
+
+test(
   "top: every change of the screen is a whole frame, which nothing erases before",
   async () => {
     await using server = await startServer();

@@ -33,7 +33,9 @@ export async function openPage(
     );
   });
   print(`${page.url}\n`);
-  say(`the page shows the server on ${address}; Ctrl-C closes the page`);
+  say(
+    `open this address in a browser to see the server on ${address}; Ctrl-C ends the page`,
+  );
   if (open) openBrowser(page.url);
   await toldToEnd();
 }

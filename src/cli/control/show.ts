@@ -88,14 +88,18 @@ interface Column {
   readonly isNumber?: boolean;
   /** Its width at least. */
   readonly least?: number;
+  /** Where a line has too little room, columns with a number are left out, the lowest first. */
+  readonly spare?: number;
 }
 
 /**
- * Lays out a table: columns two blanks apart, each as wide as its widest value.
+ * Lays out a table: columns two blanks apart, each as wide as its widest value. `room`: how wide a line may be, as
+ * long as there are columns that can be left out.
  */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
+  room = Infinity,
 ): string[] {
   const lines = [columns.map(({ title }) => title), ...rows].map((line) =>
     line.map(visible)
@@ -103,6 +107,14 @@ export function table(
   const widths = columns.map(({ least = 0 }, i) =>
     lines.reduce((widest, line) => Math.max(widest, fit(line[i]!).width), least)
   );
+  const all = widths.reduce((sum, width) => sum + 2 + width, -2);
+  const spare = columns.map(({ spare = Infinity }) => spare);
+  const first = Math.min(...spare);
+  if (all > room && first < Infinity) {
+    const isKept = (_: unknown, i: number) => spare[i] !== first;
+    const rest = rows.map((row) => row.filter(isKept));
+    return table(columns.filter(isKept), rest, room);
+  }
   return lines.map((line) =>
     line.map((value, i) => {
       const blanks = " ".repeat(widths[i]! - fit(value).width);
@@ -190,6 +202,8 @@ interface TopWindow {
   readonly rows: number;
   /** How many processes are above them. */
   readonly offset: number;
+  /** How wide a line may be; without it, as wide as it gets. */
+  readonly columns?: number;
 }
 
 /** Widths are kept while figures change, so that columns stay where they are. */
@@ -197,12 +211,12 @@ const COLUMNS: readonly Column[] = [
   { title: "PID", isNumber: true },
   { title: "PROCESS", least: 17 },
   { title: "STATE", least: 8 },
-  { title: "CPU%", isNumber: true, least: 5 },
-  { title: "MEM", isNumber: true, least: 4 },
+  { title: "CPU%", isNumber: true, least: 5, spare: 4 },
+  { title: "MEM", isNumber: true, least: 4, spare: 3 },
   { title: "CONN", isNumber: true },
   { title: "PEER", least: 15 },
-  { title: "AGE", isNumber: true, least: 5 },
-  { title: "IDLE", isNumber: true, least: 5 },
+  { title: "AGE", isNumber: true, least: 5, spare: 2 },
+  { title: "IDLE", isNumber: true, least: 5, spare: 1 },
   { title: "IN", isNumber: true, least: 4 },
   { title: "OUT", isNumber: true, least: 4 },
 ];
@@ -234,7 +248,7 @@ export function summary(
 /** The processes and their connections, as a table. */
 export function processLines(
   { status, processes, connections }: TopSnapshot,
-  { rows, offset }: TopWindow,
+  { rows, offset, columns }: TopWindow,
   look: (pid: number) => Usage | null,
 ): string[] {
   const byId = new Map(connections.map((row) => [row.id, row]));
@@ -275,7 +289,7 @@ export function processLines(
       ],
     ];
   });
-  return table(COLUMNS, lines);
+  return table(COLUMNS, lines, columns);
 }
 
 /** A process of the tree. */

@@ -216,7 +216,7 @@ class Top {
   #draw(screen: Screen): void {
     try {
       const { columns, rows } = screen.size;
-      const { lines, title } = this.#lines(rows);
+      const { lines, title } = this.#lines(rows, columns);
       const shown = lines.slice(0, rows).map((line) => cut(line, columns));
       screen.show(shown, title);
     } catch (error) {
@@ -225,7 +225,7 @@ class Top {
   }
 
   /** The lines that fit, and the index of the line with the columns' titles. */
-  #lines(rows: number): { lines: string[]; title: number } {
+  #lines(rows: number, columns: number): { lines: string[]; title: number } {
     if (!this.#now) return { lines: [this.#trouble], title: -1 };
     const head = summary(this.#now, this.#before);
     const last = this.#trouble || "q quits, arrows scroll";
@@ -234,7 +234,7 @@ class Top {
     this.#offset = Math.max(0, Math.min(this.#offset, count - room));
     const body = processLines(
       this.#now,
-      { rows: room, offset: this.#offset },
+      { rows: room, offset: this.#offset, columns },
       (pid) => this.#meter.look(pid),
     );
     const blanks = Array<string>(Math.max(0, room - count)).fill("");

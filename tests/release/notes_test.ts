@@ -64,7 +64,7 @@ test("CHANGELOG.md: is in the form of Keep a Changelog", () => {
 
 test("version: stands in deno.json and nowhere else in the sources", () => {
   const escaped = manifest.version.replaceAll(".", "\\.");
-  const version = new RegExp(`\\b${escaped}\\b`);
+  const version = new RegExp(`(?<![\\d.])${escaped}(?![\\d.])`);
   const { code, stdout } = new Deno.Command("git", {
     args: ["ls-files", "main.ts", "src", ".release", ".github"],
     cwd: ROOT,
@@ -75,6 +75,30 @@ test("version: stands in deno.json and nowhere else in the sources", () => {
   for (const file of files) {
     if (/\.(md|yaml)$/.test(file)) continue; // what is shown, such as an image of that version
     const text = Deno.readTextFileSync(new URL(file, ROOT));
-    assert.doesNotMatch(text.replaceAll(/127\.0\.0\.1/g, ""), version, file);
+    assert.doesNotMatch(text, version, file);
   }
+});
+
+test("version: what documents and manifests show is of this version, and CHANGELOG.md has its section", () => {
+  const { stdout } = new Deno.Command("git", {
+    args: ["ls-files", "*.md", "*.yaml", "*.yml", "src", ".release"],
+    cwd: ROOT,
+  }).outputSync();
+  const files = new TextDecoder().decode(stdout).trim().split("\n");
+  const shown = files.filter((file) => /\.(md|ya?ml)$/.test(file)).flatMap(
+    (file) => {
+      const text = Deno.readTextFileSync(new URL(file, ROOT));
+      return [...text.matchAll(/\bmpserv[ :-]v?(\d+\.\d+\.\d+)(?![\d.])/g)]
+        .map(([, version]) => [file, version]);
+    },
+  );
+  assert.ok(shown.length >= 3, "an image, an archive and the answer of status");
+  for (const [file, version] of shown) {
+    assert.equal(version, manifest.version, file);
+  }
+  const changelog = Deno.readTextFileSync(new URL("CHANGELOG.md", ROOT));
+  const section = sectionOf(changelog, manifest.version);
+  assert.ok(section.split("\n").length <= 80, "a release's notes are short");
+  const [newest] = changelog.match(/(?<=^## \[)\d.*?(?=\])/m) ?? [];
+  assert.equal(newest, manifest.version);
 });

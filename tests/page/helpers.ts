@@ -74,6 +74,34 @@ export function openBrowser(): Promise<Browser> {
   return startBrowser(BROWSER);
 }
 
+/**
+ * Tests in one browser, each in tabs of its own, which it closes: to start a browser costs more than most of them.
+ *
+ * @param name What is tested.
+ * @param steps What holds, each by its name.
+ */
+export function testInBrowser(
+  name: string,
+  steps: Readonly<Record<string, (browser: Browser) => Promise<void>>>,
+): void {
+  Deno.test({
+    name,
+    ...needsBrowser,
+    fn: async (t) => {
+      await using browser = await openBrowser();
+      for (const [title, step] of Object.entries(steps)) {
+        // It is spoken to all the time: the test as a whole is what leaves nothing behind.
+        await t.step({
+          name: title,
+          fn: () => step(browser),
+          sanitizeOps: false,
+          sanitizeResources: false,
+        });
+      }
+    },
+  });
+}
+
 /** A tab that complains of nothing; disposing of it says whether it did. */
 export interface Tab extends AsyncDisposable {
   readonly page: Page;

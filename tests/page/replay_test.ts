@@ -1,15 +1,8 @@
 /** A connection again, slowly; and the page for everybody: Korean, dark, narrow, still. */
 import assert from "node:assert/strict";
 import { startServer } from "../helpers/server.ts";
-import { test } from "../helpers/testing.ts";
 import { connect, exchange } from "../helpers/wire_client.ts";
-import {
-  needsBrowser,
-  openBrowser,
-  openTab,
-  type Tab,
-  TestPage,
-} from "./helpers.ts";
+import { openTab, type Tab, testInBrowser, TestPage } from "./helpers.ts";
 
 /** How many steps a connection of `spawn` has. */
 const COUNT = 9;
@@ -41,12 +34,12 @@ async function current(tab: Tab): Promise<number> {
   );
 }
 
-test(
-  "page: a connection is replayed, paused, stepped through, and saved as SVG",
-  async () => {
+testInBrowser("page, replayed, and for everybody", {
+  "a connection is replayed, paused, stepped through, and saved as SVG": async (
+    browser,
+  ) => {
     await using server = await startServer();
     await using shown = await TestPage.of(server);
-    await using browser = await openBrowser();
     await using tab = await openTab(browser, shown.url);
     const { page } = tab;
     await isShown(tab);
@@ -116,108 +109,105 @@ test(
     }
     assert.doesNotMatch(svg, /script|class=/);
   },
-  needsBrowser,
-);
 
-test("page: by the keyboard alone", async () => {
-  await using server = await startServer();
-  await using shown = await TestPage.of(server);
-  await using browser = await openBrowser();
-  await using tab = await openTab(browser, shown.url);
-  const { page } = tab;
-  await isShown(tab);
-  await visit(server.port);
-  await hasSteps(tab);
-  await page.focus("#tab-live");
-  await page.keyboard.press("ArrowRight");
-  assert.equal(await page.isVisible("#panel-measure"), true);
-  assert.equal(await page.isVisible("#panel-live"), false);
-  await page.keyboard.press("ArrowLeft");
-  assert.equal(await page.isVisible("#panel-live"), true);
-  await page.focus("#back");
-  await page.keyboard.press("Enter");
-  assert.equal(await current(tab), COUNT - 1);
-  await page.focus("#list tbody button");
-  await page.keyboard.press("Enter");
-  await tab.isAccessible();
-}, needsBrowser);
-
-test(
-  "page: Korean, dark, narrow and still, each without anything that axe-core finds wrong",
-  async () => {
+  "by the keyboard alone": async (browser) => {
     await using server = await startServer();
     await using shown = await TestPage.of(server);
-    await using browser = await openBrowser();
-    const looks = [
-      { locale: "ko-KR", colorScheme: "dark" },
-      {
-        locale: "en-US",
-        colorScheme: "light",
-        viewport: { width: 360, height: 700 },
-      },
-      { locale: "ko-KR", colorScheme: "light", reducedMotion: "reduce" },
-      {
-        locale: "en-US",
-        colorScheme: "dark",
-        viewport: { width: 360, height: 700 },
-      },
-    ] as const;
-    await using stack = new AsyncDisposableStack();
-    const tabs: Tab[] = [];
-    for (const look of looks) {
-      const tab = stack.use(await openTab(browser, shown.url, look));
-      await isShown(tab);
-      tabs.push(tab);
-    }
+    await using tab = await openTab(browser, shown.url);
+    const { page } = tab;
+    await isShown(tab);
     await visit(server.port);
-    const backgrounds: string[] = [];
-    for (const [i, tab] of tabs.entries()) {
-      const { locale, colorScheme } = looks[i]!;
-      await hasSteps(tab);
-      const isKorean = locale === "ko-KR";
-      assert.equal(
-        await tab.page.getAttribute("html", "lang"),
-        isKorean ? "ko" : "en",
-      );
-      assert.equal(await tab.text("#play"), isKorean ? "다시 보기" : "Replay");
-      assert.match(
-        await tab.text("#steps"),
-        isKorean ? /반쯤 닫기/ : /half-close/,
-      );
-      backgrounds.push(
-        colorScheme + await tab.page.evaluate(
-          "getComputedStyle(document.body).backgroundColor",
-        ),
-      );
-      for (const name of ["measure", "live"]) {
-        await tab.page.click(`#tab-${name}`);
-        const wide = await tab.page.evaluate(
-          "[document.documentElement.scrollWidth, innerWidth]",
-        ) as [number, number];
-        assert.ok(wide[0] <= wide[1], `${name}: ${wide}`);
-        await tab.isAccessible();
-      }
-    }
-    assert.equal(new Set(backgrounds).size, 2, backgrounds.join());
-    const still = tabs[2]!;
-    assert.equal(
-      await still.page.evaluate("document.getAnimations().length"),
-      0,
-      "nothing moves",
-    );
-    // A person's choice counts more than the system's.
-    const [tab] = tabs;
-    await tab!.page.selectOption("#language", "en");
-    assert.equal(await tab!.text("#play"), "Replay");
-    const dark = await tab!.page.evaluate(
-      "getComputedStyle(document.body).backgroundColor",
-    );
-    await tab!.page.selectOption("#theme", "light");
-    const light = await tab!.page.evaluate(
-      "getComputedStyle(document.body).backgroundColor",
-    );
-    assert.notEqual(dark, light);
-    await tab!.isAccessible();
+    await hasSteps(tab);
+    await page.focus("#tab-live");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.isVisible("#panel-measure"), true);
+    assert.equal(await page.isVisible("#panel-live"), false);
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(await page.isVisible("#panel-live"), true);
+    await page.focus("#back");
+    await page.keyboard.press("Enter");
+    assert.equal(await current(tab), COUNT - 1);
+    await page.focus("#list tbody button");
+    await page.keyboard.press("Enter");
+    await tab.isAccessible();
   },
-  needsBrowser,
-);
+
+  "Korean, dark, narrow and still, each without anything that axe-core finds wrong":
+    async (browser) => {
+      await using server = await startServer();
+      await using shown = await TestPage.of(server);
+      const looks = [
+        { locale: "ko-KR", colorScheme: "dark" },
+        {
+          locale: "en-US",
+          colorScheme: "light",
+          viewport: { width: 360, height: 700 },
+        },
+        { locale: "ko-KR", colorScheme: "light", reducedMotion: "reduce" },
+        {
+          locale: "en-US",
+          colorScheme: "dark",
+          viewport: { width: 360, height: 700 },
+        },
+      ] as const;
+      await using stack = new AsyncDisposableStack();
+      const tabs: Tab[] = [];
+      for (const look of looks) {
+        const tab = stack.use(await openTab(browser, shown.url, look));
+        await isShown(tab);
+        tabs.push(tab);
+      }
+      await visit(server.port);
+      const backgrounds: string[] = [];
+      for (const [i, tab] of tabs.entries()) {
+        const { locale, colorScheme } = looks[i]!;
+        await hasSteps(tab);
+        const isKorean = locale === "ko-KR";
+        assert.equal(
+          await tab.page.getAttribute("html", "lang"),
+          isKorean ? "ko" : "en",
+        );
+        assert.equal(
+          await tab.text("#play"),
+          isKorean ? "다시 보기" : "Replay",
+        );
+        assert.match(
+          await tab.text("#steps"),
+          isKorean ? /반쯤 닫기/ : /half-close/,
+        );
+        backgrounds.push(
+          colorScheme + await tab.page.evaluate(
+            "getComputedStyle(document.body).backgroundColor",
+          ),
+        );
+        for (const name of ["measure", "live"]) {
+          await tab.page.click(`#tab-${name}`);
+          const wide = await tab.page.evaluate(
+            "[document.documentElement.scrollWidth, innerWidth]",
+          ) as [number, number];
+          assert.ok(wide[0] <= wide[1], `${name}: ${wide}`);
+          await tab.isAccessible();
+        }
+      }
+      assert.equal(new Set(backgrounds).size, 2, backgrounds.join());
+      const still = tabs[2]!;
+      assert.equal(
+        await still.page.evaluate("document.getAnimations().length"),
+        0,
+        "nothing moves",
+      );
+      // A person's choice counts more than the system's.
+      const [tab] = tabs;
+      await tab!.page.selectOption("#language", "en");
+      assert.equal(await tab!.text("#play"), "Replay");
+      const dark = await tab!.page.evaluate(
+        "getComputedStyle(document.body).backgroundColor",
+      );
+      await tab!.page.selectOption("#theme", "light");
+      const light = await tab!.page.evaluate(
+        "getComputedStyle(document.body).backgroundColor",
+      );
+      assert.notEqual(dark, light);
+      await tab!.isAccessible();
+    },
+});

@@ -27,7 +27,7 @@ test(
     });
     const random = new Set<string>();
     const pids = new Set<number>();
-    const rounds = FULL ? 200 : 50;
+    const rounds = FULL ? 200 : 30;
     for (let i = 0; i < rounds; i++) {
       const answer = JSON.parse(await say(server.port, `secret ${i}`));
       assert.deepEqual(answer.before, [], `connection ${i}`);
@@ -64,7 +64,7 @@ test(
   "rewind: random numbers of every kind differ from connection to connection",
   async () => {
     await using serving = await serveText("pool", RANDOM, ["--rewind", "on"]);
-    const rounds = FULL ? 10_000 : 100;
+    const rounds = FULL ? 10_000 : 40;
     const seen = new Set<string>();
     let kinds = 0;
     for (let i = 0; i < rounds; i++) {

@@ -6,7 +6,7 @@ const ROOT = new URL("../../", import.meta.url);
 
 /**
  * Makes the runtime say that this is macOS, with a C library that lacks what Linux alone has: what is
- * optional in `src/posix/libc.ts`, but for where errno is, which has another name there.
+ * optional in `src/posix/prototypes.ts`, but for where errno is, which has another name there.
  */
 const PRETEND = `
 Object.defineProperty(Deno, "build", { value: { ...Deno.build, os: "darwin" } });

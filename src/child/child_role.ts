@@ -5,6 +5,7 @@
  * @module
  */
 import { type Fd, inheritedFd } from "../posix/fd.ts";
+import { prepareStopSignal } from "../posix/forking.ts";
 import { own } from "../posix/intrinsics.ts";
 import {
   followInto,
@@ -21,7 +22,7 @@ import { type LoadedService, loadService } from "../service/load.ts";
 import { receiveOptions } from "../wire/child_options.ts";
 import { STEPS } from "../wire/records.ts";
 import { cannotServe, step, tell } from "../wire/tell.ts";
-import { prepareStopSignal, work } from "./serve_one.ts";
+import { work } from "./serve_one.ts";
 import { giveUp, loadModule } from "./errors.ts";
 
 const { exit } = Deno;

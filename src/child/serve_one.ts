@@ -6,27 +6,18 @@
  *
  * @module
  */
-import { abi } from "../posix/abi.ts";
 import { markAs } from "../posix/descent.ts";
 import type { Fd } from "../posix/fd.ts";
+import { stopSignal } from "../posix/forking.ts";
 import {
-  holdStopSignal,
-  releaseStopSignal,
-  watchStopSignal,
-} from "../posix/forking.ts";
-import {
-  begin,
   errors,
-  getterOf,
   isA,
   isPromise,
   kindOf,
   own,
   TypeError,
   Uint8Array,
-  uncurry,
 } from "../posix/intrinsics.ts";
-import { pollLater } from "../posix/io.ts";
 import { receiveFd } from "../posix/net/handover.ts";
 import { outliveParent } from "../posix/process.ts";
 import { programMemory, takeIdentity, takeLimits } from "../sandbox/enter.ts";
@@ -273,56 +264,4 @@ function keep({ kind, id, peer, secret }: Handover): Handover {
     peer: new Uint8Array(peer),
     secret: new Uint8Array(secret),
   };
-}
-
-/*
- * Tells a handler that the server drains: the parent sends SIGUSR2, which stays blocked until the handler reads
- * `connection.signal`.
- */
-
-const { AbortController, DOMException } = globalThis;
-
-const signalOf = getterOf<AbortSignal>(AbortController.prototype, "signal");
-
-const abort = uncurry(AbortController.prototype, "abort");
-
-const { addSignalListener } = Deno;
-
-let controller: AbortController | undefined;
-
-/** A forked child may lack the thread of the runtime's listeners, but all its own hold the signal back. */
-let isForked = false;
-
-/**
- * Holds the signal back from here on: it would end a process that is not prepared for it.
- */
-export function prepareStopSignal(process: { isZygote: boolean }): void {
-  isForked = process.isZygote;
-  holdStopSignal();
-}
-
-/** The signal that a drain aborts. */
-function stopSignal(): AbortSignal {
-  if (!controller) {
-    const made = new AbortController();
-    controller = made;
-    onStop(() =>
-      abort(made, new DOMException("The server is draining", "AbortError"))
-    );
-  }
-  return signalOf(controller);
-}
-
-function onStop(stop: () => void): void {
-  if (isForked) {
-    const fd = watchStopSignal(); // open until this process ends
-    return void waitFor(fd.number, stop);
-  }
-  begin(() => addSignalListener("SIGUSR2", stop));
-  releaseStopSignal();
-}
-
-async function waitFor(fd: number, stop: () => void): Promise<void> {
-  await own(pollLater(fd, abi.POLLIN, -1));
-  stop();
 }

@@ -13,7 +13,7 @@ import {
   or,
   serverOperands,
 } from "./options.ts";
-import { EXIT_PIPE, EXIT_USAGE, UserError } from "./terminal.ts";
+import { EXIT, UserError } from "./terminal.ts";
 import { command } from "./command.ts";
 import { load } from "./programs.ts";
 
@@ -87,11 +87,11 @@ async function talk(options: ClientOptions, lockStep: boolean): Promise<void> {
       "../client/output.ts",
     );
     // As others end by SIGPIPE, which the runtime ignores: quietly.
-    if (error instanceof OutputClosed) throw new UserError("", EXIT_PIPE);
+    if (error instanceof OutputClosed) throw new UserError("", EXIT.pipe);
     throw error;
   }
 }
 
 function wrongUsage(message: string): UserError {
-  return new UserError(message, EXIT_USAGE);
+  return new UserError(message, EXIT.usage);
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Spec, Specs, Values } from "./options.ts";
-import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { EXIT, UserError } from "./terminal.ts";
 
 /** Runs a command line; resolves to the exit code (undefined means 0). */
 export type Action = () => Promise<number | void>;
@@ -165,7 +165,7 @@ export function wrong(what: string, path: string): never {
 }
 
 function usage(message: string): UserError {
-  return new UserError(message.replaceAll(/\s*\n\s*/g, " "), EXIT_USAGE);
+  return new UserError(message.replaceAll(/\s*\n\s*/g, " "), EXIT.usage);
 }
 
 /** A hyphen alone and a negative number are values. */

@@ -6,7 +6,7 @@
  */
 import { encodeBytes, readProcStrings } from "../posix/proc.ts";
 import { MANAGER_VARIABLES } from "../server/systemd/variables.ts";
-import { EXIT_USAGE, UserError } from "./terminal.ts";
+import { EXIT, UserError } from "./terminal.ts";
 
 /** The character that the runtime puts in place of bytes that are not UTF-8. */
 const ALTERED = "\ufffd";
@@ -27,7 +27,7 @@ export function givenWords(args: readonly string[]): string[] {
   if (wrong === undefined) return given;
   throw new UserError(
     `Cannot use the argument "${wrong}": it is not UTF-8: only the arguments of a program after -- may be other bytes`,
-    EXIT_USAGE,
+    EXIT.usage,
   );
 }
 
@@ -48,7 +48,7 @@ function givenArguments(words: readonly string[]): string[] {
     if (isIt && !isAltered) return original;
     throw new UserError(
       `Cannot use the argument "${word}": npx or deno task replaced its bytes that are not UTF-8: start mpserv directly`,
-      EXIT_USAGE,
+      EXIT.usage,
     );
   });
 }

@@ -5,20 +5,22 @@
  */
 import { reasonOf } from "../posix/reason.ts";
 
-/** Exit code: the system refused. */
-export const EXIT_REFUSED = 1;
-/** Exit code: wrong usage. */
-export const EXIT_USAGE = 2;
-
-/** Exit code: the output has no reader any more; a shell reports the same for a program that SIGPIPE killed. */
-export const EXIT_PIPE = 128 + 13;
+/** Exit codes. */
+export const EXIT = {
+  /** The system refused. */
+  refused: 1,
+  /** Wrong usage. */
+  usage: 2,
+  /** The output has no reader any more; a shell reports the same for a program that SIGPIPE killed. */
+  pipe: 128 + 13,
+} as const;
 
 /** An error that a person caused or can mend; its message is the line that is shown. */
 export class UserError extends Error {
-  /** The exit code: {@linkcode EXIT_REFUSED}, {@linkcode EXIT_USAGE} or {@linkcode EXIT_PIPE}. */
+  /** The exit code: one of {@linkcode EXIT}. */
   readonly exitCode: number;
 
-  constructor(message: string, exitCode: number = EXIT_REFUSED) {
+  constructor(message: string, exitCode: number = EXIT.refused) {
     super(message);
     this.name = "UserError";
     this.exitCode = exitCode;
@@ -79,6 +81,6 @@ export async function outcome(
     const { message } = error as Error;
     const isQuiet = error instanceof UserError && message === "";
     if (!isQuiet) tell(visible(`error: ${message}`));
-    return error instanceof UserError ? error.exitCode : EXIT_REFUSED;
+    return error instanceof UserError ? error.exitCode : EXIT.refused;
   }
 }

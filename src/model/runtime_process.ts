@@ -16,10 +16,7 @@ import { descriptorTarget } from "../posix/proc.ts";
 import { startSomewhere } from "../posix/process.ts";
 import { permissionFlags } from "../runtime/permissions.ts";
 import {
-  EAGER_V8_FLAGS,
-  LIMITED_V8_FLAGS,
   type Project,
-  REWOUND_V8_FLAGS,
   roleCommand,
   runtimeEnvironment,
   ZYGOTE_V8_FLAGS,
@@ -30,6 +27,35 @@ import {
   sendOptions,
 } from "../wire/child_options.ts";
 import { LIBRARY } from "../zygote/machine_code/library.ts";
+
+/**
+ * Further flags of a zygote whose service is our own, so that all that children run is compiled while it
+ * is rehearsed, after few calls, and no more than that: what the start itself calls often, such as the
+ * installation of the sandbox, is over before its code would be compiled, and compiling it costs as much time
+ * as all the rest of the start. A person's handler is not called before there is a client: with these flags,
+ * each child would compile what the handler calls a few times.
+ */
+const EAGER_V8_FLAGS: readonly string[] = [
+  "--invocation-count-for-turbofan=50",
+  "--minimum-invocations-after-ic-update=10",
+];
+
+/**
+ * Further flags of a zygote whose children serve a handler and rewind. What V8 has put off it would do for each
+ * connection anew: parse a function when it is called first, drop the bytecode of one that was not called for
+ * long, collect functions for Sparkplug until there are enough of them.
+ */
+const REWOUND_V8_FLAGS: readonly string[] = [
+  "--no-lazy",
+  "--no-flush-bytecode",
+  "--no-sparkplug",
+];
+
+/**
+ * The flags of a process that becomes a program with a limit of memory, which is less than the runtime has:
+ * a thread of V8's own that wanted some at that moment would end it.
+ */
+const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];
 
 /** How a process is started that is to be told more. */
 interface Start {

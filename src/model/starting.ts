@@ -4,9 +4,27 @@
  *
  * @module
  */
-import { type Report, STEPS } from "../wire/records.ts";
+import { cLibrary } from "../posix/libc.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
+import { grantKind } from "../runtime/permissions.ts";
+import {
+  descriptorTarget,
+  listProcDirectory,
+  openProcFile,
+} from "../posix/proc.ts";
+import { sendFd } from "../posix/net/handover.ts";
+import { Fd } from "../posix/fd.ts";
+import { PosixError } from "../posix/errno.ts";
+import {
+  encodeHandover,
+  EXIT_REASONS,
+  MEMORY_FILES,
+  type Report,
+  REWINDING,
+  STEPS,
+} from "../wire/records.ts";
 import { type Exit, StartError } from "./model.ts";
-import { sendMemoryFiles, whyNotMarked } from "./rewinding.ts";
+import { NOBODY } from "./rewinding.ts";
 import type { WorkerSource } from "./worker.ts";
 import { Progress } from "./supervision.ts";
 import type { Worker, WorkerOptions } from "./worker.ts";
@@ -112,4 +130,70 @@ function endedEarly(
   return isHandler
     ? new StartError(`its process exited while loading: ${how}`, "handler")
     : new StartError(`a process exited before it was ready: ${how}`);
+}
+
+const libc = cLibrary("memfd_create");
+
+const MFD_CLOEXEC = 1; // linux/memfd.h
+
+/** Why a worker ended that was to mark its memory. */
+function whyNotMarked(exit: Exit | null): string {
+  if (exit === null) return "its process ended";
+  const { code, signal } = exit;
+  return REWINDING[code - EXIT_REASONS] ||
+    `its process ended: ${signal ?? `exit code ${code}`}`;
+}
+
+/**
+ * Sends a worker what it needs to mark its memory. `channel`: the parent's end of its channel, borrowed. `pid`: the
+ * worker, by the kernel's word. Returns why that cannot be; undefined when it was sent.
+ */
+function sendMemoryFiles(
+  channel: number,
+  pid: number,
+  { grants }: Pick<ChildOptions, "grants">,
+): string | undefined {
+  const mayMove = grants.some((grant) => grantKind(grant) === "read");
+  try {
+    MEMORY_FILES.forEach((name, id) => {
+      if (name === "cwd" && !mayMove) return;
+      using file = openMemoryFile(name, pid);
+      if (file === null) return;
+      const record = encodeHandover({ kind: "file", id, ...NOBODY });
+      if (!sendFd(channel, record, file.number)) {
+        throw new TypeError("its channel is full");
+      }
+    });
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function openMemoryFile(
+  name: typeof MEMORY_FILES[number],
+  pid: number,
+): Fd | null {
+  switch (name) {
+    case "image": {
+      const text = new TextEncoder().encode("mpserv-image\0");
+      const fd = libc.memfd_create?.(text, MFD_CLOEXEC) ?? -1;
+      if (fd < 0) throw new PosixError("memfd_create", 0);
+      return new Fd(fd);
+    }
+    case "events": {
+      const number = eventLoopOf(pid);
+      return number === undefined
+        ? null
+        : openProcFile(`/proc/${pid}/fdinfo/${number}`);
+    }
+    default:
+      return openProcFile(`/proc/${pid}/${name}`);
+  }
+}
+
+/** The descriptor of its event loop. */
+function eventLoopOf(pid: number): string | undefined {
+  return listProcDirectory(`/proc/${pid}/fd`).find((number) =>
+    descriptorTarget(Number(number), pid) === "anon_inode:[eventpoll]"
+  );
 }

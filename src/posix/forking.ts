@@ -6,8 +6,9 @@
 import { abi, scratch, viewOf } from "./abi.ts";
 import { check, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import { begin, getterOf, own, uncurry } from "./intrinsics.ts";
 import { cLibrary } from "./libc.ts";
-import { read } from "./io.ts";
+import { pollLater, read } from "./io.ts";
 
 const libc = cLibrary(
   "_exit",
@@ -42,7 +43,7 @@ const statusBytes = scratch(4);
 const status = viewOf(statusBytes);
 /** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
 const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
-const stopSignal = signalSet(1n << BigInt(STOP_SIGNAL - 1));
+const onlyStop = signalSet(1n << BigInt(STOP_SIGNAL - 1));
 const noSignal = signalSet(0n);
 /** A `sigset_t`. */
 type SignalSet = Uint8Array<ArrayBuffer>;
@@ -155,26 +156,26 @@ export function unblockChildSignal(signals: SignalSet): void {
 }
 
 /** Holds SIGUSR2 back, in this thread and those it starts; other threads ignore it. */
-export function holdStopSignal(): void {
+function holdStopSignal(): void {
   libc.signal(STOP_SIGNAL, SIG_IGN);
-  libc.sigprocmask(SIG_BLOCK, stopSignal, previous);
+  libc.sigprocmask(SIG_BLOCK, onlyStop, previous);
 }
 
 /**
  * Turns SIGUSR2, held back by {@linkcode holdStopSignal}, into something to poll for. Returns the descriptor,
  * readable when it has come, also before; the caller's to close. Throws `PosixError` when the system refuses.
  */
-export function watchStopSignal(): Fd {
+function watchStopSignal(): Fd {
   const { signalfd } = libc;
   if (!signalfd) throw new PosixError("signalfd", 0);
   return new Fd(
-    check(signalfd(-1, stopSignal, SFD_NONBLOCK_CLOEXEC), "signalfd"),
+    check(signalfd(-1, onlyStop, SFD_NONBLOCK_CLOEXEC), "signalfd"),
   );
 }
 
 /** Lets SIGUSR2 through again; one that came in between arrives at once. */
-export function releaseStopSignal(): void {
-  libc.sigprocmask(SIG_UNBLOCK, stopSignal, previous);
+function releaseStopSignal(): void {
+  libc.sigprocmask(SIG_UNBLOCK, onlyStop, previous);
 }
 
 /** Gives signals their default action. */
@@ -236,4 +237,53 @@ function signalSet(bits: bigint): Uint8Array<ArrayBuffer> {
   const set = scratch(128);
   viewOf(set).setBigUint64(0, bits, true);
   return set;
+}
+
+/*
+ * Tells a handler that the server drains: the parent sends SIGUSR2, which stays blocked until the handler reads
+ * `connection.signal`.
+ */
+
+const { AbortController, DOMException } = globalThis;
+const signalOf = getterOf<AbortSignal>(AbortController.prototype, "signal");
+const abort = uncurry(AbortController.prototype, "abort");
+const { addSignalListener } = Deno;
+
+let controller: AbortController | undefined;
+
+/** A forked child may lack the thread of the runtime's listeners, but all its own hold the signal back. */
+let isForked = false;
+
+/**
+ * Holds the signal back from here on: it would end a process that is not prepared for it.
+ */
+export function prepareStopSignal(process: { isZygote: boolean }): void {
+  isForked = process.isZygote;
+  holdStopSignal();
+}
+
+/** The signal that a drain aborts. */
+export function stopSignal(): AbortSignal {
+  if (!controller) {
+    const made = new AbortController();
+    controller = made;
+    onStop(() =>
+      abort(made, new DOMException("The server is draining", "AbortError"))
+    );
+  }
+  return signalOf(controller);
+}
+
+function onStop(stop: () => void): void {
+  if (isForked) {
+    const fd = watchStopSignal(); // open until this process ends
+    return void awaitStop(fd.number, stop);
+  }
+  begin(() => addSignalListener("SIGUSR2", stop));
+  releaseStopSignal();
+}
+
+async function awaitStop(fd: number, stop: () => void): Promise<void> {
+  await own(pollLater(fd, abi.POLLIN, -1));
+  stop();
 }

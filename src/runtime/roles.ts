@@ -54,35 +54,6 @@ export const ZYGOTE_V8_FLAGS: readonly string[] = [
   "--minimum-invocations-after-ic-update=100",
 ];
 
-/**
- * Further flags of a zygote whose service is our own, so that all that children run is compiled while it
- * is rehearsed, after few calls, and no more than that: what the start itself calls often, such as the
- * installation of the sandbox, is over before its code would be compiled, and compiling it costs as much time
- * as all the rest of the start. A person's handler is not called before there is a client: with these flags,
- * each child would compile what the handler calls a few times.
- */
-export const EAGER_V8_FLAGS: readonly string[] = [
-  "--invocation-count-for-turbofan=50",
-  "--minimum-invocations-after-ic-update=10",
-];
-
-/**
- * Further flags of a zygote whose children serve a handler and rewind. What V8 has put off it would do for each
- * connection anew: parse a function when it is called first, drop the bytecode of one that was not called for
- * long, collect functions for Sparkplug until there are enough of them.
- */
-export const REWOUND_V8_FLAGS: readonly string[] = [
-  "--no-lazy",
-  "--no-flush-bytecode",
-  "--no-sparkplug",
-];
-
-/**
- * The flags of a process that becomes a program with a limit of memory, which is less than the runtime has:
- * a thread of V8's own that wanted some at that moment would end it.
- */
-export const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];
-
 /** The variables that our runtime needs: the places of its files, language and time zone. */
 export const RUNTIME_VARIABLES: readonly string[] = [
   "PATH",

@@ -6,7 +6,6 @@
  */
 import { Replaced } from "./replaced.ts";
 import { giveUp, loadModule } from "../child/errors.ts";
-import { prepareStopSignal } from "../child/serve_one.ts";
 import { abi, scratch } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Fd, inheritedFd } from "../posix/fd.ts";
@@ -15,6 +14,7 @@ import {
   exitNow,
   fork,
   leave,
+  prepareStopSignal,
   reap,
   watchChildren,
 } from "../posix/forking.ts";

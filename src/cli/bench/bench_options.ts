@@ -17,7 +17,7 @@ import {
   serverOperands,
   type Values,
 } from "../options.ts";
-import { EXIT_USAGE, UserError } from "../terminal.ts";
+import { EXIT, UserError } from "../terminal.ts";
 import { command } from "../command.ts";
 
 const CORES = navigator.hardwareConcurrency;
@@ -122,7 +122,7 @@ function kindOf(
   throw given.length === 0
     ? new UserError(
       `Cannot measure without a kind of load: give one of ${all}`,
-      EXIT_USAGE,
+      EXIT.usage,
     )
     : wrong(`--${given.join(" and --")} together: give one of them`);
 }
@@ -166,5 +166,5 @@ function linkBandwidth(text: string): number {
 }
 
 function wrong(what: string): UserError {
-  return new UserError(`Cannot use ${what}`, EXIT_USAGE);
+  return new UserError(`Cannot use ${what}`, EXIT.usage);
 }

@@ -7,7 +7,7 @@ import { ControlError, listConnections } from "../../control/ask.ts";
 import type { Status } from "../../control/protocol.ts";
 import { pollLater } from "../../posix/io.ts";
 import { abi } from "../../posix/abi.ts";
-import { EXIT_PIPE, print, UserError, visible } from "../terminal.ts";
+import { EXIT, print, UserError, visible } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 import {
   rewindingLines,
@@ -140,7 +140,7 @@ export async function follow(
   const batches = client.follow(({ at, time }) => started = time - at / 1e3);
   for (;;) {
     const next = await Promise.race([batches.next(), unread]);
-    if (next === "unread") throw new UserError("", EXIT_PIPE);
+    if (next === "unread") throw new UserError("", EXIT.pipe);
     if (next.done) return;
     const lines = next.value;
     const shown = json ? lines : lines.map((line) => eventLine(line, started));

@@ -11,7 +11,7 @@ import {
 } from "../../control/place.ts";
 import type { Status } from "../../control/protocol.ts";
 import { parsePort } from "../options.ts";
-import { EXIT_USAGE, UserError } from "../terminal.ts";
+import { EXIT, UserError } from "../terminal.ts";
 
 /**
  * Connects to the server that is meant. `target`: a port, the path of a control socket or of a Unix domain socket
@@ -45,7 +45,7 @@ function portOf(text: string): number {
   try {
     return parsePort(text, 1);
   } catch (error) {
-    throw new UserError((error as Error).message, EXIT_USAGE);
+    throw new UserError((error as Error).message, EXIT.usage);
   }
 }
 
@@ -98,7 +98,7 @@ async function theOnlyOne(): Promise<ControlClient> {
     `Cannot choose between ${meant.length} servers: give one of ${
       meant.map(describe).join(", ")
     }`,
-    EXIT_USAGE,
+    EXIT.usage,
   );
 }
 

@@ -17,7 +17,7 @@ import {
 } from "../grammar.ts";
 import { choice } from "../options.ts";
 import { type CommandProgram, loadCommands } from "../programs.ts";
-import { EXIT_USAGE, print, say } from "../terminal.ts";
+import { EXIT, print, say } from "../terminal.ts";
 import {
   type Action,
   type Command,
@@ -38,7 +38,7 @@ export async function understandProgram(
   if (args.length === 0) {
     return async () => {
       say(fullHelp(await readGrammar("mpserv"), "mpserv").trimEnd());
-      return EXIT_USAGE;
+      return EXIT.usage;
     };
   }
   const commands = await loadCommands();

@@ -7,7 +7,7 @@ import { reasonOf } from "../../posix/reason.ts";
 import { grantKind } from "../../runtime/permissions.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
 import { absolute } from "../options.ts";
-import { EXIT_USAGE, UserError } from "../terminal.ts";
+import { EXIT, UserError } from "../terminal.ts";
 
 const { pathToFileURL } = await import("node:url");
 
@@ -45,14 +45,14 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
       : `make it with \`deno bundle -o handler.js ${path}\``;
     throw new UserError(
       `Cannot use handler "${path}": a compiled server accepts only JavaScript: ${advice}`,
-      EXIT_USAGE,
+      EXIT.usage,
     );
   }
   const network = grants.find((grant) => grantKind(grant) === "import");
   if (network !== undefined) {
     throw new UserError(
       `Cannot grant "${network}": a compiled server imports nothing over the network: include it in the handler with \`deno bundle\``,
-      EXIT_USAGE,
+      EXIT.usage,
     );
   }
   const scoped = grants.find((grant) => grant.includes("="));
@@ -61,7 +61,7 @@ function refuseForCompiled(path: string, grants: readonly string[]): void {
     `Cannot grant "${scoped}": a compiled server can grant whole kinds only: give ${
       scoped.split("=", 1)
     }, or run from source`,
-    EXIT_USAGE,
+    EXIT.usage,
   );
 }
 
@@ -80,6 +80,6 @@ export function refuseProject(
     : `--unstable-${unstable[0]}`;
   throw new UserError(
     `Cannot use ${option}: a compiled server ignores Deno projects: pass it to \`deno bundle\`, or run from source`,
-    EXIT_USAGE,
+    EXIT.usage,
   );
 }

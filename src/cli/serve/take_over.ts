@@ -7,7 +7,7 @@ import { ControlClient } from "../../control/ask.ts";
 import { Inheritance } from "../../control/inheritance.ts";
 import { locate } from "../control/find_server.ts";
 import type { ServeOptions } from "./options/serve_options.ts";
-import { EXIT_USAGE, UserError } from "../terminal.ts";
+import { EXIT, UserError } from "../terminal.ts";
 
 /**
  * Asks the running server for its socket. Returns what it gave, the caller's to dispose of. Throws `ControlError`
@@ -22,7 +22,7 @@ export async function inherit(options: ServeOptions): Promise<Inheritance> {
   if (typed === null) return await Inheritance.ask(path, backlog);
   throw new UserError(
     `Cannot take over ${typed}: the server at "${path}" listens on ${address}: use this address, or start without --take-over`,
-    EXIT_USAGE,
+    EXIT.usage,
   );
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../../posix/net/socket_diagnostics.ts";
 import type { ConnectionInfo } from "../../server/events.ts";
 import type { Reason } from "../../wire/records.ts";
-import { EXIT_REFUSED, EXIT_USAGE, UserError } from "../terminal.ts";
+import { EXIT, UserError } from "../terminal.ts";
 
 /**
  * Finds out whether a listener's connections can be watched. Throws `UserError` when they cannot; the message says
@@ -26,7 +26,7 @@ export function prepareTrafficWatch(
     const flag = limits.idleTimeout ? "--idle-timeout" : "--first-byte-timeout";
     throw new UserError(
       `Cannot use ${flag} with a program ${why}: use --max-lifetime`,
-      "path" in address ? EXIT_USAGE : EXIT_REFUSED,
+      "path" in address ? EXIT.usage : EXIT.refused,
     );
   };
   if ("path" in address) {

@@ -24,7 +24,7 @@ import {
   readNetworks,
   type Values,
 } from "../../options.ts";
-import { EXIT_USAGE, UserError } from "../../terminal.ts";
+import { EXIT, UserError } from "../../terminal.ts";
 
 /** The word for every peer on a Unix domain socket. */
 const UNIX = "unix";
@@ -164,7 +164,7 @@ export function checkAdmission(
     if (options[name] === undefined) continue;
     throw new UserError(
       `Cannot use --${flag} with --unix: clients of a Unix domain socket have no address: use --max-connections or --rate`,
-      EXIT_USAGE,
+      EXIT.usage,
     );
   }
 }

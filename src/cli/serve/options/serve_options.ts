@@ -20,7 +20,7 @@ import {
   type Spec,
   type Values,
 } from "../../options.ts";
-import { EXIT_USAGE, UserError } from "../../terminal.ts";
+import { EXIT, UserError } from "../../terminal.ts";
 import { command } from "../../command.ts";
 import { load } from "../../programs.ts";
 import { ADMISSION, checkAdmission, LISTEN, PORT } from "./listen_options.ts";
@@ -72,13 +72,13 @@ function checkTakeOver(
   if (control === "none") {
     throw new UserError(
       "Cannot use both --take-over and --control none: --take-over needs the control socket",
-      EXIT_USAGE,
+      EXIT.usage,
     );
   }
   if (port === 0 && unix === undefined) {
     throw new UserError(
       "Cannot use --take-over with port 0: give the running server's port",
-      EXIT_USAGE,
+      EXIT.usage,
     );
   }
 }
@@ -226,7 +226,7 @@ export const serve = command({
     if (options.rewind === "on" && options.model !== "pool") {
       throw new UserError(
         `Cannot use --rewind on with --model ${options.model}: give --model pool`,
-        EXIT_USAGE,
+        EXIT.usage,
       );
     }
     checkTakeOver({ ...options, port });
@@ -246,7 +246,7 @@ export const serve = command({
 
 function exclude(unix: string | undefined, typed: boolean, what: string): void {
   if (unix === undefined || !typed) return;
-  throw new UserError(`Cannot use both ${what}: give one of them`, EXIT_USAGE);
+  throw new UserError(`Cannot use both ${what}: give one of them`, EXIT.usage);
 }
 
 /** Permission bits in octal, as umask(1) takes them. Returns 0 to 0o777. Throws `RangeError` when it is none. */

@@ -23,7 +23,7 @@ import {
   or,
   type Values,
 } from "../../options.ts";
-import { EXIT_USAGE, UserError } from "../../terminal.ts";
+import { EXIT, UserError } from "../../terminal.ts";
 
 /** The table. */
 export const SERVICE = group("What serves", {
@@ -193,5 +193,5 @@ function checkSandbox(
 }
 
 function refuse(message: string): never {
-  throw new UserError(message, EXIT_USAGE);
+  throw new UserError(message, EXIT.usage);
 }

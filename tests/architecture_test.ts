@@ -258,6 +258,31 @@ test("architecture: no file is over 400 lines", () => {
   }
 });
 
+/**
+ * How large src/ may be: lower them when it has become smaller, and raise none without a reason. Anyone counts with
+ * `git ls-files 'src/*.ts' | wc -l`, `cat $(git ls-files 'src/*.ts') | wc -l` and
+ * `cat $(git ls-files 'src/*.ts') | grep -c '^export '`.
+ */
+const CEILINGS = { files: 169, lines: 33_800, exports: 870 };
+
+test("architecture: files, lines and exported names of src are no more than they were", () => {
+  const texts = files("src/").map(read);
+  const count = (pattern: RegExp) =>
+    texts.reduce(
+      (sum, text) => sum + text.matchAll(pattern).toArray().length,
+      0,
+    );
+  const found = {
+    files: texts.length,
+    lines: count(/\n/g),
+    exports: count(/^export /gm),
+  };
+  for (const [what, most] of Object.entries(CEILINGS)) {
+    const there = found[what as keyof typeof found];
+    assert.ok(there <= most, `${there} ${what}, and at most ${most}`);
+  }
+});
+
 test("architecture: the walk in src/README.md names files that there are, at most 14 in spawn and 20 in fork", () => {
   const [, walk] = read("src/README.md").split("## The walk");
   const steps = walk!.split("## ")[0]!.split(/^ *(?:\d\.|-) /m);

@@ -54,3 +54,11 @@ export default async (conn) => {
 };
 `;
 }
+
+/** A package of Node's, in CommonJS, with a file of its own. */
+export const LEFTPAD: Files = {
+  "node_modules/leftpad/package.json": { name: "leftpad", version: "1.0.0" },
+  "node_modules/leftpad/index.js":
+    'module.exports = (text) => require("./sign.js") + text;',
+  "node_modules/leftpad/sign.js": 'module.exports = "<";',
+};

@@ -6,6 +6,7 @@ import { say } from "../helpers/handler_server.ts";
 import {
   ADD_WASM,
   type Files,
+  LEFTPAD,
   project,
   telling,
   write,
@@ -17,14 +18,6 @@ import {
   startServer,
 } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
-
-/** A package of Node's, in CommonJS, with a file of its own. */
-const LEFTPAD: Files = {
-  "node_modules/leftpad/package.json": { name: "leftpad", version: "1.0.0" },
-  "node_modules/leftpad/index.js":
-    'module.exports = (text) => require("./sign.js") + text;',
-  "node_modules/leftpad/sign.js": 'module.exports = "<";',
-};
 
 const JSX = `
 function h(name: string, _: unknown, ...parts: unknown[]): string {

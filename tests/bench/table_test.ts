@@ -26,7 +26,7 @@ test("deno task bench: measures who is asked for, and leaves table, runs and no 
   assert.equal(code, 0, told);
   assert.match(
     table!,
-    /round trip of 64 bytes, p50, µs \| mpserv `pool` \| \d/,
+    /round trip of 64 bytes, p50, µs \| mpserv `pool`, rewound \| \d/,
   );
   assert.match(table!, /\| {2}\| `Deno\.listen`, one process \| \d.*\| \d/);
   assert.match(table!, /start to end, ms \| `mpserv client --raw` \| \d/);
@@ -72,6 +72,7 @@ test("deno task bench: shows medians, spread, ratios, doubtful and failed runs",
       processor: "A",
       cores: 2,
       kernel: "6",
+      costs: { fork: 71.52, execve: 412.4 },
       versions: { Deno: "2" },
     },
     seconds: 2,
@@ -86,6 +87,7 @@ test("deno task bench: shows medians, spread, ratios, doubtful and failed runs",
           runs: [run(400), { ...run(1200), busy: true }, failed],
         },
         { id: "c", name: "none", runs: [failed] },
+        { id: "d", name: "known", fails: "loses connections", runs: [failed] },
       ],
     }],
   });
@@ -94,6 +96,9 @@ test("deno task bench: shows medians, spread, ratios, doubtful and failed runs",
     "| connections/s | ours | 2,000 | 1,000 – 3,000 |  |",
     "|  | theirs | 800 | 400 – 1,200 ! 1 of 3 failed | 2.5 |",
     "|  | none | failed | 1 of 1 failed |  |",
+    "|  | known | loses connections | 1 of 1 failed |  |",
   ]);
+  const [before] = text.split("| what |");
+  assert.match(before!, /fork` and its end 71\.5 µs.*`\/bin\/true` 412 µs/);
   assert.match(text, /^- fresh, theirs: timed out$/m);
 });

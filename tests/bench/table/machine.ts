@@ -50,16 +50,61 @@ export interface Machine {
   readonly cores: number;
   /** The kernel's release. */
   readonly kernel: string;
+  /** What a process costs here at least, in microseconds; null where there is no C compiler. */
+  readonly costs: Costs | null;
   /** Versions of the programs that are measured, and of ours. */
   readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Times of a small C program, in microseconds: machines differ by ten in them, and all servers depend on them. */
+export interface Costs {
+  /** `fork`, `_exit` and `waitpid`. */
+  readonly fork: number;
+  /** `fork`, `execve` of `/bin/true` and `waitpid`. */
+  readonly execve: number;
+}
+
+/** How many processes are timed at once, and how often; the median counts. */
+const TIMED = { fork: "500", exec: "200" };
+const TIMES = 5;
+
+/**
+ * Times what a process costs here.
+ *
+ * @param directory Where a program may be written.
+ * @returns The times; null where there is no C compiler.
+ */
+export async function costsHere(directory: string): Promise<Costs | null> {
+  const [source, program] = [
+    new URL("cost.c", import.meta.url).pathname,
+    `${directory}/cost`,
+  ];
+  const said = await outputOf("gcc", ["-O2", "-o", program, source]);
+  const time = async (what: keyof typeof TIMED) => {
+    const found: number[] = [];
+    for (let i = 0; i < TIMES; i++) {
+      found.push(Number(await outputOf(program, [what, TIMED[what]])));
+    }
+    return found.sort((one, other) => one - other)[TIMES >> 1]!;
+  };
+  const costs = { fork: await time("fork"), execve: await time("exec") };
+  if (costs.fork > 0 && costs.execve > 0) return costs;
+  skip(`the cost of a process: no C compiler, or it failed: ${said.trim()}`);
+  return null;
+}
+
+/** Says aloud that something is not measured. */
+export function skip(what: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED: ${what}\n`));
 }
 
 /**
  * Describes this machine.
  *
+ * @param directory Where a program may be written.
  * @returns The description.
  */
-export async function describeMachine(): Promise<Machine> {
+export async function describeMachine(directory: string): Promise<Machine> {
   const cpus = Deno.readTextFileSync("/proc/cpuinfo");
   const versions: Record<string, string> = {
     Deno: Deno.version.deno,
@@ -74,6 +119,7 @@ export async function describeMachine(): Promise<Machine> {
     processor: /^model name\s*:\s*(.+)$/m.exec(cpus)?.[1] ?? Deno.build.arch,
     cores: navigator.hardwareConcurrency,
     kernel: Deno.osRelease(),
+    costs: await costsHere(directory),
     versions,
   };
 }

@@ -6,16 +6,15 @@
 import { commandLine } from "../../helpers/command.ts";
 import { missing } from "../../helpers/tools.ts";
 import { Contestant } from "./contestant.ts";
-import type { Line, Peer } from "./peers.ts";
+import { executable, type Line, type Peer } from "./peers.ts";
 import type { Row } from "./rows.ts";
 
 /**
  * The clients that are here, as peers: their command is for the port of a server.
  *
- * @param compiled Whether `dist/` has executables.
  * @returns By the name that `--peers` takes.
  */
-export function clientsHere(compiled: boolean): Map<string, Peer> {
+export function clientsHere(): Map<string, Peer> {
   const local = (port: number) => ["127.0.0.1", String(port)];
   const clients = new Map<string, Peer>([
     ["client", {
@@ -25,8 +24,8 @@ export function clientsHere(compiled: boolean): Map<string, Peer> {
   ]);
   const add = (id: string, name: string, line: (port: number) => Line) =>
     clients.set(id, { name, command: line });
-  if (compiled) {
-    const path = new URL("../../../dist/mpclient", import.meta.url).pathname;
+  const path = executable("mpclient");
+  if (path !== null) {
     const name = "`mpclient --raw`, compiled";
     add("mpclient", name, (port) => [path, "--raw", ...local(port)]);
   }

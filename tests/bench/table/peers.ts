@@ -6,7 +6,9 @@
  */
 import { commandLine } from "../../helpers/command.ts";
 import { compileSeed } from "../../helpers/seed.ts";
+import { exists } from "../../helpers/testing.ts";
 import { missing } from "../../helpers/tools.ts";
+import { skip } from "./machine.ts";
 
 /** A command line. */
 export type Line = readonly [string, ...string[]];
@@ -15,25 +17,22 @@ export type Line = readonly [string, ...string[]];
 export interface Peer {
   /** Its name in the table. */
   readonly name: string;
+  /** What the table says of it in the place of "failed", where the reason is known. */
+  readonly fails?: string;
   /** Its command line for a port. */
   command(port: number): Line;
 }
 
+const LISTEN = "`Deno.listen`, one process";
 const LOCAL = "127.0.0.1";
 const MANY = "20000";
 
-/** Our own server, from source. Nobody else logs each connection either. */
+/** Options of ours in every measurement: nobody else logs each connection, or has a limit that is reached here. */
+const QUIET = ["--log-level", "warning", "--max-connections", "0"];
+
+/** Our own server, from source. */
 function mpserv(...options: string[]): Peer["command"] {
-  return (port) =>
-    commandLine([
-      "serve",
-      String(port),
-      "--log-level",
-      "warning",
-      "--max-connections", // nobody else has a limit that is reached here
-      "0",
-      ...options,
-    ]);
+  return (port) => commandLine(["serve", String(port), ...QUIET, ...options]);
 }
 
 function socat(program: string): Peer["command"] {
@@ -42,17 +41,37 @@ function socat(program: string): Peer["command"] {
   return (port) => ["socat", listen(port), program];
 }
 
-function deno(script: string): Peer["command"] {
+/** A server of Deno without ours; `servers/` has it. */
+function deno(script: string, ...more: string[]): Peer["command"] {
   const file = new URL(`servers/${script}.ts`, import.meta.url).pathname;
-  return (port) => [
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-config",
-    "-A",
-    file,
-    String(port),
+  const flags = ["run", "--quiet", "--no-config", "-A"];
+  return (port) => [Deno.execPath(), ...flags, file, String(port), ...more];
+}
+
+/** One handler in our models, and in a single process of Deno. */
+function handlers(id: string): [string, Peer][] {
+  const file = `${id}.ts`;
+  const path = new URL(`handlers/${file}`, import.meta.url).pathname;
+  const ours = (model: string): [string, Peer] => [`${id}-${model}`, {
+    name: `mpserv \`${model}\`, a handler`,
+    command: mpserv("--model", model, "--handler", path),
+  }];
+  return [
+    ...["fork", "pool", "spawn"].map(ours),
+    [`${id}-listen`, { name: LISTEN, command: deno("listen", file) }],
   ];
+}
+
+/**
+ * An executable of `deno task compile`: in the folder that MPSERV_TEST_BIN names, or in dist/.
+ *
+ * @param name `mpserv` or `mpclient`.
+ * @returns Its path; null where there is none.
+ */
+export function executable(name: string): string | null {
+  const dist = new URL("../../../dist", import.meta.url).pathname;
+  const path = `${Deno.env.get("MPSERV_TEST_BIN") ?? dist}/${name}`;
+  return exists(path) ? path : null;
 }
 
 /** `xinetd` reads a file, in which the port is. */
@@ -93,22 +112,33 @@ service echo
 export async function peersHere(directory: string): Promise<Map<string, Peer>> {
   const peers = new Map<string, Peer>([
     ["fork", { name: "mpserv `fork`", command: mpserv("--model", "fork") }],
-    ["pool", { name: "mpserv `pool`", command: mpserv("--model", "pool") }],
+    ["pool", {
+      name: "mpserv `pool`, rewound",
+      command: mpserv("--model", "pool"),
+    }],
+    ["pool-off", {
+      name: "mpserv `pool --rewind off`",
+      command: mpserv("--model", "pool", "--rewind", "off"),
+    }],
     ["spawn", { name: "mpserv `spawn`", command: mpserv("--model", "spawn") }],
-    ["listen", { name: "`Deno.listen`, one process", command: deno("listen") }],
+    ["listen", { name: LISTEN, command: deno("listen", "await.ts") }],
     ["cluster", { name: "`node:cluster` in Deno", command: deno("cluster") }],
+    ...handlers("await"),
+    ...handlers("streams"),
   ]);
-  const compiled = new URL("../../../dist/mpserv", import.meta.url).pathname;
-  if (await exists(compiled)) {
-    const command = (port: number): Line => [
-      compiled,
-      "serve",
-      String(port),
-      "--log-level",
-      "warning",
-    ];
-    peers.set("compiled", { name: "mpserv, compiled", command });
-  } else skip("mpserv, compiled: no dist/mpserv: run `deno task compile`");
+  const compiled = executable("mpserv");
+  if (compiled === null) {
+    skip("executables: no dist/mpserv: run `deno task compile`");
+  } else {
+    for (const model of ["fork", "pool", "spawn"]) {
+      peers.set(`compiled-${model}`, {
+        name: `mpserv \`${model}\`, executable`,
+        command: (
+          port,
+        ) => [compiled, "serve", String(port), ...QUIET, "--model", model],
+      });
+    }
+  }
   const seed = await compileSeed("echo_mpserv", directory);
   if (seed) {
     peers.set("seed", {
@@ -148,6 +178,7 @@ function addInstalled(peers: Map<string, Peer>, directory: string): void {
   if (!missing("xinetd", "xinetd")) {
     peers.set("xinetd", {
       name: "`xinetd`, its own echo",
+      fails: "loses connections",
       command: xinetd(
         directory,
         "type = INTERNAL UNLISTED\n  id = echo-stream",
@@ -160,18 +191,5 @@ function addInstalled(peers: Map<string, Peer>, directory: string): void {
         "type = UNLISTED\n  id = cat\n  server = /bin/cat",
       ),
     });
-  }
-}
-
-/** Says aloud that something is not measured. */
-function skip(what: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED: ${what}\n`));
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
   }
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Machine } from "./machine.ts";
+import type { Costs, Machine } from "./machine.ts";
+import type { Peer } from "./peers.ts";
 import type { Figure, Row } from "./rows.ts";
 
 /** One run of one peer. */
@@ -24,6 +25,8 @@ export interface Line {
   readonly id: string;
   /** Its name in the table. */
   readonly name: string;
+  /** What the table says in the place of "failed". */
+  readonly fails?: string;
   /** Round by round. */
   readonly runs: Run[];
 }
@@ -52,17 +55,20 @@ export interface Results {
  * An empty block for a row.
  *
  * @param row What is to be measured.
- * @param names The peers that take part: what `--peers` takes, and what the table calls them.
+ * @param taking The peers that take part, and what `--peers` takes for them.
  * @returns The block.
  */
 export function openBlock(
   row: Row,
-  names: readonly (readonly [id: string, name: string])[],
+  taking: readonly (readonly [id: string, peer: Peer])[],
 ): Block {
   return {
     id: row.id,
     figures: row.figures,
-    lines: names.map(([id, name]) => ({ id, name, runs: [] })),
+    lines: taking.map(([id, { name, fails }]) => ({
+      ...{ id, name, runs: [] },
+      ...(fails ? { fails } : {}),
+    })),
   };
 }
 
@@ -84,6 +90,7 @@ export function markdown({ machine, seconds, blocks }: Results): string {
     "column is our figure (the first line of each part) divided by theirs. " +
     "A ! marks runs before which other programs kept the machine busy.",
     "",
+    ...(machine.costs ? [costLine(machine.costs), ""] : []),
     "| what | who | median | runs | ours : theirs |",
     "| --- | --- | --: | --- | --: |",
   ];
@@ -93,6 +100,14 @@ export function markdown({ machine, seconds, blocks }: Results): string {
     ...blocks.flatMap(rowsOf),
     ...(failures.length > 0 ? ["", ...failures] : []),
   ].join("\n") + "\n";
+}
+
+function costLine({ fork, execve }: Costs): string {
+  return `What a process costs on this machine, of a small C program: \`fork\` and its end ${
+    short(fork)
+  } µs, with \`execve\` of \`/bin/true\` ${
+    short(execve)
+  } µs. Machines differ by ten in both; every server with a process a connection depends on them.`;
 }
 
 /** Why runs failed, each reason once. */
@@ -113,7 +128,7 @@ function rowsOf({ figures, lines }: Block): string[] {
         [
           i === 0 ? title : "",
           line.name,
-          median === null ? "failed" : short(median),
+          median === null ? line.fails ?? "failed" : short(median),
           spread(line, figure),
           ratio === null ? "" : short(ratio),
         ].join(" | ")

@@ -46,7 +46,10 @@ export const ROWS: readonly Row[] = [
       { title: "fresh process: connect to echo, p50, ms" },
       { title: "fresh process: connect to echo, p99, ms" },
     ],
-    peers: ["fork", "spawn", ...OF_PROCESSES, "ncat", "xinetd", "xinetd-cat"],
+    peers: [
+      ...["fork", "compiled-fork", "spawn", ...OF_PROCESSES],
+      ...["ncat", "xinetd", "xinetd-cat"],
+    ],
     measure: (peer, seconds) =>
       underLoad(peer, ["--connect", ...lasting(seconds)], (found) => [
         found.requestsPerSecond,
@@ -57,12 +60,11 @@ export const ROWS: readonly Row[] = [
   {
     id: "pooled",
     figures: [{ title: "processes that stay: connections/s" }],
-    peers: ["pool", "cluster", "listen", "seed"],
-    measure: (peer, seconds) =>
-      underLoad(peer, ["--connect", ...lasting(seconds)], (found) => [
-        found.requestsPerSecond,
-      ]),
+    peers: ["pool", "pool-off", "compiled-pool", "cluster", "listen", "seed"],
+    measure: connectionsPerSecond,
   },
+  ofHandler("await", "a handler that awaits"),
+  ofHandler("streams", "a handler of streams"),
   roundTrip(64),
   roundTrip(24), // the seed's server reads 30 bytes at a time; the rest of 64 meets Nagle's algorithm
   {
@@ -80,15 +82,10 @@ export const ROWS: readonly Row[] = [
     id: "start",
     figures: [{ title: "start to first echo, ms" }],
     peers: [
-      "fork",
-      "compiled",
-      "spawn",
-      "pool",
-      ...OF_PROCESSES,
-      "ncat",
-      "xinetd-cat",
-      "listen",
-      "cluster",
+      ...["fork", "listen", "pool", "spawn"],
+      ...["compiled-fork", "compiled-pool", "compiled-spawn"],
+      ...["await-fork", "cluster"],
+      ...[...OF_PROCESSES, "ncat", "xinetd-cat"],
     ],
     measure: async (peer) => {
       const from = performance.now();
@@ -98,6 +95,21 @@ export const ROWS: readonly Row[] = [
     },
   },
 ];
+
+/** Connections a second of the same module in our models and in a single process. */
+function ofHandler(id: string, what: string): Row {
+  return {
+    id,
+    figures: [{ title: `${what}: connections/s` }],
+    peers: ["fork", "listen", "pool", "spawn"].map((who) => `${id}-${who}`),
+    measure: connectionsPerSecond,
+  };
+}
+
+function connectionsPerSecond(peer: Peer, seconds: number): Promise<number[]> {
+  const load = ["--connect", ...lasting(seconds)];
+  return underLoad(peer, load, (found) => [found.requestsPerSecond]);
+}
 
 function roundTrip(size: number): Row {
   const title = `round trip of ${size} bytes`;

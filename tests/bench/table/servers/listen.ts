@@ -1,22 +1,22 @@
 /**
- * The plainest echo server of Deno, in a single process: the price of isolation is measured against it.
+ * The plainest server of Deno, all connections in a single process: the price of isolation is measured against
+ * it. `listen.ts PORT HANDLER`, where HANDLER is a module of `../handlers/`.
  *
  * @module
  */
-async function echo(connection: Deno.Conn): Promise<void> {
-  const buffer = new Uint8Array(64 * 1024);
-  try {
-    for (let count; (count = await connection.read(buffer)) !== null;) {
-      for (let sent = 0; sent < count;) {
-        sent += await connection.write(buffer.subarray(sent, count));
-      }
-    }
-  } catch {
-    // The client reset its connection.
-  }
-  connection.close();
+const [port, handler] = Deno.args;
+const { default: serve } = await import(`../handlers/${handler}`);
+for await (
+  const connection of Deno.listen({ hostname: "127.0.0.1", port: Number(port) })
+) {
+  void serveOne(connection);
 }
 
-const port = Number(Deno.args[0]);
-const listener = Deno.listen({ hostname: "127.0.0.1", port });
-for await (const connection of listener) void echo(connection);
+async function serveOne(connection: Deno.Conn): Promise<void> {
+  try {
+    await serve(connection);
+    connection.close();
+  } catch {
+    // The client reset its connection, or the handler has closed it.
+  }
+}

@@ -35,7 +35,10 @@ for (const model of models()) {
       const secrets = [secret(), secret()];
       const told = [
         ...await visits(model, secrets, ...options),
-        ...await visits(model, [secret()], ...options),
+        // The next server; where files can be read it has no more than where they cannot be written.
+        ...options.includes("read")
+          ? []
+          : await visits(model, [secret()], ...options),
       ];
       for (const text of told) {
         for (const kept of secrets) assert.ok(!text.includes(kept), text);

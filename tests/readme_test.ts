@@ -1,4 +1,5 @@
 /** The examples of what serves do what they show. */
+import { DEADLINE } from "./helpers/testing.ts";
 import assert from "node:assert/strict";
 import { commandLine } from "./helpers/command.ts";
 import { bundle, isCompiled } from "./helpers/handler_file.ts";
@@ -40,7 +41,7 @@ async function run(command: string, path: string): Promise<string> {
     cwd: path,
     env: { PATH: `${path}/bin:${Deno.env.get("PATH")}` },
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(DEADLINE),
   }).output();
   return new TextDecoder().decode(stdout);
 }

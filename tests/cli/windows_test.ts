@@ -1,3 +1,4 @@
+import { DEADLINE } from "../helpers/testing.ts";
 import assert from "node:assert/strict";
 import { test } from "../helpers/testing.ts";
 
@@ -19,7 +20,7 @@ async function onWindows(...args: string[]) {
       ...args,
     ],
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(DEADLINE),
   }).output();
   return {
     code,
@@ -52,7 +53,7 @@ test("windows: without the pretence, the same start needs the system", async () 
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", MAIN, "serve", "0"],
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(DEADLINE),
   }).output();
   assert.notEqual(code, 0);
   assert.doesNotMatch(new TextDecoder().decode(stderr), /Windows/);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DEADLINE } from "./testing.ts";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 // All flags are those of the task `serve` in deno.json: the tests show that they are enough.
 const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"];
@@ -79,7 +80,7 @@ export async function runCommand(
     args: rest,
     stdin: "null",
     env: { ...commandEnvironment(), ...options.env },
-    signal: AbortSignal.timeout(60_000), // one that serves instead of failing is ended
+    signal: AbortSignal.timeout(DEADLINE), // one that serves instead of failing is ended
   }).output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
     new TextDecoder().decode(bytes)

@@ -4,8 +4,12 @@
  * @module
  */
 
-/** How long anything may take before a test gives up on it, in milliseconds; never a measurement. */
-export const DEADLINE = 60_000;
+/**
+ * How long anything may take before a test gives up on it, in milliseconds; never a measurement. Machines that are
+ * many times slower, such as emulated ones, have MPSERV_TEST_PATIENCE times as long.
+ */
+export const DEADLINE = 60_000 *
+  Number(Deno.env.get("MPSERV_TEST_PATIENCE") ?? 1);
 
 /** A test with every sanitizer on, whatever the runtime's version takes for granted. */
 export function test(

@@ -1,6 +1,6 @@
 /** The part of macOS that can be tested elsewhere: no module needs Linux to be loaded. */
 import assert from "node:assert/strict";
-import { temporaryDirectory, test } from "../helpers/testing.ts";
+import { DEADLINE, temporaryDirectory, test } from "../helpers/testing.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -43,7 +43,7 @@ async function run(script: string, ...args: string[]) {
     ],
     cwd: ROOT,
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(DEADLINE),
   }).output();
   return {
     code,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DEADLINE } from "../helpers/testing.ts";
 import { commandLine } from "../helpers/command.ts";
 import { type Block, blocksOf, DOCUMENTS, stepsOf } from "../helpers/readme.ts";
 
@@ -40,7 +41,7 @@ export async function shell(
   const { code, stdout } = await new Deno.Command(program, {
     args: ["-c", text],
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(DEADLINE),
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout) };
 }

@@ -1,5 +1,6 @@
 /**
- * `deno task test` and `deno task test:quick`: runs the tests, and says at the end which took longest.
+ * `deno task test`, `deno task test:quick` and, with `--portable`, the tests that every system can run: runs them, and
+ * says at the end which took longest.
  *
  * @module
  */
@@ -14,6 +15,12 @@ const JOBS = "4";
 /** The marks of a test that starts processes. */
 const STARTS = /\bDeno\.Command\b|\bstart(\w*Process|Model\b)|\bfork\(/;
 
+/** The marks of a test that needs Linux: its files, its calls, the models that only it has. */
+const LINUX =
+  /["'`(]\/proc\b|strace|unshare|setpriv|cgroup|seccomp|landlock|prctl|memfd|zygote|gcc\b|"fork"|model: "pool"/i;
+/** Tests that start processes, with nothing of Linux. */
+const PORTABLE = ["portable_test.ts", "release/"];
+
 /** A file and all of ours below tests/ that it imports. */
 function closure(file: URL, seen = new Map<string, string>()) {
   if (seen.has(file.href)) return seen;
@@ -27,15 +34,27 @@ function closure(file: URL, seen = new Map<string, string>()) {
   return seen;
 }
 
-/** Every file of tests that touches no process, in any of what it imports. */
-function quickFiles(folder: URL): string[] {
+/** Every file of tests that has none of some marks, in any of what it imports. */
+function filesWithout(marks: RegExp[], folder: URL): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
     const path = new URL(isDirectory ? `${name}/` : name, folder);
-    if (isDirectory) return quickFiles(path);
+    if (isDirectory) return filesWithout(marks, path);
     if (!name.endsWith("_test.ts")) return [];
     const codes = [...closure(path).values()];
-    return codes.some((code) => STARTS.test(code)) ? [] : [path.pathname];
+    const isMarked = marks.some((mark) =>
+      codes.some((code) => mark.test(code))
+    );
+    return isMarked ? [] : [path.pathname];
   }).sort();
+}
+
+/** The files that an option stands for. */
+function chosen(option: string | undefined): string[] {
+  const folder = new URL("tests/", ROOT);
+  if (option === "--quick") return filesWithout([STARTS], folder);
+  if (option !== "--portable") return [];
+  const files = filesWithout([STARTS, LINUX], folder);
+  return [...files, ...PORTABLE.map((name) => new URL(name, folder).pathname)];
 }
 
 /** Tests that took longest, of a report in the form of JUnit. */
@@ -56,15 +75,13 @@ function plain(text: string): string {
   );
 }
 
-const isQuick = Deno.args[0] === "--quick";
-const asked = Deno.args.slice(isQuick ? 1 : 0);
+const files = chosen(Deno.args[0]);
+const asked = Deno.args.slice(files.length > 0 ? 1 : 0);
+if (files.length === 0 && !asked.some((arg) => !arg.startsWith("-"))) {
+  files.push("tests/");
+}
 const report = await Deno.makeTempFile({ prefix: "mpserv-tests-" });
 try {
-  const files = isQuick
-    ? quickFiles(new URL("tests/", ROOT))
-    : asked.some((arg) => !arg.startsWith("-"))
-    ? []
-    : ["tests/"];
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
       // `deno task check` checks the types.

@@ -127,13 +127,15 @@ export function setNonblocking(fd: number, nonblocking: boolean): void {
 
 /**
  * The descriptors that are open in this process below a bound, by asking for all at once, `poll(2)`
- * POLLNVAL: `/proc` would need more permission than we ask for, and macOS has none.
+ * POLLNVAL: `/proc` would need more permission than we ask for. macOS looks at no descriptor that is polled for no
+ * event, and says POLLNVAL of devices (poll_nocancel() in XNU's bsd/kern/sys_generic.c): there each is asked for.
  */
 export function openDescriptors(below = 4096): number[] {
   const table = new Int32Array(2 * below); // struct pollfd {int fd; short events; short revents}
   for (let fd = 0; fd < below; fd++) table[2 * fd] = fd;
   const open: number[] = [];
-  if (libc.poll(new Uint8Array(table.buffer), below, 0) < 0) {
+  const isDarwin = abi.sockaddrHasLength;
+  if (isDarwin || libc.poll(new Uint8Array(table.buffer), below, 0) < 0) {
     // More than may be asked for at once: as many as this process may open.
     for (let fd = 0; fd < below; fd++) {
       if (fcntl(fd, F_GETFD, 0) >= 0) open.push(fd);

@@ -20,7 +20,7 @@ const libc = cLibrary(
   "posix_spawnattr_setsigmask",
 );
 
-// spawn.h of glibc; its two structures have 80 and 336 bytes
+// spawn.h of glibc; its two structures have 80 and 336 bytes. XNU's sys/spawn.h has the same flags, and pointers
 const SETPGROUP = 0x02;
 const SETSIGDEF = 0x04;
 const SETSIGMASK = 0x08;

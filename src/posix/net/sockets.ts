@@ -223,10 +223,17 @@ function setTimeOption(fd: number, name: number, milliseconds: number): void {
   timeval.setBigInt64(0, BigInt(floor(milliseconds / 1000)), true);
   timeval.setInt32(8, (milliseconds % 1000) * 1000, true);
   const size = lengthOf(timevalBytes);
-  check(
-    libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, size),
-    "setsockopt",
-  );
+  checkOption(libc.setsockopt(fd, abi.SOL_SOCKET, name, timevalBytes, size));
+}
+
+/**
+ * XNU takes no option for a socket both of whose sides are shut, such as a connection that its client reset before it
+ * was accepted: EINVAL (sosetoptlock() in bsd/kern/uipc_socket.c). None matters for it any more.
+ */
+function checkOption(result: number): void {
+  const isShut = result < 0 && abi.SO_NOSIGPIPE !== 0 &&
+    errno() === abi.errno.EINVAL;
+  if (!isShut) check(result, "setsockopt");
 }
 
 /**
@@ -240,7 +247,7 @@ export function setOption(
   level: number = abi.SOL_SOCKET,
 ): void {
   value[0] = wanted;
-  check(libc.setsockopt(fd, level, name, valueBytes, 4), "setsockopt");
+  checkOption(libc.setsockopt(fd, level, name, valueBytes, 4));
 }
 
 /**

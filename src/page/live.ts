@@ -18,6 +18,10 @@ import {
 
 /** How often the whole is looked at, and a server that is not there looked for, in milliseconds. */
 const LOOK = 500;
+/** The same, at most: a look that takes long, as on a busy machine, is followed by a longer pause. */
+const LATEST_LOOK = 2_000;
+/** How many times as long as a look the pause after it is. */
+const PAUSE = 50;
 /** How many connections a second are told: more than a person can follow, fewer than would slow the server. */
 const PER_SECOND = 200;
 
@@ -70,14 +74,19 @@ export class Live {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, LOOK);
       this.#wake = resolve;
+      const began = performance.now();
       try {
         await this.#look();
       } catch (error) {
         if (!(error instanceof ControlError)) throw error;
         if (this.#followed.size === 0) await this.#say("gone", {});
       }
+      const pause = PAUSE * (performance.now() - began);
+      const timer = setTimeout(
+        resolve,
+        Math.min(LATEST_LOOK, Math.max(LOOK, pause)),
+      );
       await promise;
       clearTimeout(timer);
     }

@@ -8,8 +8,10 @@ import { at, put, say, sayAll, showTime, speaking } from "./text.js";
 
 /** How often tables are drawn again at most, in milliseconds. */
 const TABLES = 400;
-/** The same while more happens than can be shown. */
-const FLOOD_TABLES = 1200;
+/** How often it is looked whether something is to be drawn, in milliseconds: a frame for nothing costs, too. */
+const LOOK = 30;
+/** Both while more happens than can be shown. */
+const FLOOD_TABLES = 1200, FLOOD_LOOK = 120;
 
 const world = new World();
 const replay = new Replay(() => at("follow").checked = false);
@@ -40,7 +42,14 @@ function frame(now) {
     drawnAt = now;
     drawTables();
   }
-  requestAnimationFrame(frame);
+  next();
+}
+
+/** A replay moves in each frame; all else moves by itself, or in steps. */
+function next() {
+  if (replay.isPlaying) return requestAnimationFrame(frame);
+  const pause = world.isFlooded(performance.now()) ? FLOOD_LOOK : LOOK;
+  setTimeout(() => requestAnimationFrame(frame), pause);
 }
 
 function drawTables() {

@@ -59,6 +59,23 @@ export function cLibrary<Name extends keyof CLibrary>(
   return functions as Pick<CLibrary, Name>;
 }
 
+/**
+ * Calls with the padding, and without a list of arguments: a handler may have replaced what goes through lists.
+ *
+ * @param count How many arguments it has.
+ */
+function padded(
+  call: (...args: unknown[]) => unknown,
+  count: number,
+): (...args: unknown[]) => unknown {
+  if (count === 0) return () => call(padding);
+  if (count === 1) return (a) => call(a, padding);
+  if (count === 2) return (a, b) => call(a, b, padding);
+  if (count === 3) return (a, b, c) => call(a, b, c, padding);
+  if (count === 4) return (a, b, c, d) => call(a, b, c, d, padding);
+  throw new TypeError(`Cannot pad a function with ${count} parameters`);
+}
+
 function prototypeOf(name: keyof typeof prototypes): Deno.ForeignFunction {
   const prototype: Deno.ForeignFunction = prototypes[name];
   if (!SELDOM.has(name)) return prototype;
@@ -75,9 +92,8 @@ function open<Name extends keyof CLibrary>(
     for (const name of missing) {
       const call = symbols[name] as ((...args: unknown[]) => unknown) | null;
       const isPadded = call !== null && SELDOM.has(name);
-      const value = isPadded
-        ? (...args: unknown[]) => call(...args, padding)
-        : call;
+      const { length } = prototypes[name].parameters;
+      const value = isPadded ? padded(call, length) : call;
       Object.assign(opened, { [name]: value });
     }
   }

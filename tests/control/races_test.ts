@@ -80,7 +80,11 @@ test("control race: one connection that is dropped by many at once ends once", a
   assert.ok(answers.some(({ status }) => status === "fulfilled"));
   for (const answer of answers) {
     if (answer.status === "rejected") {
-      assert.match(String(answer.reason), /Cannot drop connection 1: there is/);
+      // Whose question came when it had ended already is told that there is none.
+      assert.match(
+        String(answer.reason),
+        /Cannot drop connection 1: (there is|no such connection)/,
+      );
     }
   }
   await server.log.waitFor("client disconnected...");

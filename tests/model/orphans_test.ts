@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "../helpers/testing.ts";
+import { runAlone } from "./alone.ts";
 
 test(
   "orphans: whose zygote has not been reaped are not given up with those of another",
   async () => {
-    const script = new URL("orphans.ts", import.meta.url).pathname;
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "-A", "--no-check", script],
-    }).output();
-    assert.equal(new TextDecoder().decode(stderr), "");
+    const { stdout, stderr } = await runAlone("orphans.ts");
+    assert.equal(stderr, "");
     const [one, other] = [2 ** 30, 2 ** 30 + 1];
-    assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), {
+    assert.deepEqual(JSON.parse(stdout), {
       first: [one],
       settled: [one, other],
     });

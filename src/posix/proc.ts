@@ -131,6 +131,8 @@ export function listProcDirectory(path: string): string[] {
 
 /** A process, as far as it is asked for here. */
 interface ProcessStat {
+  /** As the system shows it: what runs in it may have chosen it. */
+  readonly name: string;
   /** `R`, `S`, `D`, `T` for one that is stopped, `Z` for one that has ended and was not reaped, … */
   readonly state: string;
   readonly parent: number;
@@ -138,7 +140,12 @@ interface ProcessStat {
   readonly group: number;
   /** Whether it is about to end, and closes what it has. */
   readonly isEnding: boolean;
+  /** The processor time that it has used, in {@linkcode TICKS}. */
+  readonly ticks: number;
 }
+
+/** How many ticks of processor time make a second: `sysconf(_SC_CLK_TCK)` is 100 wherever Deno runs. */
+export const TICKS = 100;
 
 const PF_EXITING = 4; // linux/sched.h
 
@@ -147,10 +154,18 @@ export function processStat(pid: number): ProcessStat | null {
   try {
     const stat = readProcFile(`/proc/${pid}/stat`);
     // pid (comm) state ppid pgrp session tty_nr tpgid flags …; comm may hold anything, blanks and brackets too
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 7);
-    const [state = "", parent, group, , , , flags] = fields;
-    const isEnding = (Number(flags) & PF_EXITING) !== 0;
-    return { state, parent: Number(parent), group: Number(group), isEnding };
+    const close = stat.lastIndexOf(")");
+    const fields = stat.slice(close + 2).split(" ", 13);
+    const [state = "", parent, group, , , , flags, , , , , user, system] =
+      fields;
+    return {
+      name: stat.slice(stat.indexOf("(") + 1, close),
+      state,
+      parent: Number(parent),
+      group: Number(group),
+      isEnding: (Number(flags) & PF_EXITING) !== 0,
+      ticks: Number(user) + Number(system),
+    };
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@ import { SecondTry } from "../../src/model/choose.ts";
 import { type ProcessModel, StartError } from "../../src/model/model.ts";
 import { Progress } from "../../src/model/supervision.ts";
 import { Fd } from "../../src/posix/fd.ts";
+import { STEPS } from "../../src/wire/records.ts";
 import { test, until } from "../helpers/testing.ts";
 import { runAlone } from "./alone.ts";
 
@@ -101,13 +102,26 @@ for (const end of ["askToStop", "retire"] as const) {
 }
 
 test("progress: a process that says nothing for too long is slow, which is no other fault", async () => {
-  const progress = new Progress(0);
+  const progress = new Progress(0, () => 0);
   progress.step("preparing to fork");
   await assert.rejects(
     () => progress.wait(),
     (error: StartError) =>
       error.failure === "slow" && /still preparing to fork/.test(error.message),
   );
+});
+
+test("progress: a process that computes all the while has five times as long", async () => {
+  let looks = 0;
+  const progress = new Progress(10, () => ++looks);
+  await assert.rejects(() => progress.wait(), /still starting after 0.05 s/);
+});
+
+test("progress: a module that computes all the while has no longer than another", async () => {
+  let looks = 0;
+  const progress = new Progress(10, () => ++looks);
+  progress.step(STEPS.loading);
+  await assert.rejects(() => progress.wait(), /still loading after 0.01 s/);
 });
 
 test(

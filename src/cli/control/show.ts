@@ -13,7 +13,7 @@ import {
   type RewindState,
   showRewinding,
 } from "../../model/model.ts";
-import { readProcFile } from "../../posix/proc.ts";
+import { processStat, readProcFile, TICKS } from "../../posix/proc.ts";
 import { visible } from "../terminal.ts";
 
 /**
@@ -143,9 +143,6 @@ interface Usage {
   readonly memory: number;
 }
 
-/** Ticks of utime and stime a second: `sysconf(_SC_CLK_TCK)` is 100 wherever Deno runs. */
-const TICKS = 100;
-
 /** Looks at processes from time to time. */
 export class UsageMeter {
   #before = new Map<number, { ticks: number; at: number }>();
@@ -155,16 +152,12 @@ export class UsageMeter {
   look(pid: number): Usage | null {
     if (Deno.build.os !== "linux" || pid === 0) return null;
     try {
-      const stat = readProcFile(`/proc/${pid}/stat`);
+      const stat = processStat(pid);
+      if (stat === null) return null;
       const status = readProcFile(`/proc/${pid}/status`);
-      // The name stands in parentheses and may itself hold parentheses and blanks.
-      const close = stat.lastIndexOf(")");
-      const name = stat.slice(stat.indexOf("(") + 1, close);
-      const fields = stat.slice(close + 2).split(" "); // from the third on
-      const ticks = Number(fields[11]) + Number(fields[12]);
       const kibibytes = Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0);
-      const cpu = this.#share(pid, ticks);
-      return { name, cpu, memory: kibibytes * 1024 };
+      const cpu = this.#share(pid, stat.ticks);
+      return { name: stat.name, cpu, memory: kibibytes * 1024 };
     } catch {
       return null;
     }

@@ -27,12 +27,18 @@ function bundleOf(word: string): string {
     : "./roles/commands.js";
 }
 
+/** Windows has no fork, no descriptor passing and no half-close by descriptor. */
+function refuseWindows(name: string): never {
+  const line =
+    `Cannot run on Windows: ${name} needs a POSIX system: use WSL (https://learn.microsoft.com/windows/wsl), Linux or macOS\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(line));
+  Deno.exit(1);
+}
+
 // `mpclient` is compiled with `@mpclient` before whatever it is given, and what it starts itself as has that, too.
 const isClient = Deno.args[0] === "@mpclient";
 const word = Deno.args[isClient ? 1 : 0] ?? "";
 if (Deno.build.os === "windows") {
-  // Without a permission to read, only a literal path can be imported.
-  const { refuseWindows } = await import("./src/cli/windows.ts");
   refuseWindows(isClient ? "mpclient" : "mpserv");
 } else if (Deno.build.standalone) {
   await import(bundleOf(isClient && !ROLES.includes(word) ? "client" : word));

@@ -7,8 +7,7 @@
  * @module
  */
 import { EARLY_PLACES, PLACES } from "../src/cli/programs.ts";
-import { PARTS } from "../src/page/document.ts";
-import { SOURCES } from "../src/page/sources.ts";
+import { PARTS, SOURCES } from "../src/page/document.ts";
 import { ROLES } from "../src/runtime/roles.ts";
 import { runDeno } from "./run_deno.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { encodeBytes, readProcStrings } from "../posix/proc.ts";
-import { MANAGER_VARIABLES } from "../server/systemd/variables.ts";
+import { MANAGER_VARIABLES } from "../runtime/roles.ts";
 import { EXIT, UserError } from "./terminal.ts";
 
 /** The character that the runtime puts in place of bytes that are not UTF-8. */

@@ -213,15 +213,5 @@ function valueOf({ choices, hint }: Spec<unknown>): Value {
   return choices ? { kind: "choice", choices } : { kind: hint ?? "text" };
 }
 
-/** A text as one word of bash or zsh, whatever is in it. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** A description as one line. */
-export function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ").trim();
-}
-
 /** The description of `mpserv`. */
 const ABOUT = "A TCP server that gives every connection a process of its own.";

@@ -4,8 +4,6 @@
  *
  * @module
  */
-import { type Network, parseNetwork } from "../server/networks.ts";
-
 /** The things with which a shell can complete a value. */
 export type Hint = "file" | "directory" | "user";
 
@@ -176,22 +174,6 @@ export function duration(about: string): Spec<number | undefined> {
 /** A duration with a default. `initial`: the default, in milliseconds. Its value is in milliseconds. */
 export function durationOr(about: string, initial: number): Spec<number> {
   return or(duration(about), initial, formatDuration(initial));
-}
-
-/**
- * Networks, with commas between them; an option that is typed again adds to them.
- */
-export function networks(about: string): Spec<Network[] | undefined> {
-  return option("<networks>", about, readNetworks);
-}
-
-/** Reads networks. Throws `RangeError` when one of them is none. */
-export function readNetworks(
-  text: string,
-  before: readonly Network[] | undefined,
-): Network[] {
-  const more = text.split(",").map((one) => parseNetwork(one.trim()));
-  return [...before ?? [], ...more];
 }
 
 /** The operands that say which server to connect to. */

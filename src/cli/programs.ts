@@ -20,8 +20,8 @@ export const PLACES = {
   top: "./control/control_commands.ts",
   events: "./control/control_commands.ts",
   page: "./control/control_commands.ts",
-  completions: "./help/manual_options.ts",
-  man: "./help/manual_options.ts",
+  completions: "./help/completions.ts",
+  man: "./help/man.ts",
 } as const;
 
 /** A command of `mpserv`. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { peerUser } from "../posix/net/credentials.ts";
+import { peerUser } from "../posix/net/sockets.ts";
 import { reasonOf } from "../posix/reason.ts";
 import { connections, findConnection } from "../posix/net/runtime_sockets.ts";
 import {

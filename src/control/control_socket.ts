@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { peerOf, peerUser } from "../posix/net/credentials.ts";
+import { peerOf, peerUser } from "../posix/net/sockets.ts";
 import { mayDescend } from "../posix/descent.ts";
 import type { Accepted } from "../posix/net/sockets.ts";
 import { effectiveUser } from "../posix/users.ts";

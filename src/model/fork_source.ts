@@ -5,8 +5,7 @@
  */
 import { SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
-import { askCredentials } from "../posix/net/credentials.ts";
-import { socketPair } from "../posix/net/sockets.ts";
+import { askCredentials, socketPair } from "../posix/net/sockets.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import { type Report, SECRET_SIZE } from "../wire/records.ts";

@@ -1,5 +1,6 @@
 /**
- * The page as one document, of the parts in `web/`: it asks for nothing but what this program tells it.
+ * The page as one document, of the parts in `web/`: it asks for nothing but what this program tells it. And the
+ * files that it leads to, so that a step's code is one click away.
  *
  * @module
  */
@@ -26,6 +27,27 @@ const STYLES = ["style.css", "stage.css", "diagrams.css"] as const;
 
 /** All files of the page. */
 export const PARTS: readonly string[] = ["page.html", ...STYLES, ...SCRIPTS];
+
+/** The files that it leads to, as it names them (`web/steps.js`). */
+export const SOURCES: readonly string[] = [
+  "src/server/acceptor.ts",
+  "src/server/connections.ts",
+  "src/server/gate.ts",
+  "src/posix/net/handover.ts",
+  "src/posix/forking.ts",
+  "src/zygote/zygote_role.ts",
+  "src/wire/records.ts",
+  "src/wire/tell.ts",
+  "src/model/fork.ts",
+  "src/model/workers.ts",
+  "src/model/queue.ts",
+  "src/child/connection.ts",
+  "src/child/serve_one.ts",
+  "src/service/echo.ts",
+  "src/client/client.ts",
+  "src/client/writer_role.ts",
+  "src/client/lock_step.ts",
+];
 
 /**
  * Files that are in the same bundle as this module, by their names, in base64: an executable has no others
@@ -67,8 +89,15 @@ function readPart(name: string): Promise<string> {
   return readEmbedded(name, new URL(`web/${name}`, import.meta.url));
 }
 
+/** The text of one of them, `path` such as `/source/src/server/acceptor.ts`; null when it is none. */
+export async function readSource(path: string | null): Promise<string | null> {
+  const name = SOURCES.find((one) => path === `/source/${one}`);
+  if (name === undefined) return null;
+  return await readEmbedded(name, new URL(`../../${name}`, import.meta.url));
+}
+
 /** The text of a file, which in an executable is one of {@linkcode EMBEDDED}. */
-export async function readEmbedded(name: string, file: URL): Promise<string> {
+async function readEmbedded(name: string, file: URL): Promise<string> {
   const embedded = EMBEDDED[name];
   return embedded === undefined
     ? await Deno.readTextFile(file)

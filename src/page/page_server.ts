@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { readDocument } from "./document.ts";
-import { Guard } from "./guard.ts";
+import { tcpUser } from "../posix/net/socket_diagnostics.ts";
+import { effectiveUser } from "../posix/users.ts";
+import { sameSecret } from "../wire/records.ts";
+import { readDocument, readSource } from "./document.ts";
 import { Live } from "./live.ts";
 import { measure, readMeasurePlan } from "./measured.ts";
-import { readSource } from "./sources.ts";
 
 /** How the page is served. */
 interface PageOptions {
@@ -110,4 +111,42 @@ function plain(body: BodyInit, type: string): Response {
 /** Answers without any text. */
 function nothing(status: number): Response {
   return new Response(null, { status, headers: HEADERS });
+}
+
+/**
+ * Lets only the page's own browser tab pass.
+ *
+ * The key in the address is what other users, other pages and other programs do not know. A page of another origin
+ * that a name of its own leads here (DNS rebinding) is known by `Host`; one that sends requests, by `Origin` and
+ * `Sec-Fetch-Site`. And the kernel says whose socket it is.
+ */
+export class Guard {
+  /** The key in the address: 128 random bits. */
+  readonly key: string = crypto.getRandomValues(new Uint8Array(16)).toHex();
+  readonly #bytes = new TextEncoder().encode(this.key);
+
+  /** The requested path below the key, such as `/live`; null for whoever is to get nothing. `own`: where it came to. */
+  path(
+    request: Request,
+    from: Deno.NetAddr,
+    own: Deno.NetAddr,
+  ): string | null {
+    const { pathname } = new URL(request.url);
+    const [, key = "", rest] = /^\/([^/]*)(\/.*)$/.exec(pathname) ?? [];
+    const isKnown = sameSecret(new TextEncoder().encode(key), this.#bytes);
+    if (!isKnown || !isOwn(request.headers, own.port)) return null;
+    const user = tcpUser(from, own);
+    return user === null || user === effectiveUser() ? rest ?? null : null;
+  }
+}
+
+/** Whether a request was made to this server by its name, and by no page of another's. */
+function isOwn(headers: Headers, port: number): boolean {
+  const host = headers.get("host");
+  const origin = headers.get("origin");
+  const site = headers.get("sec-fetch-site");
+  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+  return host !== null && hosts.includes(host) &&
+    (origin === null || origin === `http://${host}`) &&
+    (site === null || site === "none" || site === "same-origin");
 }

@@ -13,8 +13,7 @@ import { closeOnExec, type Fd, putOver } from "../posix/fd.ts";
 import { resetSignals, unblockSignals } from "../posix/forking.ts";
 import { Launch } from "../posix/launch.ts";
 import { type Address, decodeAddress } from "../posix/net/address.ts";
-import { peerOf } from "../posix/net/credentials.ts";
-import { localAddress, shutdownBoth } from "../posix/net/sockets.ts";
+import { localAddress, peerOf, shutdownBoth } from "../posix/net/sockets.ts";
 import { leaveProcessGroup, lowerSoftLimit } from "../posix/process.ts";
 import type { ProgramChoice } from "../wire/choices.ts";
 

@@ -95,7 +95,7 @@ function areFew(
 
 /** Modules that are loaded only on demand. */
 const WANTED_SELDOM =
-  /cli\/(bench|control|help|client_command|given|grammar|windows)\b|cli\/serve\/(project|watch|handler|metrics|resolve_limits|resolve_program|service_manager|take_over|traffic)\b|server\/(proxy\/|systemd\/(?!variables))|\/client\/|\/bench\//;
+  /cli\/(bench|control|help|client_command|given|grammar)\b|cli\/serve\/(project|watch|handler|metrics|resolve_process|service_manager|take_over|traffic)\b|server\/proxy\/|\/client\/|\/bench\//;
 
 const OF_SERVERS =
   /\/src\/(server\/(?!networks)|model|control|child|bench)\/|serve_options/;

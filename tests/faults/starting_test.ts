@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import type { WorkerSource } from "../../src/model/worker.ts";
 import { WorkerModel } from "../../src/model/workers.ts";
-import { askCredentials } from "../../src/posix/net/credentials.ts";
-import { socketPair } from "../../src/posix/net/sockets.ts";
+import { askCredentials, socketPair } from "../../src/posix/net/sockets.ts";
 import { Watcher } from "../../src/posix/watcher.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { models, TestServer } from "../helpers/server.ts";

@@ -13,9 +13,8 @@ import type {
 import { WorkerModel } from "../../src/model/workers.ts";
 import { abi } from "../../src/posix/abi.ts";
 import type { Fd } from "../../src/posix/fd.ts";
-import { askCredentials } from "../../src/posix/net/credentials.ts";
 import { receiveFd, sendFd } from "../../src/posix/net/handover.ts";
-import { socketPair } from "../../src/posix/net/sockets.ts";
+import { askCredentials, socketPair } from "../../src/posix/net/sockets.ts";
 import type { Watcher } from "../../src/posix/watcher.ts";
 import {
   decodeHandover,

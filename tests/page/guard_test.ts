@@ -1,8 +1,12 @@
 /** The page answers its own tab alone, and changes nothing. */
 import assert from "node:assert/strict";
-import { Guard } from "../../src/page/guard.ts";
-import { PARTS, readDocument } from "../../src/page/document.ts";
-import { readSource, SOURCES } from "../../src/page/sources.ts";
+import { Guard } from "../../src/page/page_server.ts";
+import {
+  PARTS,
+  readDocument,
+  readSource,
+  SOURCES,
+} from "../../src/page/document.ts";
 import { STEPS } from "../../src/page/web/steps.js";
 import { controlled } from "../control/helpers.ts";
 import { runCommand } from "../helpers/command.ts";

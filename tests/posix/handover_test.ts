@@ -4,7 +4,6 @@ import { check, PosixError } from "../../src/posix/errno.ts";
 import type { Fd } from "../../src/posix/fd.ts";
 import { read, write } from "../../src/posix/io.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
-import { askCredentials } from "../../src/posix/net/credentials.ts";
 import {
   controlSizes,
   MAX_DATA,
@@ -14,7 +13,7 @@ import {
   sendFd,
   writeControlHead,
 } from "../../src/posix/net/handover.ts";
-import { socketPair } from "../../src/posix/net/sockets.ts";
+import { askCredentials, socketPair } from "../../src/posix/net/sockets.ts";
 import { getLimit, setLimit } from "../../src/posix/process.ts";
 import { test, until } from "../helpers/testing.ts";
 import { hangUp } from "./hang_up.ts";

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { makeStage } from "../../.release/stage.ts";
-import { PARTS } from "../../src/page/document.ts";
-import { SOURCES } from "../../src/page/sources.ts";
+import { PARTS, SOURCES } from "../../src/page/document.ts";
 import { ROLES } from "../../src/runtime/roles.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { filesBelow } from "./installing.ts";

@@ -1,11 +1,32 @@
 /**
- * Manual pages in the roff of man(7), made of what can be typed.
+ * `mpserv man`: manual pages in the roff of man(7), made of what can be typed.
  *
  * @module
  */
 import manifest from "../../../deno.json" with { type: "json" };
-import { type Grammar, groupsOf, pagePartsOf, type Part } from "../grammar.ts";
+import { command } from "../command.ts";
+import {
+  type Grammar,
+  groupsOf,
+  pagePartsOf,
+  type Part,
+  readGrammar,
+} from "../grammar.ts";
+import { choice, or } from "../options.ts";
+import { PROGRAMS } from "../programs.ts";
+import { print } from "../terminal.ts";
 import { HEADINGS, type Page, type Rows } from "./pages.ts";
+
+/** `mpserv man`. */
+export const man = command({
+  name: "man",
+  about: "Print a manual page.",
+  operands: { page: or(choice("page", "page to print", PROGRAMS), "mpserv") },
+  options: {},
+  begin: ({ operands: { page } }) => async () => {
+    print(makeManual(await readGrammar(page)));
+  },
+});
 
 /** The parts of a page that no definition contains. */
 interface Extras {
@@ -28,7 +49,7 @@ const EXTRAS: Readonly<Record<string, Extras>> = {
 const DATE = "2026-11-23";
 
 /** Makes the manual page of a program. */
-export function makeManual(program: Grammar): string {
+function makeManual(program: Grammar): string {
   const { name, commands } = program;
   const extras = EXTRAS[name]!;
   return [

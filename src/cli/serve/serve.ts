@@ -33,7 +33,7 @@ import {
 import {
   type ManagerVariables,
   takeManagerVariables,
-} from "../../server/systemd/variables.ts";
+} from "../../runtime/roles.ts";
 import type { ChildOptions } from "../../wire/child_options.ts";
 import { formatDuration } from "../options.ts";
 import { UserError } from "../terminal.ts";

@@ -15,7 +15,7 @@ import {
   type Listener,
   ListenError,
 } from "../../server/listener.ts";
-import type { ManagerVariables } from "../../server/systemd/variables.ts";
+import type { ManagerVariables } from "../../runtime/roles.ts";
 import { UserError } from "../terminal.ts";
 
 /**

@@ -1,6 +1,7 @@
 /**
  * Sockets by descriptor: what `Deno.listen` and `Deno.connect` cannot do, since their connections
  * have no public descriptor and closing one shuts the socket down for every process that has it.
+ * And the process at the other end of a Unix domain socket, as the kernel knows it.
  *
  * @module
  */
@@ -31,6 +32,7 @@ const { AF_UNIX, SHUT_RDWR, SHUT_WR } = abi;
 const libc = cLibrary(
   "accept",
   "accept4",
+  "getpeereid",
   "getpeername",
   "getsockname",
   "getsockopt",
@@ -43,6 +45,9 @@ const libc = cLibrary(
 
 const IPPROTO_TCP = 6; // netinet/in.h
 const TCP_NODELAY = 1; // netinet/tcp.h
+
+const SO_PASSCRED = 16; // asm-generic/socket.h
+const UCRED_SIZE = 12; // struct ucred {pid_t pid; uid_t uid; gid_t gid}
 
 const IF_NAMESIZE = 16; // net/if.h
 const addressBytes = new SafeBytes(MAX_ADDRESS);
@@ -272,6 +277,52 @@ export function option(fd: number, name: number): number {
   return libc.getsockopt(fd, abi.SOL_SOCKET, name, valueBytes, lengthBytes) < 0
     ? -1
     : value[0]!;
+}
+
+/**
+ * Asks the kernel to say who sends each message, since many processes may share one end: `SO_PASSCRED` and
+ * `SCM_CREDENTIALS`, unix(7). Does nothing where the system cannot. Throws `PosixError` when it refuses.
+ */
+export function askCredentials(fd: number): void {
+  if (Deno.build.os === "linux") setOption(fd, SO_PASSCRED, 1);
+}
+
+/** The process that connected to a Unix domain socket. */
+interface Peer {
+  /** Its process id. */
+  readonly pid: number;
+  /** Its effective user id. */
+  readonly uid: number;
+  /** Its effective group id. */
+  readonly gid: number;
+}
+
+/**
+ * The process at the other end, as the kernel noted it at the connect: `SO_PEERCRED`. Returns who; null where the
+ * system does not say.
+ */
+export function peerOf(fd: number): Peer | null {
+  const ucred = new Uint32Array(3);
+  const length = new Uint8Array(new Uint32Array([UCRED_SIZE]).buffer);
+  const bytes = new Uint8Array(ucred.buffer);
+  if (
+    abi.SO_PEERCRED === 0 ||
+    libc.getsockopt(fd, abi.SOL_SOCKET, abi.SO_PEERCRED, bytes, length) < 0
+  ) return null;
+  return { pid: ucred[0]!, uid: ucred[1]!, gid: ucred[2]! };
+}
+
+/**
+ * As whom the process at the other end acted when the connection was made: `SO_PEERCRED`, or `getpeereid(3)` on
+ * macOS. Returns the user id; null where the system does not say.
+ */
+export function peerUser(fd: number): number | null {
+  if (!libc.getpeereid) return peerOf(fd)?.uid ?? null;
+  const uid = new Uint32Array(1), gid = new Uint32Array(1);
+  const [uidBytes, gidBytes] = [uid, gid].map(({ buffer }) =>
+    new Uint8Array(buffer)
+  );
+  return libc.getpeereid(fd, uidBytes!, gidBytes!) < 0 ? null : uid[0]!;
 }
 
 function addressBy(call: typeof libc.getsockname, fd: number): Address | null {

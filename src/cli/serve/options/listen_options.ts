@@ -4,6 +4,7 @@
  * @module
  */
 import type { GateOptions } from "../../../server/gate.ts";
+import { type Network, parseNetwork } from "../../../server/networks.ts";
 import type { ProxyPeers } from "../../../server/proxy/proxy_source.ts";
 import {
   choice,
@@ -15,13 +16,12 @@ import {
   flag,
   group,
   named,
-  networks,
   option,
   or,
   parseDuration,
   parseHost,
   parsePort,
-  readNetworks,
+  type Spec,
   type Values,
 } from "../../options.ts";
 import { EXIT, UserError } from "../../terminal.ts";
@@ -85,6 +85,20 @@ function readPeers(text: string, before: ProxyPeers | undefined): ProxyPeers {
       : readNetworks(others.join(","), before?.networks),
     unix: (before?.unix ?? false) || others.length < all.length,
   };
+}
+
+/** Networks, with commas between them; an option that is typed again adds to them. */
+function networks(about: string): Spec<Network[] | undefined> {
+  return option("<networks>", about, readNetworks);
+}
+
+/** Reads networks. Throws `RangeError` when one of them is none. */
+function readNetworks(
+  text: string,
+  before: readonly Network[] | undefined,
+): Network[] {
+  const more = text.split(",").map((one) => parseNetwork(one.trim()));
+  return [...before ?? [], ...more];
 }
 
 const COUNTED = "number of connections";

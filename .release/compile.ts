@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { compile, EXECUTABLES } from "./executables.ts";
 import { run, say } from "./fail.ts";
 import { makeStage, ROOT } from "./stage.ts";
@@ -10,7 +11,7 @@ import { makeStage, ROOT } from "./stage.ts";
 await run(async () => {
   await using stage = await makeStage(new Date());
   for (const executable of EXECUTABLES) {
-    const output = `${ROOT.pathname}dist/${executable.name}`;
+    const output = `${fileURLToPath(ROOT)}dist/${executable.name}`;
     await compile(executable, stage, { output });
     say(`compiled dist/${executable.name}`);
   }

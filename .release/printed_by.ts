@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { fail } from "./fail.ts";
 import { ROOT } from "./stage.ts";
 
@@ -20,7 +21,7 @@ export async function printedBy(
 ): Promise<string> {
   const command = new Deno.Command(program, {
     args,
-    cwd: ROOT.pathname,
+    cwd: fileURLToPath(ROOT),
     stdin: "null",
     stderr: "inherit",
   });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import manifest from "../deno.json" with { type: "json" };
 import { runTool } from "../src/cli/run.ts";
 import { named, or, several } from "../src/cli/options.ts";
@@ -31,7 +32,7 @@ const release = command({
     ),
     output: or(
       named("<directory>", "directory to write to", "--output", "directory"),
-      `${ROOT.pathname}dist`,
+      `${fileURLToPath(ROOT)}dist`,
     ),
     url: named(
       "<url>",

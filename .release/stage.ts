@@ -6,6 +6,7 @@
  * @module
  */
 import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bundle, closedConfiguration } from "./bundles.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { runDeno } from "./run_deno.ts";
@@ -54,7 +55,10 @@ export async function makeStage(date: Date): Promise<Stage> {
 
 /** Lays out the sources and the packages that they use, as `deno bundle` takes them. */
 async function fill(path: string): Promise<void> {
-  const sources = ["main.ts", ...filesBelow(`${ROOT.pathname}src`, "src")];
+  const sources = [
+    "main.ts",
+    ...filesBelow(`${fileURLToPath(ROOT)}src`, "src"),
+  ];
   const texts = sources.map((name) => {
     const text = Deno.readTextFileSync(new URL(name, ROOT));
     Deno.mkdirSync(dirname(`${path}/${name}`), { recursive: true });

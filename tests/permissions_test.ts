@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { abi } from "../src/posix/abi.ts";
 import { test } from "./helpers/testing.ts";
 
 test("revokePermissions: nothing is left, and a connection is still served", async () => {
-  const script = new URL("./permissions.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("./permissions.ts", import.meta.url));
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", "--allow-all", script],
   }).output();

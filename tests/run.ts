@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { exists } from "./helpers/testing.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -29,7 +30,7 @@ function closure(file: URL, seen = new Map<string, string>()) {
   for (const [, path] of code.matchAll(/\bfrom\s+"(\.[^"]+\.ts)"/g)) {
     const imported = new URL(path!, file);
     if (!imported.href.includes("/tests/")) continue;
-    if (exists(imported.pathname)) closure(imported, seen); // a handler in a text imports what is none
+    if (exists(fileURLToPath(imported))) closure(imported, seen); // a handler in a text imports what is none
   }
   return seen;
 }
@@ -44,7 +45,7 @@ function filesWithout(marks: RegExp[], folder: URL): string[] {
     const isMarked = marks.some((mark) =>
       codes.some((code) => mark.test(code))
     );
-    return isMarked ? [] : [path.pathname];
+    return isMarked ? [] : [fileURLToPath(path)];
   }).sort();
 }
 
@@ -54,7 +55,10 @@ function chosen(option: string | undefined): string[] {
   if (option === "--quick") return filesWithout([STARTS], folder);
   if (option !== "--portable") return [];
   const files = filesWithout([STARTS, LINUX], folder);
-  return [...files, ...PORTABLE.map((name) => new URL(name, folder).pathname)];
+  return [
+    ...files,
+    ...PORTABLE.map((name) => fileURLToPath(new URL(name, folder))),
+  ];
 }
 
 /** Tests that took longest, of a report in the form of JUnit. */

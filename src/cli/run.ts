@@ -43,7 +43,7 @@ function commandWords(
 }
 
 /** The folder of our `deno.json`, in which `deno task` runs its commands. */
-const ROOT = new URL("../..", import.meta.url).pathname;
+const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
 
 /** A person's paths are relative to where `deno task` was typed, which it says in a variable. */
 function standWhereThePersonDoes(): void {

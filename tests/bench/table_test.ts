@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { test, until } from "../helpers/testing.ts";
 import {
   descendants,
@@ -9,7 +10,7 @@ import { temporaryDirectory } from "../helpers/testing.ts";
 import { Contestant } from "./table/contestant.ts";
 import { markdown, type Results, type Run } from "./table/results.ts";
 
-const SCRIPT = new URL("table/main.ts", import.meta.url).pathname;
+const SCRIPT = fileURLToPath(new URL("table/main.ts", import.meta.url));
 
 test("deno task bench: measures who is asked for, and leaves table, runs and no process", async () => {
   await using directory = temporaryDirectory();

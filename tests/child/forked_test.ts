@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 
 const handler = (name: string) =>
-  new URL(`./handlers/${name}.ts`, import.meta.url).pathname;
+  fileURLToPath(new URL(`./handlers/${name}.ts`, import.meta.url));
 
 /** Connects, sends, and reads to the end. */
 async function talk(port: number, text: string): Promise<string> {

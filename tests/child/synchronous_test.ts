@@ -3,13 +3,14 @@
  * need none. A service that wants one all the same is told, and is no process that shares its zygote's.
  */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { ZYGOTE_V8_FLAGS } from "../../src/runtime/roles.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { connect, receiveAll, send } from "../helpers/wire_client.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Words before a command line, `deno run … MAIN serve …`: they run the copy of the program in a directory. */
 const THERE =
   'there=$1 deno=$2; while [ "$1" != serve ]; do shift; done; exec "$deno" run --quiet -A "$there/main.ts" "$@"';

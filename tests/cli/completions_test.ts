@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { runCommand } from "../helpers/command.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TerminalSession } from "./terminal_session.ts";
 
-const MODULE =
-  new URL("../../src/cli/serve/resolve_process.ts", import.meta.url).pathname;
+const MODULE = fileURLToPath(
+  new URL("../../src/cli/serve/resolve_process.ts", import.meta.url),
+);
 
 /** The typed text up to TAB, and the arguments that the program then gets. */
 const TYPED: readonly (readonly [typed: string, completed: string])[] = [

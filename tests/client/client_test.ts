@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { randomBytes, sameBytes, test } from "../helpers/testing.ts";
 import { Client, clientCommandLine, runClient } from "./test_client.ts";
 import { echo, Gate, receive, send, TestServer } from "./test_server.ts";
@@ -114,7 +115,9 @@ test("client --raw: a server that reads late gets all of it", async () => {
 test("client --raw: an output that is non-blocking gets all of it", async () => {
   const sent = randomBytes(MIB);
   await using server = new TestServer((conn) => send(conn, sent));
-  const fixture = new URL("nonblocking_output.ts", import.meta.url).pathname;
+  const fixture = fileURLToPath(
+    new URL("nonblocking_output.ts", import.meta.url),
+  );
   const command = clientCommandLine([...server.args, "--raw"]);
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-ffi", "--allow-run", fixture, ...command],

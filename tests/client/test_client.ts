@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { descendants, unsentBytes } from "../helpers/processes.ts";
 import { DEADLINE, until } from "../helpers/testing.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 // Those of the task `client` in deno.json: the tests show that they are enough.
 const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"].map((name) =>
   `--allow-${name}`

@@ -1,5 +1,6 @@
 /** Whoever reads the log may stop: lines are lost then, and are counted; the service is not. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { Fd } from "../../src/posix/fd.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
@@ -69,7 +70,7 @@ for (const model of models()) {
 
 test("log: of lines that nobody reads a megabyte is kept, and the others are counted", async () => {
   const COUNT = 20_000, KEPT = 1 << 20;
-  const script = new URL("many_lines.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("many_lines.ts", import.meta.url));
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--no-check", script, String(COUNT)],
     stdin: "piped",

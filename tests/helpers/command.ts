@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { DEADLINE } from "./testing.ts";
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 // All flags are those of the task `serve` in deno.json: the tests show that they are enough.
 const PERMISSIONS = ["ffi", "net", "run", "read", "write", "env"];
 

@@ -3,7 +3,9 @@
  *
  * @module
  */
-const FOLDER = new URL("../../../shared/seed/", import.meta.url).pathname;
+import { fileURLToPath } from "node:url";
+
+const FOLDER = fileURLToPath(new URL("../../../shared/seed/", import.meta.url));
 
 /**
  * Compiles one of them.

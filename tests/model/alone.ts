@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+
 /**
  * Runs a script of this folder in a process of its own. Test files share one, and whoever reaps what nobody else
  * reaps would reap the children of other tests.
@@ -5,7 +7,7 @@
 export async function runAlone(
   script: string,
 ): Promise<{ success: boolean; stdout: string; stderr: string }> {
-  const path = decodeURIComponent(new URL(script, import.meta.url).pathname);
+  const path = fileURLToPath(new URL(script, import.meta.url));
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--no-check", path],
   }).output();

@@ -1,5 +1,6 @@
 /** The page shows what happens, as it happened. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { ask } from "../control/helpers.ts";
 import { killNow } from "../helpers/processes.ts";
@@ -146,7 +147,7 @@ testInBrowser("page, live", {
       model: "spawn",
       args: [
         "--handler",
-        new URL("handlers/script.ts", import.meta.url).pathname,
+        fileURLToPath(new URL("handlers/script.ts", import.meta.url)),
       ],
     });
     await using shown = await TestPage.of(server);

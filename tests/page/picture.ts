@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { startServer } from "../helpers/server.ts";
 import {
   connect,
@@ -12,7 +13,7 @@ import {
 } from "../helpers/wire_client.ts";
 import { openBrowser, openTab, TestPage } from "./helpers.ts";
 
-const FILE = new URL("../../.github/page.png", import.meta.url).pathname;
+const FILE = fileURLToPath(new URL("../../.github/page.png", import.meta.url));
 
 await using server = await startServer({
   model: "fork",

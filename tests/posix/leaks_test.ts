@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { test } from "../helpers/testing.ts";
 
 test("posix: leaves no descriptor open", async () => {
-  const script = new URL("./leaks.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("./leaks.ts", import.meta.url));
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--allow-ffi", "--allow-net", script],
   }).output();

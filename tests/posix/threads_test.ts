@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { processInfo } from "../helpers/processes.ts";
 import { test, until } from "../helpers/testing.ts";
 
@@ -9,7 +10,7 @@ async function park(
   args: readonly string[],
   started: (pid: number) => Promise<void> = async () => {},
 ): Promise<string[]> {
-  const script = new URL("parking.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("parking.ts", import.meta.url));
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--no-check", script, ...args],
     stdout: "piped",

@@ -3,12 +3,14 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { checksumLine, makeArchive } from "../../.release/archive.ts";
 import { temporaryDirectory } from "../helpers/testing.ts";
 
 /** The installer of the checkout, which knows neither address nor version. */
-export const SCRIPT = new URL("../../.release/install.sh", import.meta.url)
-  .pathname;
+export const SCRIPT = fileURLToPath(
+  new URL("../../.release/install.sh", import.meta.url),
+);
 /** The version that is published here. */
 export const VERSION = "9.8.7";
 

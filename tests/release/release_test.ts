@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   compile,
   EXECUTABLES,
@@ -17,7 +18,7 @@ import {
 } from "../helpers/testing.ts";
 import { filesBelow } from "./installing.ts";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NAME = `mpserv-${manifest.version}-${Deno.build.target}`;
 
 /**

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { test } from "../helpers/testing.ts";
 
 const FOLDER = new URL("../../.github/workflows/", import.meta.url);
@@ -22,7 +23,7 @@ async function lint(workflow: string): Promise<Finding[]> {
       "run",
       "--quiet",
       "-A",
-      new URL("lint_workflow.ts", import.meta.url).pathname,
+      fileURLToPath(new URL("lint_workflow.ts", import.meta.url)),
     ],
     stdin: "piped",
     stdout: "piped",

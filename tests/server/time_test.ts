@@ -1,5 +1,6 @@
 /** Limits of time: which connections they end, how, and what is told. */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { anyModel, models, startServer } from "../helpers/server.ts";
 import { test, unlessHeldUp } from "../helpers/testing.ts";
 import {
@@ -11,8 +12,9 @@ import {
   send,
 } from "../helpers/wire_client.ts";
 
-const patient =
-  new URL("../service/handlers/patient.ts", import.meta.url).pathname;
+const patient = fileURLToPath(
+  new URL("../service/handlers/patient.ts", import.meta.url),
+);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 /** A child's own code keeps it: for one connection, and for one after the other. */
@@ -91,7 +93,7 @@ for (const model of models()) {
 
 for (const model of anyModel()) {
   test(`--max-lifetime (${model}): a handler that does not hear is killed`, async () => {
-    const deaf = new URL("./handlers/deaf.ts", import.meta.url).pathname;
+    const deaf = fileURLToPath(new URL("./handlers/deaf.ts", import.meta.url));
     await using server = await startServer({
       model,
       args: ["--max-lifetime", "500ms", "--handler", deaf],

@@ -172,24 +172,41 @@ for (const [which, files, words, answer, exitCode] of TO_BE_BUNDLED) {
   );
 }
 
+/** What `deno task serve` says of a handler that is not there; it is typed in a folder below a checkout. */
+async function toldOfNone(folder: string): Promise<void> {
+  // Whoever runs the tests may have been run by a task, too.
+  const task = ["task", "--quiet", "serve"];
+  const typed = ["0", "--handler", "handlers/none.ts"];
+  const { code, stderr } = await new Deno.Command("/usr/bin/env", {
+    args: ["-u", "INIT_CWD", Deno.execPath(), ...task, ...typed],
+    cwd: folder,
+    env: { ...commandEnvironment(), NO_COLOR: "1" },
+  }).output();
+  assert.equal(
+    new TextDecoder().decode(stderr),
+    `error: Cannot use handler "handlers/none.ts": no such file as "${folder}/handlers/none.ts": check the path\n`,
+  );
+  assert.equal(code, 1);
+}
+
 test(
   "handler: a path is relative to where `deno task` was typed, and told as it was tried",
+  () => toldOfNone(import.meta.dirname!),
+  { ignore: isCompiled },
+);
+
+test(
+  "handler: a path is relative to where `deno task` was typed, also where the checkout's own has a space, an umlaut and a percent sign",
   async () => {
-    // Whoever runs the tests may have been run by a task, too.
-    const task = ["task", "--quiet", "serve"];
-    const typed = ["0", "--handler", "handlers/none.ts"];
-    const { code, stderr } = await new Deno.Command("/usr/bin/env", {
-      args: ["-u", "INIT_CWD", Deno.execPath(), ...task, ...typed],
-      cwd: import.meta.dirname!,
-      env: { ...commandEnvironment(), NO_COLOR: "1" },
+    await using directory = temporaryDirectory();
+    const checkout = `${directory.path}/für 100%25 mpserv`;
+    Deno.mkdirSync(`${checkout}/below`, { recursive: true });
+    const copied = await new Deno.Command("cp", {
+      args: ["-r", "main.ts", "src", "deno.json", "deno.lock", checkout],
+      cwd: new URL("../../", import.meta.url),
     }).output();
-    assert.equal(
-      new TextDecoder().decode(stderr),
-      `error: Cannot use handler "handlers/none.ts": no such file as "${import
-        .meta
-        .dirname!}/handlers/none.ts": check the path\n`,
-    );
-    assert.equal(code, 1);
+    assert.equal(copied.code, 0);
+    await toldOfNone(`${checkout}/below`);
   },
   { ignore: isCompiled },
 );

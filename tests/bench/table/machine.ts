@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 /** How long a look at the processors takes, in milliseconds. */
 const LOOK = 150;
 /** Share of one processor that others may use before the machine counts as busy. */
@@ -76,7 +77,7 @@ const TIMES = 5;
  */
 export async function costsHere(directory: string): Promise<Costs | null> {
   const [source, program] = [
-    new URL("cost.c", import.meta.url).pathname,
+    fileURLToPath(new URL("cost.c", import.meta.url)),
     `${directory}/cost`,
   ];
   const said = await outputOf("gcc", ["-O2", "-o", program, source]);

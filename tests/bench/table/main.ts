@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { runTool } from "../../../src/cli/run.ts";
 import { flag, option, or, type Values } from "../../../src/cli/options.ts";
 import { command } from "../../../src/cli/command.ts";
@@ -151,7 +152,7 @@ async function intoReadme(table: string): Promise<void> {
     text.replace(PLACE, (_, begin, end) => `${begin}\n${table}\n${end}`),
   );
   await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", README.pathname],
+    args: ["fmt", "--quiet", fileURLToPath(README)],
   }).output();
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { commandLine } from "../../helpers/command.ts";
 import { compileSeed } from "../../helpers/seed.ts";
 import { exists } from "../../helpers/testing.ts";
@@ -43,7 +44,7 @@ function socat(program: string): Peer["command"] {
 
 /** A server of Deno without ours; `servers/` has it. */
 function deno(script: string, ...more: string[]): Peer["command"] {
-  const file = new URL(`servers/${script}.ts`, import.meta.url).pathname;
+  const file = fileURLToPath(new URL(`servers/${script}.ts`, import.meta.url));
   const flags = ["run", "--quiet", "--no-config", "-A"];
   return (port) => [Deno.execPath(), ...flags, file, String(port), ...more];
 }
@@ -51,7 +52,7 @@ function deno(script: string, ...more: string[]): Peer["command"] {
 /** One handler in our models, and in a single process of Deno. */
 function handlers(id: string): [string, Peer][] {
   const file = `${id}.ts`;
-  const path = new URL(`handlers/${file}`, import.meta.url).pathname;
+  const path = fileURLToPath(new URL(`handlers/${file}`, import.meta.url));
   const ours = (model: string): [string, Peer] => [`${id}-${model}`, {
     name: `mpserv \`${model}\`, a handler`,
     command: mpserv("--model", model, "--handler", path),
@@ -69,7 +70,7 @@ function handlers(id: string): [string, Peer][] {
  * @returns Its path; null where there is none.
  */
 export function executable(name: string): string | null {
-  const dist = new URL("../../../dist", import.meta.url).pathname;
+  const dist = fileURLToPath(new URL("../../../dist", import.meta.url));
   const path = `${Deno.env.get("MPSERV_TEST_BIN") ?? dist}/${name}`;
   return exists(path) ? path : null;
 }

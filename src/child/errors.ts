@@ -79,9 +79,13 @@ const DENO_ERRORS: Readonly<Record<string, new (message: string) => Error>> = {
 };
 
 const { inspect } = Deno;
+const { decodeURIComponent } = globalThis;
 /** The folder of our own modules: a place in them does not help the author of the handler. */
-const OURS_PATH = new URL("../", import.meta.url).pathname;
-const PLACE = new SafePattern(/(?:file|data|blob|https?):[^\s()]+:\d+:\d+/g);
+const OURS_PATH = decoded(new URL("../", import.meta.url).pathname);
+/** A path may have spaces and parentheses: the runtime decodes what is not below the directory that it started in. */
+const PLACE = new SafePattern(
+  /(?:file:\/\/(?:(?!file:\/\/)[^\n"])+?|(?:data|blob|https?):[^\s()]+):\d+:\d+/g,
+);
 const SPACES = new SafePattern(/\s+/g);
 /** What the runtime advises where a permission is missing: a source's words, or an executable's. */
 const ADVICE = new SafePattern(
@@ -99,7 +103,7 @@ export function describeError(error: unknown, most = MOST): string {
     const text = advise(oneLine(`${error.name}: ${error.message}`));
     const place = placeOf(error);
     if (place === undefined) return clip(text, most);
-    const end = ` at ${slice(place, -MOST_PLACE)}`;
+    const end = ` at ${slice(decoded(place), -MOST_PLACE)}`;
     return clip(text, most - lengthOf(encode(end))) + end;
   } catch {
     return "an error that cannot be shown"; // its own code threw
@@ -114,12 +118,18 @@ function placeOf(error: Error): string | undefined {
   return placeOutside(error) ?? firstPlace(error, () => true);
 }
 
-/**
- * Where in a handler's code an error comes from. Returns `file:line:column`; undefined when only our own modules are
- * known to have been running.
- */
+/** Where in a handler's code an error comes from, as the runtime wrote it; undefined when only ours is known to run. */
 function placeOutside(error: Error): string | undefined {
-  return firstPlace(error, (place) => !startsWith(place, OURS_PATH));
+  return firstPlace(error, (place) => !startsWith(decoded(place), OURS_PATH));
+}
+
+/** A path as a person knows it, of one in a URL; the path itself where it is none of a URL. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 function firstPlace(
@@ -384,5 +394,5 @@ function explain(error: unknown): string {
   const place = placeOutside(error);
   return place === undefined || includes(words, place)
     ? slice(words, 0, MOST_BYTES)
-    : `${slice(words, 0, MOST_BYTES - place.length)} at ${place}`;
+    : `${slice(words, 0, MOST_BYTES - place.length)} at ${decoded(place)}`;
 }

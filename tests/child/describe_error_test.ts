@@ -29,6 +29,35 @@ test("describeError: names the place in the handler, not the one in our own modu
   );
 });
 
+test("describeError: a path may have spaces, parentheses and letters that are not ASCII, and is told as a person writes it", () => {
+  const ours = OURS.replace("/src/", "/%73r%63/"); // as the runtime writes it from one directory, and from another
+  for (
+    const place of [
+      "file:///srv/f%C3%BCr%20(us)/handler.ts:7:9",
+      "file:///srv/für (us)/handler.ts:7:9",
+      "file:///srv/f%C3%BCr (us)/handler.ts:7:9",
+    ]
+  ) {
+    assert.equal(
+      describeError(errorAt("x", `${ours}:1:2`, `${OURS}:1:2`, place)),
+      "RangeError: x at /srv/für (us)/handler.ts:7:9",
+    );
+  }
+  assert.equal(
+    describeError(errorAt("x", "file:///srv/100%.ts:7:9")),
+    "RangeError: x at /srv/100%.ts:7:9",
+  );
+  assert.equal(
+    describeError(
+      errorAt(
+        'not "file:///srv/a b.ts" or file:///srv/c',
+        "file:///srv/d e.ts:7:9",
+      ),
+    ),
+    'RangeError: not "file:///srv/a b.ts" or file:///srv/c at /srv/d e.ts:7:9',
+  );
+});
+
 test("describeError: fits into a report, with the place, whatever its length", () => {
   const long = errorAt("ü".repeat(999), `file:///${"d/".repeat(99)}x.ts:1:2`);
   const text = describeError(long);

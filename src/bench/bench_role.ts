@@ -18,7 +18,7 @@ import type { SlotWork } from "./slots.ts";
 const SOURCES = 64;
 
 /** Makes the load, and tells about it on standard output. */
-export function makeLoad(share: Share): void {
+function makeLoad(share: Share): void {
   setProcessName("mpserv:bench");
   for (const { fd } of share.inherited) setInherit(fd, false);
   const { soft, hard } = getLimit("files");
@@ -73,7 +73,6 @@ export type ClientKind = "split" | "lock-step";
 
 /** The work, which it receives as JSON. */
 export interface ClientWork {
-  /** Which. */
   readonly client: ClientKind;
   /** Where it connects to. */
   readonly target: Deno.NetAddr;

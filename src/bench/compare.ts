@@ -35,7 +35,6 @@ interface Moment {
 
 /** How one client did. */
 export interface Run {
-  /** Which. */
   readonly client: ClientKind;
   /** Milliseconds from the first line given to it to the last line back; its start is not in it. */
   readonly time: number;
@@ -292,7 +291,6 @@ interface LineTimes {
 class PacketTrace {
   readonly #passages: Passage[] = [];
   #connection = 0;
-  /** Resolves when there is more. */
   #more = Promise.withResolvers<void>();
 
   /** Reads the relay's output to its end. */

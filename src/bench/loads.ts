@@ -37,7 +37,6 @@ export function closedLoop(end: number): Schedule {
 
 /** How an open loop goes. */
 interface LoadRate {
-  /** Requests a second. */
   readonly rate: number;
   /** When the first is due. */
   readonly offset: number;
@@ -71,7 +70,6 @@ export function openLoop({ rate, offset, end }: LoadRate): Schedule {
 /** Milliseconds that a place rests after a failure, so that a dead server is not hammered. */
 const REST = 10;
 
-/** One process's requests. */
 export class ExchangeLoad {
   readonly #share: Share;
   readonly #recorder: Recorder;

@@ -138,7 +138,6 @@ function tryRead(path: string): string {
   }
 }
 
-/** A running load process. */
 class Loader implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #frames: AsyncGenerator<Frame>;
@@ -209,12 +208,10 @@ class Loader implements AsyncDisposable {
   }
 }
 
-/** Several load processes. */
 class Loaders implements AsyncDisposable {
   readonly #loaders: Loader[] = [];
   readonly #heard = new Map<Loader, number>();
 
-  /** Starts them. */
   constructor(shares: readonly Share[]) {
     for (const share of shares) this.#loaders.push(new Loader(share));
   }
@@ -239,7 +236,6 @@ class Loaders implements AsyncDisposable {
     );
   }
 
-  /** Ends all of them. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(
       this.#loaders.map((loader) => loader[Symbol.asyncDispose]()),

@@ -11,7 +11,6 @@ import type { Failures, Frame } from "./recorder.ts";
 interface Interval {
   /** Its beginning, milliseconds from where measuring began. */
   readonly at: number;
-  /** Requests that were answered. */
   readonly requests: number;
   /** Bytes that came back. */
   readonly bytes: number;
@@ -60,7 +59,6 @@ export interface LoadOutcome {
   readonly latency: LatencySummary | null;
   /** The same in detail. */
   readonly distribution: readonly Quantile[];
-  /** Failures by kind. */
   readonly failures: Failures;
   /** How often anything came to nothing. */
   readonly failed: number;
@@ -79,21 +77,13 @@ const MOST = 60e9;
 
 /** A summary, in milliseconds. */
 export interface LatencySummary {
-  /** How many answers. */
   readonly count: number;
-  /** The fastest. */
   readonly min: number;
-  /** The arithmetic mean. */
   readonly mean: number;
-  /** Half are faster. */
   readonly p50: number;
-  /** Nine of ten are faster. */
   readonly p90: number;
-  /** 99 of 100 are faster. */
   readonly p99: number;
-  /** 999 of 1,000 are faster. */
   readonly p999: number;
-  /** The slowest. */
   readonly max: number;
 }
 
@@ -115,7 +105,6 @@ export class Latencies {
     useWebAssembly: false,
   });
 
-  /** Adds some. */
   add(microseconds: Float32Array): void {
     for (const latency of microseconds) {
       const nanoseconds = Math.round(1000 * latency);
@@ -175,11 +164,9 @@ const MOST_INTERVALS = 200;
 export class Tally {
   /** How long answers took. */
   latencies = new Latencies();
-  /** Requests that were answered. */
   requests = 0;
   /** Bytes that came back. */
   bytes = 0;
-  /** Failures by kind. */
   readonly failures: Failures = {};
   /** Length of an interval, in milliseconds. */
   readonly interval: number;

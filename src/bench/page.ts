@@ -91,7 +91,6 @@ export interface Figure {
 
 /** A plot and the numbers under it. */
 export interface Section {
-  /** The title of the section. */
   readonly heading: string;
   /** The plot; without one there is the table alone. */
   readonly plot?: Plot;
@@ -107,7 +106,6 @@ export interface ReportPage {
   readonly details: string;
   /** The result at a glance. */
   readonly figures: readonly Figure[];
-  /** The rest. */
   readonly sections: readonly Section[];
 }
 
@@ -156,7 +154,6 @@ tr + tr > * { border-top: 1px solid var(--grid); }
 }px) { .wide { display: none; } .narrow { display: block; } section { padding: 16px 12px; } .narrow svg { margin: auto; } }
 `;
 
-/** Writes a page. */
 export function renderPage(page: ReportPage): string {
   const { title, details, figures, sections } = page;
   return `<!doctype html>
@@ -211,17 +208,13 @@ function legend({ series }: Plot): string {
   return `<ul class="legend">${entries.join("")}</ul>`;
 }
 
-/** A point of a line. */
 interface Point {
-  /** Its value on the horizontal axis. */
   readonly x: number;
-  /** Its value on the vertical axis. */
   readonly y: number;
   /** The text under the pointer. */
   readonly title: string;
 }
 
-/** A line. */
 interface Series {
   /** Its name, for the legend. */
   readonly name: string;
@@ -239,9 +232,7 @@ interface Axis {
 export interface Plot {
   /** A description for readers who cannot see it. */
   readonly description: string;
-  /** The horizontal axis. */
   readonly x: Axis;
-  /** The vertical axis. */
   readonly y: Axis;
   /** The lines, two at most. */
   readonly series: readonly Series[];
@@ -347,7 +338,6 @@ function n(value: number): string {
   return String(Math.round(10 * value) / 10);
 }
 
-/** Text that stands in HTML as itself. */
 function escapeHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;").replaceAll('"', "&quot;");

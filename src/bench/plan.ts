@@ -5,7 +5,6 @@
  */
 import type { Address } from "../posix/net/address.ts";
 
-/** The kinds of load. */
 export const MODES = ["connect", "ping", "stream", "hold"] as const;
 /**
  * One of {@linkcode MODES}. `connect`: connect, echo a few bytes, close, again and again. `ping`: round
@@ -16,11 +15,9 @@ export type Mode = (typeof MODES)[number];
 
 /** The load that a person asked for. Times are in milliseconds. */
 export interface Plan {
-  /** The kind of load. */
   readonly mode: Mode;
   /** The server: an address, not a name. */
   readonly target: Address;
-  /** Connections at once. */
   readonly connections: number;
   /** Processes that make the load, as {@linkcode loadProcesses} says. */
   readonly processes: number;

@@ -24,7 +24,6 @@ export type Failures = Record<string, number>;
 
 /** A report of a load process. */
 export interface Frame {
-  /** The kind of report. */
   readonly kind: "ready" | "tick" | "held" | "end";
   /** Milliseconds since the load began. */
   readonly at: number;
@@ -42,7 +41,6 @@ export interface Frame {
 
 const HEAD = 8;
 
-/** Writes a frame. Returns its bytes. */
 export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
   const { latencies, ...rest } = frame;
   const json = new TextEncoder().encode(JSON.stringify(rest));
@@ -109,9 +107,7 @@ const CLOCK_TICK = 10;
 
 /** Which part of a load is measured, in milliseconds from its start. */
 interface Window {
-  /** Its beginning. */
   readonly from: number;
-  /** Its end. */
   readonly to: number;
 }
 

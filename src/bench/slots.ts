@@ -12,7 +12,6 @@ import { setNoDelay, shutdownWrite } from "../posix/net/sockets.ts";
 
 const { POLLIN, POLLOUT } = abi;
 
-/** A failure of a connection. */
 export class LoadFailure extends Error {
   constructor(kind: string) {
     super(kind);
@@ -76,7 +75,6 @@ export class Slot {
   #sent = 0;
   #received = 0;
 
-  /** Makes one, not connected. */
   constructor(work: SlotWork) {
     this.#work = work;
     this.#request = new Uint8Array(work.size);
@@ -134,7 +132,6 @@ export class Slot {
     this.#phase = "ending";
   }
 
-  /** Drops the connection. */
   close(): void {
     this.#socket?.close();
     this.#socket = null;
@@ -200,7 +197,6 @@ export class Slots {
   readonly #wanted: Int16Array;
   readonly #places = new Map<Slot, number>();
 
-  /** Makes them, none connected. */
   constructor(count: number, work: SlotWork, events: SlotEvents) {
     this.all = Array.from({ length: count }, () => new Slot(work));
     this.all.forEach((slot, i) => this.#places.set(slot, i));
@@ -248,7 +244,6 @@ export class Slots {
     }
   }
 
-  /** Drops every connection. */
   close(): void {
     for (const slot of this.all) slot.close();
   }

@@ -27,7 +27,6 @@ import { giveUp, loadModule } from "./errors.ts";
 
 const { exit } = Deno;
 
-/** Runs the process to its end. */
 export async function run(args: readonly string[]): Promise<never> {
   const channel = inheritedFd(args[0]);
   enter(channel, args[1]);

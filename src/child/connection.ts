@@ -65,31 +65,30 @@ export interface Traffic {
   readonly clientEndedAt: number;
 }
 
-/** Tells what went through a connection. */
-export let trafficOf: (connection: FdConnection) => Traffic;
-
-/**
- * Ends this side, and throws away what the client still sends until it ends, too: closing a socket with
- * bytes unread makes the kernel reset the connection, and the client may lose the end of its answer
- * (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
- */
-export let finish: (connection: FdConnection) => void;
-
-/** Closes a connection, whatever its handler has made of the method; again is harmless. */
-export let close: (connection: FdConnection) => void;
-
-/**
- * Whether its handler, which is done, still waits for something or goes on to read or write. Where a
- * stream of it may be asked for more in a moment, the answer takes that long.
- */
-export let isInUse: (connection: FdConnection) => boolean | Promise<boolean>;
-
-/** What the built-in services have, and no handler. */
-export let sendOnly: SendOnly;
+/** What the process itself does with a connection, whatever its handler has made of the methods. */
+interface Keeper {
+  trafficOf(connection: FdConnection): Traffic;
+  /**
+   * Ends this side, and throws away what the client still sends until it ends, too: closing a socket with
+   * bytes unread makes the kernel reset the connection, and the client may lose the end of its answer
+   * (RFC 1122, 4.2.2.13). It blocks the process, which has nothing else to do.
+   */
+  finish(connection: FdConnection): void;
+  /** Closes it; again is harmless. */
+  close(connection: FdConnection): void;
+  /**
+   * Whether its handler, which is done, still waits for something or goes on to read or write. Where a
+   * stream of it may be asked for more in a moment, the answer takes that long.
+   */
+  isInUse(connection: FdConnection): boolean | Promise<boolean>;
+  /** What the built-in services have, and no handler. */
+  readonly sendOnly: SendOnly;
+}
+export let keeper: Keeper;
 
 /**
  * A connection over a raw descriptor. A handler gets it, and can alter every property of it and its class:
- * what the process itself does with it goes by the functions above, and by private names.
+ * what the process itself does with it goes by {@linkcode keeper}, and by private names.
  */
 export class FdConnection implements AnyConnection {
   readonly id: number;
@@ -115,22 +114,24 @@ export class FdConnection implements AnyConnection {
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
   static {
-    trafficOf = (connection) => ({
-      bytesIn: connection.#bytesIn,
-      bytesOut: connection.#bytesOut,
-      exceeded: connection.#patience.exceeded,
-      clientEndedAt: connection.#clientEndedAt,
-    });
-    finish = (connection) => connection.#finish();
-    close = (connection) => connection.#close();
-    isInUse = (connection) => connection.#isInUse();
-    sendOnly = (connection, bytes) => {
-      const own = connection as FdConnection;
-      own.#sendAll(
-        bytesOf(bytes, "write"),
-        sendNow,
-        () => own.#discardUntilRoom(),
-      );
+    keeper = {
+      trafficOf: (connection) => ({
+        bytesIn: connection.#bytesIn,
+        bytesOut: connection.#bytesOut,
+        exceeded: connection.#patience.exceeded,
+        clientEndedAt: connection.#clientEndedAt,
+      }),
+      finish: (connection) => connection.#finish(),
+      close: (connection) => connection.#close(),
+      isInUse: (connection) => connection.#isInUse(),
+      sendOnly: (connection, bytes) => {
+        const own = connection as FdConnection;
+        own.#sendAll(
+          bytesOf(bytes, "write"),
+          sendNow,
+          () => own.#discardUntilRoom(),
+        );
+      },
     };
     // By its class a handler could make one of any descriptor.
     Object.defineProperty(FdConnection.prototype, "constructor", {
@@ -258,7 +259,6 @@ export class FdConnection implements AnyConnection {
     this.#closeForHandler();
   }
 
-  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.#closeForHandler();
   }

@@ -35,15 +35,7 @@ import {
 } from "../wire/records.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
 import { done, ready, tell, took } from "../wire/tell.ts";
-import {
-  close,
-  FdConnection,
-  finish,
-  isInUse,
-  sendOnly,
-  type Traffic,
-  trafficOf,
-} from "./connection.ts";
+import { FdConnection, keeper, type Traffic } from "./connection.ts";
 import { describeError, sawUncaught, untilUncaught } from "./errors.ts";
 
 /**
@@ -95,12 +87,12 @@ export function serveOne(
   try {
     if (attributes) takeLimits(attributes, false);
   } catch (error) {
-    close(connection);
+    keeper.close(connection);
     return void tellEnd(refusal(error as Error), 0);
   }
   let served: ReturnType<AnyService>;
   try {
-    served = service(connection, sendOnly);
+    served = service(connection, keeper.sendOnly);
     if (isThenable(served)) {
       return awaitEnd(connection, untilUncaught(served), tellEnd);
     }
@@ -108,7 +100,7 @@ export function serveOne(
   } catch (error) {
     return fail(connection, error, tellEnd);
   }
-  return isInUse(connection) === false
+  return keeper.isInUse(connection) === false
     ? endWell(connection, false, tellEnd)
     : awaitEnd(connection, undefined, tellEnd);
 }
@@ -123,7 +115,7 @@ async function awaitEnd(
   } catch (error) {
     return fail(connection, error, tellEnd);
   }
-  const inUse = isInUse(connection);
+  const inUse = keeper.isInUse(connection);
   const isLeft = typeof inUse === "boolean" ? inUse : await own(inUse);
   endWell(connection, isLeft, tellEnd);
 }
@@ -177,9 +169,9 @@ function endWell(
   inUse: boolean,
   tellEnd: TellEnd,
 ): void {
-  finish(connection);
-  close(connection);
-  const { bytesIn, bytesOut, clientEndedAt } = trafficOf(connection);
+  keeper.finish(connection);
+  keeper.close(connection);
+  const { bytesIn, bytesOut, clientEndedAt } = keeper.trafficOf(connection);
   const text = inUse ? UNFINISHED : "";
   tellEnd({ bytesIn, bytesOut, reason: "closed", text }, clientEndedAt);
 }
@@ -189,8 +181,10 @@ function fail(
   error: unknown,
   tellEnd: TellEnd,
 ): void {
-  close(connection);
-  const { bytesIn, bytesOut, exceeded, clientEndedAt } = trafficOf(connection);
+  keeper.close(connection);
+  const { bytesIn, bytesOut, exceeded, clientEndedAt } = keeper.trafficOf(
+    connection,
+  );
   const reason = reasonOf(error, exceeded);
   const text = reason === "error" ? describeError(error) : "";
   tellEnd({ bytesIn, bytesOut, reason, text }, clientEndedAt);

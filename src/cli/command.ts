@@ -25,13 +25,11 @@ export interface Command extends Syntax<Specs, Specs> {
 
 /** A command as it is written down. */
 interface CommandSpec<O extends Specs, A extends Specs> extends Syntax<O, A> {
-  /** Its purpose, in one line. */
   readonly about: string;
   /** Checks the combination of options, and loads nothing. Throws `UserError` when options contradict each other. */
   begin(line: Line<O, A>): Action;
 }
 
-/** Makes a command. */
 export function command<O extends Specs, A extends Specs>(
   spec: CommandSpec<O, A>,
 ): Command {
@@ -48,7 +46,6 @@ export function command<O extends Specs, A extends Specs>(
 interface Syntax<O extends Specs, A extends Specs> {
   readonly name: string;
   readonly options: O;
-  /** Its operands, in their order. */
   readonly operands: A;
   /** Whether a program's command line may follow after `--`; otherwise operands do. */
   readonly takesProgram?: boolean;
@@ -56,9 +53,7 @@ interface Syntax<O extends Specs, A extends Specs> {
 
 /** A command line that has been read. */
 interface Line<O extends Specs, A extends Specs> {
-  /** The values of all options. */
   readonly options: Values<O>;
-  /** The values of all operands. */
   readonly operands: Values<A>;
   /** The names of the options and operands that were typed, in this order. */
   readonly typed: ReadonlySet<keyof O | keyof A>;

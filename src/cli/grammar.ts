@@ -21,7 +21,6 @@ export type Value =
   | { readonly kind: "text" | Hint }
   | { readonly kind: "choice"; readonly choices: readonly string[] };
 
-/** An option. */
 export interface Flag {
   /** Its spellings, such as `--help` and `-h`. */
   readonly names: readonly string[];
@@ -37,7 +36,6 @@ export interface Flag {
   readonly value: Value | undefined;
   /** The heading that it stands below. */
   readonly group: string;
-  /** Whether it is in the short help. */
   readonly isEveryday: boolean;
 }
 
@@ -57,26 +55,20 @@ export interface Operand {
   readonly group: string;
 }
 
-/** A command. */
 export interface Grammar {
-  /** Its own name. */
   readonly name: string;
   /** The words that may follow its name, as the help shows them. */
   readonly usage: string;
-  /** Its purpose, in one line. */
   readonly about: string;
   /** Examples, values, signals, variables and exit codes. */
   readonly page: Page;
-  /** Its options. */
   readonly flags: readonly Flag[];
-  /** Its operands, in order. */
   readonly operands: readonly Operand[];
   readonly commands: readonly Grammar[];
   /** Whether another program's command line may follow after `--`. */
   readonly takesProgram: boolean;
 }
 
-/** Reads a program with all its commands. */
 export async function readGrammar(program: CommandProgram): Promise<Grammar> {
   if (program === "mpclient") {
     const own = grammarOf(await loadMpclient());
@@ -115,7 +107,6 @@ export function helpCommand(commands: readonly Command[]): Command {
   return help;
 }
 
-/** Reads a command. */
 export function grammarOf(command: Command): Grammar {
   const { name, about, takesProgram = false } = command;
   const flags = Object.entries(command.options).map(([name, spec]): Flag => ({

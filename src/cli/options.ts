@@ -21,11 +21,8 @@ export interface Spec<T> {
   readonly hint: Hint | undefined;
   /** Whether an option `--name` can be typed as `--name-VALUE`. */
   readonly isFamily: boolean;
-  /** Whether an operand must be typed. */
   readonly isRequired: boolean;
-  /** Whether it is in the short help. */
   readonly isEveryday: boolean;
-  /** The heading in the help. */
   group: string;
   /** Its value where it is not typed. */
   readonly initial: T;
@@ -54,7 +51,6 @@ const PLAIN = {
   group: "Options",
 };
 
-/** Gives a table its heading in the help. */
 export function group<S extends Specs>(heading: string, table: S): S {
   for (const spec of Object.values(table)) spec.group = heading;
   return table;

@@ -24,7 +24,6 @@ export const PLACES = {
   man: "./help/man.ts",
 } as const;
 
-/** A command of `mpserv`. */
 type CommandName = keyof typeof PLACES;
 
 /** Where the module is that starts the first process of a command, before the command's own code is read. */
@@ -33,7 +32,6 @@ export const EARLY_PLACES: Partial<Record<CommandName, string>> = {
   client: "../client/writer_process.ts",
 };
 
-/** A module of commands. */
 type Commands = Readonly<Record<string, Command>>;
 
 /** A module that starts something early. */
@@ -47,7 +45,6 @@ interface EarlyModule {
  */
 export const BUNDLED: Record<string, () => Promise<unknown>> = {};
 
-/** Whether there is such a command. */
 export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(PLACES, word);
 }
@@ -80,7 +77,6 @@ export async function loadMpclient(): Promise<Command> {
   return { ...await loadCommand("client"), name };
 }
 
-/** Loads all commands. */
 export async function loadCommands(): Promise<Command[]> {
   const loaded: Command[] = [];
   for (const name of Object.keys(PLACES).filter(isCommand)) {

@@ -5,11 +5,8 @@
  */
 import { reasonOf } from "../posix/reason.ts";
 
-/** Exit codes. */
 export const EXIT = {
-  /** The system refused. */
   refused: 1,
-  /** Wrong usage. */
   usage: 2,
   /** The output has no reader any more; a shell reports the same for a program that SIGPIPE killed. */
   pipe: 128 + 13,

@@ -24,7 +24,6 @@ export class Output {
   /** Whether the last line that was printed has no end yet. */
   #isOpen = false;
 
-  /** Starts with nothing received. */
   constructor(prefix: string) {
     this.#prefixer = new Prefixer(prefix);
   }

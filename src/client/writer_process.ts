@@ -67,7 +67,6 @@ export class Writer implements AsyncDisposable {
     return this.#channel.isOpen ? this.#channel.number : -1;
   }
 
-  /** The newest report. */
   get report(): WriterReport {
     return this.#report;
   }

@@ -49,7 +49,6 @@ export type WriterReportKind =
   | "socket-failed"
   | "input-failed";
 
-/** A record from the writer. */
 export interface WriterReport {
   readonly kind: WriterReportKind;
   /** Bytes that the system has taken for the connection, in total. */

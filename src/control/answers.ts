@@ -20,13 +20,11 @@ import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
 
 /** The parts of the server that answer. */
 interface AnswerOptions {
-  /** The server that is looked after. */
   readonly server: Server;
   /** Its socket, which may be handed out. */
   readonly listener: Listener;
   /** The current model, and the reason if `auto` could not choose a better one. */
   readonly chosen: ChosenModel;
-  /** The program's version. */
   readonly version: string;
   /** Begins the drain; `why` is for the log. */
   readonly drain: (why: string) => void;

@@ -31,7 +31,6 @@ export class NobodyThere extends ControlError {}
 
 /** A connection to a server's control socket. */
 export class ControlClient implements Disposable {
-  /** The control socket. */
   readonly path: string;
   readonly #conn: Deno.Conn;
   readonly #fd: number;

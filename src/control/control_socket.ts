@@ -21,7 +21,6 @@ import { MOST_CLIENTS, type Request } from "./protocol.ts";
 
 const BACKLOG = 64;
 
-/** The options of a control socket. */
 interface ControlOptions {
   /** Says when clients come and when they are ready. */
   readonly watcher: Watcher;
@@ -31,19 +30,16 @@ interface ControlOptions {
   readonly ended: (session: Session) => void;
 }
 
-/** The socket and its file. */
 interface Door {
   readonly path: string;
   readonly listener: Listener;
   readonly made: Deno.FileInfo;
 }
 
-/** A door that clients come through. */
 interface OpenDoor extends Door {
   readonly acceptor: Acceptor;
 }
 
-/** A control socket. */
 export class Control implements Disposable {
   readonly #options: ControlOptions;
   readonly #sessions = new Set<Session>();
@@ -89,7 +85,6 @@ export class Control implements Disposable {
     for (const session of this.#sessions) session.finish();
   }
 
-  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -131,7 +131,6 @@ export class Follower {
   }
 }
 
-/** An event as a line. */
 export function lineOf(event: object): string {
   return JSON.stringify(event) + "\n";
 }

@@ -54,7 +54,6 @@ export type Request =
 
 /** The answer to `status`. */
 export interface Status {
-  /** The server's process id. */
   readonly pid: number;
   readonly version: string;
   /** Whether it accepts, or lets its last connections finish. */
@@ -65,7 +64,6 @@ export interface Status {
   readonly listener: Deno.NetAddr | Deno.UnixAddr;
   /** Milliseconds since it was started. */
   readonly uptime: number;
-  /** The process model. */
   readonly model: string;
   /** Why that is not a better one; null when it is. */
   readonly why: string | null;
@@ -88,7 +86,6 @@ export interface Status {
 export interface ConnectionRow {
   /** Counts the server's connections from 1. */
   readonly id: number;
-  /** The client's address, as text. */
   readonly peer: string;
   /** The proxy that the client came by; left out where it came by none. */
   readonly via?: Via;
@@ -100,7 +97,6 @@ export interface ConnectionRow {
 
 /** The answer to each request, besides `ok`. */
 export interface Answers {
-  /** How the server is. */
   readonly status: Status;
   /** Its connections, oldest first. */
   readonly connections: { readonly connections: readonly ConnectionRow[] };
@@ -112,7 +108,6 @@ export interface Answers {
   readonly drain: { readonly live: number };
   /** The server that the following lines describe. */
   readonly events: {
-    /** The server's process id. */
     readonly pid: number;
     /** The moment on the clock of the events, in microseconds. */
     readonly at: number;

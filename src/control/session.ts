@@ -16,7 +16,6 @@ const LINE_END = 0x0a;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The reply to a client. */
 export interface Reply {
   /**
    * The line in pieces, the last with its end; the next is asked for when the one before is out. An empty one says
@@ -55,7 +54,6 @@ export class Session {
   /** Whether the listening socket was sent to this client. */
   #hasListener = false;
 
-  /** Begins to hear a client. */
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#listen();

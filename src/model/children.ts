@@ -39,7 +39,6 @@ const GENERATIONS = 32;
 
 /** The system calls for zygotes and their children. A test replaces them. */
 export interface ProcessSystem {
-  /** Starts a zygote. */
   zygote(
     options: ChildOptions,
     watcher: Watcher,
@@ -51,11 +50,9 @@ export interface ProcessSystem {
   childrenOf(pid: number): number[];
   /** Whether a process is there and has not ended. */
   isThere(pid: number): boolean;
-  /** See {@linkcode isAdopted}. */
   isAdopted(pid: number): boolean;
   /** Whether a process has an open file, as `/proc/PID/fd` shows it. */
   hasDescriptor(pid: number, file: string): boolean;
-  /** See {@linkcode findStarted}. */
   findStarted(fd: number, parents: readonly number[]): number | null;
   /** Starts to reap children that have no other reaper. */
   orphans(isOurs: (pid: number) => boolean): Pick<Orphans, keyof Orphans>;
@@ -101,12 +98,10 @@ export class Children {
     this.#open = open;
   }
 
-  /** How many there are. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** All of them. */
   [Symbol.iterator](): Iterator<Child> {
     return this.#byId.values();
   }
@@ -247,7 +242,6 @@ export class Orphans {
     }
   }
 
-  /** Stops watching. */
   close(): void {
     watching.delete(this);
     Deno.removeSignalListener("SIGCHLD", this.#sweep);
@@ -302,7 +296,6 @@ export class ZygoteWatch {
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
   readonly #system: ProcessSystem;
-  /** Looks no more. */
   readonly close: () => void = everySecond(() => this.look());
   /** Zygotes to which descriptors were handed. */
   readonly #forking = new Standstill<Zygote>();
@@ -310,7 +303,6 @@ export class ZygoteWatch {
   /** Children that have not reported. */
   readonly #reporting = new Standstill<number>();
 
-  /** Starts to look. */
   constructor(
     zygotes: Iterable<Zygote>,
     late: Iterable<Zygote>,
@@ -325,7 +317,6 @@ export class ZygoteWatch {
     this.#system = system;
   }
 
-  /** Looks once. */
   look(): void {
     const waitedFor = [...this.#zygotes].filter(({ untaken, isOpen }) =>
       untaken > 0 && isOpen

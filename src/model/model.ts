@@ -46,7 +46,6 @@ export interface ModelEvents {
   reaped(pid: number, exit: Exit, when?: When): void;
   /** A process's memory was rewound after its connection; or else, by `why`, it is replaced. */
   rewound(why: string | null): void;
-  /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
   /** Something that a person should know went wrong; the model goes on. */
   trouble(what: string): void;
@@ -56,11 +55,9 @@ export interface ModelEvents {
 
 /** How processes rewind their memory. */
 export interface RewindState {
-  /** Whether they do. */
   readonly isOn: boolean;
   /** Why they do not; empty where nobody wants it. */
   readonly why: string;
-  /** How often one did. */
   readonly rewound: number;
   /** How many were replaced, by the reason. */
   readonly replaced: Readonly<Record<string, number>>;
@@ -112,9 +109,7 @@ export interface ProcessModel {
   ended(): Promise<void>;
 }
 
-/** Thrown where a model does not start. */
 export class StartError extends Error {
-  /** What it is called. */
   override name = "StartError";
   /** The cause: if it is the system, another model may work. */
   readonly failure: Failure;
@@ -130,7 +125,6 @@ export class StartError extends Error {
   }
 }
 
-/** How a process ended. */
 export interface Exit {
   /** Its exit code; 128 and more after a signal; -1 if it is unknown. */
   readonly code: number;
@@ -184,7 +178,6 @@ export interface ProcessEntry {
   readonly parent: number;
   /** Its role: it serves connections, or forks processes that do. */
   readonly role: "zygote" | "connection";
-  /** Where it stands. */
   readonly state: ProcessState;
   /** Which connection it serves; 0 for none. */
   readonly connection: number;

@@ -57,7 +57,6 @@ export class Queue {
     this.#backoff.stop();
   }
 
-  /** How many wait. */
   get size(): number {
     return this.#line.length;
   }

@@ -13,7 +13,6 @@ export const NOBODY = {
   secret: new Uint8Array(SECRET_SIZE),
 };
 
-/** See above. */
 export class Rewinding implements RewindState {
   readonly #choice: RewindChoice;
   /** Why they do not; undefined where they do. */

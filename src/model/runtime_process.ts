@@ -60,7 +60,6 @@ const LIMITED_V8_FLAGS: readonly string[] = ["--single-threaded"];
 interface Start {
   /** Its command line, but for the arguments of its role. */
   readonly line: ReturnType<typeof roleCommand>;
-  /** Its environment. */
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -150,7 +149,6 @@ export function isKeptForRuntime(pid: number): boolean {
 
 /** A process of ours in another role. */
 export interface RuntimeProcess {
-  /** Its process id. */
   readonly pid: number;
   /** How it ended; the runtime reaps it. */
   readonly status: Promise<Deno.CommandStatus>;

@@ -29,7 +29,6 @@ import type { WorkerSource } from "./worker.ts";
 import { Progress } from "./supervision.ts";
 import type { Worker, WorkerOptions } from "./worker.ts";
 
-/** See above. */
 export class Starting {
   /** Whether a first worker must be ready before the model has started. */
   readonly mustProve: boolean;

@@ -38,7 +38,6 @@ const CACHING = [
 
 /** A process that loads code in its sandbox. */
 interface Loading {
-  /** Its process id. */
   readonly pid: number;
   /** Whether it may do nothing any more that it needs for that. */
   readonly isReady: boolean;

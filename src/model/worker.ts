@@ -47,7 +47,6 @@ export interface Launched {
   readonly channel: Fd;
 }
 
-/** Starts workers. */
 export interface WorkerSource {
   /**
    * Readies the source. Resolves when workers can be started. Throws `Error` when this system cannot; the message
@@ -178,7 +177,6 @@ export class SpawnSource implements WorkerSource {
   }
 }
 
-/** How a worker model works. */
 export interface WorkerOptions {
   /** Its name, as it is typed. */
   readonly name: string;
@@ -210,7 +208,6 @@ export class Worker {
   readonly channel: Fd;
   /** It rewinds its memory, or is to. */
   readonly rewinds: boolean;
-  /** Where it stands. */
   state: ProcessState = "starting";
   /** The connection it was handed; null between connections. */
   handoff: Handoff | null = null;

@@ -81,7 +81,6 @@ export class ZygoteLink {
     this.#process.status.then((status) => events.exited(this, status));
   }
 
-  /** The process id. */
   get pid(): number {
     return this.#process.pid;
   }
@@ -134,7 +133,6 @@ export class ZygoteLink {
     endWriting(this.#channel.number);
   }
 
-  /** Sends it a signal. */
   kill(signal: "SIGTERM" | "SIGKILL"): void {
     this.#process.handle.signal(SIGNALS[signal]);
   }

@@ -31,7 +31,6 @@ export interface SupervisorEvents {
   report(zygote: Zygote, report: Report): void;
   /** A zygote can fork. */
   started(pid: number, role: "zygote"): void;
-  /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
   /** Whether no more reports of its connections can come. */
   hasSaidAll(id: number): boolean;

@@ -57,13 +57,11 @@ export const EMBEDDED: Record<string, string> = {};
 
 /** A document, and how it may behave. */
 interface PageDocument {
-  /** The document. */
   readonly html: Uint8Array<ArrayBuffer>;
   /** Its Content-Security-Policy: this style, this script, this origin, and nothing else. */
   readonly policy: string;
 }
 
-/** Puts the document together. */
 export async function readDocument(): Promise<PageDocument> {
   const read = (names: readonly string[]) => Promise.all(names.map(readPart));
   const [frame] = await read(["page.html"]);

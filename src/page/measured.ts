@@ -10,7 +10,6 @@ import { ControlClient } from "../control/ask.ts";
 interface MeasurePlan {
   /** Milliseconds that a byte travels, one way. */
   readonly delay: number;
-  /** How many lines. */
   readonly lines: number;
 }
 

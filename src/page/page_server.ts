@@ -11,7 +11,6 @@ import { readDocument, readSource } from "./document.ts";
 import { Live } from "./live.ts";
 import { measure, readMeasurePlan } from "./measured.ts";
 
-/** How the page is served. */
 interface PageOptions {
   /** The control socket of the server that is shown. */
   readonly control: string;
@@ -108,7 +107,6 @@ function plain(body: BodyInit, type: string): Response {
   return new Response(body, { headers });
 }
 
-/** Answers without any text. */
 function nothing(status: number): Response {
   return new Response(null, { status, headers: HEADERS });
 }

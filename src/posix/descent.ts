@@ -30,7 +30,6 @@ const pairBytes = new Uint8Array(pair.buffer);
 const server = Deno.ppid;
 
 interface Mark {
-  /** The server's process id. */
   readonly server: number;
   /** The connection, of which 32 bits are kept. */
   readonly id: number;

@@ -65,7 +65,6 @@ export function errorText(number: number): string {
 
 /** A system call that the system refused. */
 export class PosixError extends Error {
-  /** What it is called. */
   override name = "PosixError";
   readonly #isOurs = true;
   /** The error's name, such as `EMFILE`. */

@@ -63,7 +63,6 @@ export class Fd implements Disposable {
     return fd;
   }
 
-  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

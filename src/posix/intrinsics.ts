@@ -46,18 +46,18 @@ export function getterOf<Result>(
   return bind.call(call, getOwnPropertyDescriptor(prototype, name)!.get!);
 }
 
-export const ArrayBuffer: ArrayBufferConstructor = globalThis.ArrayBuffer;
-export const BigInt: BigIntConstructor = globalThis.BigInt;
-export const Error: ErrorConstructor = globalThis.Error;
-export const Int32Array: Int32ArrayConstructor = globalThis.Int32Array;
-export const Promise: PromiseConstructor = globalThis.Promise;
-export const ReadableStream: typeof globalThis.ReadableStream =
-  globalThis.ReadableStream;
-export const WritableStream: typeof globalThis.WritableStream =
-  globalThis.WritableStream;
-export const RangeError: RangeErrorConstructor = globalThis.RangeError;
-export const TypeError: TypeErrorConstructor = globalThis.TypeError;
-export const Uint8Array: Uint8ArrayConstructor = globalThis.Uint8Array;
+export const {
+  ArrayBuffer,
+  BigInt,
+  Error,
+  Int32Array,
+  Promise,
+  ReadableStream,
+  WritableStream,
+  RangeError,
+  TypeError,
+  Uint8Array,
+} = globalThis;
 
 /** Gives a class of ours all that its parents' objects have, so that it needs them no more. */
 function makeSafe<Class extends { readonly prototype: object }>(
@@ -121,19 +121,14 @@ export const errors: Readonly<typeof Deno.errors> = freeze(
   } as unknown as typeof Deno.errors,
 );
 
-export const ceil: (number: number) => number = Math.ceil;
-export const floor: (number: number) => number = Math.floor;
-export const max: (a: number, b: number) => number = Math.max;
-export const min: (a: number, b: number) => number = Math.min;
+export const { ceil, floor, max, min } = Math;
 export const now: () => number = performance.now.bind(performance);
 
-/** `TextEncoder.prototype.encode`. */
 export const encode: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder
   .prototype.encode.bind(new TextEncoder());
 export const encodeInto: TextEncoder["encodeInto"] = TextEncoder.prototype
   .encodeInto.bind(new TextEncoder());
 const decodeWith = uncurry(TextDecoder.prototype, "decode");
-/** `TextDecoder.prototype.decode`. */
 export const decode = (bytes: Uint8Array): string =>
   decodeWith(new OwnDecoder(), bytes);
 const OwnDecoder = TextDecoder;
@@ -168,31 +163,25 @@ export function part(
   return new Uint8Array(bufferOf(bytes), offsetOf(bytes) + start, size);
 }
 
-/** `Object.prototype.toString`. */
 export const kindOf: (value: unknown) => string = uncurry(
   Object.prototype,
   "toString",
 ) as never;
-/** `Object.prototype.hasOwnProperty`. */
 export const hasOwn: (value: object, name: PropertyKey) => boolean = uncurry(
   Object.prototype,
   "hasOwnProperty",
 );
-/** `String.prototype.slice`. */
 export const slice: (text: string, start: number, end?: number) => string =
   uncurry(String.prototype, "slice");
-/** `String.prototype.startsWith`. */
 export const startsWith: (text: string, start: string) => boolean = uncurry(
   String.prototype,
   "startsWith",
 );
-/** `String.prototype.includes`. */
 export const includes: (text: string, part: string) => boolean = uncurry(
   String.prototype,
   "includes",
 );
 export const trim: (text: string) => string = uncurry(String.prototype, "trim");
-/** `String.prototype.toLowerCase`. */
 export const toLowerCase: (text: string) => string = uncurry(
   String.prototype,
   "toLowerCase",
@@ -208,7 +197,6 @@ export const exec: (
   pattern: RegExp,
   text: string,
 ) => RegExpExecArray | null = uncurry(RegExp.prototype, "exec");
-/** `Array.prototype.indexOf`. */
 export const indexOf: <T>(array: readonly T[], item: T) => number = uncurry(
   Array.prototype,
   "indexOf",

@@ -166,7 +166,6 @@ export class PollSet {
     for (let i = 0; i < entries.length; i++) this.set(i, entries[i]!);
   }
 
-  /** Changes one entry. */
   set(index: number, { fd, events }: PollEntry): void {
     this.#table.setInt32(8 * index, fd, true);
     this.#table.setInt16(8 * index + 4, events, true);

@@ -203,19 +203,16 @@ export class DomainFence implements Fence {
   readonly #made = makeRuleset(ALL_BUT_OTHERS);
   #ruleset: Fd | null = null;
 
-  /** See {@linkcode Fence}. */
   arm(): void {
     this.#ruleset = this.#made;
   }
 
-  /** See {@linkcode Fence}. */
   disarm(): boolean {
     const wasArmed = this.#ruleset !== null;
     this.#ruleset = null;
     return wasArmed;
   }
 
-  /** See {@linkcode Fence}. */
   putUp(): void {
     const ruleset = this.#ruleset;
     const result = libc.systemCall?.(

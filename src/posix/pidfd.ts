@@ -70,7 +70,6 @@ export class ProcessHandle implements Disposable {
     this.#fd.close();
   }
 
-  /** Closes it at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.close();
   }

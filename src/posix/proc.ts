@@ -33,7 +33,6 @@ export function decodeBytes(bytes: Uint8Array): string {
   return text;
 }
 
-/** Encodes text. Returns the bytes. */
 export function encodeBytes(text: string): Uint8Array<ArrayBuffer> {
   if (text.isWellFormed()) return encoder.encode(text);
   const bytes: number[] = [];

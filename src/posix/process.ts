@@ -198,7 +198,6 @@ const PRIO_PROCESS = 0; // sys/resource.h
 
 const RLIM_INFINITY = 1n << 62n; // or more: each system has its own
 
-/** The resources that can be limited here. */
 const RESOURCES = {
   /** Seconds of processor time: RLIMIT_CPU. */
   cpu: 0,

@@ -20,9 +20,7 @@ const libc = cLibrary(
 
 /** The user and groups of a process. */
 export interface User {
-  /** User id. */
   readonly uid: number;
-  /** Group id. */
   readonly gid: number;
   /** Every group that it belongs to. */
   readonly groups: readonly number[];
@@ -30,13 +28,10 @@ export interface User {
 
 /** An entry of the user database. */
 interface UserEntry {
-  /** The user's name. */
   readonly name: string;
-  /** User id. */
   readonly uid: number;
   /** The user's own group. */
   readonly gid: number;
-  /** The user's home directory. */
   readonly home: string;
 }
 

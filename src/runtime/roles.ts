@@ -163,11 +163,8 @@ interface RoleOptions {
   readonly project?: Project | undefined;
 }
 
-/** A command line to start. */
 interface CommandLine {
-  /** The executable's path. */
   readonly program: string;
-  /** Its arguments. */
   readonly args: string[];
 }
 

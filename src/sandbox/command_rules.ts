@@ -16,7 +16,6 @@ import type { ProcessAttributes } from "../wire/choices.ts";
 
 const { allow, missing, notify, refuse } = VERDICTS;
 
-/** The process that a filter is for. */
 export interface Subject {
   readonly grants: readonly string[];
   /** Whether it becomes a program, which runs others and opens sockets as it likes. */

@@ -148,9 +148,7 @@ export function enterSandbox(
   };
 }
 
-/** The process that enters a sandbox. */
 interface EnterOptions {
-  /** Whether it is a zygote. */
   readonly isZygote: boolean;
   /** Whether its other threads are parked. */
   readonly isParked?: boolean;

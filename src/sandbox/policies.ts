@@ -39,7 +39,6 @@ interface CallGroup {
   readonly why: string;
   /** The processes that may use them. */
   readonly who: Caller;
-  /** Their names. */
   readonly calls: string;
 }
 
@@ -228,7 +227,6 @@ const FOR_REWINDING = [
   ...["getdents64", "timer_create", "timer_settime", "timer_delete"],
 ];
 
-/** The process that the filter is for. */
 interface StrictSubject
   extends Pick<Subject, "pid" | "attributes" | "rewinds"> {
   /** Whether a handler serves. */

@@ -41,7 +41,6 @@ export class Acceptor {
     this.#events = events;
   }
 
-  /** Starts to accept. */
   start(): void {
     this.#watcher.watch(this.#listener, abi.POLLIN, () => this.#take(BATCH));
   }

@@ -44,7 +44,6 @@ export class TokenBucket {
   readonly #rate: Rate;
   #fullAt = 0;
 
-  /** Makes one that is full. */
   constructor(rate: Rate) {
     this.#rate = rate;
   }
@@ -54,7 +53,6 @@ export class TokenBucket {
     return waitForToken(this.#fullAt, now, this.#rate);
   }
 
-  /** Takes a token. */
   take(now: number): void {
     this.#fullAt = takeToken(this.#fullAt, now, this.#rate);
   }
@@ -72,7 +70,6 @@ export class TokenBuckets {
     this.#most = most;
   }
 
-  /** How many are kept. */
   get size(): number {
     return this.#fullAt.size;
   }
@@ -82,7 +79,6 @@ export class TokenBuckets {
     return waitForToken(this.#fullAt.get(key) ?? 0, now, this.#rate);
   }
 
-  /** Takes a token. */
   take(key: string, now: number): void {
     const fullAt = takeToken(this.#fullAt.get(key) ?? 0, now, this.#rate);
     this.#fullAt.delete(key);
@@ -100,7 +96,6 @@ export class TokenBuckets {
   }
 }
 
-/** The limits. */
 export interface AdmissionOptions {
   /** Connections at a time; Infinity for no limit. */
   readonly maxConnections: number;
@@ -122,17 +117,6 @@ export interface AdmissionOptions {
   readonly exempt: readonly Network[];
 }
 
-/** No limits. */
-export const UNLIMITED: AdmissionOptions = {
-  maxConnections: Infinity,
-  overload: "wait",
-  maxPerSource: Infinity,
-  sourcePrefix: { ipv4: 32, ipv6: 64 },
-  allow: [],
-  deny: [],
-  exempt: [],
-};
-
 /** The slot of an admitted connection, until it is released. */
 export interface Ticket {
   /** Whether it counts among all connections. */
@@ -149,7 +133,6 @@ export class Admission {
   /** Whether any limit depends on the client's address; otherwise nobody needs to look it up. */
   readonly mindsSources: boolean;
   readonly #options: AdmissionOptions;
-  /** Whether each source has limits of its own. */
   readonly #limitsSources: boolean;
   readonly #access = new NetworkTable<"allow" | "deny">();
   readonly #exempt = new NetworkTable<true>();

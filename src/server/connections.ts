@@ -38,7 +38,6 @@ type ConnectionState = "waiting" | "handed" | "serving" | "ended";
 /** A connection, and all that the server knows of it. */
 export class ConnectionRecord implements Handoff, ConnectionInfo {
   id = 0;
-  /** Where it is on its way. */
   state: ConnectionState = "waiting";
   /** The parent's copy: the gate's while it waits, then the model's, which closes it when a process took it. */
   readonly fd: Fd;
@@ -95,7 +94,6 @@ interface ConnectionEffects {
   hasDescendants(id: number): boolean;
   /** Ends the descendants of an ended connection: now, or after a while if they do not end themselves. */
   endDescendants(id: number, when: "now" | "later"): void;
-  /** A connection's place is free. */
   release(ticket: Ticket): void;
 }
 
@@ -115,7 +113,6 @@ const CLOCK: Clock = {
   timers: (milliseconds, late) => new Countdown(milliseconds, late),
 };
 
-/** All connections of a server. */
 export class Connections implements Iterable<ConnectionInfo> {
   readonly #events: ServerEvents;
   readonly #effects: ConnectionEffects;

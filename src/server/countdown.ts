@@ -17,7 +17,6 @@ export class Countdown<Key> {
     this.#late = late;
   }
 
-  /** How many are under way. */
   get size(): number {
     return this.#due.size;
   }
@@ -29,7 +28,6 @@ export class Countdown<Key> {
     this.#timer ??= setTimeout(() => this.#fire(), this.#milliseconds);
   }
 
-  /** It is over. */
   stop(key: Key): void {
     if (!this.#due.delete(key) || this.#due.size > 0) return;
     clearTimeout(this.#timer);

@@ -25,7 +25,6 @@ export interface Via {
 export interface ConnectionInfo {
   /** Counts the connections that this server admitted from 1; 0 for one that waits. */
   readonly id: number;
-  /** The client's address, as text. */
   readonly peer: string;
   /** The proxy that the client came by; undefined where it came by none. */
   readonly via: Via | undefined;
@@ -90,7 +89,6 @@ export interface ServerEvents {
   removed(pid: number, exit: Exit, when?: When): void;
   /** A process's memory was rewound after its connection; or else, by `why`, it is replaced. */
   rewound(why: string | null): void;
-  /** A zygote was reaped. */
   zygoteEnded(pid: number, exit: Exit): void;
   /** A connection that was admitted was closed without service: no process could be had for it. */
   refused(live: ConnectionInfo, why: string): void;
@@ -107,7 +105,6 @@ export interface ServerEvents {
 /** Receives some of a server's events. */
 export type ServerReceiver = Partial<ServerEvents>;
 
-/** The names of all events. */
 const NAMES = [
   "accepted",
   "rejected",
@@ -211,36 +208,30 @@ export class Totals implements ServerReceiver {
   readonly #ended = zeros(REASONS);
   readonly #refused = zeros(REFUSAL_REASONS);
 
-  /** A connection was admitted. */
   accepted(): void {
     this.#accepted++;
     this.#active++;
   }
 
-  /** A connection was turned away. */
   rejected(_peer: string, reason: RefusalReason): void {
     this.#accepted++;
     this.#refused[reason]++;
   }
 
-  /** A process has a connection. */
   connected(): void {
     this.#served++;
   }
 
-  /** A connection has ended. */
   disconnected(_live: ConnectionInfo, { reason }: Outcome): void {
     this.#active--;
     this.#ended[reason]++;
   }
 
-  /** No process could be had for a connection. */
   refused(): void {
     this.#active--;
     this.#refused["no-process"]++;
   }
 
-  /** The counts so far. */
   snapshot(): TotalsSnapshot {
     return {
       accepted: this.#accepted,

@@ -58,7 +58,6 @@ export class RefusalMessage {
     this.#watcher.watch(fd.number, abi.POLLIN, () => this.#read(fd));
   }
 
-  /** Closes the remaining connections. */
   close(): void {
     for (const fd of this.#leaving) this.#close(fd);
   }
@@ -84,7 +83,6 @@ export class RefusalMessage {
 /** The interval at which the admission forgets old sources, in milliseconds. */
 const SWEEP = 1_000;
 
-/** How the gate works. */
 export interface GateOptions extends AdmissionOptions {
   /** The proxies; undefined if clients connect directly. */
   readonly proxies?: ProxySource | undefined;

@@ -30,7 +30,6 @@ export function kindOf(fd: number): SocketKind {
   return option(fd, abi.SO_ACCEPTCONN) === 1 ? "listener" : "connection";
 }
 
-/** Where to listen. */
 interface ListenOptions {
   /** Address or name to bind; not used with `unix`. */
   readonly host: string;
@@ -42,7 +41,6 @@ interface ListenOptions {
   readonly backlog: number;
 }
 
-/** A listening socket. */
 export interface Listener extends Disposable {
   /** Its descriptor, borrowed until it is closed. */
   readonly fd: number;

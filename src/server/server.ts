@@ -38,7 +38,6 @@ import type { Listener } from "./listener.ts";
 /** How long processes have between SIGTERM and SIGKILL when their time is up, in milliseconds. */
 const LAST_WORDS = 2_000;
 
-/** How a server works. */
 export interface ServerOptions {
   /** The listening socket, borrowed: closed when it drains. */
   readonly listener: Listener;
@@ -59,7 +58,6 @@ export interface ServerOptions {
   readonly receivers: readonly ServerReceiver[];
 }
 
-/** The parts of a server. */
 interface Parts {
   readonly options: ServerOptions;
   readonly chosen: ChosenModel;
@@ -189,7 +187,6 @@ export class Server {
     await this.#draining;
   }
 
-  /** Its counts so far. */
   totals(): TotalsSnapshot {
     return this.#parts.totals.snapshot();
   }

@@ -8,7 +8,6 @@ import type { SERVICE_NAMES, ServiceChoice } from "../wire/choices.ts";
 import type { Program } from "./program.ts";
 import type { AnyService, ConnectionAddress, Service } from "./service.ts";
 
-/** A service that has been loaded. */
 export interface LoadedService {
   /** The service, or the program that a process becomes in its place. */
   readonly serve: AnyService | Program;

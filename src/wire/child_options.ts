@@ -41,7 +41,6 @@ export interface ChildOptions {
 
 const SOCK_STREAM = 1;
 
-/** Writes the options. */
 export function encodeOptions(options: ChildOptions): Uint8Array<ArrayBuffer> {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
   const { grants, attributes, sandbox, isPooled, rewinds, isMarked } = rest;

@@ -10,7 +10,6 @@ import type { Project } from "../runtime/roles.ts";
 
 /** The user, directory and limits of a process. */
 export interface ProcessAttributes {
-  /** Its user. */
   readonly user?: User | undefined;
   /** Where relative paths start. */
   readonly directory?: string | undefined;
@@ -54,7 +53,6 @@ export interface ProgramChoice {
   readonly args: readonly string[];
   /** Its environment, written so, too. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where its standard error goes. */
   readonly stderr: StderrChoice;
 }
 
@@ -72,7 +70,6 @@ export const STDERR_CHOICES = ["server", "client"] as const;
 type StderrChoice = typeof STDERR_CHOICES[number];
 /** A handler's module, by its URL. */
 interface ModuleChoice {
-  /** The URL. */
   readonly module: string;
   /** The project that it belongs to; none in a compiled program. */
   readonly project?: Project | undefined;

@@ -186,7 +186,6 @@ export interface Outcome {
   readonly bytesIn: number | null;
   /** Bytes to the client; null if they are unknown. */
   readonly bytesOut: number | null;
-  /** Why it ended. */
   readonly reason: Reason;
   /** More about the reason; may be empty, at most 200 bytes of UTF-8 travel. */
   readonly text: string;
@@ -194,7 +193,6 @@ export interface Outcome {
 
 /** The time of an event in another process: microseconds of `monotonic()`; 0 if it is unknown. */
 export interface When {
-  /** When it happened. */
   readonly at: number;
   /** The time of its cause: for `took` the start of the fork, for `done` the client's half-close. */
   readonly since: number;
@@ -203,7 +201,6 @@ export interface When {
 /** The time is unknown. */
 export const UNTIMED: When = { at: 0, since: 0 };
 
-/** A record from a child. */
 export interface Report extends When {
   readonly kind: ReportKind;
   /** Which connection, or which worker of a zygote; 0 for none. */
@@ -221,7 +218,6 @@ export interface Report extends When {
 
 /** A descriptor on its way to a child. */
 export interface Handover {
-  /** The kind of descriptor. */
   readonly kind: HandoverKind;
   /** The connection's id, or the worker's. */
   readonly id: number;

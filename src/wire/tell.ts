@@ -26,7 +26,6 @@ import {
 
 /** Why a process cannot serve, where that is not the system's doing. */
 export class ServeError extends Error {
-  /** What it is called. */
   override name = "ServeError";
 
   constructor(readonly failure: Failure, message: string) {

@@ -7,12 +7,14 @@ import {
   parsePort,
   parseSize,
 } from "../../src/cli/options.ts";
-import {
-  parseEscapes,
-  parseRate,
-  parseSourcePrefix,
-} from "../../src/cli/serve/options/listen_options.ts";
+import { ADMISSION } from "../../src/cli/serve/options/listen_options.ts";
 import { test } from "../helpers/testing.ts";
+
+const readRate = (text: string) => ADMISSION.rate.read(text, undefined);
+const readPrefix = (text: string) =>
+  ADMISSION.sourcePrefix.read(text, ADMISSION.sourcePrefix.initial);
+const readEscapes = (text: string) =>
+  ADMISSION.busyMessage.read(text, undefined)!;
 
 const SEED = { seed: 20240607, numRuns: 500 };
 /** Texts that every parser must refuse. */
@@ -186,8 +188,8 @@ test("parseSize: refuses all else", () => {
   ]);
 });
 
-test("parseRate: takes connections, a time, and a burst", () => {
-  takes(parseRate, {
+test("rate: takes connections, a time, and a burst", () => {
+  takes(readRate, {
     "100/1s": { count: 100, per: 1000, burst: 100 },
     "5/1m": { count: 5, per: 60_000, burst: 5 },
     "1/500ms:20": { count: 1, per: 500, burst: 20 },
@@ -195,8 +197,8 @@ test("parseRate: takes connections, a time, and a burst", () => {
   });
 });
 
-test("parseRate: refuses all else", () => {
-  refuses(parseRate, [
+test("rate: refuses all else", () => {
+  refuses(readRate, [
     ...NEVER,
     "100",
     "100/",
@@ -214,17 +216,17 @@ test("parseRate: refuses all else", () => {
   ]);
 });
 
-test("parseSourcePrefix: takes bits of both families, and no others", () => {
-  takes(parseSourcePrefix, {
+test("source prefix: takes bits of both families, and no others", () => {
+  takes(readPrefix, {
     "24,56": { ipv4: 24, ipv6: 56 },
     "0,128": { ipv4: 0, ipv6: 128 },
   });
   const never = NEVER.filter((text) => text !== "1,5");
-  refuses(parseSourcePrefix, [...never, "24", "33,64", "32,129", "24, 56"]);
+  refuses(readPrefix, [...never, "24", "33,64", "32,129", "24, 56"]);
 });
 
-test("parseEscapes: text is UTF-8, escapes are bytes", () => {
-  const read = (text: string) => parseEscapes(text).toHex();
+test("busy message: text is UTF-8, escapes are bytes", () => {
+  const read = (text: string) => readEscapes(text).toHex();
   assert.equal(read("503 busy\\r\\n"), "35303320627573790d0a");
   assert.equal(read("\\t\\\\\\x00\\xfF"), "095c00ff");
   assert.equal(read("é"), "c3a9");
@@ -232,11 +234,11 @@ test("parseEscapes: text is UTF-8, escapes are bytes", () => {
   assert.equal(read(""), "");
 });
 
-test("parseEscapes: refuses other escapes and what is too long, by name", () => {
+test("busy message: refuses other escapes and what is too long, by name", () => {
   for (const text of ["\\q", "\\", "a\\x4", "\\xgg", "\\0"]) {
-    assert.throws(() => parseEscapes(text), /expected \\r, \\n, \\t, \\\\ or/);
+    assert.throws(() => readEscapes(text), /expected \\r, \\n, \\t, \\\\ or/);
   }
-  assert.throws(() => parseEscapes("x".repeat(4097)), /4097 bytes/);
+  assert.throws(() => readEscapes("x".repeat(4097)), /4097 bytes/);
 });
 
 /** Runs with an /etc/services of our own, or without one. */

@@ -6,12 +6,7 @@ import {
   variadicPadding,
   viewOf,
 } from "../../src/posix/abi.ts";
-import {
-  controlSizes,
-  Message,
-  readControlHead,
-  writeControlHead,
-} from "../../src/posix/net/handover.ts";
+import { controlSizes, Message } from "../../src/posix/net/handover.ts";
 import { test } from "../helpers/testing.ts";
 
 /** The bytes in hexadecimal, without the two addresses, which are checked on their own. */
@@ -41,11 +36,12 @@ function addressOf(bytes: ArrayBufferView<ArrayBuffer>): bigint {
 /** The bytes of a control message with one descriptor. */
 function controlText(layout: Abi, fd: number): string {
   const { length, space } = controlSizes(layout, 4);
-  const control = new DataView(new ArrayBuffer(space));
+  const message = new Message(1, space, layout);
+  const { control } = message;
   const { SOL_SOCKET: level, SCM_RIGHTS: type } = layout;
-  writeControlHead(control, layout, { length, level, type });
+  message.writeHead({ length, level, type });
   control.setInt32(layout.message.cmsgData, fd, true);
-  return hex(new Uint8Array(control.buffer));
+  return hex(new Uint8Array(control.buffer, control.byteOffset, space));
 }
 
 test("linux msghdr: has the bytes of bits/socket.h", () => {
@@ -134,10 +130,10 @@ for (const [name, layout] of Object.entries({ linux, darwin })) {
   });
 
   test(`${name} control head: is read as it was written`, () => {
-    const control = new DataView(new ArrayBuffer(48));
+    const message = new Message(1, 48, layout);
     const head = { length: 44, level: layout.SOL_SOCKET, type: 1 };
-    writeControlHead(control, layout, head);
-    assert.deepEqual(readControlHead(control, layout), head);
+    message.writeHead(head);
+    assert.deepEqual(message.readHead(), head);
   });
 
   test(`${name} errno table: gives no number twice`, () => {

@@ -11,7 +11,6 @@ import {
   receiveFd,
   receiveUntrusted,
   sendFd,
-  writeControlHead,
 } from "../../src/posix/net/handover.ts";
 import { askCredentials, socketPair } from "../../src/posix/net/sockets.ts";
 import { getLimit, setLimit } from "../../src/posix/process.ts";
@@ -56,7 +55,7 @@ function sendMany(channel: Fd, data: Uint8Array, fds: readonly Fd[]): void {
   message.data.set(data);
   message.prepare(data.length, fds.length > 0 ? space : 0);
   const { SOL_SOCKET: level, SCM_RIGHTS: type } = abi;
-  writeControlHead(message.control, abi, { length, level, type });
+  message.writeHead({ length, level, type });
   fds.forEach(({ number }, i) => {
     message.control.setInt32(abi.message.cmsgData + 4 * i, number, true);
   });

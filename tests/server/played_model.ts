@@ -10,10 +10,21 @@ import type {
   ModelEvents,
   ProcessModel,
 } from "../../src/model/model.ts";
-import { UNLIMITED } from "../../src/server/admission.ts";
+import type { AdmissionOptions } from "../../src/server/admission.ts";
 import type { GateOptions } from "../../src/server/gate.ts";
 import { openListener } from "../../src/server/listener.ts";
 import { startServer } from "../../src/server/server.ts";
+
+/** No limits. */
+export const UNLIMITED: AdmissionOptions = {
+  maxConnections: Infinity,
+  overload: "wait",
+  maxPerSource: Infinity,
+  sourcePrefix: { ipv4: 32, ipv6: 64 },
+  allow: [],
+  deny: [],
+  exempt: [],
+};
 
 const CLOSED: Outcome = {
   bytesIn: 0,

@@ -84,7 +84,6 @@ const OPTIONS = {
 /** The checked command line. Durations are in milliseconds; undefined where the kind of load decides. */
 export interface BenchOptions
   extends Values<typeof OPTIONS>, Values<typeof OPERANDS> {
-  /** The kind of load. */
   readonly what: Mode | "compare";
 }
 

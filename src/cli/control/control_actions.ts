@@ -17,7 +17,6 @@ import {
   table,
 } from "./show.ts";
 
-/** How an answer is printed. */
 interface LookOptions {
   /** As one line of JSON instead of text. */
   readonly json?: boolean | undefined;

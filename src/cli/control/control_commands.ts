@@ -25,7 +25,6 @@ const SERVER = {
 };
 const JSON_LINE = { json: flag("print one line of JSON") };
 
-/** `mpserv status`. */
 export const status = command({
   name: "status",
   about: "Show the totals, refusals and processes of a running server.",
@@ -38,7 +37,6 @@ export const status = command({
     ),
 });
 
-/** `mpserv connections`. */
 export const connections = command({
   name: "connections",
   about: "List the connections of a running server.",
@@ -51,7 +49,6 @@ export const connections = command({
     ),
 });
 
-/** `mpserv drop`. */
 export const drop = command({
   name: "drop",
   about: "Close one connection of a running server.",
@@ -70,7 +67,6 @@ export const drop = command({
     (await import("./control_actions.ts")).drop(id, server),
 });
 
-/** `mpserv drain`. */
 export const drain = command({
   name: "drain",
   about: "Tell a running server to let its connections finish and exit.",
@@ -80,7 +76,6 @@ export const drain = command({
     (await import("./control_actions.ts")).drain(operands.server, options),
 });
 
-/** `mpserv top`. */
 export const top = command({
   name: "top",
   about: "Show the processes and connections of a running server live.",
@@ -93,7 +88,6 @@ export const top = command({
     ),
 });
 
-/** `mpserv events`. */
 export const events = command({
   name: "events",
   about: "Print the events of a running server as they happen.",
@@ -103,7 +97,6 @@ export const events = command({
     (await import("./control_actions.ts")).follow(operands.server, options),
 });
 
-/** `mpserv page`. */
 export const page = command({
   name: "page",
   about: "Show a running server live in a browser.",

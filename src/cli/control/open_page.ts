@@ -8,7 +8,6 @@ import { reasonOf } from "../../posix/reason.ts";
 import { print, say, UserError } from "../terminal.ts";
 import { findServer } from "./find_server.ts";
 
-/** The options of `mpserv page`. */
 interface OpenPageOptions {
   /** The port; 0 for a free one. */
   readonly port: number;

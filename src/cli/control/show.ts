@@ -81,12 +81,10 @@ export function cut(line: string, width: number): string {
   return safe.slice(0, fit(safe, { limit: width }).index);
 }
 
-/** A column of a table. */
 interface Column {
   readonly title: string;
   /** Whether its values end at the same column, as numbers do. */
   readonly isNumber?: boolean;
-  /** Its width at least. */
   readonly least?: number;
   /** Where a line has too little room, columns with a number are left out, the lowest first. */
   readonly spare?: number;
@@ -180,10 +178,8 @@ export class UsageMeter {
 
 /** A server at one moment. */
 export interface TopSnapshot {
-  /** How it is. */
   readonly status: Status;
   readonly processes: readonly ProcessEntry[];
-  /** The connections that it serves. */
   readonly connections: readonly MovingConnection[];
   /** When that was, on the clock of `performance.now()`. */
   readonly at: number;
@@ -285,7 +281,6 @@ export function processLines(
   return table(COLUMNS, lines, columns);
 }
 
-/** A process of the tree. */
 interface TreeRow {
   readonly entry: ProcessEntry;
   /** Branches that lead to it, such as `│  └─ `. */

@@ -42,13 +42,11 @@ const SEQUENCES: Readonly<Record<string, Key>> = {
   " ": "page down",
 };
 
-/** A key that a person can press. */
 type Key = "quit" | "up" | "down" | "page up" | "page down";
 
 interface ScreenEvents {
   /** A key was pressed, or the process was told to end. */
   pressed(key: Key): void;
-  /** Its size changed. */
   resized(): void;
 }
 
@@ -61,7 +59,6 @@ class Screen implements Disposable {
   readonly #signals: readonly (readonly [Deno.Signal, () => void])[];
   #isOpen = true;
 
-  /** Takes the screen over. */
   constructor(events: ScreenEvents) {
     this.#events = events;
     this.#signals = [
@@ -80,7 +77,6 @@ class Screen implements Disposable {
     print(ENTER);
   }
 
-  /** How many columns and rows there are. */
   get size(): { columns: number; rows: number } {
     return Deno.consoleSize();
   }

@@ -20,7 +20,6 @@ const SCRIPTS = {
   fish: fishCompletions,
 };
 
-/** `mpserv completions`. */
 export const completions = command({
   name: "completions",
   about: "Print completions for a shell.",
@@ -390,7 +389,6 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** A description as one line. */
 function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }

@@ -75,7 +75,6 @@ export function answer(
   return Promise.resolve();
 }
 
-/** Prints the help of `mpserv`. */
 export async function printProgramHelp(): Promise<void> {
   print(fullHelp(await readGrammar("mpserv"), "mpserv"));
 }

@@ -17,7 +17,6 @@ import { PROGRAMS } from "../programs.ts";
 import { print } from "../terminal.ts";
 import { HEADINGS, type Page, type Rows } from "./pages.ts";
 
-/** `mpserv man`. */
 export const man = command({
   name: "man",
   about: "Print a manual page.",
@@ -48,7 +47,6 @@ const EXTRAS: Readonly<Record<string, Extras>> = {
 /** When these pages were last changed, in words of their own. */
 const DATE = "2026-11-23";
 
-/** Makes the manual page of a program. */
 function makeManual(program: Grammar): string {
   const { name, commands } = program;
   const extras = EXTRAS[name]!;

@@ -159,9 +159,7 @@ class LineWriter {
 /** How long refusals are collected after one was told, in milliseconds. */
 const PAUSE = 1_000;
 
-/** One that was refused. */
 interface Refused {
-  /** Its address. */
   readonly peer: string;
   /** More about the reason, where there is more to say. */
   readonly why?: string | undefined;

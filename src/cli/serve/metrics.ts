@@ -45,7 +45,6 @@ export class Metrics implements ServerReceiver {
     for (const known of [accepted, served, active]) known.add(0, of(model()));
   }
 
-  /** A connection was admitted. */
   accepted({ id }: ConnectionInfo): void {
     const model = this.#modelNow();
     this.#connections.set(id, model);
@@ -53,14 +52,12 @@ export class Metrics implements ServerReceiver {
     this.#instruments.active.add(1, of(model));
   }
 
-  /** A connection was turned away. */
   rejected(_peer: string, reason: RefusalReason): void {
     const model = this.#modelNow();
     this.#instruments.accepted.add(1, of(model));
     this.#instruments.refused.add(1, of(model, { [REASON]: reason }));
   }
 
-  /** A process has a connection. */
   connected({ id, pid, acceptedAt }: ConnectionInfo): void {
     const model = this.#connections.get(id) ?? this.#modelNow();
     this.#processes.set(pid, model);
@@ -69,7 +66,6 @@ export class Metrics implements ServerReceiver {
     this.#instruments.handover.record(seconds, of(model));
   }
 
-  /** A connection has ended. */
   disconnected(
     { id }: ConnectionInfo,
     { bytesIn, bytesOut, reason }: Outcome,
@@ -84,7 +80,6 @@ export class Metrics implements ServerReceiver {
     if (bytesOut !== null) io.add(bytesOut, with_({ [DIRECTION]: "transmit" }));
   }
 
-  /** No process could be had for a connection. */
   refused({ id }: ConnectionInfo): void {
     const reason: RefusalReason = "no-process";
     const model = this.#leave(id);
@@ -92,7 +87,6 @@ export class Metrics implements ServerReceiver {
     this.#instruments.refused.add(1, of(model, { [REASON]: reason }));
   }
 
-  /** A process was reaped. */
   removed(pid: number, { code, signal }: Exit): void {
     const model = this.#processes.get(pid) ?? this.#modelNow();
     this.#processes.delete(pid);

@@ -16,7 +16,6 @@ import { UserError } from "../terminal.ts";
 /** The server that the control socket controls. */
 interface ControlledServer {
   readonly server: Server;
-  /** Its socket. */
   readonly listener: Listener;
   readonly chosen: ChosenModel;
   /** Begins the drain. */

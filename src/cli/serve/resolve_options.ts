@@ -174,7 +174,6 @@ function checkDescriptors(spares: number): void {
 
 /* Chooses the sandbox of connection processes. */
 
-/** The options that were typed. */
 interface SandboxOptions {
   /** How much is refused; undefined for what fits what serves. */
   sandbox?: typeof SANDBOX_LEVELS[number] | undefined;

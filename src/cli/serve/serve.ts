@@ -291,7 +291,6 @@ function unlessStopped<Started>(
 
 /** The open sockets. */
 interface Sockets extends Disposable {
-  /** The socket. */
   readonly listener: Listener;
   /** The running server's, which is to be taken over; null where none is. */
   readonly inheritance: Inheritance | null;

@@ -121,13 +121,11 @@ export class Notifier implements ServerReceiver, Disposable {
     this.#beat = setInterval(beat, this.#watchdog / 2);
   }
 
-  /** A process has a connection. */
   connected(): void {
     this.#live++;
     this.#later();
   }
 
-  /** A connection has ended. */
   disconnected(): void {
     this.#live--;
     this.#later();
@@ -230,7 +228,7 @@ export function readPassed(
  * to serve; undefined when there is but one. Returns the listener, the caller's to close. Throws `ListenError` when
  * it is not clear which, or it cannot be served.
  */
-export function openPassed(
+function openPassed(
   passed: readonly PassedSocket[],
   name: string | undefined,
 ): Listener {

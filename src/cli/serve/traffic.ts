@@ -54,27 +54,25 @@ export function prepareTrafficWatch(
 const PERIOD = { shortest: 50, longest: 1_000 };
 
 /** The limits, in milliseconds; undefined for none. */
-export interface TrafficLimits {
+interface TrafficLimits {
   /** How long nothing may move. */
   readonly idleTimeout?: number | undefined;
   /** How long the client's first byte may take. */
   readonly firstByteTimeout?: number | undefined;
 }
 
-export interface WatchedServer {
-  /** The connections, as the server knows them. */
+interface WatchedServer {
   connections(): Iterable<ConnectionInfo>;
   end(id: number, reason: Reason): boolean;
 }
 
 /** Ends connections in which too little moves. */
-export class TrafficWatch implements Disposable {
+class TrafficWatch implements Disposable {
   readonly #server: WatchedServer;
   readonly #listener: Deno.NetAddr;
   readonly #limits: TrafficLimits;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** Starts to watch. */
   constructor(
     server: WatchedServer,
     listener: Deno.NetAddr,
@@ -92,7 +90,6 @@ export class TrafficWatch implements Disposable {
     this.#timer = setInterval(() => this.#look(), period);
   }
 
-  /** Watches no more. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }

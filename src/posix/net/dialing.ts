@@ -105,7 +105,6 @@ export class DatagramSender implements Disposable {
     );
   }
 
-  /** Closes the socket. */
   [Symbol.dispose](): void {
     this.#fd.close();
   }

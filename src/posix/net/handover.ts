@@ -16,6 +16,13 @@ import { Fd, setInherit } from "../fd.ts";
 import { ceil, lengthOf, RangeError, SafeView } from "../intrinsics.ts";
 import { cLibrary } from "../libc.ts";
 
+interface ControlHead {
+  /** Bytes of the head and of what follows it. */
+  readonly length: number;
+  readonly level: number;
+  readonly type: number;
+}
+
 /** A reusable message, which lasts as long as the process: its memory is never given back. */
 export class Message {
   /** The data that is sent or received. */
@@ -76,6 +83,25 @@ export class Message {
   get receivedFlags(): number {
     return this.#header.getInt32(this.#abi.message.flags, true);
   }
+
+  /** Writes the head of the first control message: `struct cmsghdr`. */
+  writeHead(head: ControlHead): void {
+    const { cmsgLevel, controlLengthBytes } = this.#abi.message;
+    this.control.setUint32(0, head.length, true);
+    if (controlLengthBytes === 8) this.control.setUint32(4, 0, true);
+    this.control.setInt32(cmsgLevel, head.level, true);
+    this.control.setInt32(cmsgLevel + 4, head.type, true);
+  }
+
+  /** Reads the head of the control message at an offset. */
+  readHead(at = 0): ControlHead {
+    const { cmsgLevel } = this.#abi.message;
+    return {
+      length: this.control.getUint32(at, true),
+      level: this.control.getInt32(at + cmsgLevel, true),
+      type: this.control.getInt32(at + cmsgLevel + 4, true),
+    };
+  }
 }
 
 /** One `struct cmsghdr` as it is written and read. `payload`: bytes that the control message carries. */
@@ -86,33 +112,6 @@ export function controlSizes(
   const { cmsgData, cmsgAlign } = layout.message;
   const length = cmsgData + payload;
   return { length, space: ceil(length / cmsgAlign) * cmsgAlign };
-}
-
-/** Writes the head of a control message. */
-export function writeControlHead(
-  control: DataView,
-  layout: Abi,
-  head: { length: number; level: number; type: number },
-): void {
-  const { cmsgLevel, controlLengthBytes } = layout.message;
-  control.setUint32(0, head.length, true);
-  if (controlLengthBytes === 8) control.setUint32(4, 0, true);
-  control.setInt32(cmsgLevel, head.level, true);
-  control.setInt32(cmsgLevel + 4, head.type, true);
-}
-
-/** Reads the head of a control message. */
-export function readControlHead(
-  control: DataView,
-  layout: Abi,
-  at = 0,
-): { length: number; level: number; type: number } {
-  const { cmsgLevel } = layout.message;
-  return {
-    length: control.getUint32(at, true),
-    level: control.getInt32(at + cmsgLevel, true),
-    type: control.getInt32(at + cmsgLevel + 4, true),
-  };
 }
 
 /** The address of a buffer. Safety: valid while somebody holds the buffer. */
@@ -180,7 +179,7 @@ export function sendFd(
       level: abi.SOL_SOCKET,
       type: abi.SCM_RIGHTS,
     };
-    writeControlHead(outgoing.control, abi, head);
+    outgoing.writeHead(head);
     outgoing.control.setInt32(abi.message.cmsgData, fd, true);
   }
   while (
@@ -259,7 +258,6 @@ function receive(
   return { data: new SafeView(buffer, byteOffset, count), fd, pid };
 }
 
-/** Reads the ancillary data. */
 function takeControl(
   message: Message,
 ): { fd: Fd | null; pid: number; isGarbage: boolean } {
@@ -267,7 +265,7 @@ function takeControl(
   const { cmsgData, cmsgAlign } = abi.message;
   let fd: Fd | null = null, pid = 0, isGarbage = false;
   for (let at = 0; at + cmsgData <= total;) {
-    const { length, level, type } = readControlHead(message.control, abi, at);
+    const { length, level, type } = message.readHead(at);
     if (length < cmsgData || at + length > total) {
       isGarbage = true;
       break;

@@ -289,11 +289,8 @@ export function askCredentials(fd: number): void {
 
 /** The process that connected to a Unix domain socket. */
 interface Peer {
-  /** Its process id. */
   readonly pid: number;
-  /** Its effective user id. */
   readonly uid: number;
-  /** Its effective group id. */
   readonly gid: number;
 }
 

@@ -372,13 +372,11 @@ export class FilterFence implements Fence {
     this.#expected.setInt32(0, -1, true);
   }
 
-  /** See {@linkcode Fence}. */
   arm(): void {
     this.#fprog.set(this.#filter.program);
     this.#expected.setInt32(0, 0, true);
   }
 
-  /** See {@linkcode Fence}. */
   disarm(): boolean {
     const wasArmed = this.#expected.getInt32(0, true) === 0;
     this.#fprog.fill(0);
@@ -386,7 +384,6 @@ export class FilterFence implements Fence {
     return wasArmed;
   }
 
-  /** See {@linkcode Fence}. */
   putUp(): void {
     const result = seccomp(SECCOMP_SET_MODE_FILTER, 0, this.#fprog);
     if (result !== this.#expected.getInt32(0, true)) {

@@ -28,11 +28,8 @@ const FLAG_CONTINUE = 1;
 export interface WaitingCall {
   /** The id to answer with. */
   readonly id: Uint8Array<ArrayBuffer>;
-  /** The process that made it. */
   readonly process: ProcessHandle;
-  /** Whether its first thread did. */
   readonly isFirstThread: boolean;
-  /** The call's number. */
   readonly number: number;
   /** The processor's kind, `AUDIT_ARCH_*` of linux/audit.h: numbers differ between them. */
   readonly arch: number;

@@ -17,7 +17,6 @@ import {
  */
 export const MAX_HEADER = 4096;
 
-/** A header that was read. */
 export interface ProxyHeader {
   /** How many bytes it has: the client's own begin behind it. */
   readonly length: number;

@@ -137,7 +137,6 @@ export class HeaderReader {
     events.failed(why);
   }
 
-  /** It waits no more. */
   #settle(fd: number): Pending {
     const pending = this.#pending.get(fd)!;
     this.#limits.stop(fd);

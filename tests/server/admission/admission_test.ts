@@ -5,10 +5,10 @@ import {
   Admission,
   type AdmissionOptions,
   type Ticket,
-  UNLIMITED,
 } from "../../../src/server/admission.ts";
 import { parseNetwork } from "../../../src/server/networks.ts";
 import { test } from "../../helpers/testing.ts";
+import { UNLIMITED } from "../played_model.ts";
 
 const ip = (text: string) => (parseIpv4(text) ?? parseIpv6(text))!;
 const networks = (...texts: string[]) => texts.map(parseNetwork);

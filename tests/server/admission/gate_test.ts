@@ -2,10 +2,7 @@
 import assert from "node:assert/strict";
 import { Fd } from "../../../src/posix/fd.ts";
 import type { Watcher } from "../../../src/posix/watcher.ts";
-import {
-  type AdmissionOptions,
-  UNLIMITED,
-} from "../../../src/server/admission.ts";
+import type { AdmissionOptions } from "../../../src/server/admission.ts";
 import {
   type ConnectionRecord,
   Connections,
@@ -17,6 +14,7 @@ import type {
   Proxies,
 } from "../../../src/server/proxy/proxy_source.ts";
 import { test, until } from "../../helpers/testing.ts";
+import { UNLIMITED } from "../played_model.ts";
 
 /** `struct sockaddr_in` of 192.0.2.N:80. */
 function sockaddr(n: number): Uint8Array<ArrayBuffer> {

@@ -29,7 +29,6 @@ import { EXIT, UserError } from "../../terminal.ts";
 /** The word for every peer on a Unix domain socket. */
 const UNIX = "unix";
 
-/** The operand. */
 export const PORT = group("Listen", {
   port: or(
     option(
@@ -41,7 +40,6 @@ export const PORT = group("Listen", {
   ),
 });
 
-/** The table. */
 export const LISTEN = group("Listen", {
   host: everyday(or(
     option("<addr>", "address or host name to listen on", parseHost),
@@ -103,7 +101,6 @@ function readNetworks(
 
 const COUNTED = "number of connections";
 
-/** The table. */
 export const ADMISSION = group("Limits of connections", {
   maxConnections: everyday(or(
     count("connections at a time; 0: no limit", COUNTED),
@@ -153,7 +150,6 @@ export const ADMISSION = group("Limits of connections", {
   exempt: networks("networks exempt from all limits and counts"),
 });
 
-/** The values that were typed. */
 type AdmissionArguments = Values<typeof ADMISSION>;
 
 /** Options that need an IP address. */
@@ -205,7 +201,7 @@ export function gateOptions(options: AdmissionArguments): GateOptions {
  * A rate such as `100/1s`, `5/1m`, `100/1s:500`. Returns so many in so many milliseconds, and so many at once: as
  * many as the first number if not said. Throws `RangeError` when it is none.
  */
-export function parseRate(
+function parseRate(
   text: string,
 ): { count: number; per: number; burst: number } {
   const [, count, time, burst] =
@@ -222,7 +218,7 @@ export function parseRate(
 }
 
 /** How many bits of an address make its source, such as `24,56`. Throws `RangeError` when it is none. */
-export function parseSourcePrefix(
+function parseSourcePrefix(
   text: string,
 ): { ipv4: number; ipv6: number } {
   const [, ipv4, ipv6] = /^(\d{1,3}),(\d{1,3})$/.exec(text) ?? [];
@@ -246,7 +242,7 @@ const ESCAPES: Readonly<Record<string, number>> = {
  * Text in which `\r`, `\n`, `\t`, `\\` and `\xHH` stand for bytes. Returns its bytes, UTF-8 but for those. Throws
  * `RangeError` when another escape is in it, or it is too long.
  */
-export function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
+function parseEscapes(text: string): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (
     const [part, name] of text.matchAll(/\\(x[\da-fA-F]{2}|[^]|$)|[^\\]+/g)

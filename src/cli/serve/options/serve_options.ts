@@ -31,7 +31,6 @@ const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 /** How a line can look. */
 const LOG_FORMATS = ["text", "json"] as const;
 
-/** The table of options for operation. */
 const OPERATION = group("Operation", {
   control: {
     ...named(
@@ -47,7 +46,6 @@ const OPERATION = group("Operation", {
   ),
 });
 
-/** The table of the log. */
 const LOGS = group("Logs", {
   logLevel: or(
     choice("<level>", "lowest level to log", LOG_LEVELS),
@@ -58,7 +56,6 @@ const LOGS = group("Logs", {
   ),
 });
 
-/** The values of `OPERATION` that were typed. */
 type OperationOptions = Values<typeof OPERATION>;
 
 /** Checks `--take-over` against the other options. Throws `UserError` when they contradict each other. */
@@ -83,7 +80,6 @@ function checkTakeOver(
   }
 }
 
-/** The table. */
 const PROCESS = group("Limits of processes", {
   user: everyday(named(
     "<name[:group]>",
@@ -121,12 +117,10 @@ const PROCESS = group("Limits of processes", {
   ),
 });
 
-/** The values that were typed. */
 export type ProcessOptions = Values<typeof PROCESS>;
 
 const CORES = navigator.hardwareConcurrency;
 
-/** The table. */
 const MODEL = group("Process model", {
   model: everyday(or(
     choice("<name>", "where processes come from", MODEL_NAMES),
@@ -175,7 +169,6 @@ export function rewindsOf(
   return Deno.env.get("MPSERV_REWIND_CHECK") === "1" ? "checked" : "unchecked";
 }
 
-/** The table. */
 const TIME = group("Limits of time", {
   idleTimeout: everyday(
     duration("close a connection after this long without a byte"),
@@ -206,9 +199,7 @@ export interface ServeOptions
   extends Values<typeof OPTIONS>, Values<typeof PORT> {
   /** The command line of the program that serves; undefined without one. */
   readonly program: ProgramWords | undefined;
-  /** The port, if it was typed. */
   readonly typedPort: number | undefined;
-  /** The host, if it was typed. */
   readonly typedHost: string | undefined;
 }
 
@@ -250,7 +241,7 @@ function exclude(unix: string | undefined, typed: boolean, what: string): void {
 }
 
 /** Permission bits in octal, as umask(1) takes them. Returns 0 to 0o777. Throws `RangeError` when it is none. */
-export function parseUmask(text: string): number {
+function parseUmask(text: string): number {
   if (/^0?[0-7]{1,3}$/.test(text)) return parseInt(text, 8);
   throw new RangeError(
     `Cannot use umask "${text}": expected octal digits, such as 027`,
@@ -258,7 +249,7 @@ export function parseUmask(text: string): number {
 }
 
 /** A nice value, as renice(1) takes it. Returns -20 to 19. Throws `RangeError` when it is none. */
-export function parseNice(text: string): number {
+function parseNice(text: string): number {
   const value = /^-?\d{1,2}$/.test(text) ? Number(text) : NaN;
   if (-20 <= value && value <= 19) return value;
   throw new RangeError(
@@ -267,7 +258,7 @@ export function parseNice(text: string): number {
 }
 
 /** The same where somebody else decides what holds if it is not typed. `shown`: what that is. */
-export function usually<T>(
+function usually<T>(
   spec: Spec<T | undefined>,
   shown: string,
 ): Spec<T | undefined> {

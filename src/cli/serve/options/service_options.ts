@@ -25,7 +25,6 @@ import {
 } from "../../options.ts";
 import { EXIT, UserError } from "../../terminal.ts";
 
-/** The table. */
 export const SERVICE = group("What serves", {
   service: everyday(or(
     choice("<name>", "built-in service", SERVICE_NAMES),
@@ -65,7 +64,6 @@ export const SERVICE = group("What serves", {
   ),
 });
 
-/** The values that were typed. */
 type ServiceOptions = Values<typeof SERVICE>;
 
 /** A program's command line. */

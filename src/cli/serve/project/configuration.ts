@@ -144,9 +144,7 @@ const { pathToFileURL } = await import("node:url");
 /** A `deno.json`. */
 export interface Configuration {
   readonly path: string;
-  /** The directory in which it stands. */
   readonly directory: string;
-  /** Its content. */
   readonly says: Readonly<Record<string, unknown>>;
 }
 

@@ -279,7 +279,6 @@ function linksIn(modules: string): string[] {
   });
 }
 
-/** A directory and all above it. */
 function ancestorsOf(directory: string): string[] {
   const above = dirname(directory);
   return above === directory ? [directory] : [directory, ...ancestorsOf(above)];

@@ -125,7 +125,6 @@ export class Snapshot {
     return text.replaceAll(this.#root, "");
   }
 
-  /** Removes the copies. */
   remove(): void {
     Deno.removeSync(this.#root, { recursive: true });
   }

@@ -104,17 +104,14 @@ export class WatchedHandler implements AsyncDisposable {
     this.#snapshot.remove();
   }
 
-  /** The service of the children. */
   get service(): HandlerOptions["service"] {
     return this.#prepared.get(this.#snapshot)!.service;
   }
 
-  /** The grants of the children. */
   get grants(): HandlerOptions["grants"] {
     return this.#prepared.get(this.#snapshot)!.grants;
   }
 
-  /** Stops watching. */
   stop(): void {
     this.#stopped = true;
     this.#watcher?.close();

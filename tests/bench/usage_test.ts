@@ -45,7 +45,7 @@ test("bench: prints for people, and shows a bar on a terminal alone", async () =
   assert.deepEqual([piped.code, piped.stderr], [0, ""]);
 
   // script(1) gives the command a terminal; what it shows comes on standard output.
-  const wrapped = ["sh", "-c", `script -qec "$*" /dev/null`, "sh"];
+  const wrapped = ["bash", "-c", `script -qec "\${*@Q}" /dev/null`, "bash"];
   const shown = await runCommand([...args, ...short], { through: wrapped });
   const seen = shown.stdout.replaceAll("\x1b[K", "<erase>");
   const [, ...pictures] = seen.split("\r");

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { runCommand } from "../helpers/command.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TerminalSession } from "./terminal_session.ts";
-
-const MODULE = fileURLToPath(
-  new URL("../../src/cli/serve/resolve_process.ts", import.meta.url),
-);
 
 /** The typed text up to TAB, and the arguments that the program then gets. */
 const TYPED: readonly (readonly [typed: string, completed: string])[] = [
@@ -18,8 +13,8 @@ const TYPED: readonly (readonly [typed: string, completed: string])[] = [
   ["mpserv serve --model=sp\t", "serve --model=spawn"],
   ["mpserv serve 80 --log-format j\t", "serve 80 --log-format json"],
   [
-    `mpserv serve --handler ${MODULE.slice(0, -3)}\t`,
-    `serve --handler ${MODULE}`,
+    "mpserv serve --handler DIRECTORY/a_handl\t",
+    "serve --handler DIRECTORY/a_handler.ts",
   ],
   ["mpserv serve --chdir /usr/loc\t", "serve --chdir /usr/local"],
   [
@@ -33,6 +28,15 @@ const TYPED: readonly (readonly [typed: string, completed: string])[] = [
   ["mpserv help cli\t", "help client"],
   ["mpclient --no-p\t", "--no-prefix"],
 ];
+
+/** The same, with a handler in a directory. */
+function typedWith(directory: string) {
+  Deno.writeTextFileSync(`${directory}/a_handler.ts`, "");
+  const here = (text: string) => text.replace("DIRECTORY", directory);
+  return TYPED.map(([typed, completed]) =>
+    [here(typed), here(completed)] as const
+  );
+}
 
 /** Each shell without what a person configured, and what it needs before completions are sourced. */
 const SHELLS = [
@@ -52,7 +56,7 @@ for (const [shell, line, prepare] of SHELLS) {
         `mpserv() ${show}; mpclient() ${show}; ${prepare}; source ${script}; echo rea''dy\n`,
         "ready",
       );
-      for (const [typed, completed] of TYPED) {
+      for (const [typed, completed] of typedWith(directory.path)) {
         await session.type(`${typed}\n`, `got:${completed} end`);
       }
     },
@@ -65,7 +69,7 @@ test(
   async () => {
     await using directory = temporaryDirectory();
     const script = await completions("fish", directory.path);
-    for (const [typed, completed] of TYPED) {
+    for (const [typed, completed] of typedWith(directory.path)) {
       const words = typed.split("\t")[0]!;
       const [whole] = completed.split(" ").slice(words.split(" ").length - 2);
       const offered = await run("fish", [

@@ -45,10 +45,9 @@ interface LoadRate {
 }
 
 /**
- * An open loop: requests are due at a steady rate, as they come from people who do not know of each
- * other. One that nobody was free to send is sent late, and its latency counts from when it was due:
- * otherwise a server that stops for a second would show one slow answer instead of a second's worth of
- * them ("coordinated omission").
+ * An open loop: requests are due at a steady rate, as they come from people who do not know of each other. One that
+ * nobody was free to send is sent late, and its latency counts from when it was due: otherwise a server that stops for
+ * a second would show one slow answer instead of a second's worth of them ("coordinated omission").
  */
 export function openLoop({ rate, offset, end }: LoadRate): Schedule {
   let count = 0;
@@ -181,9 +180,7 @@ export class HoldLoad {
     });
   }
 
-  /**
-   * Opens all connections with a round trip each, serves each once more, and ends them.
-   */
+  /** Opens all connections with a round trip each, serves each once more, and ends them. */
   run(mayGoOn: () => void): void {
     this.#each(this.#slots.all, (slot) => slot.begin());
     this.#recorder.tell("held");

@@ -206,9 +206,7 @@ export class Slots {
     this.#events = events;
   }
 
-  /**
-   * Runs a step of a connection, which may fail, and then waits for the next event.
-   */
+  /** Runs a step of a connection, which may fail, and then waits for the next event. */
   attempt(slot: Slot, action: (slot: Slot) => boolean | void): void {
     let isDone: boolean | void = false;
     let failure: string | null = null;

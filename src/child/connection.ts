@@ -31,15 +31,11 @@ import type { Handover } from "../wire/records.ts";
 import {
   bytesAfter,
   bytesOf,
-  type Duplex,
-  isRead,
-  isWritten,
   type Limits,
   linger,
   Patience,
-  readableOf,
+  Streams,
   unwanted,
-  writableOf,
 } from "./streams.ts";
 import { attempt } from "./errors.ts";
 
@@ -110,8 +106,7 @@ export class FdConnection implements AnyConnection {
   #ended = false;
   /** Whether to wait for pending reads and writes. */
   #referenced = true;
-  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+  #streams: Streams | undefined;
 
   static {
     keeper = {
@@ -167,11 +162,11 @@ export class FdConnection implements AnyConnection {
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= readableOf(this.#duplex);
+    return this.#ownStreams.readable;
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= writableOf(this.#duplex);
+    return this.#ownStreams.writable;
   }
 
   readSync(buffer: Uint8Array): number | null {
@@ -272,14 +267,13 @@ export class FdConnection implements AnyConnection {
     return this.#local ??= localAddress(this.#number, this.#peer);
   }
 
-  /** The methods that the streams use; a handler never gets them. */
-  get #duplex(): Duplex {
-    return {
+  get #ownStreams(): Streams {
+    return this.#streams ??= new Streams({
       read: (bytes) => this.#read(bytes),
       write: (bytes) => this.#write(bytes),
       closeWrite: () => this.#closeWrite(),
       close: () => this.#closeForHandler(),
-    };
+    });
   }
 
   #finish(): void {
@@ -299,8 +293,10 @@ export class FdConnection implements AnyConnection {
   #isInUse(): boolean | Promise<boolean> {
     if (this.#closed || !this.#referenced) return false;
     if (this.#waits > 0) return true;
-    const mayRead = isRead(this.#readable) && this.#clientEndedAt === 0;
-    const mayWrite = isWritten(this.#writable) && !this.#ended;
+    const streams = this.#streams;
+    if (streams === undefined) return false;
+    const mayRead = streams.isRead && this.#clientEndedAt === 0;
+    const mayWrite = streams.isWritten && !this.#ended;
     return mayRead || mayWrite ? this.#goesOn() : false;
   }
 

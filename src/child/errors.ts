@@ -45,9 +45,7 @@ import {
 import { type LoadedService, loadHandler } from "../service/load.ts";
 import { dataUrl } from "../runtime/roles.ts";
 
-/**
- * Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it.
- */
+/** Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it. */
 export function attempt<T>(call: () => T): T {
   try {
     return call();
@@ -337,9 +335,7 @@ const MOST_BYTES = 420;
 // deno-lint-ignore no-control-regex
 const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
 
-/**
- * Loads a handler. Throws `ServeError` when it cannot be used; the message says why, and where if that is known.
- */
+/** Loads a handler. Throws `ServeError` when it cannot be used; the message says why, and where if that is known. */
 export async function loadModule(
   options: ChildOptions,
 ): Promise<LoadedService> {

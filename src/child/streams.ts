@@ -122,7 +122,7 @@ function answers(getter: (value: unknown) => unknown, value: unknown): boolean {
 }
 
 /** The methods that a stream needs of a connection, even if its handler replaces them. */
-export type Duplex = Pick<
+type Duplex = Pick<
   Connection,
   "read" | "write" | "closeWrite" | "close"
 >;
@@ -141,37 +141,53 @@ const viewOf = getterOf<Uint8Array>(
 const respond = uncurry(ReadableStreamBYOBRequest.prototype, "respond");
 const end = uncurry(ReadableByteStreamController.prototype, "close");
 
-/**
- * Makes a byte stream of the client's bytes. `connection`: the connection. Cancelling the stream closes it. Returns
- * the stream; it ends at the client's half-close.
- */
-export function readableOf(
-  connection: Duplex,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    __proto__: null,
-    type: "bytes",
-    autoAllocateChunkSize: CHUNK,
-    pull: (controller) => given(fill(controller, connection)),
-    cancel() {
-      connection.close();
-    },
-  } as UnderlyingByteSource);
-}
+const isReadLocked = getterOf<boolean>(ReadableStream.prototype, "locked");
+const isWriteLocked = getterOf<boolean>(WritableStream.prototype, "locked");
 
-/**
- * Makes a stream that writes to the client. `connection`: the connection. Closing the stream ends this side
- * (half-close); aborting it closes the connection.
- */
-export function writableOf(
-  connection: Duplex,
-): WritableStream<Uint8Array<ArrayBufferLike>> {
-  return new WritableStream({
-    __proto__: null,
-    write: (chunk) => given(send(chunk, connection)),
-    close: () => given(connection.closeWrite()),
-    abort: () => connection.close(),
-  } as UnderlyingSink<Uint8Array<ArrayBufferLike>>);
+/** The two streams of a connection, each made when it is asked for. */
+export class Streams {
+  readonly #connection: Duplex;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+
+  constructor(connection: Duplex) {
+    this.#connection = connection;
+  }
+
+  /** The client's bytes, to its half-close. Cancelling it closes the connection. */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const connection = this.#connection;
+    return this.#readable ??= new ReadableStream({
+      __proto__: null,
+      type: "bytes",
+      autoAllocateChunkSize: CHUNK,
+      pull: (controller) => given(fill(controller, connection)),
+      cancel() {
+        connection.close();
+      },
+    } as UnderlyingByteSource);
+  }
+
+  /** Writes to the client. Closing it ends this side (half-close); aborting it closes the connection. */
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    const connection = this.#connection;
+    return this.#writable ??= new WritableStream({
+      __proto__: null,
+      write: (chunk) => given(send(chunk, connection)),
+      close: () => given(connection.closeWrite()),
+      abort: () => connection.close(),
+    } as UnderlyingSink<Uint8Array<ArrayBufferLike>>);
+  }
+
+  /** Whether somebody reads from it. */
+  get isRead(): boolean {
+    return this.#readable !== undefined && isReadLocked(this.#readable);
+  }
+
+  /** Whether somebody writes to it. */
+  get isWritten(): boolean {
+    return this.#writable !== undefined && isWriteLocked(this.#writable);
+  }
 }
 
 async function fill(
@@ -187,19 +203,6 @@ async function fill(
 
 async function send(chunk: unknown, connection: Duplex): Promise<void> {
   await own(connection.write(bytesOfAny(chunk)));
-}
-
-const isReadLocked = getterOf<boolean>(ReadableStream.prototype, "locked");
-const isWriteLocked = getterOf<boolean>(WritableStream.prototype, "locked");
-
-/** Whether somebody reads from a stream. `stream`: the stream; undefined where nobody has asked for one. */
-export function isRead(stream: ReadableStream | undefined): boolean {
-  return stream !== undefined && isReadLocked(stream);
-}
-
-/** Whether somebody writes to a stream. `stream`: the stream; undefined where nobody has asked for one. */
-export function isWritten(stream: WritableStream | undefined): boolean {
-  return stream !== undefined && isWriteLocked(stream);
 }
 
 /* How long a connection waits for its client. */
@@ -273,9 +276,7 @@ const LINGER = { pause: 1_000, all: 30_000 };
 /** A buffer for discarded bytes. */
 export const unwanted: Uint8Array<ArrayBuffer> = new Uint8Array(64 * 1024);
 
-/**
- * Ends this side, and throws away what the client still sends until it ends, too. Returns how many bytes that was.
- */
+/** Ends this side, and throws away what the client still sends until it ends, too. Returns how many bytes that was. */
 export function linger(fd: number): number {
   let thrownAway = 0;
   endWriting(fd);

@@ -27,8 +27,7 @@ export interface Spec<T> {
   /** Its value where it is not typed. */
   readonly initial: T;
   /**
-   * Reads the typed word. Throws `RangeError` when it is no such value; the message has the value and the
-   * expectation.
+   * Reads the typed word. Throws `RangeError` when it is no such value; the message has the value and the expectation.
    */
   read(text: string, before: T): T;
 }

@@ -24,9 +24,7 @@ export class UserError extends Error {
   }
 }
 
-/**
- * Writes a whole line to standard error. If the system refuses, nothing can be reported.
- */
+/** Writes a whole line to standard error. If the system refuses, nothing can be reported. */
 export function say(line: string): void {
   try {
     writeAll(Deno.stderr, line + "\n");
@@ -65,9 +63,7 @@ export function visible(line: string): string {
   );
 }
 
-/**
- * Runs a command to its exit code, and reports an error that a person can fix in one line.
- */
+/** Runs a command to its exit code, and reports an error that a person can fix in one line. */
 export async function outcome(
   command: () => Promise<number>,
   tell: (line: string) => void = say,

@@ -15,9 +15,8 @@ const LETTERS: readonly (number | undefined)[] = [0x71, 0x51]; // q, Q
 const NOTHING = new Uint8Array(0);
 
 /**
- * Lets bytes through up to the quit line, which may come in pieces. A line is `q` or `Q`, then a
- * newline with or without a carriage return before it. Nothing is held back but what may still
- * become that line: two bytes at most.
+ * Lets bytes through up to the quit line, which may come in pieces. A line is `q` or `Q`, then a newline with or
+ * without a carriage return before it. Nothing is held back but what may still become that line: two bytes at most.
  */
 export class QuitScanner {
   /** The start of the line under way, when it may still become a quit line. */

@@ -30,7 +30,7 @@ const TAG = 0x4350504d; // "MPPC"
 const KIND_SOCKET = 1;
 const TEXT_AT = 28;
 
-const KINDS: readonly WriterReportKind[] = [
+const KINDS = [
   "progress",
   "half-closed",
   "input-ended",
@@ -38,16 +38,9 @@ const KINDS: readonly WriterReportKind[] = [
   "hung-up",
   "socket-failed",
   "input-failed",
-];
+] as const;
 
-export type WriterReportKind =
-  | "progress"
-  | "half-closed"
-  | "input-ended"
-  | "stopped"
-  | "hung-up"
-  | "socket-failed"
-  | "input-failed";
+export type WriterReportKind = typeof KINDS[number];
 
 export interface WriterReport {
   readonly kind: WriterReportKind;
@@ -84,8 +77,7 @@ export function encodeSocket(
 }
 
 /**
- * Reads the record that goes with the socket. Returns what the writer is told; null when it is not ours, or not
- * whole.
+ * Reads the record that goes with the socket. Returns what the writer is told; null when it is not ours, or not whole.
  */
 export function decodeSocket(record: DataView): Order | null {
   const isOurs = record.byteLength === SOCKET_SIZE &&

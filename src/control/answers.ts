@@ -16,7 +16,7 @@ import type { Listener } from "../server/listener.ts";
 import type { Server } from "../server/server.ts";
 import { EventLines } from "./event_lines.ts";
 import type { Answers, ConnectionRow, Request } from "./protocol.ts";
-import { listReply, type Reply, type Session, wholeReply } from "./session.ts";
+import { type Reply, type Session, wholeReply } from "./session.ts";
 
 /** The parts of the server that answer. */
 interface AnswerOptions {
@@ -70,9 +70,7 @@ export class ServerAnswers {
     }
   }
 
-  /**
-   * A client has gone. If it has the listening socket and did not take over, all is as before.
-   */
+  /** A client has gone. If it has the listening socket and did not take over, all is as before. */
   ended(session: Session): void {
     this.#events.ended(session);
     if (session !== this.#successor) return;
@@ -184,4 +182,29 @@ function stateOf(
   { isOn, why, rewound, replaced }: RewindState,
 ): RewindState {
   return { isOn, why, rewound, replaced };
+}
+
+/** How many rows of a list go in one piece. */
+const ROWS = 100;
+
+/**
+ * A reply whose only field is a list, which is made as the client reads it. `rows`: the list; a row that has become
+ * null in the meantime is left out.
+ */
+function listReply<Row>(
+  name: string,
+  rows: readonly Row[],
+  show: (row: Row) => unknown,
+): Reply {
+  function* pieces(): Generator<string> {
+    yield `{"ok":true,${JSON.stringify(name)}:[`;
+    for (let at = 0; at < rows.length; at += ROWS) {
+      const shown = rows.slice(at, at + ROWS).map((row) =>
+        JSON.stringify(show(row))
+      );
+      yield (at === 0 ? "" : ",") + shown.join(",");
+    }
+    yield "]}\n";
+  }
+  return { pieces: pieces() };
 }

@@ -56,9 +56,8 @@ export class Control implements Disposable {
   }
 
   /**
-   * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open at another,
-   * it moves: clients that it hears stay. Throws `ListenError` when the system refuses, or something else is at the
-   * path.
+   * Opens it at a path, where it appears at once and whole, in place of a dead server's. If it was open at another, it
+   * moves: clients that it hears stay. Throws `ListenError` when the system refuses, or something else is at the path.
    */
   async open(path: string, replace = false): Promise<void> {
     const door = await install(path, replace);

@@ -39,9 +39,7 @@ export function controlDirectory(): string {
   );
 }
 
-/**
- * The directories in which this user's servers may have control sockets, the likeliest first.
- */
+/** The directories in which this user's servers may have control sockets, the likeliest first. */
 export function controlDirectories(): string[] {
   return candidates().filter((directory) => obstacle(directory) === null);
 }

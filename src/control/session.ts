@@ -202,31 +202,6 @@ export function wholeReply(answer: unknown, fd?: number): Reply {
   return fd === undefined ? { pieces } : { pieces, fd };
 }
 
-/** How many rows of a list go in one piece. */
-const ROWS = 100;
-
-/**
- * A reply whose only field is a list, which is made as the client reads it. `rows`: the list; a row that has become
- * null in the meantime is left out.
- */
-export function listReply<Row>(
-  name: string,
-  rows: readonly Row[],
-  show: (row: Row) => unknown,
-): Reply {
-  function* pieces(): Generator<string> {
-    yield `{"ok":true,${JSON.stringify(name)}:[`;
-    for (let at = 0; at < rows.length; at += ROWS) {
-      const shown = rows.slice(at, at + ROWS).map((row) =>
-        JSON.stringify(show(row))
-      );
-      yield (at === 0 ? "" : ",") + shown.join(",");
-    }
-    yield "]}\n";
-  }
-  return { pieces: pieces() };
-}
-
 const COMMANDS: readonly string[] = [
   "status",
   "connections",

@@ -155,9 +155,7 @@ function isAdopted(pid: number): boolean {
   return hasChild(pid) && !isKeptForRuntime(pid);
 }
 
-/**
- * Whether a process is none of ours in another role, but was started by one of them, or by what that started.
- */
+/** Whether a process is none of ours in another role, but was started by one of them, or by what that started. */
 export function descendsFromUs(pid: number): boolean {
   if (isKeptForRuntime(pid)) return false;
   for (let i = 0; i < GENERATIONS && pid > 1; i++) {
@@ -248,9 +246,7 @@ export class Orphans {
   }
 }
 
-/**
- * Whether a process has something open. Returns whether it has; false when it has gone, or may not be looked into.
- */
+/** Whether a process has something open. Returns whether it has; false when it has gone, or may not be looked into. */
 function hasDescriptor(pid: number, target: string): boolean {
   try {
     return listProcDirectory(`/proc/${pid}/fd`).some((fd) =>
@@ -277,18 +273,14 @@ interface ZygoteWatchEvents {
   trouble(what: string): void;
 }
 
-/**
- * Whether a zygote speaks for its children, which say nothing themselves: programs that it starts
- * without a fork.
- */
+/** Whether a zygote speaks for its children, which say nothing themselves: programs that it starts without a fork. */
 export function isSpokenFor({ service, attributes }: ChildOptions): boolean {
   return "program" in service && !attributes;
 }
 
 /**
- * Looks at zygotes again and again; what waits for one that is ended goes to another. A zygote
- * that was ended by somebody else is looked at, too, while a child of it that has not reported keeps its
- * channel from ending.
+ * Looks at zygotes again and again; what waits for one that is ended goes to another. A zygote that was ended by
+ * somebody else is looked at, too, while a child of it that has not reported keeps its channel from ending.
  */
 export class ZygoteWatch {
   readonly #zygotes: Iterable<Zygote>;

@@ -24,10 +24,10 @@ import {
   type ModelEvents,
   type ProcessEntry,
   type ProcessModel,
+  Rewinding,
   type RewindState,
   StartError,
 } from "./model.ts";
-import { Rewinding } from "./rewinding.ts";
 import { SpawnSource, type WorkerSource } from "./worker.ts";
 import { WorkerModel } from "./workers.ts";
 

@@ -10,8 +10,10 @@ import {
   FAILURES,
   type Outcome,
   type Report,
+  REWINDING,
   type When,
 } from "../wire/records.ts";
+import type { RewindChoice } from "../wire/choices.ts";
 
 /** A connection on its way to a process. */
 export interface Handoff {
@@ -68,6 +70,57 @@ export function showRewinding({ isOn, why }: RewindState): string {
   return isOn ? "on" : why === "" ? "off" : `off: ${why}`;
 }
 
+const REWOUND = REWINDING.indexOf("rewound");
+
+/** Whether the workers of a pool rewind their memory, and how that goes. */
+export class Rewinding implements RewindState {
+  readonly #choice: RewindChoice;
+  /** Why they do not; undefined where they do. */
+  #why: string | undefined;
+  readonly #tell: (why: string | null) => void;
+  rewound = 0;
+  readonly replaced: Record<string, number> = {};
+
+  /** `why`: why it cannot be; undefined where it is to be tried. */
+  constructor(
+    choice: RewindChoice,
+    tell: (why: string | null) => void,
+    why?: string,
+  ) {
+    this.#choice = choice;
+    this.#tell = tell;
+    this.#why = choice === "off" ? "" : why;
+  }
+
+  /** Whether workers that start from here on are to rewind. */
+  get isOn(): boolean {
+    return this.#why === undefined;
+  }
+
+  get why(): string {
+    return this.#why ?? "";
+  }
+
+  /** The first worker could not: no other will try. Returns whether a person will have nothing else. */
+  refuse(why: string): boolean {
+    this.#why ??= why;
+    return this.#choice === "on";
+  }
+
+  /** A worker said `done`. `status`: what it said beside it. Returns whether it can serve another connection. */
+  isFit(status: number): boolean {
+    if (status === REWOUND) {
+      this.rewound++;
+      this.#tell(null);
+      return true;
+    }
+    const why = REWINDING[status] || "it said nothing of its memory";
+    this.replaced[why] = (this.replaced[why] ?? 0) + 1;
+    this.#tell(why);
+    return false;
+  }
+}
+
 /** The ways to end the process of one connection: `stop` aborts a handler's `signal`. */
 export type EndSignal = "stop" | "SIGTERM" | "SIGKILL";
 
@@ -86,9 +139,7 @@ export interface ProcessModel {
   start(): Promise<void>;
   /** How many connections no process has been handed yet. */
   readonly waiting: number;
-  /**
-   * Gives a connection to a process, now or when one is ready. `handoff`: the connection, from here on the model's.
-   */
+  /** Gives a connection to a process, now or when one is ready. `handoff`: the connection, from here on the model's. */
   serve(handoff: Handoff): void;
   /** Refuses a connection that no process has been handed yet. */
   withdraw(id: number, why: string): void;

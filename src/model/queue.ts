@@ -38,9 +38,7 @@ export class Queue {
     return this.#backoff.isPausing;
   }
 
-  /**
-   * The system refuses: nothing is tried for a while, and connections that have waited too long are refused.
-   */
+  /** The system refuses: nothing is tried for a while, and connections that have waited too long are refused. */
   pause(why: string): void {
     if (this.#closed !== null) return;
     if (this.#backoff.pause()) this.#events.trouble(why);
@@ -73,9 +71,7 @@ export class Queue {
     this.#line.unshift({ handoff, since: performance.now() });
   }
 
-  /**
-   * A connection whose process ended before taking it: it is next, unless that happened too often.
-   */
+  /** A connection whose process ended before taking it: it is next, unless that happened too often. */
   lost(handoff: Handoff): void {
     this.#events.returned(handoff.id);
     if (++handoff.lost <= MOST_LOST) return this.putBack(handoff);

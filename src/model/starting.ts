@@ -21,13 +21,18 @@ import {
   MEMORY_FILES,
   type Report,
   REWINDING,
+  SECRET_SIZE,
   STEPS,
 } from "../wire/records.ts";
 import { type Exit, StartError } from "./model.ts";
-import { NOBODY } from "./rewinding.ts";
 import type { WorkerSource } from "./worker.ts";
 import { Progress } from "./supervision.ts";
 import type { Worker, WorkerOptions } from "./worker.ts";
+
+const NOBODY = {
+  peer: new Uint8Array(0),
+  secret: new Uint8Array(SECRET_SIZE),
+};
 
 export class Starting {
   /** Whether a first worker must be ready before the model has started. */

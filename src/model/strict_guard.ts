@@ -7,11 +7,7 @@
  */
 import { abi, SIGNALS } from "../posix/abi.ts";
 import type { Fd } from "../posix/fd.ts";
-import {
-  answerCall,
-  nextWaitingCall,
-  type WaitingCall,
-} from "../posix/seccomp/notifications.ts";
+import { WaitingCall } from "../posix/seccomp/notifications.ts";
 import { descriptorTarget } from "../posix/proc.ts";
 import {
   isOwnArchitecture,
@@ -59,11 +55,11 @@ export function guard(
     return listener.close();
   }
   watcher.watch(listener.number, abi.POLLIN, (events) => {
-    for (let call; (call = nextWaitingCall(listener.number)) !== null;) {
+    for (let call; (call = WaitingCall.next(listener.number)) !== null;) {
       using process = call.process;
       const answer = answerOf(call, loading()) ??
         (isOfRuntime(call) ? EACCES : null);
-      if (answer !== null) answerCall(listener.number, call, answer);
+      if (answer !== null) call.answer(answer);
       else {
         trouble(describe(call));
         process.signal(SIGNALS.SIGKILL);

@@ -23,8 +23,8 @@ import type {
   Handoff,
   ProcessEntry,
   ProcessState,
+  Rewinding,
 } from "./model.ts";
-import type { Rewinding } from "./rewinding.ts";
 import { earlySpawned, type RuntimeProcess } from "./runtime_process.ts";
 import { guard } from "./strict_guard.ts";
 
@@ -184,10 +184,7 @@ export interface WorkerOptions {
   readonly spares: number;
   /** How many workers there are at most; Infinity for one a connection. */
   readonly most: number;
-  /**
-   * How many connections a worker serves before it is replaced; Infinity for no end; undefined for what is
-   * usual.
-   */
+  /** How many connections a worker serves before it is replaced; Infinity for no end; undefined for what is usual. */
   readonly recycle: number | undefined;
   /** What a handler was granted. */
   readonly grants: readonly string[];

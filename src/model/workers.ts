@@ -26,9 +26,9 @@ import {
   type ModelEvents,
   type ProcessEntry,
   type ProcessModel,
+  type Rewinding,
 } from "./model.ts";
 import { Queue } from "./queue.ts";
-import type { Rewinding } from "./rewinding.ts";
 import { Starting } from "./starting.ts";
 import {
   everySecond,

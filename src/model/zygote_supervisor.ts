@@ -371,9 +371,7 @@ export class ZygoteSupervisor {
   }
 }
 
-/**
- * The zygote that has least to do. Returns one that is ready; null when none can take a descriptor at this moment.
- */
+/** The zygote that has least to do. Returns one that is ready; null when none can take a descriptor at this moment. */
 function leastBusy(
   zygotes: Iterable<Zygote>,
   most: number,

@@ -293,10 +293,9 @@ export const darwin: Abi = {
 export const SIGNALS = { SIGTERM: 15, SIGKILL: 9 } as const;
 
 /**
- * How many words come between the last named argument and the first of `...` when a variadic
- * function is called as one with fixed arguments. Apple's arm64 passes the latter on the stack
- * ("Writing ARM64 code for Apple platforms"): the registers x2 to x7 are filled first. Everywhere
- * else here both go the same way.
+ * How many words come between the last named argument and the first of `...` when a variadic function is called as one
+ * with fixed arguments. Apple's arm64 passes the latter on the stack ("Writing ARM64 code for Apple platforms"): the
+ * registers x2 to x7 are filled first. Everywhere else here both go the same way.
  */
 export function variadicPadding(
   build: { readonly os: string; readonly arch: string },

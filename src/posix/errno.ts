@@ -34,10 +34,7 @@ const value = viewOf(valueBytes);
 const names = new SafeMap<number, string>();
 for (const [name, number] of Object.entries(abi.errno)) names.set(number, name);
 
-/**
- * The error number of the last failed synchronous call. Read it before any other call. Returns the number, as in
- * `errno(3)`.
- */
+/** The error number of the last failed synchronous call. Read it before any other call. */
 export function errno(): number {
   memcpy(valueBytes, location, 4);
   return value.getInt32(0, true);

@@ -101,7 +101,7 @@ export function peekEnded(): number {
 
 /**
  * Lets this process inherit the children of its children that die: `prctl(2)` PR_SET_CHILD_SUBREAPER. It then must
- * reap them. Returns whether the system can.
+ * reap them.
  */
 export function becomeSubreaper(): boolean {
   return libc.prctlNumbers?.(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
@@ -183,9 +183,7 @@ export function resetSignals(signals: readonly number[]): void {
   for (const signal of signals) libc.signal(signal, SIG_DFL);
 }
 
-/**
- * Has the system end this process by SIGALRM unless it ends before: `alarm(2)`.
- */
+/** Has the system end this process by SIGALRM unless it ends before: `alarm(2)`. */
 export function endWithin(seconds: number): void {
   libc.alarm(seconds);
 }
@@ -254,9 +252,7 @@ let controller: AbortController | undefined;
 /** A forked child may lack the thread of the runtime's listeners, but all its own hold the signal back. */
 let isForked = false;
 
-/**
- * Holds the signal back from here on: it would end a process that is not prepared for it.
- */
+/** Holds the signal back from here on: it would end a process that is not prepared for it. */
 export function prepareStopSignal(process: { isZygote: boolean }): void {
   isForked = process.isZygote;
   holdStopSignal();

@@ -227,9 +227,7 @@ export function given<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/**
- * A promise of ours as it is awaited: else `await` asks the prototype of all promises for its constructor.
- */
+/** A promise of ours as it is awaited: else `await` asks the prototype of all promises for its constructor. */
 export function own<T>(promise: Promise<T>): Promise<T> {
   setPrototypeOf(promise, awaitable);
   return promise;

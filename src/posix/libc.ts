@@ -38,8 +38,7 @@ const padding = new Uint8Array(1);
 
 /**
  * Some functions of the C library: those that a module calls, once for each process. No process calls more than half
- * of them. Throws
- * `Deno.errors.NotCapable` when this process may not load libraries any more.
+ * of them. Throws `Deno.errors.NotCapable` when this process may not load libraries any more.
  */
 export function cLibrary<Name extends keyof CLibrary>(
   ...names: readonly Name[]

@@ -170,9 +170,7 @@ export function processStat(pid: number): ProcessStat | null {
   }
 }
 
-/**
- * The unreaped children of a process's first thread, proc_tid_children(5).
- */
+/** The unreaped children of a process's first thread, proc_tid_children(5). */
 export function childrenOf(pid: number): number[] {
   return childrenOfThread(pid, pid);
 }

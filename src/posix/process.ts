@@ -107,9 +107,7 @@ export function descriptorLimit(): number {
   return limit[0]! >= 1n << 62n ? Infinity : Number(limit[0]);
 }
 
-/**
- * Whether SIGHUP is ignored, as nohup(1) has it: `signal(2)`. Ask before the runtime listens to it.
- */
+/** Whether SIGHUP is ignored, as nohup(1) has it: `signal(2)`. Ask before the runtime listens to it. */
 export function isHangUpIgnored(): boolean {
   const before = libc.signal(SIGHUP, SIG_IGN); // there is no asking without setting
   if (before !== SIG_IGN) libc.signal(SIGHUP, before);

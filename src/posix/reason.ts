@@ -6,8 +6,7 @@
 import type { PosixError } from "./errno.ts";
 
 /**
- * The reason in an error of the system, without the call that met it. For example
- * `connection refused (ECONNREFUSED)`.
+ * The reason in an error of the system, without the call that met it. For example `connection refused (ECONNREFUSED)`.
  */
 export function reasonOf(error: unknown): string {
   const { name, message, code } = error as Error & Partial<PosixError>;

@@ -42,10 +42,9 @@ export const NO_PROJECT: Project = {
 };
 
 /**
- * The flags of a zygote, and so of the executable that it is when it was compiled. No threads of V8's
- * own: they would not exist in a forked child. No Maglev: what is warm in the zygote would be compiled
- * by it in every child anew, on its only thread; what is hot, TurboFan still takes, after as many calls
- * as Maglev would have.
+ * The flags of a zygote, and so of the executable that it is when it was compiled. No threads of V8's own: they would
+ * not exist in a forked child. No Maglev: what is warm in the zygote would be compiled by it in every child anew, on
+ * its only thread; what is hot, TurboFan still takes, after as many calls as Maglev would have.
  */
 export const ZYGOTE_V8_FLAGS: readonly string[] = [
   "--single-threaded",
@@ -269,9 +268,8 @@ export function dataUrl(type: string, text: string): string {
 const DELETED = " (deleted)";
 
 /**
- * The executable to start. When an update has replaced it, that is the old one from source, which the
- * kernel keeps for as long as this process runs; a compiled one reads itself from its path, where the
- * new one is.
+ * The executable to start. When an update has replaced it, that is the old one from source, which the kernel keeps for
+ * as long as this process runs; a compiled one reads itself from its path, where the new one is.
  */
 function executable(): string {
   const path = Deno.execPath();

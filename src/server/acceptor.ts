@@ -103,9 +103,7 @@ const PATIENCE = 3_000;
 /** How long all are waited for where the kernel does not say who there is, in milliseconds. */
 const BLIND = 50;
 
-/**
- * Waits until no client is in the middle of connecting: all are in the backlog, or gone.
- */
+/** Waits until no client is in the middle of connecting: all are in the backlog, or gone. */
 export async function finishHandshakes(
   listener: Deno.NetAddr,
   hurried: Promise<void>,

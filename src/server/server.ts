@@ -324,9 +324,7 @@ class Descendants {
     return signal === "stop" ? end() : this.signal([root], signal, end);
   }
 
-  /**
-   * Ends the processes of all connections and all their descendants.
-   */
+  /** Ends the processes of all connections and all their descendants. */
   endAll(roots: Iterable<Root>, signal: Exclude<EndSignal, "stop">): void {
     this.signal([...roots], signal, () => this.#model.kill(signal), true);
   }

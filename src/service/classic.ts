@@ -36,18 +36,14 @@ const MONTHS = [
   "December",
 ];
 
-/**
- * Serves one connection: one line, in the first of the forms that the RFC shows, in UTC.
- */
+/** Serves one connection: one line, in the first of the forms that the RFC shows, in UTC. */
 export function daytime(connection: AnyConnection): void {
   connection.writeSync(
     new TextEncoder().encode(formatDaytime(new Date()) + "\r\n"),
   );
 }
 
-/**
- * `Weekday, Month Day, Year Time-Zone`, as in `Tuesday, February 22, 1982 17:37:43-UTC`.
- */
+/** `Weekday, Month Day, Year Time-Zone`, as in `Tuesday, February 22, 1982 17:37:43-UTC`. */
 export function formatDaytime(date: Date): string {
   const day = `${DAYS[date.getUTCDay()]}, ${
     MONTHS[date.getUTCMonth()]

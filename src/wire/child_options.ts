@@ -106,9 +106,7 @@ export function receiveOptions(channel: Fd): ChildOptions {
   return JSON.parse(text.join("")) as ChildOptions;
 }
 
-/**
- * Files and directories of the person's project, which may be read until its module has loaded.
- */
+/** Files and directories of the person's project, which may be read until its module has loaded. */
 export function rootsOf(service: ServiceChoice): string[] {
   if (!("module" in service)) return [];
   const { module, project } = service;
@@ -117,9 +115,7 @@ export function rootsOf(service: ServiceChoice): string[] {
     : [decodeURIComponent(new URL(".", module).pathname)];
 }
 
-/**
- * The grants of a process until the module has been read. A compiled program reads it when it runs it.
- */
+/** The grants of a process until the module has been read. A compiled program reads it when it runs it. */
 export function grantsToLoad({ grants, service }: ChildOptions): string[] {
   if (Deno.build.standalone && "module" in service) return [...grants, "read"];
   return [...grants, ...ungranted(rootsOf(service), grants).map(asGrant)];

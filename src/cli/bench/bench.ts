@@ -201,9 +201,7 @@ class ProgressBar implements LoadProgress, Disposable {
     this.#name = name;
   }
 
-  /**
-   * Shows it. The line is written over in one piece and not erased before, so that it does not flicker.
-   */
+  /** Shows it. The line is written over in one piece and not erased before, so that it does not flicker. */
   show(fraction: number, text: string): void {
     const now = performance.now();
     if (!this.#isShown || now - this.#lastTime < PAUSE) return;

@@ -72,9 +72,7 @@ export function openLog(
   return { logger: getLogger("mpserv"), flush: () => writer.flush() };
 }
 
-/**
- * A line of text: time, level, the seed's words, then the fields as `name=value`.
- */
+/** A line of text: time, level, the seed's words, then the fields as `name=value`. */
 export function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString().replace("T", " ")
     .replace("Z", "");
@@ -86,9 +84,7 @@ export function formatText(record: LogRecord): string {
   return visible(line) + "\n";
 }
 
-/**
- * A line of JSON: `time` (RFC 3339), `level`, `message`, and the fields by their names.
- */
+/** A line of JSON: `time` (RFC 3339), `level`, `message`, and the fields by their names. */
 export function formatJson(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const message = record.message.join("");
@@ -315,9 +311,7 @@ export function logEvents(logger: Logger, handler?: string): ServerLog {
 /** In milliseconds: a daemon whose first calls are refused exits long before. */
 const SOON = 5_000;
 
-/**
- * Says once that system calls are filtered, when a program ends with an error soon after its start.
- */
+/** Says once that system calls are filtered, when a program ends with an error soon after its start. */
 export function hintAtFilter(
   logger: Logger,
   { hasFilters }: SandboxChoice,

@@ -26,9 +26,7 @@ export function exportsTelemetry(): boolean {
   return wantsTelemetry() && !Deno.build.standalone;
 }
 
-/**
- * Metrics where the runtime exports them: nothing of them is loaded elsewhere.
- */
+/** Metrics where the runtime exports them: nothing of them is loaded elsewhere. */
 export async function openMetrics(
   logger: Logger,
 ): Promise<Metrics | undefined> {

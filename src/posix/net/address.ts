@@ -34,8 +34,7 @@ export type Address = Deno.NetAddr | Deno.UnixAddr;
 
 /**
  * Decodes a socket address (ip(7), ipv6(7), unix(7)). `bytes`: `struct sockaddr`, exactly as long as the system said,
- * or as {@linkcode nameZone} made it. `layout`: the system's layout; the running one's unless a test asks for
- * another.
+ * or as {@linkcode nameZone} made it. `layout`: the system's layout; the running one's unless a test asks for another.
  */
 export function decodeAddress(bytes: Uint8Array, layout: Abi = abi): Address {
   const size = lengthOf(bytes);
@@ -118,9 +117,7 @@ export function ipOf(
   return isMapped(ip) ? ip.slice(12) : ip;
 }
 
-/**
- * An address on one line: `127.0.0.1:9190`, `[::1]:9190`, or the path of a Unix domain socket.
- */
+/** An address on one line: `127.0.0.1:9190`, `[::1]:9190`, or the path of a Unix domain socket. */
 export function formatAddress(address: Address): string {
   if ("path" in address) return address.path === "" ? "unix" : address.path;
   const { hostname, port } = address;

@@ -64,9 +64,7 @@ export class Message {
     }
   }
 
-  /**
-   * Readies the message for one call. `dataLength`: how many bytes of `data` to send, or the room to receive into.
-   */
+  /** Readies the message for one call. `dataLength`: how many bytes of `data` to send, or the room to receive into. */
   prepare(dataLength: number, controlLength: number): void {
     const { controlLength: offset, flags } = this.#abi.message;
     this.#lengths.setUint32(8, dataLength, true); // the upper half stays 0

@@ -61,8 +61,7 @@ const timevalBytes = new Uint8Array(timeval.buffer);
 /**
  * A pair of connected Unix domain sockets that keeps message boundaries where the system can (`SOCK_SEQPACKET` on
  * Linux), both ends close-on-exec: `socketpair(2)`. `type`: the socket type; the one for channels unless said
- * otherwise. Returns both ends, the caller's to close. Throws `PosixError`: EMFILE or ENFILE when descriptors run
- * out.
+ * otherwise. Returns both ends, the caller's to close. Throws `PosixError`: EMFILE or ENFILE when descriptors run out.
  */
 export function socketPair(type: number = abi.CHANNEL_TYPE): [Fd, Fd] {
   const ends = new Int32Array(2);
@@ -124,8 +123,7 @@ export function accept(listener: number): Accepted | null {
 
 /**
  * Whether a descriptor is a listening socket: SO_ACCEPTCONN (socket(7)). `layout`: the system's table; the running
- * one's unless a test asks for another. Returns whether it is. Where the system does not tell, a socket without a
- * peer counts as one.
+ * one's unless a test asks for another. Where the system does not tell, a socket without a peer counts as one.
  */
 export function isListening(fd: number, layout: Abi = abi): boolean {
   if (layout.SO_ACCEPTCONN) return option(fd, layout.SO_ACCEPTCONN) === 1;
@@ -200,9 +198,7 @@ export function endWriting(fd: number): void {
   libc.shutdown(fd, SHUT_WR);
 }
 
-/**
- * Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR.
- */
+/** Ends both sides of a connection, and wakes whoever waits for it: `shutdown(2)` SHUT_RDWR. */
 export function shutdownBoth(fd: number): void {
   libc.shutdown(fd, SHUT_RDWR);
 }

@@ -67,9 +67,7 @@ export function filterProgram(
   return new Uint8Array(new BigUint64Array(program).buffer);
 }
 
-/**
- * Where bytes are. Safety: valid while somebody holds them; for one synchronous call.
- */
+/** Where bytes are. Safety: valid while somebody holds them; for one synchronous call. */
 export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
@@ -354,10 +352,7 @@ export function installFilter(
   return listen ? new Fd(result) : null; // the kernel makes it close-on-exec
 }
 
-/**
- * One more filter, small and made ready. Until it is armed the kernel refuses it, since it has no
- * instructions.
- */
+/** One more filter, small and made ready. Until it is armed the kernel refuses it, since it has no instructions. */
 export class FilterFence implements Fence {
   readonly #filter: PreparedFilter;
   readonly #fprog = scratch(FPROG_SIZE);

@@ -97,9 +97,7 @@ export class HeaderReader {
     return this.#pending.size;
   }
 
-  /**
-   * Waits for a connection's header. A header that is already there is reported before this returns.
-   */
+  /** Waits for a connection's header. A header that is already there is reported before this returns. */
   add(connection: Identifiable, events: HeaderEvents): void {
     const fd = connection.fd.number;
     this.#pending.set(fd, { connection, events, part: new Uint8Array(0) });

@@ -171,9 +171,7 @@ export async function findProject(
 /** The directories written for processes, until {@linkcode removeProjects}. */
 const written: string[] = [];
 
-/**
- * Removes the files written for processes. A starting process may still need them: call it when none is left.
- */
+/** Removes the files written for processes. A starting process may still need them: call it when none is left. */
 export function removeProjects(): void {
   for (const path of written.splice(0)) {
     Deno.removeSync(path, { recursive: true });

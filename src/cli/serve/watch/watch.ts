@@ -59,8 +59,7 @@ export class WatchedHandler implements AsyncDisposable {
   }
 
   /**
-   * Finds a handler, and keeps its code. Returns the handler, to be closed. Throws `UserError` when it cannot be
-   * used.
+   * Finds a handler, and keeps its code. Returns the handler, to be closed. Throws `UserError` when it cannot be used.
    */
   static async open(
     path: string,

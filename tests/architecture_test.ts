@@ -261,7 +261,7 @@ test("architecture: no file is over 400 lines", () => {
  * `git ls-files 'src/*.ts' | wc -l`, `cat $(git ls-files 'src/*.ts') | wc -l` and
  * `cat $(git ls-files 'src/*.ts') | grep -c '^export '`.
  */
-const CEILINGS = { files: 160, lines: 33_350, exports: 826 };
+const CEILINGS = { files: 160, lines: 33_250, exports: 800 };
 
 test("architecture: files, lines and exported names of src are no more than they were", () => {
   const texts = files("src/").map(read);

@@ -5,7 +5,7 @@
  */
 import { build, type Histogram } from "hdr-histogram-js";
 import type { Plan } from "./plan.ts";
-import type { Failures, Frame } from "./recorder.ts";
+import type { Frame } from "./recorder.ts";
 
 /** The answers of one interval. */
 interface Interval {
@@ -59,7 +59,7 @@ export interface LoadOutcome {
   readonly latency: LatencySummary | null;
   /** The same in detail. */
   readonly distribution: readonly Quantile[];
-  readonly failures: Failures;
+  readonly failures: Record<string, number>;
   /** How often anything came to nothing. */
   readonly failed: number;
   /** Throughput over time. */
@@ -76,7 +76,7 @@ export interface LoadOutcome {
 const MOST = 60e9;
 
 /** A summary, in milliseconds. */
-export interface LatencySummary {
+interface LatencySummary {
   readonly count: number;
   readonly min: number;
   readonly mean: number;
@@ -167,7 +167,7 @@ export class Tally {
   requests = 0;
   /** Bytes that came back. */
   bytes = 0;
-  readonly failures: Failures = {};
+  readonly failures: Record<string, number> = {};
   /** Length of an interval, in milliseconds. */
   readonly interval: number;
   /** The newest word of a load process, in milliseconds since the start. */

@@ -19,9 +19,6 @@
  */
 import { readProcFile } from "../posix/proc.ts";
 
-/** The number of failures by kind. */
-export type Failures = Record<string, number>;
-
 /** A report of a load process. */
 export interface Frame {
   readonly kind: "ready" | "tick" | "held" | "end";
@@ -31,8 +28,8 @@ export interface Frame {
   readonly done: number;
   /** Bytes that came back since the frame before, in the time that is measured. */
   readonly bytes: number;
-  /** Failures since the previous frame, also those outside the measured time. */
-  readonly failures: Failures;
+  /** How many failures of each kind since the previous frame, also those outside the measured time. */
+  readonly failures: Record<string, number>;
   /** `end`: milliseconds of processor time that the process used; null where the system does not say. */
   readonly processorTime: number | null;
   /** Latencies of answered requests, microseconds. */
@@ -54,12 +51,7 @@ export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/**
- * Reads the frames of a load process to the end of its output.
- *
- * @yields Each frame.
- * @throws {TypeError} When it ends inside a frame.
- */
+/** Reads the frames of a load process to the end of its output. Throws `TypeError` when it ends inside one. */
 export async function* readFrames(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<Frame> {
@@ -118,7 +110,7 @@ export class Recorder {
   #waiting = 0;
   #done = 0;
   #bytes = 0;
-  #failures: Failures = {};
+  #failures: Record<string, number> = {};
   #start = performance.now();
   #nextTick = TICK;
   #processorStart = 0;

@@ -10,7 +10,7 @@
 import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
-import { type PollEntry, PollSet, receiveNow, sendNow } from "../posix/io.ts";
+import { PollSet, receiveNow, sendNow } from "../posix/io.ts";
 import { type Address, encodeAddress } from "../posix/net/address.ts";
 import { dial } from "../posix/net/dialing.ts";
 import { findListener } from "../posix/net/runtime_sockets.ts";
@@ -303,7 +303,7 @@ class Direction {
     return this.#isBlocked ? Infinity : this.#line.due;
   }
 
-  wants(): PollEntry[] {
+  wants(): Parameters<PollSet["set"]>[1][] {
     return [
       { fd: this.#line.takes ? this.#source : -1, events: POLLIN },
       { fd: this.#isBlocked ? this.#sink : -1, events: POLLOUT },

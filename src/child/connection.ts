@@ -31,7 +31,6 @@ import type { Handover } from "../wire/records.ts";
 import {
   bytesAfter,
   bytesOf,
-  type Limits,
   linger,
   Patience,
   Streams,
@@ -50,7 +49,7 @@ const QUICK = 1;
 const TURNS = 100;
 
 /** The bytes and the end of a connection, which its handler cannot change. */
-export interface Traffic {
+interface Traffic {
   /** Bytes that came from the client so far. */
   readonly bytesIn: number;
   /** Bytes that went to the client so far. */
@@ -138,7 +137,9 @@ export class FdConnection implements AnyConnection {
   constructor(
     fd: Fd,
     handover: Pick<Handover, "id" | "peer">,
-    options: Limits & { stop: () => AbortSignal },
+    options: ConstructorParameters<typeof Patience>[0] & {
+      stop: () => AbortSignal;
+    },
   ) {
     this.#fd = fd;
     this.#patience = new Patience(options);

@@ -35,7 +35,7 @@ import {
 } from "../wire/records.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
 import { done, ready, tell, took } from "../wire/tell.ts";
-import { FdConnection, keeper, type Traffic } from "./connection.ts";
+import { FdConnection, keeper } from "./connection.ts";
 import { describeError, sawUncaught, untilUncaught } from "./errors.ts";
 
 /**
@@ -52,7 +52,7 @@ export function endedIfDue(
   );
 }
 
-/** Tells how a connection ended. `clientEndedAt`: when the client had ended its side, see {@linkcode Traffic}. */
+/** Tells how a connection ended. `clientEndedAt`: when the client had ended its side, 0 where that was not seen. */
 type TellEnd = (outcome: Outcome, clientEndedAt: number) => void;
 /** The same, of any connection. */
 export type TellEndOf = (
@@ -190,7 +190,7 @@ function fail(
   tellEnd({ bytesIn, bytesOut, reason, text }, clientEndedAt);
 }
 
-function reasonOf(error: unknown, exceeded: Traffic["exceeded"]): Reason {
+function reasonOf(error: unknown, exceeded: Reason | undefined): Reason {
   if (isA(error, errors.TimedOut)) return exceeded ?? "idle";
   const gone = isA(error, errors.ConnectionReset) ||
     isA(error, errors.BrokenPipe) || isA(error, errors.NotConnected);

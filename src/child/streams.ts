@@ -34,6 +34,7 @@ import {
 import { endWriting } from "../posix/net/sockets.ts";
 import { pollOne, receiveNow } from "../posix/io.ts";
 import type { Connection } from "../service/service.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 
 /** Bytes whose methods are not replaced. */
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -207,13 +208,8 @@ async function send(chunk: unknown, connection: Duplex): Promise<void> {
 
 /* How long a connection waits for its client. */
 
-/** The limits, in milliseconds; 0 for none. */
-export interface Limits {
-  /** How long one wait may last. */
-  readonly idleTimeout: number;
-  /** How long the client's first byte may take. */
-  readonly firstByteTimeout: number;
-}
+/** In milliseconds; 0 for none. */
+type Limits = Pick<ChildOptions, "idleTimeout" | "firstByteTimeout">;
 
 /** Knows how long the next wait may last, and which limit a wait in vain has met. */
 export class Patience {

@@ -114,7 +114,10 @@ export function readWords<O extends Specs, A extends Specs>(
   }
   if (asked !== undefined) return asked;
   if (unknown !== undefined) {
-    const all = [...Object.values(STANDARD).flat(), ...flagsOf(options)];
+    const all = [
+      ...Object.values(STANDARD).flat(),
+      ...Object.keys(options).map(flagOf),
+    ];
     const near = suggest(split(unknown)[0], all.filter(isLong));
     wrong(`unknown option '${unknown}'${near}`, path);
   }
@@ -198,10 +201,6 @@ function nameOf(flag: string): string {
     /-([a-z])/g,
     (_, letter) => letter.toUpperCase(),
   );
-}
-
-function flagsOf(options: Specs): string[] {
-  return Object.keys(options).map(flagOf);
 }
 
 function readValue(

@@ -21,10 +21,9 @@ export type Value =
   | { readonly kind: "text" | Hint }
   | { readonly kind: "choice"; readonly choices: readonly string[] };
 
-export interface Flag {
-  /** Its spellings, such as `--help` and `-h`. */
-  readonly names: readonly string[];
-  /** Its names and its value, as the help shows them: `--host <addr>`. */
+/** What the help, the manual page and the completions say of an option or an operand. */
+interface Entry {
+  /** As the help shows it: `--host <addr>`, `[port]`, or `<id>` where it must be typed. */
   readonly term: string;
   /** Its description, without choices and default. */
   readonly about: string;
@@ -32,27 +31,22 @@ export interface Flag {
   readonly details: string;
   /** Its default, as the help shows it; undefined where there is none. */
   readonly shown: string | undefined;
-  /** Its value; undefined for a switch. */
-  readonly value: Value | undefined;
   /** The heading that it stands below. */
   readonly group: string;
+}
+
+export interface Flag extends Entry {
+  /** Its spellings, such as `--help` and `-h`. */
+  readonly names: readonly string[];
+  /** Undefined for a switch. */
+  readonly value: Value | undefined;
   readonly isEveryday: boolean;
 }
 
 /** A word that is typed without an option's name. */
-export interface Operand {
+interface Operand extends Entry {
   readonly name: string;
-  /** Its name as the help shows it: `[port]`, or `<id>` where it must be typed. */
-  readonly term: string;
-  /** Its description, with choices and default. */
-  readonly details: string;
-  /** Its default, as the help shows it; undefined where there is none. */
-  readonly shown: string | undefined;
-  /** Its description, without choices and default. */
-  readonly about: string;
   readonly value: Value;
-  /** The heading that it stands below. */
-  readonly group: string;
 }
 
 export interface Grammar {

@@ -171,20 +171,21 @@ export function durationOr(about: string, initial: number): Spec<number> {
   return or(duration(about), initial, formatDuration(initial));
 }
 
+/** An address or a name; where it is not typed, this machine alone. */
+export function host(value: string, about: string): Spec<string> {
+  return or(option(value, about, parseHost), DEFAULT_HOST);
+}
+
+/** A TCP port, or the name of a service that has one. */
+export function port(about: string, least: 0 | 1): Spec<number> {
+  const read = (text: string) => parsePort(text, least);
+  return or(option("port", about, read), DEFAULT_PORT);
+}
+
 /** The operands that say which server to connect to. */
 export const serverOperands = () => ({
-  host: or(
-    option("host", "address or name of the server", parseHost),
-    DEFAULT_HOST,
-  ),
-  port: or(
-    option(
-      "port",
-      "TCP port or service name",
-      (text) => parsePort(text, 1),
-    ),
-    DEFAULT_PORT,
-  ),
+  host: host("host", "address or name of the server"),
+  port: port("TCP port or service name", 1),
 });
 
 /*
@@ -193,9 +194,9 @@ export const serverOperands = () => ({
  */
 
 /** Where a server listens, and a client connects to, unless told otherwise. */
-export const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_HOST = "127.0.0.1";
 /** The TCP port of both. */
-export const DEFAULT_PORT = 9190;
+const DEFAULT_PORT = 9190;
 /** Names of ports: services(5). */
 const SERVICES = "/etc/services";
 
@@ -256,7 +257,7 @@ function portOfService(name: string, wanted: string): number {
 }
 
 /** An address or a name of a machine. Throws `RangeError` when it is none: nothing, or a port where a host is due. */
-export function parseHost(text: string): string {
+function parseHost(text: string): string {
   const host = text.trim().replace(/^\[(.+)\]$/, "$1");
   const [, alone, port] = /^([^:]+|\[.+\]):(\d+)$/.exec(text) ?? [];
   if (alone !== undefined) {

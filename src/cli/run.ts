@@ -95,9 +95,7 @@ function understandAs(
   };
 }
 
-/**
- * Runs a tool of the project, which is no command of `mpserv`; ends the process.
- */
+/** Runs a tool of the project, which is no command of `mpserv`; ends the process. */
 export function runTool(
   command: Command,
   args: readonly string[],
@@ -106,9 +104,7 @@ export function runTool(
   return finish(async () => await understandAs(command, args, path)() ?? 0);
 }
 
-/**
- * Runs a command and ends the process: no stack trace for what a person can cause.
- */
+/** Runs a command and ends the process: no stack trace for what a person can cause. */
 async function finish(command: () => Promise<number>): Promise<void> {
   const code = await outcome(command);
   if (!exportsTelemetry()) Deno.exit(code);

@@ -23,7 +23,7 @@ import {
   UNTIMED,
   type When,
 } from "../wire/records.ts";
-import { Follower, lineOf, round } from "./follower.ts";
+import { Follower } from "./follower.ts";
 import type { Reply, Session } from "./session.ts";
 
 /** An event of one connection, whose number is `id`. */
@@ -119,7 +119,11 @@ export class EventLines implements ServerEvents {
         `Cannot send events: ${MOST_FOLLOWERS} clients follow them already: stop one of them`,
       );
     }
-    const follower = new Follower(session, perSecond);
+    const follower = new Follower(
+      session,
+      perSecond,
+      (count) => lineOf({ event: "skipped", at: round(monotonic()), count }),
+    );
     this.#followers.set(session, follower);
     if (this.#leave === null) {
       this.#offset = monotonicOffset();
@@ -296,4 +300,13 @@ export class EventLines implements ServerEvents {
   #forget(id: number): void {
     for (const follower of this.#followers.values()) follower.forget(id);
   }
+}
+
+function lineOf(event: object): string {
+  return JSON.stringify(event) + "\n";
+}
+
+/** To a tenth of a microsecond: no clock is more exact. */
+function round(microseconds: number): number {
+  return Math.round(10 * microseconds) / 10;
 }

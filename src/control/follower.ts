@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { monotonic } from "../posix/process.ts";
 import type { Session } from "./session.ts";
 
 /** The most characters that may wait for one reader, besides those being sent. */
@@ -20,6 +19,7 @@ const GATHER_FOR_EYES = 100;
 /** Lines that wait for one reader. */
 export class Follower {
   readonly #session: Session;
+  readonly #skippedLine: (count: number) => string;
   readonly #gather: number;
   /** How many connections a second it is told of; as many at once may come after a pause. */
   readonly #perSecond: number;
@@ -34,9 +34,17 @@ export class Follower {
   #skipped = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param perSecond How many connections a second it is told of; undefined for all. */
-  constructor(session: Session, perSecond: number | undefined) {
+  /**
+   * `perSecond`: how many connections a second it is told of; undefined for all. `skippedLine`: says how many lines
+   * were left out.
+   */
+  constructor(
+    session: Session,
+    perSecond: number | undefined,
+    skippedLine: (count: number) => string,
+  ) {
     this.#session = session;
+    this.#skippedLine = skippedLine;
     this.#gather = perSecond === undefined ? GATHER : GATHER_FOR_EYES;
     this.#perSecond = this.#room = perSecond ?? Infinity;
   }
@@ -90,8 +98,7 @@ export class Follower {
   /** Takes all that waits; empty when nothing does. */
   take(): string {
     if (this.#skipped > 0) {
-      const [at, count] = [round(monotonic()), this.#skipped];
-      this.#lines.push(lineOf({ event: "skipped", at, count }));
+      this.#lines.push(this.#skippedLine(this.#skipped));
     }
     const text = this.#lines.join("");
     this.#lines = [];
@@ -129,13 +136,4 @@ export class Follower {
       this.#session.resume();
     }, this.#gather);
   }
-}
-
-export function lineOf(event: object): string {
-  return JSON.stringify(event) + "\n";
-}
-
-/** To a tenth of a microsecond: no clock is more exact. */
-export function round(microseconds: number): number {
-  return Math.round(10 * microseconds) / 10;
 }

@@ -63,7 +63,12 @@ interface PageDocument {
 }
 
 export async function readDocument(): Promise<PageDocument> {
-  const read = (names: readonly string[]) => Promise.all(names.map(readPart));
+  const read = (names: readonly string[]) =>
+    Promise.all(
+      names.map((name) =>
+        readEmbedded(name, new URL(`web/${name}`, import.meta.url))
+      ),
+    );
   const [frame] = await read(["page.html"]);
   const style = (await read(STYLES)).join("");
   const modules = (await read(SCRIPTS)).map(joined).join("\n");
@@ -81,10 +86,6 @@ export async function readDocument(): Promise<PageDocument> {
     "require-trusted-types-for 'script'",
   ].join("; ");
   return { html: new TextEncoder().encode(html), policy };
-}
-
-function readPart(name: string): Promise<string> {
-  return readEmbedded(name, new URL(`web/${name}`, import.meta.url));
 }
 
 /** The text of one of them, `path` such as `/source/src/server/acceptor.ts`; null when it is none. */

@@ -20,11 +20,7 @@ const TIMEOUT = 10_000;
 /** Lines are typed this much of a round trip after another, and not faster than that many milliseconds. */
 const PACE = { part: 0.12, least: 3 };
 
-/**
- * Reads the page's request.
- *
- * @returns The plan; null when it is none.
- */
+/** Reads the page's request; null when it is none. */
 export function readMeasurePlan(asked: unknown): MeasurePlan | null {
   const { delay, lines } = Object(asked);
   const isIn = (value: unknown, least: number, most: number) =>
@@ -35,10 +31,8 @@ export function readMeasurePlan(asked: unknown): MeasurePlan | null {
 }
 
 /**
- * Measures both clients at the server of a control socket.
- *
- * @param over Is called when it is over, however that is.
- * @returns Lines of JSON: how far it is, and at last the comparison, or why there is none.
+ * Measures both clients at the server of a control socket, and calls `over` when it is over, however that is. Returns
+ * lines of JSON: how far it is, and at last the comparison, or why there is none.
  */
 export function measure(
   control: string,

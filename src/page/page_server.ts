@@ -34,11 +34,7 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/**
- * Serves the page.
- *
- * @throws {Error} When the port cannot be had.
- */
+/** Serves the page. Throws `Error` when the port cannot be had. */
 export async function servePage(
   { control, port }: PageOptions,
 ): Promise<ServedPage> {

@@ -340,22 +340,23 @@ export function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
   return new SafeView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Where bytes are. Safety: valid while somebody holds them; for one synchronous call, or for as long as they last. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
 function alignedPage(): Uint8Array<ArrayBuffer> {
   const room = new SafeBytes(2 * PAGE);
-  const past = Number(addressOf(room) % BigInt(PAGE));
+  const past = pastPage(room);
   const start = past === 0 ? 0 : PAGE - past;
   return room.subarray(start, start + PAGE);
 }
 
-/**
- * Where it is; 0 when FFI permission was given up before, which costs a page more.
- *
- * Safety: the address is only looked at, never used to reach memory.
- */
-function addressOf(room: Uint8Array<ArrayBuffer>): bigint {
+/** Any where FFI permission was given up before, which costs a page more. */
+function pastPage(room: Uint8Array<ArrayBuffer>): number {
   try {
-    return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(room)));
+    return Number(addressOf(room) % BigInt(PAGE));
   } catch {
-    return 0n;
+    return 0;
   }
 }

@@ -52,7 +52,7 @@ export function errorName(number: number): string {
  * The C library's text for an error number, in lower case. `number`: as in `errno(3)`. For example
  * `address already in use`.
  */
-export function errorText(number: number): string {
+function errorText(number: number): string {
   const text = new SafeBytes(128);
   const describe = libc.__xpg_strerror_r ?? libc.strerror_r;
   describe(number, text, text.length);

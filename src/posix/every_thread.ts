@@ -9,12 +9,12 @@
  *
  * @module
  */
+import { addressOf } from "./abi.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { write } from "./io.ts";
 import { cLibrary } from "./libc.ts";
 import { listProcDirectory, readProcFile } from "./proc.ts";
-import { addressOf } from "./seccomp/filter.ts";
 import { type Processor, systemCalls } from "./seccomp/system_call_numbers.ts";
 import { hasCapability } from "./users.ts";
 
@@ -30,7 +30,7 @@ const libc = cLibrary(
 );
 
 /** A system call; what its arguments point to must last until {@linkcode onEveryThread} returns. */
-export interface EveryCall {
+interface EveryCall {
   /** Its name, as in `system_call_numbers.ts`. */
   readonly call: string;
   /** Its arguments, at most five. */

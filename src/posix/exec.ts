@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { viewOf } from "./abi.ts";
+import { addressOf, viewOf } from "./abi.ts";
 import { check, errno, PosixError } from "./errno.ts";
 import type { Launch } from "./launch.ts";
 import { cLibrary } from "./libc.ts";
@@ -61,9 +61,7 @@ export class ProgramImage {
     const length = strings.reduce((sum, { length }) => sum + length, 0);
     // An ArrayBuffer of its own, since a small typed array alone may lie where V8 moves things.
     this.#text = new Uint8Array(new ArrayBuffer(length + room.bytes));
-    this.#base = BigInt(
-      Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.#text)),
-    );
+    this.#base = addressOf(this.#text);
     const addresses: bigint[] = [];
     let at = 0;
     for (const bytes of strings) {

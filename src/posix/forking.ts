@@ -42,14 +42,10 @@ const { _exit } = libc;
 const statusBytes = scratch(4);
 const status = viewOf(statusBytes);
 /** A `sigset_t` is 128 bytes; signal n is bit n - 1. */
-const childSignal = signalSet(1n << BigInt(SIGCHLD - 1));
-const onlyStop = signalSet(1n << BigInt(STOP_SIGNAL - 1));
-const noSignal = signalSet(0n);
-/** A `sigset_t`. */
 type SignalSet = Uint8Array<ArrayBuffer>;
-/** That of SIGCHLD. */
-export const CHILD_SIGNAL: SignalSet = childSignal;
-export const NO_SIGNAL: SignalSet = noSignal;
+export const CHILD_SIGNAL: SignalSet = signalSet(1n << BigInt(SIGCHLD - 1));
+export const NO_SIGNAL: SignalSet = signalSet(0n);
+const onlyStop = signalSet(1n << BigInt(STOP_SIGNAL - 1));
 const previous = signalSet(0n);
 
 /** A child that has ended. */
@@ -131,11 +127,11 @@ export function decodeStatus(
  * descriptor, readable when a child has ended; the caller's to close. Throws `PosixError` when the system refuses.
  */
 export function watchChildren(): Fd {
-  check(libc.sigprocmask(SIG_BLOCK, childSignal, previous), "sigprocmask");
+  check(libc.sigprocmask(SIG_BLOCK, CHILD_SIGNAL, previous), "sigprocmask");
   const { signalfd } = libc;
   if (!signalfd) throw new PosixError("signalfd", 0);
   return new Fd(
-    check(signalfd(-1, childSignal, SFD_NONBLOCK_CLOEXEC), "signalfd"),
+    check(signalfd(-1, CHILD_SIGNAL, SFD_NONBLOCK_CLOEXEC), "signalfd"),
   );
 }
 
@@ -190,7 +186,7 @@ export function endWithin(seconds: number): void {
 
 /** Unblocks every signal, as a program expects. */
 export function unblockSignals(): void {
-  libc.sigprocmask(SIG_SETMASK, noSignal, previous);
+  libc.sigprocmask(SIG_SETMASK, NO_SIGNAL, previous);
 }
 
 /** Ends this process at once: no at-exit work of anybody runs, `_exit(2)`. */
@@ -231,7 +227,7 @@ const SIGNALS: Readonly<Record<number, string>> = {
   31: "SIGSYS",
 };
 
-function signalSet(bits: bigint): Uint8Array<ArrayBuffer> {
+function signalSet(bits: bigint): SignalSet {
   const set = scratch(128);
   viewOf(set).setBigUint64(0, bits, true);
   return set;

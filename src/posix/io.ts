@@ -139,7 +139,7 @@ export async function pollLater(
 }
 
 /** One descriptor in a {@linkcode PollSet}. */
-export interface PollEntry {
+interface PollEntry {
   /** The descriptor; a negative one is skipped. */
   readonly fd: number;
   /** The events to wait for: POLLIN, POLLOUT. */

@@ -8,12 +8,13 @@
  *
  * @module
  */
+import { addressOf } from "./abi.ts";
 import { check, errno, errorName } from "./errno.ts";
-import { type EveryCall, onEveryThread } from "./every_thread.ts";
+import { onEveryThread } from "./every_thread.ts";
 import { Fd } from "./fd.ts";
 import { LANDLOCK, landlockVersion } from "./landlock_abi.ts";
 import { cLibrary } from "./libc.ts";
-import { addressOf, type Fence } from "./seccomp/filter.ts";
+import type { Fence } from "./seccomp/filter.ts";
 import { systemCalls } from "./seccomp/system_call_numbers.ts";
 
 const libc = cLibrary("open", "systemCall");
@@ -188,9 +189,9 @@ export function enterDomain(
   const atOnce = threads && landlockVersion() >= 8;
   const flags = BigInt(atOnce ? L.RESTRICT_SELF_TSYNC : 0);
   const args = [BigInt(ruleset.number), flags];
-  const restrict: EveryCall = { call: "landlock_restrict_self", args };
+  const restrict = { call: "landlock_restrict_self", args };
   // It is a thread's own, too, and the others may have been there before.
-  const noNewPrivileges: EveryCall = {
+  const noNewPrivileges = {
     call: "prctl",
     args: [PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n],
   };

@@ -60,8 +60,7 @@ export function cLibrary<Name extends keyof CLibrary>(
 
 /**
  * Calls with the padding, and without a list of arguments: a handler may have replaced what goes through lists.
- *
- * @param count How many arguments it has.
+ * `count`: how many arguments it has.
  */
 function padded(
   call: (...args: unknown[]) => unknown,

@@ -111,6 +111,6 @@ function leadsGroup(pid: number): boolean {
 }
 
 /** Sends a signal, `kill(2)`. Returns whether the process was there. */
-export function signalProcess(pid: number, signal: number): boolean {
+function signalProcess(pid: number, signal: number): boolean {
   return libc.kill(pid, signal) === 0;
 }

@@ -212,7 +212,7 @@ const RESOURCES = {
 export type Resource = keyof typeof RESOURCES;
 
 /** A resource's limits. */
-export interface Limit {
+interface Limit {
   /** The limit in force; a process may raise it. */
   readonly soft: number;
   /** How far. */

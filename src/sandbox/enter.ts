@@ -34,7 +34,6 @@ import {
   changeDirectory,
   dieWithParent,
   getLimit,
-  type Limit,
   memoryInUse,
   type Resource,
   setDumpable,
@@ -361,6 +360,6 @@ export function programMemory(
   return () => limit(memory);
 }
 
-function same(bound: number): Limit {
+function same(bound: number): { soft: number; hard: number } {
   return { soft: bound, hard: bound };
 }

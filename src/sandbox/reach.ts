@@ -18,7 +18,7 @@ import { readProcFile, readProcLink } from "../posix/proc.ts";
 import { type ChildOptions, rootsOf } from "../wire/child_options.ts";
 
 /** Where files are that a service needs. */
-export interface Places {
+interface Places {
   /** Files and directories of the handler's project. */
   readonly project: readonly string[];
   /** Files and directories of the runtime and of this program. */

@@ -118,7 +118,10 @@ export function rootsOf(service: ServiceChoice): string[] {
 /** The grants of a process until the module has been read. A compiled program reads it when it runs it. */
 export function grantsToLoad({ grants, service }: ChildOptions): string[] {
   if (Deno.build.standalone && "module" in service) return [...grants, "read"];
-  return [...grants, ...ungranted(rootsOf(service), grants).map(asGrant)];
+  return [
+    ...grants,
+    ...ungranted(rootsOf(service), grants).map((path) => `read=${path}`),
+  ];
 }
 
 /** Those of some paths that were not granted to be read. */
@@ -135,8 +138,4 @@ export function ungranted(
 export function isWithin(path: string, root: string): boolean {
   const [inner, outer] = [path, root].map((it) => it.replace(/\/*$/, "/"));
   return inner!.startsWith(outer!);
-}
-
-function asGrant(path: string): string {
-  return `read=${path}`;
 }

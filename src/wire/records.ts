@@ -60,30 +60,22 @@ const HANDOVER_SECRET_AT = HANDOVER_SIZE - SECRET_SIZE;
 export const NO_SECRET: Uint8Array<ArrayBuffer> = new Uint8Array(SECRET_SIZE);
 
 /** The kinds of descriptor that a parent sends. */
-type HandoverKind = "connection" | "worker" | "rewinder" | "file";
-const HANDOVER_KINDS: readonly HandoverKind[] = [
+const HANDOVER_KINDS = [
   "connection",
   "worker",
   "rewinder",
   "file",
-];
+] as const;
 
 /** The kinds of report of a child. */
-type ReportKind =
-  | "step"
-  | "ready"
-  | "took"
-  | "done"
-  | "exited"
-  | "failed";
-const KINDS: readonly ReportKind[] = [
+const KINDS = [
   "ready",
   "took",
   "done",
   "exited",
   "failed",
   "step",
-];
+] as const;
 
 /** Steps of a process that mean something to the parent. */
 export const STEPS = {
@@ -202,7 +194,7 @@ export interface When {
 export const UNTIMED: When = { at: 0, since: 0 };
 
 export interface Report extends When {
-  readonly kind: ReportKind;
+  readonly kind: typeof KINDS[number];
   /** Which connection, or which worker of a zygote; 0 for none. */
   readonly id: number;
   /** The process, in `exited` and in a zygote's `took`; 0 elsewhere. */
@@ -218,7 +210,7 @@ export interface Report extends When {
 
 /** A descriptor on its way to a child. */
 export interface Handover {
-  readonly kind: HandoverKind;
+  readonly kind: typeof HANDOVER_KINDS[number];
   /** The connection's id, or the worker's. */
   readonly id: number;
   /** The peer's `struct sockaddr`; empty for a worker. */

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { addressOf } from "../posix/seccomp/filter.ts";
+import { addressOf } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { ProgramImage } from "../posix/exec.ts";
 import { type Fd, setInherit } from "../posix/fd.ts";

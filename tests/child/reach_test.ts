@@ -1,9 +1,9 @@
 /** Grants as rules of the kernel. */
 import assert from "node:assert/strict";
-import { type Places, reachOf } from "../../src/sandbox/reach.ts";
+import { reachOf } from "../../src/sandbox/reach.ts";
 import { test } from "../helpers/testing.ts";
 
-const PLACES: Places = {
+const PLACES: Parameters<typeof reachOf>[1] = {
   project: ["/home/me/handler.ts"],
   runtime: ["/home/me/.cache/deno/gen"],
   directory: "/srv",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatJson, formatText } from "../../src/cli/serve/log.ts";
+import { FORMATTERS } from "../../src/cli/serve/log.ts";
 import { test } from "../helpers/testing.ts";
 
 type Fields = Record<string, unknown>;
@@ -10,7 +10,7 @@ function line(
   raw: string,
   properties: Fields = {},
 ): string {
-  return formatText({
+  return FORMATTERS.text({
     category: ["mpserv"],
     level: "info",
     message,
@@ -25,7 +25,7 @@ function fields(properties: Fields): string {
   return line(["words"], "words", properties).split("INFO  words")[1]!;
 }
 
-test("formatText: is time, level, words and fields on one line", () => {
+test("log as text: is time, level, words and fields on one line", () => {
   assert.equal(
     line(["new client connected..."], "new client connected...", {
       id: 1,
@@ -35,7 +35,7 @@ test("formatText: is time, level, words and fields on one line", () => {
   );
 });
 
-test("formatText: a field that the words hold is not shown twice", () => {
+test("log as text: a field that the words hold is not shown twice", () => {
   assert.equal(
     line(["removed proc id: ", 4711, ""], "removed proc id: {pid}", {
       pid: 4711,
@@ -45,14 +45,14 @@ test("formatText: a field that the words hold is not shown twice", () => {
   );
 });
 
-test("formatText: a field without a value is left out", () => {
+test("log as text: a field without a value is left out", () => {
   assert.equal(
     fields({ a: undefined, b: 0, c: null, d: false }),
     " b=0 c=null d=false\n",
   );
 });
 
-test("formatText: quotes what could be read as more than one word", () => {
+test("log as text: quotes what could be read as more than one word", () => {
   assert.equal(
     fields({
       a: "two words",
@@ -66,7 +66,7 @@ test("formatText: quotes what could be read as more than one word", () => {
   );
 });
 
-test("formatText: no field can end the line, or command the terminal", () => {
+test("log as text: no field can end the line, or command the terminal", () => {
   for (const value of ["a\nb", "a\rb", "\x1b[31mred", "tab\there"]) {
     const text = fields({ value });
     assert.equal(text.indexOf("\n"), text.length - 1);
@@ -76,10 +76,10 @@ test("formatText: no field can end the line, or command the terminal", () => {
   }
 });
 
-test("formatText: keeps levels in one column", () => {
+test("log as text: keeps levels in one column", () => {
   const levels = ["debug", "info", "warning", "error"] as const;
   const lines = levels.map((level) =>
-    formatText({
+    FORMATTERS.text({
       category: ["mpserv"],
       level,
       message: ["words"],
@@ -96,7 +96,7 @@ test("formatText: keeps levels in one column", () => {
   ]);
 });
 
-test("formatText, formatJson: no field ends a line, commands a terminal, or turns text around", () => {
+test("log as text and JSON: no field ends a line, commands a terminal, or turns text around", () => {
   const evil =
     "\x1b[31m\x7f\x85\x9b\u2028\u2029\u202a\u202e\u2066\u2069\u200e\u200f\u061c";
   const record = {
@@ -107,15 +107,15 @@ test("formatText, formatJson: no field ends a line, commands a terminal, or turn
     timestamp: 0,
     properties: { peer: evil },
   };
-  for (const format of [formatText, formatJson]) {
+  for (const format of [FORMATTERS.text, FORMATTERS.json]) {
     const text = format(record).trimEnd();
     assert.match(text, /^[\x20-\x7e]+$/);
   }
-  const { message, peer } = JSON.parse(formatJson(record));
+  const { message, peer } = JSON.parse(FORMATTERS.json(record));
   assert.deepEqual([message, peer], [evil, evil]);
 });
 
-test("formatText: letters of all scripts stay as they are", () => {
+test("log as text: letters of all scripts stay as they are", () => {
   const text = "Grüße 안녕 שלום مرحبا 👋🏽 é";
   assert.match(fields({ text }), new RegExp(text));
 });

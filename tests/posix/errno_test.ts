@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { abi } from "../../src/posix/abi.ts";
-import {
-  check,
-  errno,
-  errorName,
-  errorText,
-  PosixError,
-} from "../../src/posix/errno.ts";
+import { check, errno, errorName, PosixError } from "../../src/posix/errno.ts";
 import { cLibrary } from "../../src/posix/libc.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -26,26 +20,28 @@ test("errorName: names what is in the table, numbers the rest", () => {
   assert.equal(errorName(9999), "errno 9999");
 });
 
-test("errorText: is what the C library says, in lower case", () => {
+test("PosixError: says what the C library says, in lower case", () => {
   const texts = ["EADDRINUSE", "EMFILE", "EACCES", "EPIPE"].map((name) =>
-    errorText(abi.errno[name]!)
+    new PosixError("call", abi.errno[name]!).message
   );
   assert.deepEqual(texts, [
-    "address already in use",
-    "too many open files",
-    "permission denied",
-    "broken pipe",
+    "call: address already in use (EADDRINUSE)",
+    "call: too many open files (EMFILE)",
+    "call: permission denied (EACCES)",
+    "call: broken pipe (EPIPE)",
   ]);
 });
 
-test("errorText: has words for every error of the table", () => {
-  const texts = Object.values(abi.errno).map(errorText);
+test("PosixError: has words for every error of the table", () => {
+  const texts = Object.values(abi.errno).map((number) =>
+    new PosixError("x", number).message.replace(/^x: (.*) \(\w+\)$/, "$1")
+  );
   for (const text of texts) assert.match(text, /^[a-z][\w :/(),'-]+$/);
   assert.equal(new Set(texts).size, texts.length);
 });
 
-test("errorText: has words for a number that is no error", () => {
-  assert.match(errorText(9999), /^unknown error/);
+test("PosixError: has words for a number that is no error", () => {
+  assert.match(new PosixError("x", 9999).message, /^x: unknown error/);
 });
 
 test("PosixError: says the call, the words and the name", () => {

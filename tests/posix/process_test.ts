@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { signalProcess } from "../../src/posix/pidfd.ts";
+import { ProcessHandle } from "../../src/posix/pidfd.ts";
 import { descriptorLimit } from "../../src/posix/process.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -14,7 +14,11 @@ test("descriptorLimit: is the soft limit that the shell shows", async () => {
   );
 });
 
-test("signalProcess: says whether the process is there", async () => {
+test("ProcessHandle: says whether the process is there", async () => {
+  const signalProcess = (pid: number, signal: number) => {
+    using process = new ProcessHandle(pid, () => true);
+    return process.signal(signal);
+  };
   assert.equal(signalProcess(Deno.pid, 0), true);
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
   const SIGKILL = 9;

@@ -10,11 +10,7 @@ import {
   handshakes,
   hasSocketDiagnostics,
 } from "../../src/posix/net/socket_diagnostics.ts";
-import {
-  assemble,
-  BPF_RET_K,
-  filterProgram,
-} from "../../src/posix/seccomp/filter.ts";
+import { prepareFilter } from "../../src/posix/seccomp/filter.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, unlessHeldUp, until } from "../helpers/testing.ts";
 import { connect } from "../helpers/wire_client.ts";
@@ -22,6 +18,8 @@ import { connect } from "../helpers/wire_client.ts";
 const libc = cLibrary("connect", "setsockopt", "socket");
 
 const SO_ATTACH_FILTER = 26, SO_DETACH_FILTER = 27; // asm-generic/socket.h
+/** A filter that lets no byte through: `BPF_RET_K` of 0, linux/bpf_common.h. */
+const NOTHING = Uint8Array.of(0x06, 0, 0, 0, 0, 0, 0, 0);
 const SOCK_NONBLOCK = 0o4000;
 /** The server's answer to a SYN is sent again after a second. */
 const AGAIN = 1_000;
@@ -36,7 +34,7 @@ function halfOpen(port: number): { fd: Fd; listen: () => void } {
       libc.setsockopt(fd.number, abi.SOL_SOCKET, name, value, value.length),
       "setsockopt",
     );
-  option(SO_ATTACH_FILTER, filterProgram(assemble([[BPF_RET_K, 0, 0, 0]])));
+  option(SO_ATTACH_FILTER, prepareFilter(NOTHING).program);
   const address = encodeAddress({
     transport: "tcp",
     hostname: "127.0.0.1",

@@ -7,12 +7,7 @@
  */
 import type { Comparison, Run } from "../../bench/compare.ts";
 import { measure } from "../../bench/measure.ts";
-import type {
-  Held,
-  LatencySummary,
-  LoadOutcome,
-  ServerMemory,
-} from "../../bench/outcome.ts";
+import type { Held, LoadOutcome, ServerMemory } from "../../bench/outcome.ts";
 import {
   loadProcesses,
   type LoadProgress,
@@ -110,7 +105,7 @@ function memory(memory: ServerMemory | null): string {
   return `${mega(bytes)} MB in ${count} from ${pid}`;
 }
 
-function latencies(summary: LatencySummary | null): string {
+function latencies(summary: LoadOutcome["latency"]): string {
   if (summary === null) return "none";
   const parts = (["p50", "p90", "p99", "p999", "max"] as const).map((name) =>
     `${name === "p999" ? "p99.9" : name} ${milliseconds(summary[name])}`

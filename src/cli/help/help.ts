@@ -10,7 +10,6 @@ import {
   grammarOf,
   groupsOf,
   helpCommand,
-  type Operand,
   pagePartsOf,
   type Part,
   readGrammar,
@@ -124,7 +123,10 @@ function isStandard(names: readonly string[]): boolean {
 
 /** As much of a sentence, its choices and its default as fits into a line. */
 function fitted(
-  { about, details, shown, value }: Flag | Operand,
+  { about, details, shown, value }: Pick<
+    Flag,
+    "about" | "details" | "shown" | "value"
+  >,
   room: number,
 ): string {
   const choices = value?.kind === "choice" ? value.choices.join(", ") : "";

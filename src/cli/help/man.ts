@@ -62,7 +62,10 @@ function makeManual(program: Grammar): string {
         isSubcommand: false,
       })
       : [
-        section("OPTIONS", flagItems(program)),
+        section(
+          "OPTIONS",
+          program.flags.flatMap(({ term, details }) => item([term, details])),
+        ),
         section(
           "COMMANDS",
           commands.flatMap((command) => commandBody(name, command)),
@@ -136,10 +139,6 @@ function variablesOf({ page, commands }: Grammar): Rows {
   const pages: Page[] = [page, ...commands.map(({ page }) => page)];
   const rows = pages.flatMap(({ variables = [] }) => variables);
   return [...new Map(rows)];
-}
-
-function flagItems({ flags }: Pick<Grammar, "flags">): string[] {
-  return flags.flatMap(({ term, details }) => item([term, details]));
 }
 
 function item([term, what]: readonly [string, string]): string[] {

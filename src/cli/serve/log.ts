@@ -38,6 +38,12 @@ const NO_RECORD: LogRecord = {
 /** The most characters that may wait to be written; further lines are dropped and counted. */
 const MAX_PENDING = 1 << 20;
 
+/** Makes a line of a record, by the name of the format. */
+export const FORMATTERS: Record<ServeOptions["logFormat"], TextFormatter> = {
+  text: formatText,
+  json: formatJson,
+};
+
 /** A log and its end. */
 export interface Log {
   /** Where to write. */
@@ -55,7 +61,7 @@ export function openLog(
   format: ServeOptions["logFormat"],
 ): Log {
   const writer = new LineWriter(Deno.stderr);
-  const formatter: TextFormatter = format === "json" ? formatJson : formatText;
+  const formatter = FORMATTERS[format];
   configureSync({
     reset: true,
     sinks: { stderr: (record) => writer.write(formatter(record)) },
@@ -73,7 +79,7 @@ export function openLog(
 }
 
 /** A line of text: time, level, the seed's words, then the fields as `name=value`. */
-export function formatText(record: LogRecord): string {
+function formatText(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString().replace("T", " ")
     .replace("Z", "");
   let line = `${time} ${LEVEL_NAMES[record.level]} ${record.message.join("")}`;
@@ -85,7 +91,7 @@ export function formatText(record: LogRecord): string {
 }
 
 /** A line of JSON: `time` (RFC 3339), `level`, `message`, and the fields by their names. */
-export function formatJson(record: LogRecord): string {
+function formatJson(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const message = record.message.join("");
   const level = LEVEL_NAMES[record.level].trim();

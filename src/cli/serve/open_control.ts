@@ -58,7 +58,8 @@ export async function openControl(
     ended: (session) => answers.ended(session),
   });
   try {
-    const path = asked ?? await defaultPath(listener);
+    const path = asked ??
+      `${controlDirectory()}/${await controlName(listener.address)}`;
     await control.open(path, replace);
     logger.debug("control socket is open", { path });
   } catch (error) {
@@ -84,8 +85,4 @@ async function move(
   } catch (error) {
     logger.warn("no control socket: {why}", { why: (error as Error).message });
   }
-}
-
-async function defaultPath({ address }: Listener): Promise<string> {
-  return `${controlDirectory()}/${await controlName(address)}`;
 }

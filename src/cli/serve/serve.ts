@@ -46,11 +46,7 @@ import { openMetrics } from "./telemetry.ts";
 
 const STDERR = 2;
 
-/**
- * Serves until it is told to end.
- *
- * @throws {UserError} When it cannot serve; the message says why.
- */
+/** Serves until it is told to end. Throws `UserError` when it cannot serve; the message says why. */
 export async function serve(options: ServeOptions): Promise<number> {
   try {
     return await serveAll(options);

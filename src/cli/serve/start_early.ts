@@ -24,8 +24,6 @@ const OTHERWISE = /^(--(handler|grant|help(-all)?|version)(=.*)?|-h)$/;
 /**
  * Starts the process that a command line plainly asks for. A wrong guess costs the start of a process, and nothing
  * else: a server that needs a differently started process does not use it.
- *
- * @param words The command line of `serve`.
  */
 export function startEarly(words: readonly string[]): void {
   if (Deno.build.os !== "linux") return;
@@ -35,11 +33,7 @@ export function startEarly(words: readonly string[]): void {
   first.start(PLAIN);
 }
 
-/**
- * Which process a server starts first.
- *
- * @returns Null where that is one of another kind than {@linkcode PLAIN}, or none.
- */
+/** Which process a server starts first; null where that is one of another kind than {@linkcode PLAIN}, or none. */
 export function firstProcess(
   words: readonly string[],
 ): typeof earlyZygote | typeof earlySpawned | null {

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { type Abi, abi, scratch, viewOf } from "../abi.ts";
+import { type Abi, abi, addressOf, scratch, viewOf } from "../abi.ts";
 import { errno, errorName, PosixError } from "../errno.ts";
 import { Fd, setInherit } from "../fd.ts";
 import { ceil, lengthOf, RangeError, SafeView } from "../intrinsics.ts";
@@ -46,19 +46,20 @@ export class Message {
     this.#abi = layout;
     this.data = scratch(dataSize);
     this.view = viewOf(this.data);
-    this.control = viewOf(scratch(controlSize));
+    const control = scratch(controlSize);
+    this.control = viewOf(control);
     this.header = scratch(layout.message.size);
     this.#header = viewOf(this.header);
     this.#lengths = viewOf(this.#iov);
     // Safety: the header holds addresses of `#iov`, `data` and `control`, all fields of this object,
     // whose backing stores V8 never moves; whoever calls C with `header` holds this object.
-    this.#lengths.setBigUint64(0, address(this.data), true);
-    this.#header.setBigUint64(layout.message.iov, address(this.#iov), true);
+    this.#lengths.setBigUint64(0, addressOf(this.data), true);
+    this.#header.setBigUint64(layout.message.iov, addressOf(this.#iov), true);
     this.#header.setUint32(layout.message.iovLength, 1, true);
     if (controlSize > 0) {
       this.#header.setBigUint64(
         layout.message.control,
-        address(this.control),
+        addressOf(control),
         true,
       );
     }
@@ -110,16 +111,6 @@ export function controlSizes(
   const { cmsgData, cmsgAlign } = layout.message;
   const length = cmsgData + payload;
   return { length, space: ceil(length / cmsgAlign) * cmsgAlign };
-}
-
-/** The address of a buffer. Safety: valid while somebody holds the buffer. */
-function address(buffer: ArrayBufferView<ArrayBuffer>): bigint {
-  const bytes = new Uint8Array(
-    buffer.buffer,
-    buffer.byteOffset,
-    buffer.byteLength,
-  );
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
 
 const libc = cLibrary("recvmsg", "sendmsg");

@@ -10,7 +10,7 @@
  * @module
  */
 import { cLibrary } from "../libc.ts";
-import { abi, scratch, viewOf } from "../abi.ts";
+import { abi, addressOf, scratch, viewOf } from "../abi.ts";
 import { Fd } from "../fd.ts";
 import { check, errno, errorName, PosixError } from "../errno.ts";
 import {
@@ -32,7 +32,7 @@ const BPF_JGE_K = 0x35;
 /** Jumps by whether what was loaded has one of some bits. */
 const BPF_JSET_K = 0x45;
 /** Ends with a number. */
-export const BPF_RET_K = 0x06;
+const BPF_RET_K = 0x06;
 
 /** One instruction, `struct sock_filter` {u16 code; u8 jt, jf; u32 k}. */
 type Instruction = readonly [
@@ -43,7 +43,7 @@ type Instruction = readonly [
 ];
 
 /** Lays instructions out. Returns an array of `struct sock_filter`. */
-export function assemble(
+function assemble(
   program: readonly Instruction[],
 ): Uint8Array<ArrayBuffer> {
   const filter = new DataView(new ArrayBuffer(8 * program.length));
@@ -60,16 +60,11 @@ export function assemble(
  * Packs a program as the kernel expects it. Returns `struct sock_fprog` {unsigned short len; struct sock_filter
  * *filter}.
  */
-export function filterProgram(
+function filterProgram(
   filter: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const program = [BigInt(filter.length / 8), addressOf(filter)];
   return new Uint8Array(new BigUint64Array(program).buffer);
-}
-
-/** Where bytes are. Safety: valid while somebody holds them; for one synchronous call. */
-export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
 }
 
 // struct seccomp_data {int nr; u32 arch; u64 instruction_pointer; u64 args[6]}

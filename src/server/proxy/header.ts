@@ -17,7 +17,7 @@ import {
  */
 export const MAX_HEADER = 4096;
 
-export interface ProxyHeader {
+interface ProxyHeader {
   /** How many bytes it has: the client's own begin behind it. */
   readonly length: number;
   /**

@@ -12,12 +12,7 @@ import { ipOf } from "../../posix/net/address.ts";
 import type { Watcher } from "../../posix/watcher.ts";
 import { Countdown } from "../countdown.ts";
 import { type Network, NetworkTable } from "../networks.ts";
-import {
-  MAX_HEADER,
-  type ProxyHeader,
-  ProxyHeaderError,
-  readProxyHeader,
-} from "./header.ts";
+import { MAX_HEADER, ProxyHeaderError, readProxyHeader } from "./header.ts";
 
 /** The result of a connection: exactly one of these is called, once. */
 interface HeaderEvents {
@@ -118,7 +113,7 @@ export class HeaderReader {
   #read(fd: number): void {
     const pending = this.#pending.get(fd);
     if (!pending) return;
-    let header: ProxyHeader | null;
+    let header: ReturnType<typeof advance>;
     try {
       header = advance(pending);
     } catch (error) { // whatever it is: a header is a stranger's
@@ -147,7 +142,7 @@ export class HeaderReader {
 }
 
 /** Reads the available part of the header; null while it is incomplete. */
-function advance(pending: Pending): ProxyHeader | null {
+function advance(pending: Pending) {
   const { connection: { fd }, part } = pending;
   seen.set(part);
   const room = seen.subarray(part.length);

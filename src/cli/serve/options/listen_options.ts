@@ -9,18 +9,16 @@ import type { ProxyPeers } from "../../../server/proxy/proxy_source.ts";
 import {
   choice,
   count,
-  DEFAULT_HOST,
-  DEFAULT_PORT,
   durationOr,
   everyday,
   flag,
   group,
+  host,
   named,
   option,
   or,
   parseDuration,
-  parseHost,
-  parsePort,
+  port,
   type Spec,
   type Values,
 } from "../../options.ts";
@@ -30,21 +28,11 @@ import { EXIT, UserError } from "../../terminal.ts";
 const UNIX = "unix";
 
 export const PORT = group("Listen", {
-  port: or(
-    option(
-      "port",
-      "TCP port or service name; 0: a free one",
-      (text) => parsePort(text),
-    ),
-    DEFAULT_PORT,
-  ),
+  port: port("TCP port or service name; 0: a free one", 0),
 });
 
 export const LISTEN = group("Listen", {
-  host: everyday(or(
-    option("<addr>", "address or host name to listen on", parseHost),
-    DEFAULT_HOST,
-  )),
+  host: everyday(host("<addr>", "address or host name to listen on")),
   unix: everyday(named(
     "<path>",
     "listen on a Unix domain socket instead",

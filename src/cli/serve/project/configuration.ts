@@ -13,7 +13,7 @@ import { UserError } from "../../terminal.ts";
 type SpecifierMap = Record<string, string | null>;
 
 /** An import map in which every address, scope and path is absolute. */
-export interface ImportMap {
+interface ImportMap {
   /** For every module. */
   readonly imports: SpecifierMap;
   /** For modules below an address. */
@@ -156,13 +156,41 @@ export interface Found {
   readonly workspace: Configuration | null;
   /** The directory of the nearest `package.json`; null when a configuration is nearer, or there is none. */
   readonly packageDirectory: string | null;
+  /** Every name that the project's code may import. */
+  readonly importMap: ImportMap;
 }
 
 const NAMES = ["deno.json", "deno.jsonc"];
 const EMPTY: ImportMap = { imports: {}, scopes: {} };
 
-/** Finds the configuration of a file. Throws `UserError` when a configuration cannot be read. */
-export function findConfiguration(file: string): Found {
+/**
+ * Finds the configuration of a file; `config`: the one that a person named, or `none`. Throws `UserError` when a
+ * configuration, or an import map that it names, cannot be read.
+ */
+export function findConfiguration(
+  file: string,
+  config: string | undefined,
+): Found {
+  const found = config === undefined ? findUpwards(file) : findNamed(config);
+  const { configuration, workspace } = found;
+  return { ...found, importMap: importMapOf(configuration, workspace) };
+}
+
+const NOTHING = {
+  configuration: null,
+  workspace: null,
+  packageDirectory: null,
+};
+
+function findNamed(config: string): Omit<Found, "importMap"> {
+  if (config === "none") return NOTHING;
+  const path = resolve(config);
+  const configuration = readConfiguration(path);
+  const workspace = workspaceOf(dirname(path), configuration);
+  return { ...NOTHING, configuration, workspace };
+}
+
+function findUpwards(file: string): Omit<Found, "importMap"> {
   let directory = dirname(file);
   for (;; directory = dirname(directory)) {
     const configuration = configurationIn(directory);
@@ -175,9 +203,7 @@ export function findConfiguration(file: string): Found {
         packageDirectory: hasPackage ? directory : null,
       };
     }
-    if (directory === dirname(directory)) {
-      return { configuration: null, workspace: null, packageDirectory: null };
-    }
+    if (directory === dirname(directory)) return NOTHING;
   }
 }
 
@@ -188,10 +214,8 @@ export function readConfiguration(path: string): Configuration {
   return { path, directory, says };
 }
 
-/**
- * The workspace of a configuration that a person named. Returns that of the workspace; null when it belongs to none.
- */
-export function workspaceOf(
+/** The configuration of the workspace to which a directory belongs; null when it belongs to none. */
+function workspaceOf(
   start: string,
   configuration: Configuration | null,
 ): Configuration | null {
@@ -207,11 +231,7 @@ export function workspaceOf(
   return null;
 }
 
-/**
- * Every name that the code of a project may import. Throws `UserError` when an import map that is named cannot be
- * read.
- */
-export function importMapOf(
+function importMapOf(
   configuration: Configuration | null,
   workspace: Configuration | null,
 ): ImportMap {

@@ -13,11 +13,8 @@ import {
   type Configuration,
   findConfiguration,
   type Found,
-  type ImportMap,
-  importMapOf,
   readConfiguration,
   resolveImport,
-  workspaceOf,
 } from "./configuration.ts";
 import {
   type ModuleFiles,
@@ -52,8 +49,6 @@ interface ProjectFiles {
   readonly homes: readonly string[];
   /** The files found from the handler's file upwards. */
   readonly found: Found;
-  /** Every name that its code may import. */
-  readonly importMap: ImportMap;
   /** URLs of imports that are not files. */
   readonly others: readonly string[];
 }
@@ -66,9 +61,8 @@ export function readProject(
   module: string,
   options: ProjectOptions,
 ): ProjectFiles {
-  const found = look(fileURLToPath(module), options.config);
-  const { configuration, workspace, packageDirectory } = found;
-  const importMap = importMapOf(configuration, workspace);
+  const found = findConfiguration(fileURLToPath(module), options.config);
+  const { configuration, workspace, packageDirectory, importMap } = found;
   const { files, others } = readModuleFiles(
     module,
     (specifier, referrer) => resolveImport(importMap, specifier, referrer),
@@ -84,7 +78,6 @@ export function readProject(
     files: new Map(all.filter(([path]) => isAt(path, homes))),
     homes,
     found,
-    importMap,
     others,
   };
 }
@@ -130,11 +123,11 @@ export async function findProject(
   module: string,
   options: ProjectOptions,
 ): Promise<FoundProject> {
-  const { files, homes, found, importMap, others } = readProject(
+  const { files, homes, found, others } = readProject(
     module,
     options,
   );
-  const { configuration, workspace, packageDirectory } = found;
+  const { configuration, workspace, packageDirectory, importMap } = found;
   const root = workspace ?? configuration;
   const unstable = (options.unstable ?? []).map((name) => `--unstable-${name}`);
   const hasPackages = others.some((url) => ELSEWHERE.test(url)) ||
@@ -214,20 +207,6 @@ function filesAbout(configuration: Configuration | null): string[] {
 /** The files that tell whether a file is CommonJS, and a package's own name. */
 function packagesAbove(file: string): string[] {
   return ancestorsOf(dirname(file)).map((it) => join(it, "package.json"));
-}
-
-function look(file: string, config: string | undefined): Found {
-  const nothing = {
-    configuration: null,
-    workspace: null,
-    packageDirectory: null,
-  };
-  if (config === "none") return nothing;
-  if (config === undefined) return findConfiguration(file);
-  const path = resolve(config);
-  const configuration = readConfiguration(path);
-  const workspace = workspaceOf(dirname(path), configuration);
-  return { ...nothing, configuration, workspace };
 }
 
 /** The lock file that Deno has written, or a person keeps; undefined when there is none. */

@@ -61,11 +61,11 @@ test("ProcessHandle: without a descriptor to spare it looks whose process it is"
 test(
   "ProcessHandle: a process that got the number of another is not signalled",
   async () => {
-    const one = idle("exit 0");
-    const { pid } = one;
-    using handle = new ProcessHandle(pid, () => true);
-    await one.status;
     for (let tries = 0; tries < 100; tries++) {
+      const one = idle("exit 0"); // each time another, since somebody else's process may keep the number
+      const { pid } = one;
+      using handle = new ProcessHandle(pid, () => true);
+      await one.status;
       choosePid(pid);
       const other = idle();
       try {

@@ -11,6 +11,7 @@ import {
   hasSocketDiagnostics,
 } from "../../src/posix/net/socket_diagnostics.ts";
 import { prepareFilter } from "../../src/posix/seccomp/filter.ts";
+import { mayFilterPackets } from "../helpers/packet_filters.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, unlessHeldUp, until } from "../helpers/testing.ts";
 import { connect } from "../helpers/wire_client.ts";
@@ -23,7 +24,9 @@ const NOTHING = Uint8Array.of(0x06, 0, 0, 0, 0, 0, 0, 0);
 const SOCK_NONBLOCK = 0o4000;
 /** The server's answer to a SYN is sent again after a second. */
 const AGAIN = 1_000;
-const linuxOnly = { ignore: !hasSocketDiagnostics };
+const linuxOnly = {
+  ignore: !hasSocketDiagnostics || !mayFilterPackets("handshakes"),
+};
 
 /** A client whose SYN has gone, and who hears nothing until `listen`. */
 function halfOpen(port: number): { fd: Fd; listen: () => void } {

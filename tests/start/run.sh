@@ -28,7 +28,7 @@ done
 # Calls of the system, a server in every model, handlers, and the scripts of completions.
 ((${#files[@]})) || files=(tests/posix/ tests/server/echo_test.ts tests/service/handler_test.ts tests/cli/completions_test.ts)
 
-for tool in node npx git tar; do
+for tool in node npm npx git tar setsid; do
   command -v "$tool" >/dev/null || {
     echo "tests/start/run.sh: no $tool: install it" >&2
     exit 2
@@ -78,6 +78,7 @@ in_other_path() {
   copy_to "$place"
 }
 as_other_user() {
+  local name value
   if (($(id -u))); then
     skip="this user is not root: the other ways show it"
   elif ! command -v setpriv >/dev/null; then
@@ -86,9 +87,12 @@ as_other_user() {
     place=$work/nobody/mpserv
     copy_to "$place"
     without_caches nobody
-    # Root's own file may be closed to others.
-    [[ ! -e $HOME/.npmrc ]] || cp "$HOME/.npmrc" "$work/nobody/.npmrc"
+    # Root's own file may be closed to others, and may have passwords. It gets what leads to the registry.
     with+=("npm_config_userconfig=$work/nobody/.npmrc" USER=nobody LOGNAME=nobody)
+    for name in registry cafile proxy https-proxy; do
+      value=$(npm config get "$name")
+      [[ $value =~ ^(null|undefined)$ ]] || with+=("npm_config_${name//-/_}=$value")
+    done
     without+=(XDG_RUNTIME_DIR)
     chown -R 65534:65534 "$work/nobody"
     as=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all)
@@ -100,6 +104,7 @@ behind_proxy() {
   for tool in python3 openssl; do
     command -v "$tool" >/dev/null || skip="no $tool: install it"
   done
+  [[ $skip || $(openssl version) =~ ^OpenSSL\ ([3-9]|[0-9]{2}) ]] || skip="this openssl signs no certificates in one step"
   [[ ! $skip ]] || return 0
   mkdir -p "$work/authority" "$work/behind"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=mpserv test authority" \

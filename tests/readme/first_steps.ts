@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { descendants, killNow } from "../helpers/processes.ts";
 import { startServer } from "../helpers/server.ts";
-import { until } from "../helpers/testing.ts";
+import { temporaryDirectory, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { blocks, commandsOf, optionsOf, shell } from "./shown.ts";
 
@@ -53,11 +53,13 @@ export async function talks([command = ""]: string[]): Promise<void> {
 }
 
 export async function stands([command = ""]: string[]): Promise<void> {
+  await using directory = temporaryDirectory();
+  const clone = `${directory.path}/a clone`;
+  Deno.symlinkSync(new URL("../../", import.meta.url), clone);
+  const alias = byThisDeno(command);
+  const lines = ["shopt -s expand_aliases", `cd '${clone}'`, alias, "cd /"];
   const { stdout } = await new Deno.Command("bash", {
-    args: [
-      "-c",
-      `shopt -s expand_aliases\n${byThisDeno(command)}\ncd /\nmpserv --version`,
-    ],
+    args: ["-c", [...lines, "mpserv --version"].join("\n")],
     stdin: "null",
   }).output();
   assert.match(new TextDecoder().decode(stdout), /^mpserv \d/);

@@ -6,6 +6,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { writeGroups } from "./helpers/grouped.ts";
 import { exists } from "./helpers/testing.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -45,20 +46,19 @@ function filesWithout(marks: RegExp[], folder: URL): string[] {
     const isMarked = marks.some((mark) =>
       codes.some((code) => mark.test(code))
     );
-    return isMarked ? [] : [fileURLToPath(path)];
+    return isMarked ? [] : [path.href];
   }).sort();
 }
 
-/** The files that an option stands for. */
+/** The files that an option stands for: all, unless it is one of ours. */
 function chosen(option: string | undefined): string[] {
   const folder = new URL("tests/", ROOT);
   if (option === "--quick") return filesWithout([STARTS], folder);
-  if (option !== "--portable") return [];
-  const files = filesWithout([STARTS, LINUX], folder);
-  return [
-    ...files,
-    ...PORTABLE.map((name) => fileURLToPath(new URL(name, folder))),
-  ];
+  if (option !== "--portable") return filesWithout([], folder);
+  const others = PORTABLE.map((name) => new URL(name, folder)).flatMap((url) =>
+    url.href.endsWith("/") ? filesWithout([], url) : [url.href]
+  );
+  return [...filesWithout([STARTS, LINUX], folder), ...others];
 }
 
 /** Tests that took longest, of a report in the form of JUnit. */
@@ -79,19 +79,25 @@ function plain(text: string): string {
   );
 }
 
-const files = chosen(Deno.args[0]);
-const asked = Deno.args.slice(files.length > 0 ? 1 : 0);
-if (files.length === 0 && !asked.some((arg) => !arg.startsWith("-"))) {
-  files.push("tests/");
-}
-const report = await Deno.makeTempFile({ prefix: "mpserv-tests-" });
+const OURS = ["--quick", "--portable"];
+const asked = Deno.args.filter((arg) => !OURS.includes(arg));
+const directory = await Deno.makeTempDir({ prefix: "mpserv-tests-" });
 try {
+  const report = `${directory}/report.xml`;
+  // Files that a person names have a runtime each, as with `deno test`, and so have those that start processes.
+  const areNamed = asked.some((arg) => !arg.startsWith("-"));
+  const files = areNamed ? [] : chosen(Deno.args[0]);
+  const quick = filesWithout([STARTS], new URL("tests/", ROOT));
+  const together = files.filter((file) => quick.includes(file));
+  const paths = files.filter((file) => !quick.includes(file))
+    .map((file) => fileURLToPath(file));
+  paths.push(...writeGroups(together, directory));
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
       // `deno task check` checks the types.
       ...["test", "--parallel", "-A", "--no-check", `--junit-path=${report}`],
       ...asked,
-      ...files,
+      ...paths,
     ],
     cwd: ROOT,
     env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? JOBS },
@@ -103,5 +109,5 @@ try {
   }
   Deno.exitCode = code;
 } finally {
-  await Deno.remove(report);
+  await Deno.remove(directory, { recursive: true });
 }

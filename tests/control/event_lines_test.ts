@@ -78,10 +78,12 @@ test("events: who asks for a part gets each connection whole or not at all, and 
   const outcome = {
     ...{ bytesIn: 1, bytesOut: 1, reason: "closed" as const, text: "" },
   };
+  const start = performance.now();
   const play = (ids: number[], milliseconds: number) => {
+    const now = start + milliseconds;
     const live = ids.map((id) => ({
       ...{ id, peer: "192.0.2.1:1", via: undefined, pid: 100 + id },
-      ...{ acceptedAt: milliseconds, takenAt: milliseconds },
+      ...{ acceptedAt: now, takenAt: now },
     }));
     for (const one of live) receiver.accepted!(one);
     for (const one of live) receiver.handed!(one, one.pid, milliseconds);

@@ -57,7 +57,7 @@ const KEPT: Readonly<
     /the file "[^"]+of-test" open/,
   ],
   "a subprocess": [
-    `new Deno.Command("/bin/sleep", { args: ["5"] }).spawn().unref();`,
+    `new Deno.Command("/bin/sleep", { args: ["5"], stdout: "null", stderr: "null" }).spawn().unref();`,
     "run",
     /a subprocess open|a pipe open/,
   ],
@@ -194,9 +194,11 @@ function grants(grant: string): string[] {
   return grant === "" ? [] : ["--grant", grant];
 }
 
-for (const [what, [text, grant, told]] of Object.entries(KEPT)) {
-  // To the zygote these are sockets as the one of `Deno.connect` and what `fetch` keeps.
-  if (what === SOCKET_OF_NODE || what === KEPT_BY_AGENT) continue;
+/** One of each kind that a zygote looks for: a descriptor, a thread, and an operation. */
+const REFUSED = ["a socket", "a worker", "a timer"];
+
+for (const what of REFUSED) {
+  const [text, grant, told] = KEPT[what]!;
   test(`leftovers: fork refuses a module that keeps ${what}, and says so`, async () => {
     using peer = startPeer();
     await using made = await handler(`${text}\n${ANSWER}`, peer.port);
@@ -208,6 +210,25 @@ for (const [what, [text, grant, told]] of Object.entries(KEPT)) {
     );
     assert.match(result.stderr, told);
     assert.equal(result.code, 1);
+  });
+}
+
+/** What a process finds that has loaded a module, as a zygote does. */
+async function foundIn(file: string): Promise<string> {
+  const script = new URL("leftovers.ts", import.meta.url).href;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "-A", "--no-check", script, file],
+    stdin: "null",
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+for (const [what, [text, , told]] of Object.entries(KEPT)) {
+  if (REFUSED.includes(what)) continue;
+  test(`leftovers: ${what} is found`, async () => {
+    using peer = startPeer();
+    await using made = await handler(text, peer.port);
+    assert.match(await foundIn(made.file), told);
   });
 }
 

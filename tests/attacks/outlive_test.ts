@@ -1,7 +1,8 @@
 /** Processes that outlive their end: they leave their group, their session, their parent, or do not exit. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { controlled } from "../control/helpers.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { isAlive, killNow } from "../helpers/processes.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import {
@@ -111,6 +112,13 @@ async function nothingIsLeft(server: TestServer): Promise<void> {
   );
 }
 
+/** Ends a connection. */
+async function drop({ controlPath }: TestServer, id: number): Promise<void> {
+  const path = await controlled(controlPath);
+  const { code, stderr } = await runHere(["drop", String(id), path]);
+  assert.equal(code, 0, stderr);
+}
+
 for (const model of programModels()) {
   const serve = (args: readonly string[], program: readonly string[]) =>
     startServer({ model, args: [...args, "--", ...program] });
@@ -125,12 +133,11 @@ for (const model of programModels()) {
       using _spared = killedAtEnd(spared);
       using conn = await connect(server.port);
       const pids = await pidsFrom(conn);
-      const { code } = await runCommand(["drop", "2", String(server.port)]);
-      assert.equal(code, 0);
+      await drop(server, 2);
       await allEnd(pids);
       assert.deepEqual(spared.filter(isAlive), spared, "no other one ends");
       other.close();
-      await runCommand(["drop", "1", String(server.port)]);
+      await drop(server, 1);
       await allEnd(spared);
       await nothingIsLeft(server);
     },
@@ -235,10 +242,10 @@ for (const model of models()) {
     const spared = await pidsFrom(other);
     using _spared = killedAtEnd(spared);
     assert.deepEqual([...pids, ...spared].filter(isAlive).length, 2);
-    await runCommand(["drop", "1", String(server.port)]);
+    await drop(server, 1);
     await allEnd(pids);
     assert.deepEqual(spared.filter(isAlive), spared);
-    await runCommand(["drop", "2", String(server.port)]);
+    await drop(server, 2);
     await allEnd(spared);
   });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { testUsage, type Wrong } from "../helpers/usage.ts";
@@ -27,7 +28,7 @@ const WRONG: Wrong = [
 testUsage(["bench"], WRONG);
 
 test("bench: a host that does not exist is one line, exit code 1", async () => {
-  const { code, stderr } = await runCommand(["bench", "no.invalid", "--ping"]);
+  const { code, stderr } = await runHere(["bench", "no.invalid", "--ping"]);
   assert.match(
     stderr,
     /^error: Cannot bench "no\.invalid": no such host[^\n]*\n$/,

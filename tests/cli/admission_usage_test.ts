@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { test } from "../helpers/testing.ts";
 import { testUsage, type Wrong } from "../helpers/usage.ts";
 
@@ -37,7 +37,7 @@ const WRONG: Wrong = [
 testUsage(["serve"], WRONG);
 
 test("usage: the help says which limits can wait", async () => {
-  const { stdout } = await runCommand(["serve", "--help-all"]);
+  const { stdout } = await runHere(["serve", "--help-all"]);
   const text = stdout.replaceAll(/\s+/g, " ");
   assert.match(
     text,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 import { TerminalSession } from "./terminal_session.ts";
@@ -153,10 +153,10 @@ test(
 );
 
 test("completions: one program alone, and nothing for an unknown shell", async () => {
-  const { stdout } = await runCommand(["completions", "bash", "mpclient"]);
+  const { stdout } = await runHere(["completions", "bash", "mpclient"]);
   assert.match(stdout, /^complete -F _mpclient mpclient$/m);
   assert.doesNotMatch(stdout, /_mpserv mpserv/);
-  const wrong = await runCommand(["completions", "tcsh"]);
+  const wrong = await runHere(["completions", "tcsh"]);
   assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
   assert.match(
     wrong.stderr,
@@ -165,7 +165,7 @@ test("completions: one program alone, and nothing for an unknown shell", async (
 });
 
 async function completions(shell: string, folder: string): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(["completions", shell]);
+  const { code, stdout, stderr } = await runHere(["completions", shell]);
   assert.deepEqual([code, stderr], [0, ""]);
   const path = `${folder}/${shell}`;
   await Deno.writeTextFile(path, stdout);

@@ -11,7 +11,7 @@ import {
   PROGRAM_VARIABLES,
   RUNTIME_VARIABLES,
 } from "../../src/runtime/roles.ts";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { test } from "../helpers/testing.ts";
 
 /** The terminal that nobody made larger. */
@@ -36,7 +36,7 @@ const GROUPS = [
 ];
 
 async function printed(...words: string[]): Promise<string> {
-  const { stdout, stderr, code } = await runCommand(words);
+  const { stdout, stderr, code } = await runHere(words);
   assert.deepEqual([code, stderr], [0, ""]);
   return stdout;
 }
@@ -103,7 +103,7 @@ test("help: mpserv lists every command on one screen, and explains each by help,
     assert.match(stdout, new RegExp(`^ {2}${name} +\\S`, "m"));
   }
   assert.equal(await printed("help", "help"), await printed("help", "--help"));
-  const wrong = await runCommand(["help", "sevre"]);
+  const wrong = await runHere(["help", "sevre"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /^error: Cannot use "sevre": \w+ one of serve, /);
 });
@@ -112,7 +112,7 @@ test("help: mpserv COMMAND help is mpserv help COMMAND, where no host can have t
   for (const name of ["serve", "status", "completions"]) {
     assert.equal(await printed(name, "help"), await printed("help", name));
   }
-  const { code, stderr } = await runCommand(["client", "help", "1"]);
+  const { code, stderr } = await runHere(["client", "help", "1"]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot [^\n]*help/);
 });

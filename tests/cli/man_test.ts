@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 
@@ -28,19 +28,19 @@ for (const [page, command] of Object.entries(PAGES)) {
 
   test(`man ${page}: has every option of the help, and the version`, async () => {
     const text = (await manual(page)).replaceAll("\\-", "-");
-    const help = (await runCommand([command, "--help-all"])).stdout;
+    const help = (await runHere([command, "--help-all"])).stdout;
     const options = help.match(/^ {2}(-h, )?--[\w-]+/gm) ?? [];
     assert.ok(options.length > 5);
     for (const option of options) {
       assert.ok(text.includes(`\\fB${option.trim()}`), option);
     }
-    const version = (await runCommand(["--version"])).stdout.split(" ")[1];
+    const version = (await runHere(["--version"])).stdout.split(" ")[1];
     assert.match(text.split("\n")[0]!, new RegExp(`"mpserv ${version}"`));
   });
 }
 
 async function manual(page: string): Promise<string> {
-  const { code, stdout, stderr } = await runCommand(["man", page]);
+  const { code, stdout, stderr } = await runHere(["man", page]);
   assert.deepEqual([code, stderr], [0, ""]);
   return stdout;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { ControlClient } from "../../src/control/ask.ts";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { exists, until } from "../helpers/testing.ts";
 
@@ -24,9 +24,9 @@ export async function ask(server: TestServer): Promise<ControlClient> {
   return await ControlClient.connect(await controlled(controlPath(server)));
 }
 
-/** Runs a command that must end well, and reads its JSON. */
+/** Asks a server as a command does that must end well, and reads its JSON. The server: the path of its socket. */
 export async function json<T>(args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await runCommand([...args, "--json"]);
+  const { code, stdout, stderr } = await runHere([...args, "--json"]);
   if (code !== 0) throw new Error(`${args.join(" ")}: ${stderr}`);
   return JSON.parse(stdout) as T;
 }

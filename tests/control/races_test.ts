@@ -90,8 +90,7 @@ test("control race: one connection that is dropped by many at once ends once", a
   await server.log.waitFor("client disconnected...");
   await until(
     "it is gone",
-    async () =>
-      (await json<Status>(["status", String(server.port)])).totals.active === 0,
+    async () => (await json<Status>(["status", path])).totals.active === 0,
   );
   assert.equal(server.log.where("client disconnected...").length, 1);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { MovingConnection } from "../../src/control/ask.ts";
 import type { Status } from "../../src/control/protocol.ts";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import {
   DEADLINE,
@@ -20,7 +21,7 @@ for (const model of models()) {
     (await hold(server.port)).close();
     await server.log.waitFor("client disconnected...");
     await controlled(controlPath(server));
-    const status = await json<Status>(["status", String(server.port)]);
+    const status = await json<Status>(["status", controlPath(server)]);
     assert.equal(status.pid, server.pid);
     assert.equal(status.model, model);
     assert.equal(status.state, "serving");
@@ -70,7 +71,7 @@ async function connectionsAreListed(
 ): Promise<void> {
   let rows: MovingConnection[] = [];
   await settles(async () => {
-    rows = await json(["connections", String(server.port)]);
+    rows = await json(["connections", controlPath(server)]);
     // The kernel counts received bytes after the acknowledgement, which may take a moment.
     const moved = rows.map((row) => [row.in, row.out]);
     assert.deepEqual(moved, [[10, 10], [5, 5]]);
@@ -102,8 +103,8 @@ async function dropEndsOne(
   const { id } = await server.log.waitFor(({ peer, message }) =>
     peer === `127.0.0.1:${port}` && message.startsWith("new client")
   );
-  const args = ["drop", String(id), String(server.port)];
-  const { code, stdout } = await runCommand(args);
+  const args = ["drop", String(id), controlPath(server)];
+  const { code, stdout } = await runHere(args);
   assert.equal(code, 0);
   assert.equal(stdout, `dropping connection ${id} of 127.0.0.1:${port}\n`);
   assert.ok(await hasEnded(dropped));
@@ -112,7 +113,7 @@ async function dropEndsOne(
   );
   assert.equal(end.reason, "dropped");
   assert.equal(await roundTrip(kept), "hello");
-  const again = await runCommand(args);
+  const again = await runHere(args);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /^error: Cannot drop connection \d+: [^\n]+\n$/);
 }
@@ -124,7 +125,7 @@ test("drain: connections finish, --wait waits for that, and the server ends well
   const waiting = runCommand(["drain", String(server.port), "--wait"]);
   const line = await server.log.waitFor(/^draining/);
   assert.equal(line.live, 1);
-  const status = await json<Status>(["status", String(server.port)]);
+  const status = await json<Status>(["status", controlPath(server)]);
   assert.equal(status.state, "draining");
   assert.equal(await roundTrip(held), "hello");
   held.close();
@@ -151,7 +152,7 @@ test("status, connections: text for a person", async () => {
     second,
     "connections  accepted 1  served 1  active 1  waiting 0",
   );
-  const { stdout } = await runCommand(["connections", port]);
+  const { stdout } = await runHere(["connections", controlPath(server)]);
   const [head, row, end] = stdout.split("\n");
   assert.match(head!, /^ID +PEER +PID +AGE +IDLE +IN +OUT$/);
   assert.match(row!, /^ 1 +127\.0\.0\.1:\d+ +\d+ /);
@@ -165,11 +166,13 @@ test("status: --unix servers are found by their path", async () => {
     port: null,
     args: ["--unix", path],
   });
-  await until(
-    "it is found",
-    async () => (await runCommand(["status", path])).code === 0,
-  );
-  const { address, pid } = await json<Status>(["status", path]);
+  let said = "";
+  await until("it is found", async () => {
+    const { code, stdout } = await runCommand(["status", path, "--json"]);
+    said = stdout;
+    return code === 0;
+  });
+  const { address, pid } = JSON.parse(said) as Status;
   assert.deepEqual([address, pid], [path, server.pid]);
 });
 

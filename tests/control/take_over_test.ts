@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { Inheritance } from "../../src/control/inheritance.ts";
 import type { Status } from "../../src/control/protocol.ts";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
-import { exists, temporaryDirectory, test, until } from "../helpers/testing.ts";
+import {
+  exists,
+  settles,
+  temporaryDirectory,
+  test,
+  until,
+} from "../helpers/testing.ts";
 import { exchange, hold, roundTrip } from "../helpers/wire_client.ts";
 import { ask, controlled, controlPath, json } from "./helpers.ts";
 
@@ -69,10 +75,10 @@ for (const model of models()) {
         assert.equal(from, before.pid);
         await before.log.waitFor(/^draining/);
         await until("clients go on", () => clients.served > served + enough);
-        assert.equal(
-          (await json<Status>(["status", String(port)])).pid,
-          next.pid,
-        );
+        await settles(async () => { // it opens its control socket when it has taken over
+          const { pid } = await json<Status>(["status", controlPath(first)]);
+          assert.equal(pid, next.pid);
+        });
         if (i > 0) assert.equal((await before.exit()).code, 0);
       }
       await clients.stop();
@@ -164,7 +170,11 @@ test("take-over: contradictions and missing servers are refused in one line", as
     [["0"], 2, /with port 0: give/],
     [[port, "--control", "none"], 2, /both --take-over and --control none/],
     [[other, "--control", path], 2, /Cannot take over port \d+: .* listens on/],
-    [[port, "--host", "127.0.0.2"], 2, /Cannot take over host "127\.0\.0\.2"/],
+    [
+      [port, "--host", "127.0.0.2", "--control", path],
+      2,
+      /Cannot take over host "127\.0\.0\.2"/,
+    ],
     [
       ["--unix", "/nowhere/echo.sock", "--control", path],
       2,
@@ -174,7 +184,7 @@ test("take-over: contradictions and missing servers are refused in one line", as
     [["--unix", "/nowhere/echo.sock"], 1, /Cannot reach a server at/],
   ];
   for (const [args, wanted, message] of cases) {
-    const { code, stderr } = await runCommand([
+    const { code, stderr } = await runHere([
       "serve",
       "--take-over",
       ...args,
@@ -184,5 +194,5 @@ test("take-over: contradictions and missing servers are refused in one line", as
     assert.match(stderr, message);
   }
   (await hold(server.port)).close();
-  assert.equal((await json<Status>(["status", port])).state, "serving");
+  assert.equal((await json<Status>(["status", path])).state, "serving");
 });

@@ -1,6 +1,7 @@
 /** Commands that ask a server look whose it is, and show nothing of it that could deceive a person. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -8,7 +9,7 @@ import { controlled, json } from "./helpers.ts";
 import type { Status } from "../../src/control/protocol.ts";
 
 const STRANGER = 65534;
-const asRoot = { ignore: Deno.uid() !== 0 || missing("strangers", "setpriv") };
+const asRoot = { ignore: Deno.uid() !== 0 };
 /** Takes a terminal over, tears a line, and turns text around. */
 const EVIL =
   "\x1b]0;owned\x07\x9b31m\r\n\u2028\u2029\u202e\u2066\u200f\u061cdlrow\x7f\x85";
@@ -54,7 +55,9 @@ for (
     await using directory = temporaryDirectory();
     const path = `${directory.path}/evil.sock`;
     await using _impostor = new Impostor(path, { ok: false, error: EVIL });
-    const { code, stdout, stderr } = await runCommand([...args, path]);
+    // This one looks for a reader's end as long as it runs.
+    const run = args[0] === "events" ? runCommand : runHere;
+    const { code, stdout, stderr } = await run([...args, path]);
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(stderr, /^error: [^\n]*\\u001b[^\n]*dlrow[^\n]*\n$/);
     assert.doesNotMatch(stderr, DECEPTIVE);
@@ -88,11 +91,8 @@ test("mpserv status, text and --json: no field deceives a person", async () => {
   };
   await using _impostor = new Impostor(path, status);
   for (const more of [[], ["--json"]]) {
-    const { stdout, stderr, code } = await runCommand([
-      "status",
-      path,
-      ...more,
-    ]);
+    const words = ["status", path, ...more];
+    const { stdout, stderr, code } = await runHere(words);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.doesNotMatch(stdout, DECEPTIVE);
     assert.equal(stdout.trimEnd().split("\n").length, more.length ? 1 : 6);
@@ -109,54 +109,57 @@ test("mpserv drop: the peer that a server names reaches the terminal as text", a
     live: EVIL,
   });
   for (const args of [["drop", "1"], ["drain"]]) {
-    const { stdout } = await runCommand([...args, path]);
+    const { stdout } = await runHere([...args, path]);
     assert.match(stdout, /^[^\n]*dlrow[^\n]*\n$/);
     assert.doesNotMatch(stdout, DECEPTIVE);
   }
 });
 
-for (
-  const args of [["status"], ["page"], ["serve", "--take-over", "--control"]]
-) {
-  test(
-    `mpserv ${args.join(" ")}: another user's server is not believed`,
-    async () => {
-      await using directory = temporaryDirectory();
-      Deno.chmodSync(directory.path, 0o777);
-      const path = `${directory.path}/theirs.sock`;
-      const listen =
-        'const l = Deno.listen({ transport: "unix", path: Deno.args[0] }); Deno.chmodSync(Deno.args[0], 0o777); for await (const c of l) { c.write(new TextEncoder().encode(`{"ok":true}\\n`)).catch(() => {}); }';
-      const program = new Deno.Command("setpriv", {
-        args: [
-          ...["--reuid", `${STRANGER}`, "--clear-groups"],
-          ...[Deno.execPath(), "eval", "--no-config", listen, path],
-        ],
-        cwd: "/",
-        env: { DENO_DIR: directory.path },
-        stdin: "null",
-      }).spawn();
-      try {
-        await until("it listens", () => {
-          try {
-            return ((Deno.lstatSync(path).mode ?? 0) & 0o777) === 0o777;
-          } catch {
-            return false;
-          }
-        });
-        const { code, stderr } = await runCommand([...args, path]);
+test(
+  "mpserv status, page, serve --take-over: another user's server is not believed",
+  async () => {
+    await using directory = temporaryDirectory();
+    Deno.chmodSync(directory.path, 0o777);
+    const path = `${directory.path}/theirs.sock`;
+    const stranger = ["setpriv", "--reuid", `${STRANGER}`, "--clear-groups"];
+    const listen = `UNIX-LISTEN:${path},fork,mode=777`;
+    const answer = `SYSTEM:echo '{"ok":true}'`;
+    const program = new Deno.Command(stranger[0]!, {
+      args: [...stranger.slice(1), "socat", listen, answer],
+      cwd: "/",
+      stdin: "null",
+    }).spawn();
+    try {
+      await until("it listens", () => {
+        try {
+          return ((Deno.lstatSync(path).mode ?? 0) & 0o777) === 0o777;
+        } catch {
+          return false;
+        }
+      });
+      for (
+        const { code, stderr } of [
+          await runHere(["status", path]),
+          await runHere(["page", path]),
+          await runCommand(["serve", "--take-over", "--control", path]),
+        ]
+      ) {
         assert.equal(
           stderr,
           `error: Cannot trust the server at "${path}": it belongs to the user with id ${STRANGER}: run the command as that user\n`,
         );
         assert.equal(code, 1);
-      } finally {
-        program.kill("SIGKILL");
-        await program.status;
       }
-    },
-    asRoot,
-  );
-}
+    } finally {
+      program.kill("SIGTERM");
+      await program.status;
+    }
+  },
+  {
+    ignore: Deno.uid() !== 0 ||
+      missing("strangers' servers", "setpriv", "socat"),
+  },
+);
 
 test(
   "mpserv status: a socket in another user's directory is not believed",
@@ -167,7 +170,7 @@ test(
     const path = `${theirs}/own.sock`;
     await using _server = await startServer({ args: ["--control", path] });
     Deno.chownSync(theirs, STRANGER, STRANGER);
-    const { code, stderr } = await runCommand(["status", path]);
+    const { code, stderr } = await runHere(["status", path]);
     assert.match(
       stderr,
       /^error: Cannot trust the server at "[^"]+": the directory belongs to the user with id 65534: [^\n]+\n$/,
@@ -179,7 +182,7 @@ test(
 
 test("mpserv status: a path that is too long for a socket is told as that", async () => {
   const path = `/tmp/${"x".repeat(120)}.sock`;
-  const { code, stderr } = await runCommand(["status", path]);
+  const { code, stderr } = await runHere(["status", path]);
   assert.equal(
     stderr,
     `error: Cannot reach a server at "${path}": the path is too long for a socket: use a shorter one, such as a link to its directory\n`,

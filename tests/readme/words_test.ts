@@ -1,6 +1,6 @@
 /** The links of the documents work, and their options agree with the manual, which is made from the same tables. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { DOCUMENTS } from "../helpers/readme.ts";
 import { test } from "../helpers/testing.ts";
 
@@ -52,7 +52,7 @@ const optionsIn = (text: string) =>
   );
 
 async function optionsOfManual(): Promise<Set<string>> {
-  const { stdout } = await runCommand(["man"]);
+  const { stdout } = await runHere(["man"]);
   return optionsIn(stdout.replaceAll(/\\f[A-Z]/g, " ").replaceAll("\\-", "-"));
 }
 

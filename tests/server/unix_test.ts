@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { models, startServer } from "../helpers/server.ts";
 import {
   randomBytes,
@@ -67,7 +67,7 @@ test("--unix: a live server's path is refused, and the server goes on", async ()
     port: null,
     args: ["--unix", path],
   });
-  const { code, stderr } = await runCommand(["serve", "--unix", path]);
+  const { code, stderr } = await runHere(["serve", "--unix", path]);
   assert.equal(code, 1);
   assert.match(
     stderr,
@@ -84,7 +84,7 @@ for (const kind of ["file", "directory", "link"] as const) {
     if (kind === "file") await Deno.writeTextFile(path, "precious");
     if (kind === "directory") await Deno.mkdir(path);
     if (kind === "link") await Deno.symlink("/nowhere", path);
-    const { code, stderr } = await runCommand(["serve", "--unix", path]);
+    const { code, stderr } = await runHere(["serve", "--unix", path]);
     assert.equal(code, 1);
     assert.match(
       stderr,
@@ -113,7 +113,7 @@ test("--unix: a file that took the socket's place is not removed at the end", as
 test("--unix: a path that is too long is refused", async () => {
   await using directory = temporaryDirectory();
   const path = `${directory.path}/${"x".repeat(120)}`;
-  const { code, stderr } = await runCommand(["serve", "--unix", path]);
+  const { code, stderr } = await runHere(["serve", "--unix", path]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot listen on "[^\n]+\n$/);
 });

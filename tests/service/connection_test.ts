@@ -1,6 +1,6 @@
 /** A handler's connection is a `Deno.TcpConn`: the same code gets the same of both. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
 import { ends, reasons, say, serveText } from "../helpers/handler_server.ts";
 import { anyModel, models, startServer } from "../helpers/server.ts";
@@ -209,7 +209,7 @@ for (const model of anyModel()) {
 
 test("--no-delay: with a Unix domain socket is wrong usage", async () => {
   const args = ["serve", "--unix", "/tmp/x.sock", "--no-delay"];
-  const { code, stderr } = await runCommand(args);
+  const { code, stderr } = await runHere(args);
   assert.match(
     stderr,
     /^error: Cannot use both --no-delay and --unix[^\n]+\n$/,

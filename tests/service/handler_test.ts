@@ -1,6 +1,7 @@
 /** Handlers: what they get, and what is told of one that cannot be used. */
 import assert from "node:assert/strict";
 import { commandEnvironment, runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { bundle, isCompiled } from "../helpers/handler_file.ts";
 import { models, startServer } from "../helpers/server.ts";
 import {
@@ -213,7 +214,7 @@ test(
 
 for (const path of ["/no/such/handler.ts", "/tmp", ""]) {
   test(`handler: "${path}" is refused at start, in one line`, async () => {
-    const result = await runCommand(["serve", "0", "--handler", path]);
+    const result = await runHere(["serve", "0", "--handler", path]);
     assert.match(
       result.stderr,
       new RegExp(`^error: Cannot use handler "${path}": [^\\n]+\\n$`),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { handlerFile } from "../helpers/handler_file.ts";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import {
@@ -207,7 +208,7 @@ for (const [args, told] of REFUSED) {
   test(
     `attributes: serve ${args.join(" ")}: is refused in one line`,
     async () => {
-      const result = await runCommand(["serve", "0", ...args]);
+      const result = await runHere(["serve", "0", ...args]);
       assert.match(result.stderr, /^error: [^\n]+\n$/);
       assert.match(result.stderr, told);
       assert.deepEqual([result.code, result.stdout], [1, ""]);

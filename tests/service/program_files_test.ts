@@ -1,6 +1,6 @@
 /** Which file a program is, and what is told when it cannot be run. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { connect, exchange, receiveAll } from "../helpers/wire_client.ts";
@@ -28,7 +28,7 @@ const REFUSED: readonly (readonly [string[], number, RegExp])[] = [
 
 for (const [args, code, told] of REFUSED) {
   test(`program: serve ${args.join(" ")}: is refused in one line`, async () => {
-    const result = await runCommand(["serve", "0", ...args]);
+    const result = await runHere(["serve", "0", ...args]);
     assert.match(result.stderr, /^error: [^\n]+\n$/);
     assert.match(result.stderr, told);
     assert.deepEqual([result.code, result.stdout], [code, ""]);

@@ -1,6 +1,7 @@
 /** A handler runs as `deno run` in its own project would run it. */
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { say } from "../helpers/handler_server.ts";
 import {
@@ -137,18 +138,18 @@ const PROJECTS: Readonly<
     "packages/one/src/handler.ts",
     "root,own,two,sub",
   ],
-  "JSON and wasm": [
+  "JSON and wasm, and no unstable API": [
     {
       "data.json": { five: 5 },
       "add.wasm": ADD_WASM,
       "handler.mjs": telling(
-        "add(data.five, 2)",
+        "[add(data.five, 2), typeof Deno.cron]",
         'import data from "./data.json" with { type: "json" };',
         'import { add } from "./add.wasm";',
       ),
     },
     "handler.mjs",
-    "7",
+    "7,undefined",
   ],
   "CommonJS": [
     {
@@ -170,26 +171,14 @@ const PROJECTS: Readonly<
     "handler.ts",
     "function",
   ],
-  "--unstable-NAME": [
-    { "handler.ts": telling("typeof Deno.cron") },
-    "handler.ts",
-    "function",
-    "--unstable-cron",
-  ],
-  "--config none": [
+  "--config none and --unstable-NAME": [
     {
       "deno.json": "{ this is none",
-      "handler.js": telling('"none"'),
+      "handler.ts": telling("typeof Deno.cron"),
     },
-    "handler.js",
-    "none",
-    "--config",
-    "none",
-  ],
-  "no --unstable-NAME": [
-    { "handler.ts": telling("typeof Deno.cron") },
     "handler.ts",
-    "undefined",
+    "function",
+    ...["--config", "none", "--unstable-cron"],
   ],
 };
 
@@ -378,7 +367,9 @@ for (const [name, [files, told, ...args]] of Object.entries(UNUSABLE)) {
     async () => {
       await using directory = project(files);
       const handler = `${directory.path}/handler.js`;
-      const { code, stderr, stdout } = await runCommand([
+      // Who looks for packages has a process for it.
+      const run = /package|server/.test(name) ? runCommand : runHere;
+      const { code, stderr, stdout } = await run([
         ...["serve", "0", "--handler", handler],
         ...args,
       ]);
@@ -392,7 +383,7 @@ for (const [name, [files, told, ...args]] of Object.entries(UNUSABLE)) {
 
 test("project: --config and --unstable without a handler are wrong usage", async () => {
   for (const args of [["--config", "none"], ["--unstable-kv"]]) {
-    const { code, stderr } = await runCommand(["serve", "0", ...args]);
+    const { code, stderr } = await runHere(["serve", "0", ...args]);
     assert.match(stderr, /^error: Cannot use --(config|unstable) without --h/);
     assert.equal(code, 2);
   }

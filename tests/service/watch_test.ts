@@ -1,6 +1,6 @@
 /** `--watch`: new code for new connections, without a moment in which nobody listens. */
 import assert from "node:assert/strict";
-import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { project, telling, write } from "../helpers/project_files.ts";
 import { killNow } from "../helpers/processes.ts";
@@ -180,7 +180,7 @@ test("--watch: what it keeps of the code goes with the server", async () => {
 });
 
 test("--watch: without a handler is wrong usage", async () => {
-  const { code, stderr } = await runCommand(["serve", "0", "--watch"]);
+  const { code, stderr } = await runHere(["serve", "0", "--watch"]);
   assert.match(stderr, /^error: Cannot use --watch without --handler[^\n]+\n$/);
   assert.equal(code, 2);
 });

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Status } from "../../src/control/protocol.ts";
-import { controlled, controlPath, json } from "../control/helpers.ts";
+import { controlled, controlPath } from "../control/helpers.ts";
+import { runCommand } from "../helpers/command.ts";
 import type { TestServer } from "../helpers/server.ts";
 
 /** Has each process compare every page with what it was, whenever it has rewound. */
@@ -15,9 +16,10 @@ export const cannotRewind = Deno.build.os !== "linux" ||
 
 /** How a server's processes rewound. */
 export async function rewinding(server: TestServer) {
-  await controlled(controlPath(server));
-  const status = await json<Status>(["status", String(server.port)]);
-  return status.rewinding!;
+  const path = await controlled(controlPath(server));
+  // The last process may be rewinding still: until a command has started, it has done so.
+  const { stdout } = await runCommand(["status", path, "--json"]);
+  return (JSON.parse(stdout) as Status).rewinding!;
 }
 
 /** For a handler with --grant ffi: a function of the C library, and what a file says. */

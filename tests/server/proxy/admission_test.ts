@@ -129,11 +129,11 @@ test("connections: behind a proxy, clients are told from it, and its header from
   await using server = await startServer({ args: BEHIND });
   using conn = await connectFor(server.port, "192.0.2.1");
   assert.equal(await roundTrip(conn), "hello");
-  await controlled(controlPath(server));
+  const path = await controlled(controlPath(server));
   const { port } = conn.localAddr;
   await settles(async () => { // it may take the client a moment to say what it has received
     const [row] = await json<MovingConnection[]>(
-      ["connections", String(server.port)],
+      ["connections", path],
     );
     assert.deepEqual([row!.peer, row!.via], ["192.0.2.1:1", {
       proxy: `127.0.0.1:${port}`,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { handlerFile } from "../../helpers/handler_file.ts";
-import { runCommand, withDescriptors } from "../../helpers/command.ts";
+import { withDescriptors } from "../../helpers/command.ts";
+import { runHere } from "../../helpers/run_here.ts";
 import { countSockets, serverSockets } from "../../helpers/processes.ts";
 import { models, startServer } from "../../helpers/server.ts";
 import {
@@ -198,7 +199,7 @@ test(
 
 test("--proxy-protocol: what is no network is refused as wrong usage", async () => {
   for (const list of ["10.0.0.0/8,9190", "", "unix,", "10.0.0.0/33"]) {
-    const { code, stderr } = await runCommand([
+    const { code, stderr } = await runHere([
       "serve",
       "0",
       "--proxy-protocol",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
+import { runHere } from "../helpers/run_here.ts";
 import { test } from "../helpers/testing.ts";
 import { testUsage, type Wrong } from "../helpers/usage.ts";
 
@@ -81,7 +82,8 @@ for (
   const args of [["--help"], ["-h"], ["serve", "--help"], ["help", "serve"]]
 ) {
   test(`usage: mpserv ${args.join(" ")}: explains on stdout, exit code 0`, async () => {
-    const { code, stdout, stderr } = await runCommand(args);
+    const run = args[0] === "--help" ? runCommand : runHere; // one as a process
+    const { code, stdout, stderr } = await run(args);
     assert.match(stdout, /^Usage: mpserv/);
     assert.match(
       stdout,

@@ -1,5 +1,6 @@
 /** What a handler's module keeps open or running: no forked children share it, and nothing crosses. */
 import assert from "node:assert/strict";
+import { runtimeEnvironment } from "../../src/runtime/roles.ts";
 import { runCommand } from "../helpers/command.ts";
 import { isCompiled } from "../helpers/handler_file.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
@@ -218,6 +219,7 @@ async function foundIn(file: string): Promise<string> {
   const script = new URL("leftovers.ts", import.meta.url).href;
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", "--no-check", script, file],
+    env: runtimeEnvironment(), // without it the runtime asks for its newest version
     stdin: "null",
   }).output();
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);

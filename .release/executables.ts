@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ZYGOTE_V8_FLAGS } from "../src/runtime/roles.ts";
+import { START_V8_FLAGS, ZYGOTE_V8_FLAGS } from "../src/runtime/roles.ts";
 import { fail } from "./fail.ts";
 import type { Stage } from "./stage.ts";
 
@@ -36,13 +36,13 @@ export const EXECUTABLES: readonly Executable[] = [
   {
     name: "mpserv",
     permissions: [...PERMISSIONS, "sys"], // what a handler may be granted
-    v8Flags: ZYGOTE_V8_FLAGS,
+    v8Flags: [...START_V8_FLAGS, ...ZYGOTE_V8_FLAGS],
     args: [],
   },
   {
     name: "mpclient",
     permissions: PERMISSIONS,
-    v8Flags: [],
+    v8Flags: START_V8_FLAGS,
     args: ["@mpclient"],
   },
 ];

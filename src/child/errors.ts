@@ -44,6 +44,7 @@ import {
 } from "../wire/child_options.ts";
 import { type LoadedService, loadHandler } from "../service/load.ts";
 import { dataUrl } from "../runtime/roles.ts";
+import { keepStreams } from "./streams.ts";
 
 /** Throws what `Deno.Conn` throws for the same error, so that code written for it can catch it. */
 export function attempt<T>(call: () => T): T {
@@ -339,6 +340,7 @@ const COLOURS = new SafePattern(/\x1b\[[\d;]*m/g);
 export async function loadModule(
   options: ChildOptions,
 ): Promise<LoadedService> {
+  keepStreams();
   catchUncaught();
   const { clearTimeout } = globalThis;
   const late = Promise.withResolvers<never>();

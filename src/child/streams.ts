@@ -24,12 +24,10 @@ import {
   now,
   offsetOf,
   own,
-  ReadableStream,
   slice,
   TypeError,
   Uint8Array,
   uncurry,
-  WritableStream,
 } from "../posix/intrinsics.ts";
 import { endWriting } from "../posix/net/sockets.ts";
 import { pollOne, receiveNow } from "../posix/io.ts";
@@ -131,19 +129,38 @@ type Duplex = Pick<
 const CHUNK = 64 * 1024;
 
 type ByobRequest = ReadableStreamBYOBRequest;
-const requestOf = getterOf<ByobRequest>(
-  ReadableByteStreamController.prototype,
-  "byobRequest",
-);
-const viewOf = getterOf<Uint8Array>(
-  ReadableStreamBYOBRequest.prototype,
-  "view",
-);
-const respond = uncurry(ReadableStreamBYOBRequest.prototype, "respond");
-const end = uncurry(ReadableByteStreamController.prototype, "close");
 
-const isReadLocked = getterOf<boolean>(ReadableStream.prototype, "locked");
-const isWriteLocked = getterOf<boolean>(WritableStream.prototype, "locked");
+/** The runtime's streams as they are now. */
+function streamsOfRuntime() {
+  const {
+    ReadableByteStreamController,
+    ReadableStream,
+    ReadableStreamBYOBRequest,
+    WritableStream,
+  } = globalThis;
+  const controller = ReadableByteStreamController.prototype;
+  const request = ReadableStreamBYOBRequest.prototype;
+  return {
+    ReadableStream,
+    WritableStream,
+    requestOf: getterOf<ByobRequest>(controller, "byobRequest"),
+    viewOf: getterOf<Uint8Array>(request, "view"),
+    respond: uncurry(request, "respond"),
+    end: uncurry(controller, "close"),
+    isReadLocked: getterOf<boolean>(ReadableStream.prototype, "locked"),
+    isWriteLocked: getterOf<boolean>(WritableStream.prototype, "locked"),
+  };
+}
+
+let kept: ReturnType<typeof streamsOfRuntime> | undefined;
+
+/**
+ * Keeps the runtime's streams, before a person's module may replace them. The runtime loads them when they are touched
+ * first, which takes as long as a tenth of its start: a process of a service of ours does without.
+ */
+export function keepStreams(): ReturnType<typeof streamsOfRuntime> {
+  return kept ??= streamsOfRuntime();
+}
 
 /** The two streams of a connection, each made when it is asked for. */
 export class Streams {
@@ -158,7 +175,7 @@ export class Streams {
   /** The client's bytes, to its half-close. Cancelling it closes the connection. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     const connection = this.#connection;
-    return this.#readable ??= new ReadableStream({
+    return this.#readable ??= new (keepStreams().ReadableStream)({
       __proto__: null,
       type: "bytes",
       autoAllocateChunkSize: CHUNK,
@@ -172,7 +189,7 @@ export class Streams {
   /** Writes to the client. Closing it ends this side (half-close); aborting it closes the connection. */
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
     const connection = this.#connection;
-    return this.#writable ??= new WritableStream({
+    return this.#writable ??= new (keepStreams().WritableStream)({
       __proto__: null,
       write: (chunk) => given(send(chunk, connection)),
       close: () => given(connection.closeWrite()),
@@ -182,12 +199,14 @@ export class Streams {
 
   /** Whether somebody reads from it. */
   get isRead(): boolean {
-    return this.#readable !== undefined && isReadLocked(this.#readable);
+    return this.#readable !== undefined &&
+      keepStreams().isReadLocked(this.#readable);
   }
 
   /** Whether somebody writes to it. */
   get isWritten(): boolean {
-    return this.#writable !== undefined && isWriteLocked(this.#writable);
+    return this.#writable !== undefined &&
+      keepStreams().isWriteLocked(this.#writable);
   }
 }
 
@@ -195,6 +214,7 @@ async function fill(
   controller: ReadableStreamController<Uint8Array>,
   connection: Duplex,
 ): Promise<void> {
+  const { end, requestOf, respond, viewOf } = keepStreams();
   const request = requestOf(controller);
   const count = await own(connection.read(viewOf(request)));
   if (count !== null) return respond(request, count);

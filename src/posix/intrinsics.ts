@@ -52,8 +52,6 @@ export const {
   Error,
   Int32Array,
   Promise,
-  ReadableStream,
-  WritableStream,
   RangeError,
   TypeError,
   Uint8Array,

@@ -36,7 +36,7 @@ export const EXECUTABLES: readonly Executable[] = [
   {
     name: "mpserv",
     permissions: [...PERMISSIONS, "sys"], // what a handler may be granted
-    v8Flags: [...START_V8_FLAGS, ...ZYGOTE_V8_FLAGS],
+    v8Flags: ZYGOTE_V8_FLAGS,
     args: [],
   },
   {

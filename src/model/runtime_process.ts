@@ -70,7 +70,7 @@ function childStart(options: ChildOptions): Start {
     attributes?.limits.memory !== undefined;
   const line = roleCommand("@child", [], {
     permissions: ["--allow-ffi", ...permissionFlags(grantsToLoad(options))],
-    v8Flags: isLimited ? LIMITED_V8_FLAGS : [],
+    ...(isLimited && { v8Flags: LIMITED_V8_FLAGS }),
     isClosed: "module" in service,
     project: projectOf(options),
   });

@@ -24,7 +24,7 @@ import {
   SECRET_SIZE,
   STEPS,
 } from "../wire/records.ts";
-import { type Exit, StartError } from "./model.ts";
+import { type Exit, type ProcessEntry, StartError } from "./model.ts";
 import type { WorkerSource } from "./worker.ts";
 import { Progress } from "./supervision.ts";
 import type { Worker, WorkerOptions } from "./worker.ts";
@@ -34,20 +34,30 @@ const NOBODY = {
   secret: new Uint8Array(SECRET_SIZE),
 };
 
+/** What starting needs of its model. */
+interface StartEffects {
+  /** The processes of the model. */
+  processes(): Iterable<ProcessEntry>;
+  /** Tells a person. */
+  trouble(what: string): void;
+  /** Starts a worker in the place of one that could not rewind. */
+  next(): void;
+}
+
 export class Starting {
   /** Whether a first worker must be ready before the model has started. */
   readonly mustProve: boolean;
-  readonly #progress = new Progress();
+  readonly #progress: Progress;
   readonly #options: WorkerOptions;
   readonly #source: WorkerSource;
-  readonly #effects: { trouble(what: string): void; next(): void };
+  readonly #effects: StartEffects;
 
-  /** `effects`: `trouble` tells a person; `next` starts a worker in the place of one that could not rewind. */
   constructor(
     options: WorkerOptions,
     source: WorkerSource,
-    effects: { trouble(what: string): void; next(): void },
+    effects: StartEffects,
   ) {
+    this.#progress = new Progress(() => effects.processes());
     this.mustProve = options.mustProve || options.rewinding?.isOn === true;
     this.#options = options;
     this.#source = source;

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { allChildrenOf, processStat, TICKS } from "../posix/proc.ts";
+import { processStat, TICKS } from "../posix/proc.ts";
 import { STEPS } from "../wire/records.ts";
-import { type ProcessState, StartError } from "./model.ts";
+import { type ProcessEntry, type ProcessState, StartError } from "./model.ts";
 
 /** The first and the longest pause, in milliseconds. */
 const FIRST = 50;
@@ -64,19 +64,16 @@ const SLOWEST = 5;
 /** The share of that time in which it must compute, so that it is not one that waits for what never comes. */
 const AT_WORK = 0.1;
 
-/** The processor time that our children have used, in seconds; 0 where the system has no /proc. */
-function usedByChildren(): number {
-  let ticks = 0;
-  for (const pid of allChildrenOf(Deno.pid)) {
-    ticks += processStat(pid)?.ticks ?? 0;
-  }
-  return ticks / TICKS;
+/** The processor time of a process, in seconds; 0 where the system has no /proc. */
+function processorTime(pid: number): number {
+  return (processStat(pid)?.ticks ?? 0) / TICKS;
 }
 
 /** Waits for the first process that is ready to serve. */
 export class Progress {
+  readonly #processes: () => Iterable<ProcessEntry>;
   readonly #most: number;
-  readonly #used: () => number;
+  readonly #used: typeof processorTime;
   readonly #proven = Promise.withResolvers<void>();
   /** Whether a process was ready, or could not serve. */
   isOver = false;
@@ -86,10 +83,15 @@ export class Progress {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Makes one; its promise may stay unused. `most`: how long one step may take, in milliseconds; `used`: the processor
-   * time of those that start, in seconds.
+   * Makes one; its promise may stay unused. `processes`: those that this one waits for, and others of the same model;
+   * `most`: how long one step may take, in milliseconds; `used`: how much one of them has computed, in seconds.
    */
-  constructor(most = MOST + GRACE, used: () => number = usedByChildren) {
+  constructor(
+    processes: () => Iterable<ProcessEntry>,
+    most = MOST + GRACE,
+    used = processorTime,
+  ) {
+    this.#processes = processes;
     this.#most = most;
     this.#used = used;
     this.#proven.promise.catch(() => {});
@@ -125,12 +127,21 @@ export class Progress {
     this.#proven.reject(error);
   }
 
+  /** Those that serve may compute as much as they like: nobody waits for longer because of them. */
+  #usedByStarting(): number {
+    let seconds = 0;
+    for (const { pid, state } of this.#processes()) {
+      if (state === "starting" && pid > 0) seconds += this.#used(pid);
+    }
+    return seconds;
+  }
+
   #wind(): void {
     let used = 0; // looking costs a start more than it is worth: what was used before this step counts once
     let waits = 1;
     const late = () => {
       const before = used;
-      used = this.#used();
+      used = this.#usedByStarting();
       const seconds = waits * this.#most / 1000;
       const isAtWork = used - before >= AT_WORK * this.#most / 1000;
       // A module that computes without end is a fault of its author's.

@@ -78,6 +78,7 @@ export class WorkerModel implements ProcessModel {
     this.#events = events;
     this.#outOfTurn = new OutOfTurn(events.trouble);
     this.#start = new Starting(options, source, {
+      processes: () => this.processes(),
       trouble: (what) => events.trouble(what),
       next: () => void this.#startWorker(),
     });

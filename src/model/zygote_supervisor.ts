@@ -59,7 +59,7 @@ export class ZygoteSupervisor {
   readonly #orphans: ReturnType<ProcessSystem["orphans"]>;
   readonly #backoff: Backoff;
   readonly #ended = Promise.withResolvers<void>();
-  readonly #progress = new Progress();
+  readonly #progress = new Progress(() => this.processes());
   readonly #watch: ZygoteWatch;
   #isProven = false;
   /** No zygote is started any more. */

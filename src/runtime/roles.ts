@@ -130,8 +130,8 @@ export type ManagerVariables = Readonly<
 >;
 
 /**
- * Takes these variables out of the environment, since they are for this process alone: no process and no program that is started
- * from here may take itself for the service. Returns their values; null when none is set.
+ * Takes these variables out of the environment, since they are for this process alone: nothing that is started from
+ * here may take itself for the service. Returns their values; null when none is set.
  */
 export function takeManagerVariables(): ManagerVariables | null {
   const set = MANAGER_VARIABLES.flatMap((name) => {

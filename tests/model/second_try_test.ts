@@ -1,7 +1,12 @@
 /** The second try to fork, on a machine that was too busy when the server started. */
 import assert from "node:assert/strict";
 import { SecondTry } from "../../src/model/choose.ts";
-import { type ProcessModel, StartError } from "../../src/model/model.ts";
+import {
+  type ProcessEntry,
+  type ProcessModel,
+  type ProcessState,
+  StartError,
+} from "../../src/model/model.ts";
 import { Progress } from "../../src/model/supervision.ts";
 import { Fd } from "../../src/posix/fd.ts";
 import { STEPS } from "../../src/wire/records.ts";
@@ -102,7 +107,7 @@ for (const end of ["askToStop", "retire"] as const) {
 }
 
 test("progress: a process that says nothing for too long is slow, which is no other fault", async () => {
-  const progress = new Progress(0, () => 0);
+  const progress = new Progress(() => [], 0);
   progress.step("preparing to fork");
   await assert.rejects(
     () => progress.wait(),
@@ -111,15 +116,32 @@ test("progress: a process that says nothing for too long is slow, which is no ot
   );
 });
 
+/** Played processes by state; their ids are 1, 2, … */
+function processes(...states: ProcessState[]): ProcessEntry[] {
+  return states.map((state, i) => {
+    return { pid: i + 1, parent: 0, role: "connection", state, connection: 0 };
+  });
+}
+
 test("progress: a process that computes all the while has five times as long", async () => {
   let looks = 0;
-  const progress = new Progress(10, () => ++looks);
+  const starting = processes("starting");
+  const progress = new Progress(() => starting, 10, () => ++looks);
   await assert.rejects(() => progress.wait(), /still starting after 0.05 s/);
+});
+
+test("progress: one that stands still has no longer because another serves and computes", async () => {
+  let looks = 0;
+  const both = processes("starting", "serving");
+  const used = (pid: number) => pid === 2 ? ++looks : 0;
+  const progress = new Progress(() => both, 10, used);
+  await assert.rejects(() => progress.wait(), /still starting after 0.01 s/);
 });
 
 test("progress: a module that computes all the while has no longer than another", async () => {
   let looks = 0;
-  const progress = new Progress(10, () => ++looks);
+  const starting = processes("starting");
+  const progress = new Progress(() => starting, 10, () => ++looks);
   progress.step(STEPS.loading);
   await assert.rejects(() => progress.wait(), /still loading after 0.01 s/);
 });

@@ -61,8 +61,11 @@ const MOST = 10_000;
 const GRACE = 2_000;
 /** How many times as long a step of ours may take on a machine so slow that its process computes all the while. */
 const SLOWEST = 5;
-/** The share of that time in which it must compute, so that it is not one that waits for what never comes. */
-const AT_WORK = 0.1;
+/**
+ * The share of that time in which it must compute: what waits for what never comes takes nothing, and a machine can
+ * have fifty others at work.
+ */
+const AT_WORK = 0.02;
 
 /** The processor time of a process, in seconds; 0 where the system has no /proc. */
 function processorTime(pid: number): number {

@@ -71,6 +71,14 @@ const KEPT: Readonly<Record<string, Kept>> = {
     does: `libc("dup2", ["i32", "i32"], "i32")(4, 0)`,
     replaced: "a descriptor was closed or replaced",
   },
+  "what its event loop waits for": {
+    finds: `false`,
+    does: `
+      const add = libc("epoll_ctl", ["i32", "i32", "i32", "buffer"], "i32");
+      const nothing = new Uint8Array(12);
+      for (let loop = 3; loop < 40; loop++) for (let fd = 3; fd < 40; fd++) add(loop, 1, fd, nothing)`,
+    replaced: "its event loop waits for something else",
+  },
   "its priority": {
     finds: `os.getPriority() === 13`,
     does: `os.setPriority(13)`,

@@ -203,7 +203,7 @@ function resolveSandbox(
   const unlocked = program ? null : missingLocks();
   const warn = (filters: string | null = null) => {
     const locks = unlocked &&
-      `Cannot restrict everything that was not granted: ${unlocked}`;
+      `The sandbox is incomplete: ${unlocked}`;
     const warning = [filters, locks].filter((said) => said !== null).join("; ");
     return warning ? { warning } : {};
   };

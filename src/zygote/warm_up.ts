@@ -18,6 +18,7 @@ import { shutdownWrite, socketPair } from "../posix/net/sockets.ts";
 import { monotonic } from "../posix/process.ts";
 import type { Fence } from "../posix/seccomp/filter.ts";
 import { mayHaveLoadedNode } from "../runtime/permissions.ts";
+import { dataUrl } from "../runtime/roles.ts";
 import type { LoadedService } from "../service/load.ts";
 import type { AnyService } from "../service/service.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
@@ -245,22 +246,32 @@ export async function generatorsOf(
   // No built-in service uses them, and where nothing has loaded them nothing has drawn from them: to
   // load them here would cost every child the renewal of `node:process`.
   if (!service.asynchronous || !mayHaveLoadedNode()) return [];
-  await meetParser();
   const { randomUUID, randomBytes } = await import("node:crypto");
   return [() => randomUUID(), () => randomBytes(4).toString("hex")];
 }
 
 /**
  * Has the runtime's parser run once on this thread. It asks for the end of the stack then, in /proc/self/maps,
- * and gives up the process where it may not: a child may not, whose /proc/self is none that it was granted.
+ * and gives up the process where it may not: a child may not, whose /proc/self is none that it was granted. It parses
+ * CommonJS, and a person's TypeScript once more for the place of an error, where no cache has what it made of it.
  */
-async function meetParser(): Promise<void> {
-  const { createRequire } = await import("node:module");
+export async function meetParser(): Promise<void> {
   try {
-    createRequire(import.meta.url)(fileOf(import.meta.url));
-  } catch {
-    // Nothing is to be loaded.
+    if (Deno.build.standalone) return await meetParserOfNode();
+    // No cache has this, as no process has said it before; without a condition the parser asks nothing.
+    const text =
+      `if (true as boolean) throw new Error("${crypto.randomUUID()}")`;
+    await import(dataUrl("typescript", text));
+  } catch (error) {
+    void (error as Error).stack; // the place of an error is looked for when somebody asks
   }
+}
+
+/** An executable has no TypeScript. */
+async function meetParserOfNode(): Promise<void> {
+  if (!mayHaveLoadedNode()) return;
+  const { createRequire } = await import("node:module");
+  createRequire(import.meta.url)(fileOf(import.meta.url));
 }
 
 function fileOf(url: string): string {

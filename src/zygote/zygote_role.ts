@@ -66,6 +66,7 @@ import { startAgainIfCrowded } from "./threads.ts";
 import {
   generatorsOf,
   loadRehearsed,
+  meetParser,
   QUIET,
   rehearseAll,
   rehearseBirth,
@@ -116,6 +117,7 @@ export async function run(args: readonly string[]): Promise<never> {
       await loadWithoutLeftovers(options, channel, replaced!);
     service = { serve, asynchronous };
     tell(channel.number, step("preparing to fork"));
+    if (asynchronous) await meetParser();
     const generators = await generatorsOf(service);
     // Nothing is awaited from here to the fork, but in children.
     replaced?.undo(); // again: the module's code may have run in between

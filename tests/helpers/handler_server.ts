@@ -7,15 +7,16 @@ import { type Model, startServer, type TestServer } from "./server.ts";
 import { temporaryDirectory } from "./testing.ts";
 import { connect, receiveAll, send } from "./wire_client.ts";
 
-/** A server with a handler of this text, in JavaScript. */
+/** A server with a handler of this text, in JavaScript unless its file's extension says otherwise. */
 export async function serveText(
   model: Model,
   text: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  extension = "mjs",
 ) {
   const directory = temporaryDirectory();
-  const file = `${directory.path}/handler.mjs`;
+  const file = `${directory.path}/handler.${extension}`;
   Deno.writeTextFileSync(file, text);
   const server = await startServer({
     model,

@@ -1,5 +1,6 @@
 /** How handlers end: what they return, throw, leave pending, or see to themselves. */
 import assert from "node:assert/strict";
+import { isCompiled } from "../helpers/handler_file.ts";
 import { ends, reasons, say, serveText } from "../helpers/handler_server.ts";
 import { models } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
@@ -108,6 +109,31 @@ for (const model of models()) {
     assert.equal(warnings()[0]!.level, "WARN");
     assert.ok(warnings()[0]!.message.includes(`"${file}"`));
   });
+
+  // The runtime parses TypeScript once more for the place of an error, which is about conditions and what they hold.
+  test(
+    `handler (${model}): an error in TypeScript that no cache has is told with its place`,
+    async () => {
+      await using serving = await serveText(
+        model,
+        `// ${crypto.randomUUID()}
+        interface Way { readonly isWrong: boolean }
+        const way: Way = { isWrong: true };
+        export default (_: Deno.Conn): void => {
+          if (way.isWrong) throw new Error("its own");
+        };`,
+        [],
+        {},
+        "ts",
+      );
+      const { server } = serving;
+      for (let i = 1; i <= 2; i++) await say(server.port, "");
+      for (const reason of await reasons(server, 2)) {
+        assert.match(reason, /^error: Error: its own at .*handler\.ts:5:34$/);
+      }
+    },
+    { ignore: isCompiled },
+  );
 
   // A pool loads modules as `fork` does.
   const ways = model === "fork"

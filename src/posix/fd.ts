@@ -10,12 +10,13 @@ import { cLibrary } from "./libc.ts";
 
 const { FD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, POLLNVAL } = abi;
 
+const ON_STACK = variadicPadding(Deno.build) > 0;
+
 const libc = cLibrary(
   "close",
   "close_range",
   "dup2",
-  "fcntl",
-  "fcntlOnStack",
+  ON_STACK ? "fcntlOnStack" : "fcntl",
   "memfd_create",
   "poll",
   "pwrite",
@@ -23,7 +24,6 @@ const libc = cLibrary(
 
 const CLOSE_RANGE_CLOEXEC = 4; // linux/close_range.h, Linux 5.11
 const LAST_FD = 0xffffffff;
-const ON_STACK = variadicPadding(Deno.build) > 0;
 /** Numbers that are looked at where there is no better way; those of a connection process are low. */
 const MOST_DESCRIPTORS = 65536;
 

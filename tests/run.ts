@@ -14,6 +14,12 @@ const ROOT = new URL("../", import.meta.url);
 const SLOWEST = 10;
 /** How many files are tested at once: most of a test is waiting. */
 const JOBS = "4";
+/** How many runtimes test all files that start no process, and all that start some. */
+const GROUPS = { quick: 4, processes: 16 };
+/**
+ * What has a runtime of its own: what takes longest, and what plays a part of the model in its own process.
+ */
+const ALONE = /\/(model|page|soak)\/|\/(table|release|leaks)_test/;
 /** The marks of a test that starts processes. */
 const STARTS = /\bDeno\.Command\b|\bstart(\w*Process|Model\b)|\bfork\(/;
 
@@ -84,14 +90,26 @@ const asked = Deno.args.filter((arg) => !OURS.includes(arg));
 const directory = await Deno.makeTempDir({ prefix: "mpserv-tests-" });
 try {
   const report = `${directory}/report.xml`;
-  // Files that a person names have a runtime each, as with `deno test`, and so have those that start processes.
+  // Files that a person names have a runtime each, as with `deno test`.
   const areNamed = asked.some((arg) => !arg.startsWith("-"));
   const files = areNamed ? [] : chosen(Deno.args[0]);
   const quick = filesWithout([STARTS], new URL("tests/", ROOT));
-  const together = files.filter((file) => quick.includes(file));
-  const paths = files.filter((file) => !quick.includes(file))
-    .map((file) => fileURLToPath(file));
-  paths.push(...writeGroups(together, directory));
+  const start = files.filter((file) => !quick.includes(file));
+  const paths = [
+    ...start.filter((file) => ALONE.test(file)).map((it) => fileURLToPath(it)),
+    ...writeGroups(
+      start.filter((file) => !ALONE.test(file)),
+      GROUPS.processes,
+      directory,
+      "processes",
+    ),
+    ...writeGroups(
+      files.filter((file) => quick.includes(file)),
+      GROUPS.quick,
+      directory,
+      "quick",
+    ),
+  ];
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: [
       // `deno task check` checks the types.

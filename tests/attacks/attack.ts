@@ -11,6 +11,7 @@ import {
   UNTIMED,
 } from "../../src/wire/records.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import { type Model, startServer, type TestServer } from "../helpers/server.ts";
 import { connect, hasEnded, send } from "../helpers/wire_client.ts";
 
@@ -43,7 +44,12 @@ export function startVictim(
   return startServer({
     model,
     crew: model === "pool" ? "usual" : "few",
-    args: ["--handler", HANDLER, "--grant", "ffi", ...AT_ONCE, ...args],
+    args: [
+      ...["--handler", HANDLER, "--grant", "ffi"],
+      ...notRewound(model),
+      ...AT_ONCE,
+      ...args,
+    ],
   });
 }
 

@@ -1,6 +1,7 @@
 /** The directory that the server was started in is removed: every process that is started later serves all the same. */
 import assert from "node:assert/strict";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import { killNow } from "../helpers/processes.ts";
 import {
   type Model,
@@ -64,7 +65,10 @@ for (const model of models()) {
     async () => {
       await using directory = temporaryDirectory();
       const path = `${directory.path}/gone`;
-      const args = ["--handler", WHERE, "--grant", "read=given.txt"];
+      const args = [
+        ...["--handler", WHERE, "--grant", "read=given.txt"],
+        ...notRewound(model),
+      ];
       await using server = await startRemoved(model, path, args);
       const asked = `${path}/given.txt\n/given.txt\n`;
       const [first] = await answers(server, asked);

@@ -1,30 +1,32 @@
 /**
- * Test files that start no process share a runtime: to start one for each file costs more than most of their tests.
+ * Test files share a runtime: to start one for each file costs more than most of their tests. `deno test` gives each
+ * file that it is given one with an array of 80 MB, which is its benchmarks'.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
 
-/** How many runtimes test all of these: more than work at once, so that none is left alone with much at the end. */
-const GROUPS = 8;
-
 /**
  * Writes modules that import test files.
  *
  * @param files The test files.
+ * @param count How many modules: more than work at once, so that none is left alone with much at the end.
  * @param directory Where the modules are written.
+ * @param name What the names of the modules begin with.
  * @returns The paths of the modules.
  */
 export function writeGroups(
   files: readonly string[],
+  count: number,
   directory: string,
+  name: string,
 ): string[] {
   const groups = Array.from(
-    { length: Math.min(GROUPS, files.length) },
-    (_, i) => files.filter((_, at) => at % GROUPS === i),
+    { length: Math.min(count, files.length) },
+    (_, i) => files.filter((_, at) => at % count === i),
   );
   return groups.map((group, i) => {
-    const path = `${directory}/group_${i + 1}_test.js`;
+    const path = `${directory}/${name}_${i + 1}_test.js`;
     Deno.writeTextFileSync(path, moduleOf(group));
     return path;
   });

@@ -73,6 +73,17 @@ function pool(args: string[], count: number): Asked {
   return { args: all, idle: 1 + count, least: { count, comm: CONNECTION } };
 }
 
+/**
+ * Options for a model whose processes serve a handler, where what one of them keeps is not what a test is about: the
+ * zygote of processes that are put back takes three times as long to start.
+ *
+ * @param model The model.
+ * @returns Options of `mpserv serve`.
+ */
+export function notRewound(model: Model): string[] {
+  return model === "pool" ? ["--rewind", "off"] : [];
+}
+
 /** Options that say how many processes wait. */
 export const COUNTS = ["--spares", "--zygotes", "--workers"];
 

@@ -10,7 +10,7 @@ import { startBrowser } from "../bench/browser.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { controlled } from "../control/helpers.ts";
 import type { TestServer } from "../helpers/server.ts";
-import { until, within } from "../helpers/testing.ts";
+import { within } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
 
 const BROWSER = "chromium";
@@ -138,8 +138,14 @@ export async function openTab(
     if (!isOwn) complaints.push(`asks for ${asked}`);
   });
   await page.goto(url);
-  const holds = (what: string, expression: string) =>
-    until(what, async () => await page.evaluate(expression) === true);
+  // It looks by itself: to ask it each time costs more than the look.
+  const holds = async (what: string, expression: string) => {
+    const look = `new Promise((done) => {
+      const look = () => (${expression}) ? done() : setTimeout(look, 20);
+      look();
+    })`;
+    await within(what, page.evaluate(look));
+  };
   return {
     page,
     holds,

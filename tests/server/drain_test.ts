@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { commandLine } from "../helpers/command.ts";
 import { EmulatedTerminal } from "../helpers/emulated_terminal.ts";
+import { MODELS } from "../helpers/models.ts";
+import { serverSockets } from "../helpers/processes.ts";
 import { anyModel, models, startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -101,21 +103,20 @@ for (const model of anyModel()) {
     `drain (${model}): a terminal that is closed drains the server`,
     async () => {
       await using terminal = new EmulatedTerminal(
-        commandLine(["serve", "0", "--model", model]),
+        commandLine([
+          ...["serve", "0", "--model", model],
+          ...MODELS[model]!.few.args,
+        ]),
         [5, 120],
       );
       await terminal.shows(/listening on/);
       const port = Number(/127\.0\.0\.1:(\d+)/.exec(terminal.sent)?.[1]);
       using held = await hold(port);
       await terminal.hangUp();
-      await until("the port is free", async () => {
-        try {
-          (await connect(port)).close();
-          return false;
-        } catch {
-          return true;
-        }
-      });
+      await until(
+        "the port is free",
+        () => serverSockets(port).listening.size === 0,
+      );
       assert.equal(await roundTrip(held), "hello");
       held.close();
       assert.equal(await terminal.exit(), 0);
@@ -184,7 +185,7 @@ for (const model of models()) {
     };
     const clients = Promise.all(Array.from({ length: 4 }, client));
     clients.catch(() => {}); // told below
-    const enough = model === "spawn" ? 4 : 50; // there each costs a runtime
+    const enough = model === "spawn" ? 4 : 20; // there each costs a runtime
     await until("clients are served", () => served > enough);
     server.signal("SIGTERM");
     await clients;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { descendants, processTable } from "../helpers/processes.ts";
+import { MODELS } from "../helpers/models.ts";
 import { models, TestServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -30,7 +31,8 @@ for (const model of models().filter((model) => model !== "pool")) {
     const leaver = ["sh", "-c", "sleep 0.3 & exec cat"];
     const [program, ...args] = [
       ...ALONE,
-      ...commandLine(["serve", "0", "--model", model, "--log-format", "json"]),
+      ...commandLine(["serve", "0", ...MODELS[model]!.few.args]),
+      ...["--log-format", "json"],
       "--",
       ...leaver,
     ] as [string, ...string[]];
@@ -42,7 +44,7 @@ for (const model of models().filter((model) => model !== "pool")) {
       stderr: "piped",
       detached: true,
     }).spawn();
-    await using server = new TestServer(process, model, { crew: "usual" });
+    await using server = new TestServer(process, model);
     const { address, pid } = await server.log.waitFor(/^listening on /);
     assert.equal(pid, 1);
     const first = processTable().find(({ parent }) => parent === server.pid)!;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { anyModel, models, startServer } from "../helpers/server.ts";
+import { notRewound } from "../helpers/models.ts";
 import { test, unlessHeldUp } from "../helpers/testing.ts";
 import {
   connect,
@@ -71,6 +72,7 @@ for (const model of models()) {
       model,
       args: [
         ...["--max-lifetime", "500ms", "--handler", patient],
+        ...notRewound(model),
         ...["--workers", "1"], // nobody must meet the signal of the one before
       ],
     });

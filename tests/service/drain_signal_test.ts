@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import { models, startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { connect, receive, receiveAll } from "../helpers/wire_client.ts";
@@ -10,7 +11,7 @@ for (const model of models()) {
   test(`handler (${model}): its signal is aborted when the server drains`, async () => {
     await using server = await startServer({
       model,
-      args: ["--handler", handler],
+      args: ["--handler", handler, ...notRewound(model)],
     });
     using conn = await connect(server.port);
     assert.equal(new TextDecoder().decode(await receive(conn, 6)), "hello ");

@@ -1,6 +1,7 @@
 /** Granted things work: neither Deno nor the kernel refuses them. */
 import assert from "node:assert/strict";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import {
   type Model,
   models,
@@ -14,7 +15,10 @@ const HANDLER = await handlerFile("handlers/uses.ts", import.meta.url);
 
 /** A server whose handler has all of some grants. */
 async function granting(model: Model, grants: readonly string[]) {
-  const args = ["--handler", HANDLER, "--grant", grants.join()];
+  const args = [
+    ...["--handler", HANDLER, "--grant", grants.join()],
+    ...notRewound(model),
+  ];
   return await startServer({ model, args });
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { PERMISSION_KINDS } from "../../src/runtime/permissions.ts";
 import { runCommand } from "../helpers/command.ts";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import { type Model, models, startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
 import { testUsage } from "../helpers/usage.ts";
@@ -15,7 +16,7 @@ async function capabilities(model: Model, grants: readonly string[]) {
   const flags = grants.flatMap((grant) => ["--grant", grant]);
   await using server = await startServer({
     model,
-    args: ["--handler", HANDLER, ...flags],
+    args: ["--handler", HANDLER, ...flags, ...notRewound(model)],
   });
   using conn = await connect(server.port);
   const text = new TextDecoder().decode(
@@ -90,7 +91,10 @@ for (const model of models()) {
         await connection.write(new TextEncoder().encode(tries.map(read).join()));
       };`,
     );
-    const args = ["--handler", handler, "--grant", `read=${path}`];
+    const args = [
+      ...["--handler", handler, "--grant", `read=${path}`],
+      ...notRewound(model),
+    ];
     if (isCompiled) {
       const { code, stderr } = await runCommand(["serve", "0", ...args]);
       assert.equal(

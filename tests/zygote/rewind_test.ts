@@ -27,7 +27,7 @@ test(
     });
     const random = new Set<string>();
     const pids = new Set<number>();
-    const rounds = FULL ? 200 : 30;
+    const rounds = FULL ? 200 : 16;
     for (let i = 0; i < rounds; i++) {
       const answer = JSON.parse(await say(server.port, `secret ${i}`));
       assert.deepEqual(answer.before, [], `connection ${i}`);
@@ -40,7 +40,7 @@ test(
     for (const reason of await reasons(server, rounds)) {
       assert.equal(reason, "closed");
     }
-    const { isOn, rewound, replaced } = await rewinding(server);
+    const { isOn, rewound, replaced } = await rewinding(server, rounds);
     assert.deepEqual({ isOn, rewound, replaced }, {
       isOn: true,
       rewound: rounds,
@@ -64,7 +64,7 @@ test(
   "rewind: random numbers of every kind differ from connection to connection",
   async () => {
     await using serving = await serveText("pool", RANDOM, ["--rewind", "on"]);
-    const rounds = FULL ? 10_000 : 40;
+    const rounds = FULL ? 10_000 : 20;
     const seen = new Set<string>();
     let kinds = 0;
     for (let i = 0; i < rounds; i++) {
@@ -74,7 +74,10 @@ test(
     }
     assert.equal(kinds, 7);
     assert.equal(seen.size, kinds * rounds);
-    assert.equal((await rewinding(serving.server)).rewound, rounds);
+    assert.equal(
+      (await rewinding(serving.server, rounds)).rewound,
+      rounds,
+    );
   },
   { ignore: cannotRewind },
 );
@@ -89,14 +92,14 @@ for (const sandbox of ["strict", "default"]) {
           args: [...handler, "--rewind", "on", "--sandbox", sandbox],
           env: CHECKED,
         });
-        const rounds = FULL ? 60 : 24;
+        const rounds = FULL ? 60 : 16;
         for (let i = 0; i < rounds; i++) {
           const way = String.fromCharCode(65 + i % 8); // as the handler takes its first byte
           const word = way + `word ${i} `.repeat(1 + i ** 3);
           assert.equal(await say(server.port, word), word);
         }
         await server.log.waitForCount("client disconnected...", rounds);
-        const { rewound, replaced } = await rewinding(server);
+        const { rewound, replaced } = await rewinding(server, rounds);
         assert.deepEqual({ rewound, replaced }, {
           rewound: rounds,
           replaced: {},
@@ -125,7 +128,7 @@ test(
       assert.equal(await say(server.port, ""), "served");
       await server.log.waitForCount("client disconnected...", i);
     }
-    const { rewound, replaced } = await rewinding(server);
+    const { rewound, replaced } = await rewinding(server, 3);
     assert.deepEqual({ rewound, replaced }, {
       rewound: 0,
       replaced: { "its memory differs (MPSERV_REWIND_CHECK)": 3 },

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Status } from "../../src/control/protocol.ts";
-import { controlled, controlPath } from "../control/helpers.ts";
-import { runCommand } from "../helpers/command.ts";
+import { controlled, controlPath, json } from "../control/helpers.ts";
 import type { TestServer } from "../helpers/server.ts";
+import { until } from "../helpers/testing.ts";
 
 /** Has each process compare every page with what it was, whenever it has rewound. */
 export const CHECKED = { MPSERV_REWIND_CHECK: "1" };
@@ -14,12 +14,17 @@ export const CHECKED = { MPSERV_REWIND_CHECK: "1" };
 export const cannotRewind = Deno.build.os !== "linux" ||
   Deno.build.arch !== "x86_64";
 
-/** How a server's processes rewound. */
-export async function rewinding(server: TestServer) {
+/** How a server's processes rewound, or were replaced, once they have after so many connections. */
+export async function rewinding(server: TestServer, ended = 0) {
   const path = await controlled(controlPath(server));
-  // The last process may be rewinding still: until a command has started, it has done so.
-  const { stdout } = await runCommand(["status", path, "--json"]);
-  return (JSON.parse(stdout) as Status).rewinding!;
+  let found!: NonNullable<Status["rewinding"]>;
+  await until(`${ended} have been rewound or replaced`, async () => {
+    found = (await json<Status>(["status", path])).rewinding!;
+    const { rewound, replaced } = found;
+    const all = Object.values(replaced).reduce((a, b) => a + b, rewound);
+    return all >= ended;
+  });
+  return found;
 }
 
 /** For a handler with --grant ffi: a function of the C library, and what a file says. */

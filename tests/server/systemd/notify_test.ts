@@ -3,7 +3,7 @@ import {
   Notifier,
   watchdogInterval,
 } from "../../../src/cli/serve/service_manager.ts";
-import { models, startServer } from "../../helpers/server.ts";
+import { anyModel, startServer } from "../../helpers/server.ts";
 import { temporaryDirectory, test, until } from "../../helpers/testing.ts";
 import { hold } from "../../helpers/wire_client.ts";
 import { missing } from "../../helpers/tools.ts";
@@ -11,7 +11,7 @@ import { NotifyReceiver } from "./manager.ts";
 
 const withPython = { ignore: missing("sd_notify", "python3") };
 
-for (const model of models()) {
+for (const model of anyModel()) {
   test(
     `sd_notify (${model}): the manager hears of the start, of life, of connections and of the end`,
     async () => {

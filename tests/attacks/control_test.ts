@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Status } from "../../src/control/protocol.ts";
 import { controlled, controlPath, json } from "../control/helpers.ts";
 import { handlerFile } from "../helpers/handler_file.ts";
+import { notRewound } from "../helpers/models.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { missing } from "../helpers/tools.ts";
@@ -92,8 +93,7 @@ for (const model of models()) {
     await using server = await startServer({
       model,
       args: [
-        "--sandbox",
-        "off",
+        ...["--sandbox", "off", ...notRewound(model)],
         ...["read", "write", "net"].flatMap((grant) => ["--grant", grant]),
         "--handler",
         await handlerFile("handlers/asks.ts", import.meta.url),

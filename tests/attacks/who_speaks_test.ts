@@ -6,6 +6,7 @@ import {
   processTable,
   signalNow,
 } from "../helpers/processes.ts";
+import { notRewound } from "../helpers/models.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import {
   settles,
@@ -162,7 +163,7 @@ for (const model of models().filter((model) => model !== "spawn")) {
     );
     await using server = await startServer({
       model,
-      args: ["--handler", handler, ...AT_ONCE],
+      args: ["--handler", handler, ...notRewound(model), ...AT_ONCE],
     });
     using conn = await connect(server.port);
     await server.log.waitFor(

@@ -17,7 +17,7 @@ for (const model of anyModel("fork")) {
 }
 
 test("bench --ping: round trips of any size, also longer than all buffers on the way", async () => {
-  await using server = await startServer();
+  await using server = await startServer({ model: "fork" });
   for (const size of ["1", "8MiB"]) {
     const port = `${server.port}`;
     const args = ["--ping", "--size", size, "--connections", "3"];
@@ -80,6 +80,7 @@ test("bench --unix: measures a Unix domain socket", async () => {
   await using directory = temporaryDirectory();
   const path = `${directory.path}/echo.sock`;
   await using server = await startServer({
+    model: "fork",
     port: null,
     args: ["--unix", path],
   });
@@ -90,7 +91,10 @@ test("bench --unix: measures a Unix domain socket", async () => {
 });
 
 test("bench: measures a server by its name and over IPv6", async () => {
-  await using server = await startServer({ args: ["--host", "::1"] });
+  await using server = await startServer({
+    model: "fork",
+    args: ["--host", "::1"],
+  });
   const outcome = await benchWell("::1", `${server.port}`, "--connect");
   assert.ok(outcome.latency!.count > 0);
 });

@@ -46,7 +46,7 @@ test(
   "bench --report: pages have their plots, fit a narrow screen, and need nothing else",
   async () => {
     await using directory = temporaryDirectory();
-    await using server = await startServer();
+    await using server = await startServer({ model: "fork" }); // for many connections
     await using browser = await startBrowser(BROWSER);
     for (const [args, lines, heading] of REPORTS) {
       const file = `${directory.path}/${args[0]!.slice(2)}.html`;

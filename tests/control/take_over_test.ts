@@ -49,7 +49,7 @@ for (const model of models()) {
   const { crowd, enough } = model === "spawn"
     ? { crowd: 1, enough: 2 }
     : { crowd: 2, enough: 10 };
-  const restarts = model === "spawn" ? 2 : 1; // that one may follow another is the parent's
+  const restarts = model === "fork" ? 2 : 1; // that one may follow another is the parent's
 
   test(`take-over (${model}): clients at full speed lose nothing, and each server ends well`, async () => {
     const servers: TestServer[] = [await startServer({ model })];

@@ -27,15 +27,21 @@ export function test(
   });
 }
 
+/** The pauses between looks, in milliseconds: what does not hold soon is looked at less often, since a look may cost. */
+const PAUSE = { first: 20, growth: 1.2, longest: 80 };
+
 /** Waits until something holds; fails loudly when it does not. */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
   deadline = DEADLINE,
+  { first, growth, longest } = PAUSE,
 ): Promise<void> {
-  for (const end = Date.now() + deadline; !await holds();) {
+  const end = Date.now() + deadline;
+  for (let pause = first; !await holds();) {
     if (Date.now() > end) throw new Error(`Waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    pause = Math.min(pause * growth, longest);
   }
 }
 
@@ -54,12 +60,17 @@ export async function steady<T extends string | number>(
   look: () => T[] | null,
 ): Promise<T[]> {
   let last: T[] | null = null, same = 0;
-  await until(what, () => {
-    const now = look();
-    same = now !== null && now.join() === last?.join() ? same + 1 : 0;
-    last = now;
-    return same === LOOKS;
-  });
+  await until(
+    what,
+    () => {
+      const now = look();
+      same = now !== null && now.join() === last?.join() ? same + 1 : 0;
+      last = now;
+      return same === LOOKS;
+    },
+    DEADLINE,
+    { ...PAUSE, longest: PAUSE.first },
+  );
   return last!;
 }
 
@@ -68,13 +79,15 @@ export async function settles(
   check: () => Promise<void> | void,
   deadline = DEADLINE,
 ): Promise<void> {
-  for (const end = Date.now() + deadline;;) {
+  const end = Date.now() + deadline;
+  for (let pause = PAUSE.first;;) {
     try {
       return await check();
     } catch (error) {
       if (Date.now() > end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    pause = Math.min(pause * PAUSE.growth, PAUSE.longest);
   }
 }
 

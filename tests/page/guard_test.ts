@@ -179,7 +179,7 @@ test("mpserv page --open: opens its address in a browser, and goes on where ther
 });
 
 test("page: a tab that is closed leaves nothing behind, and one that reads nothing slows nobody", async () => {
-  await using server = await startServer();
+  await using server = await startServer({ model: "fork" }); // there connections cost least
   await using shown = await TestPage.of(server);
   // The server lets eight follow it: each of these is gone before the next but a few has come.
   for (let tab = 0; tab < 12; tab++) {

@@ -98,7 +98,8 @@ testInBrowser("page, live", {
         );
         const times = steps.map(({ at }) => at);
         assert.deepEqual(times, times.toSorted((a, b) => a - b));
-        await tab.isAccessible();
+        // What is drawn is the same in all but for its words.
+        if (model === "fork") await tab.isAccessible();
         assert.deepEqual(server.log.others, []);
       },
     ]),

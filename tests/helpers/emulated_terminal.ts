@@ -6,6 +6,7 @@
 import xterm from "@xterm/headless";
 import { commandEnvironment } from "./command.ts";
 import { until, within } from "./testing.ts";
+import { python } from "./tools.ts";
 
 /** The other side of the terminal, in python3; lines of JSON control it. */
 const DRIVER = `
@@ -62,7 +63,7 @@ export class EmulatedTerminal implements AsyncDisposable {
       cols: columns,
       allowProposedApi: true,
     });
-    this.#process = new Deno.Command("python3", {
+    this.#process = new Deno.Command(python(), {
       args: ["-c", DRIVER, String(rows), String(columns), ...line],
       stdin: "piped",
       stdout: "piped",

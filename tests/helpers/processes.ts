@@ -15,14 +15,22 @@ export interface ProcessInfo {
   readonly comm: string;
 }
 
-/** Processes that were there before any of a test was, the kernel's among them, and have not gone. */
-let older = new Set(Deno.build.os === "linux" ? processIds() : []);
+/**
+ * The kernel's own processes, but for those that come and go: tests look at all others again and again. No others that
+ * are older than a test: a number of one that has ended may soon be that of a test's.
+ */
+const kernels = new Set(
+  Deno.build.os === "linux" ? processIds().filter(isOfKernel) : [],
+);
 
-/** Every process at this moment that was started since this module was loaded: tests look again and again. */
+function isOfKernel(pid: number): boolean {
+  const { parent, session, comm = "kworker" } = processInfo(pid) ?? {};
+  return parent === 2 && session === 0 && !comm.startsWith("kworker");
+}
+
+/** Every process at this moment but for the kernel's. */
 export function processTable(): ProcessInfo[] {
-  const ids = processIds();
-  if (older.size > 0) older = new Set(ids.filter((id) => older.has(id)));
-  return ids.filter((id) => !older.has(id)).map(processInfo)
+  return processIds().filter((id) => !kernels.has(id)).map(processInfo)
     .filter((info) => info !== null);
 }
 

@@ -19,7 +19,7 @@ import {
   receiveAll,
   roundTrip,
 } from "../../helpers/wire_client.ts";
-import { missing } from "../../helpers/tools.ts";
+import { missing, python } from "../../helpers/tools.ts";
 
 const withSystemd = {
   ignore: missing("socket activation", "systemd-socket-activate"),
@@ -146,7 +146,7 @@ test(
     const fd = findListener(kept.addr);
     setInherit(fd, true);
     const starting = startServer({
-      through: ["python3", "-c", PASS_ONE, String(fd)],
+      through: [python(), "-c", PASS_ONE, String(fd)],
     });
     setInherit(fd, false);
     {

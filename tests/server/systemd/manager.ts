@@ -4,6 +4,7 @@
  * @module
  */
 import { until } from "../../helpers/testing.ts";
+import { python } from "../../helpers/tools.ts";
 
 /** A small receiver, since Deno has no datagrams of Unix domain sockets without an unstable flag. */
 const RECEIVER = `
@@ -25,7 +26,7 @@ export class NotifyReceiver implements AsyncDisposable {
   #bound = false;
 
   private constructor(name: string) {
-    this.#process = new Deno.Command("python3", {
+    this.#process = new Deno.Command(python(), {
       args: ["-c", RECEIVER, name],
       stdin: "null",
       stdout: "piped",

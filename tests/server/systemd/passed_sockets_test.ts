@@ -3,7 +3,7 @@ import { readPassed } from "../../../src/cli/serve/service_manager.ts";
 import { runCommand } from "../../helpers/command.ts";
 import { startServer } from "../../helpers/server.ts";
 import { test } from "../../helpers/testing.ts";
-import { missing } from "../../helpers/tools.ts";
+import { missing, python } from "../../helpers/tools.ts";
 import { exchange, hold } from "../../helpers/wire_client.ts";
 
 const withPython = { ignore: missing("passing descriptors", "python3") };
@@ -96,7 +96,7 @@ for (const [kinds, names, args, told] of REFUSED) {
     }: is refused in one line`,
     async () => {
       const { code, stderr } = await runCommand(["serve", ...args], {
-        through: ["python3", "-c", PASS, kinds, names],
+        through: [python(), "-c", PASS, kinds, names],
       });
       assert.match(stderr, /^error: [^\n]+\n$/);
       assert.match(stderr, told);

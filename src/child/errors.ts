@@ -86,9 +86,12 @@ const PLACE = new SafePattern(
   /(?:file:\/\/(?:(?!file:\/\/)[^\n"])+?|(?:data|blob|https?):[^\s()]+):\d+:\d+/g,
 );
 const SPACES = new SafePattern(/\s+/g);
-/** What the runtime advises where a permission is missing: a source's words, or an executable's. */
+/**
+ * What the runtime advises where a permission is missing, in a source's words or an executable's, and for what: where
+ * that is short and needs no quotes.
+ */
 const ADVICE = new SafePattern(
-  /, (?:run again with the|specify the required permissions during compilation using `deno compile) --allow-([\w-]+)(?: flag|`)/,
+  /(?: access to "([\w./:[\]-]{1,60})")?, (?:run again with the|specify the required permissions during compilation using `deno compile) --allow-([\w-]+)(?: flag|`)/,
 );
 /** Bytes that travel in a report. */
 const MOST = 200;
@@ -146,7 +149,15 @@ function firstPlace(
 
 /** A message with our option in place of Deno's. */
 function advise(text: string): string {
-  return replace(text, ADVICE, ", which was not granted (--grant $1)");
+  const found = exec(ADVICE, text);
+  if (found === null) return text;
+  const name = found[1], kind = found[2];
+  const grant = name === undefined ? kind : `${kind}=${name}`;
+  const told = kind === "all"
+    ? "which no --grant gives"
+    : `which was not granted (--grant ${grant})`;
+  const what = name === undefined ? "" : ` access to "${name}"`;
+  return replace(text, ADVICE, `${what}, ${told}`);
 }
 
 /** A text without the ends of its lines. */
@@ -182,11 +193,6 @@ export function untilUncaught<T>(served: PromiseLike<T>): Promise<T> {
   });
 }
 
-/** Waits for nothing any more: an error ends the process, until the next {@linkcode untilUncaught}. */
-function stopWaiting(): void {
-  interrupt = undefined;
-}
-
 /** Whether an error was not caught in this process. Returns true when its state is not to be trusted any more. */
 export function sawUncaught(): boolean {
   return struck !== undefined;
@@ -219,12 +225,10 @@ function catchUncaught(): void {
   const typeOf = getterOf<string>(prototype, "type");
   const prevent = uncurry(prototype, "preventDefault");
   const stop = uncurry(prototype, "stopImmediatePropagation");
+  const { prototype: rejection } = PromiseRejectionEvent;
   const ofRejection = {
-    promise: getterOf<Promise<unknown>>(
-      PromiseRejectionEvent.prototype,
-      "promise",
-    ),
-    reason: getterOf<unknown>(PromiseRejectionEvent.prototype, "reason"),
+    promise: getterOf<Promise<unknown>>(rejection, "promise"),
+    reason: getterOf<unknown>(rejection, "reason"),
   };
   const ofError = {
     message: getterOf<string>(ErrorEvent.prototype, "message"),
@@ -329,7 +333,6 @@ async function waitFor<T>(
 
 /** How long a module may take, in seconds. */
 const MOST_SECONDS = 10;
-
 /** Bytes of a reason that travel in a report. */
 const MOST_BYTES = 420;
 
@@ -363,7 +366,7 @@ export async function loadModule(
       : new ServeError("handler", explain(error));
   } finally {
     clearTimeout(timer);
-    stopWaiting();
+    interrupt = undefined; // an error ends the process, until the next is waited for
     revokePermissions(options.grants);
   }
 }

@@ -78,8 +78,39 @@ for (
     );
     assert.equal(
       describeError(error),
-      'RangeError: Requires env access to "HOME", which was not granted (--grant env) at /srv/handler.ts:7:9',
+      'RangeError: Requires env access to "HOME", which was not granted (--grant env=HOME) at /srv/handler.ts:7:9',
     );
+  });
+}
+
+for (
+  const [message, told] of [
+    [
+      'read access to "/srv/a.txt", run again with the --allow-read flag',
+      "(--grant read=/srv/a.txt)",
+    ],
+    [
+      'net access to "[::1]:80", run again with the --allow-net flag',
+      "(--grant net=[::1]:80)",
+    ],
+    // What a list or a shell would take apart.
+    [
+      'read access to "/a b,c", run again with the --allow-read flag',
+      "(--grant read)",
+    ],
+    [
+      "ffi access, run again with the --allow-ffi flag",
+      "which was not granted (--grant ffi)",
+    ],
+    [
+      'all access to "/proc/1", run again with the --allow-all flag',
+      '"/proc/1", which no --grant gives',
+    ],
+  ] as const
+) {
+  test(`describeError: names the smallest grant that gives it: ${told}`, () => {
+    const error = errorAt(`Requires ${message}`, "file:///h.ts:1:1");
+    assert.ok(describeError(error).endsWith(`${told} at /h.ts:1:1`));
   });
 }
 

@@ -51,7 +51,7 @@ const UNUSABLE: readonly (readonly [string, string, RegExp])[] = [
     // An executable may read until the module has loaded: what Landlock lets it.
     isCompiled
       ? /c\.json/
-      : /read access to "c\.json", which was not granted \(--grant read\) at [^\n]*handler\.m?[jt]s:1/,
+      : /read access to "c\.json", which was not granted \(--grant read=c\.json\) at [^\n]*handler\.m?[jt]s:1/,
   ],
 ];
 

@@ -94,7 +94,7 @@ test("soak ledger: deaths and warnings that no fault explains are problems", () 
 
 test("soak ledger: a program may fail as its client resets, where a program serves", () => {
   const text =
-    "A program exited soon after its start (exit code 1): its system";
+    "A program exited soon after its start (exit code 1): its standard";
   const told = ["echo", "--"].map((args) => {
     const ledger = new Ledger({ ...FORK!, args: [args] });
     ledger.hear(line(text, { level: "WARN" }));

@@ -330,7 +330,7 @@ export function hintAtFilter(
       if (performance.now() - takenAt > SOON) return;
       isSaid = true;
       logger.warn(
-        `A program exited soon after its start (${text}): its system calls are filtered and it cannot gain privileges: if that is the cause, use --sandbox off`,
+        `A program exited soon after its start (${text}): its standard error may say why: use --sandbox off only if it needs a refused system call or setuid`,
       );
     },
   };

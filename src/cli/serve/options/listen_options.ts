@@ -91,7 +91,7 @@ const COUNTED = "number of connections";
 
 export const ADMISSION = group("Limits of connections", {
   maxConnections: everyday(or(
-    count("connections at a time; 0: no limit", COUNTED),
+    count("connections at a time, others wait; 0: no limit", COUNTED),
     1024,
   )),
   maxPerSource: count(

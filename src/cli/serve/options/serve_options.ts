@@ -42,7 +42,7 @@ const OPERATION = group("Operation", {
     shown: "PORT.sock in the runtime directory",
   },
   takeOver: everyday(
-    flag("replace the running server, which then drains"),
+    flag("replace the server on this port, which then drains"),
   ),
 });
 

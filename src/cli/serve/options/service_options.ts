@@ -51,7 +51,7 @@ export const SERVICE = group("What serves", {
   },
   grant: everyday(option(
     "<list>",
-    "permissions to keep, such as net,read=/srv,env=LANG",
+    "permissions to give, such as net,read=/srv,env=LANG",
     readGrants,
   )),
   sandbox: {

@@ -73,7 +73,7 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["wire", "runtime", "posix"],
   child: ["sandbox", "service", "wire", "runtime", "posix"],
   zygote: ["child", "sandbox", "service", "wire", "runtime", "posix"],
-  model: ["zygote", "wire", "runtime", "posix"],
+  model: ["zygote", "sandbox", "wire", "runtime", "posix"],
   server: ["model", "wire", "posix"],
   control: ["server", "model", "wire", "posix"],
   client: ["runtime", "posix"],

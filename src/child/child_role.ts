@@ -41,7 +41,10 @@ export async function run(args: readonly string[]): Promise<never> {
       ? null
       : await loadService(options.service);
     letGoOfCaches();
-    const sandbox = enterSandbox(options, { isZygote: false });
+    const sandbox = enterSandbox(options, {
+      isZygote: false,
+      filter: () => Uint8Array.fromBase64(options.filter!),
+    });
     const { listener } = sandbox;
     tell(
       channel.number,

@@ -185,7 +185,7 @@ function startRuntime(
 }
 
 /** How processes of one role are started and ended. */
-interface Kind<Started extends { readonly channel: Fd }> {
+interface Kind<Started> {
   /** All that depends on the options and cannot be told later. */
   startOf(options: ChildOptions): Start;
   start(options: ChildOptions): Started;
@@ -194,7 +194,7 @@ interface Kind<Started extends { readonly channel: Fd }> {
 }
 
 /** Keeps one process until a process with the same start is needed. */
-class Early<Started extends { readonly channel: Fd }> {
+class Early<Started extends SpawnedProcess> {
   readonly #kind: Kind<Started>;
   #kept: { readonly key: string; readonly started: Started } | null = null;
 
@@ -212,15 +212,19 @@ class Early<Started extends { readonly channel: Fd }> {
     }
   }
 
-  /** The one that was started early, once; a new one where that was started otherwise. It is told the options. */
-  take(options: ChildOptions): Started {
+  /** The one that was started early, once; else a new one. It is told the options, and `own`, by its process id. */
+  take(
+    options: ChildOptions,
+    own?: (pid: number) => Partial<ChildOptions>,
+  ): Started {
     let started: Started;
     if (this.#kept !== null && this.#kept.key === this.#keyOf(options)) {
       ({ started } = this.#kept);
       this.#kept = null;
     } else started = this.#kind.start(options);
     try {
-      sendOptions(started.channel, options);
+      const { channel, process } = started;
+      sendOptions(channel, { ...options, ...own?.(process.pid) });
       return started;
     } catch (error) {
       this.#kind.end(started);

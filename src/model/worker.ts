@@ -92,6 +92,7 @@ export class SpawnSource implements WorkerSource {
   readonly #running = new Set<RuntimeProcess>();
   readonly #ended = Promise.withResolvers<void>();
   #orphans: Orphans | undefined;
+  #own: ((pid: number) => Pick<ChildOptions, "filter">) | undefined;
   #draining = false;
 
   constructor(
@@ -104,16 +105,16 @@ export class SpawnSource implements WorkerSource {
     this.#trouble = trouble;
   }
 
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    this.#own = await prepareFilter(this.#options);
     // The server must find orphans of workers; as process 1 of a container it inherits them anyway.
     if (Deno.pid === 1 || this.#options.isMarked) {
       this.#orphans = new Orphans(() => false);
     }
-    return Promise.resolve();
   }
 
   launch(ended: (exit: Exit) => void): Launched {
-    const { process, channel } = earlySpawned.take(this.#options);
+    const { process, channel } = earlySpawned.take(this.#options, this.#own);
     this.#running.add(process);
     void process.status.then(({ code, signal }) => {
       this.#running.delete(process);
@@ -175,6 +176,18 @@ export class SpawnSource implements WorkerSource {
     this.#orphans?.close();
     this.#ended.resolve();
   }
+}
+
+/** Makes the filter of processes' system calls once, and not in each of them. */
+async function prepareFilter(
+  options: ChildOptions,
+): Promise<((pid: number) => Pick<ChildOptions, "filter">) | undefined> {
+  const { level, isWanted, hasFilters } = options.sandbox;
+  if (level === "off" || !hasFilters) return undefined;
+  const { filterFor, makeFilter } = await import("../sandbox/policies.ts");
+  const isStrict = level === "strict" && isWanted;
+  const filter = makeFilter(options, isStrict, false);
+  return (pid) => ({ filter: filterFor(pid, filter).toBase64() });
 }
 
 export interface WorkerOptions {

@@ -262,31 +262,28 @@ const header = new Uint8Array(new Uint32Array([0x20080522, 0]).buffer);
 const none = new Uint8Array(24);
 
 /**
- * Gives up for good what root has more than others, whatever this process or what it starts becomes: every set of
- * capabilities, and what being user 0 gives a program. Call it while FFI permission still stands. Does nothing where
- * the system has no capabilities. Throws `PosixError` when the system refuses. Throws `TypeError` when a thread does
- * not answer.
+ * The calls by which a thread gives up for good what root has more than others, whatever this process or what it
+ * starts becomes: every set of capabilities, and what being user 0 gives a program. Call it while FFI permission still
+ * stands. None where the system has no capabilities.
  */
-export function giveUpCapabilities(
-  { threads = false }: { threads?: boolean } = {},
-): void {
+export function callsWithoutCapabilities(): EveryCall[] {
   const { prctlNumbers, capset } = libc;
-  if (!prctlNumbers || !capset) return;
+  if (!prctlNumbers || !capset) return [];
   const calls: EveryCall[] = [{
     call: "prctl",
     args: [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n],
-  }, ...boundingSet()];
+  }];
   if (hasCapability("setpcap")) {
     const bits = lockedBits(
       prctlNumbers(PR_GET_SECUREBITS, 0n, 0n, 0n, 0n),
     );
-    calls.push({
+    calls.push(...boundingSet(), {
       call: "prctl",
       args: [PR_SET_SECUREBITS, BigInt(bits), 0n, 0n, 0n],
     });
   }
   calls.push({ call: "capset", args: [addressOf(header), addressOf(none)] });
-  onEveryThread(threads ? calls : null, calls);
+  return calls;
 }
 
 /**
@@ -297,17 +294,16 @@ export function giveUpCapabilities(
 export function giveUpBoundingSet(
   { threads = false }: { threads?: boolean } = {},
 ): void {
-  const calls = boundingSet();
+  const calls = hasCapability("setpcap") ? boundingSet() : [];
   if (calls.length > 0) onEveryThread(threads ? calls : null, calls);
 }
 
 function boundingSet(): EveryCall[] {
   const { prctlNumbers } = libc;
   const calls: EveryCall[] = [];
-  if (!prctlNumbers || !hasCapability("setpcap")) return calls;
   for (
     let bit = 0n;
-    prctlNumbers(PR_CAPBSET_READ, bit, 0n, 0n, 0n) >= 0;
+    prctlNumbers && prctlNumbers(PR_CAPBSET_READ, bit, 0n, 0n, 0n) >= 0;
     bit++
   ) {
     calls.push({ call: "prctl", args: [PR_CAPBSET_DROP, bit, 0n, 0n, 0n] });

@@ -179,12 +179,16 @@ function addRule(ruleset: Fd, type: number, rule: bigint): void {
 /**
  * Encloses this process for good; what it forks or starts, too. It gets no new privileges any more, as anyone but
  * root must give them up before (prctl(2) PR_SET_NO_NEW_PRIVS). `ruleset`: from {@linkcode makeRuleset}, borrowed.
+ * `before`: what each thread calls then, before it is enclosed: to have them all do something takes as long as a file.
  * Throws `PosixError`: E2BIG after sixteen of them. Throws `TypeError` when a thread does not answer: then this
  * process is enclosed in part.
  */
 export function enterDomain(
   ruleset: Fd,
-  { threads = false }: { threads?: boolean } = {},
+  { threads = false, before = [] }: {
+    threads?: boolean;
+    before?: Parameters<typeof onEveryThread>[1];
+  } = {},
 ): void {
   const atOnce = threads && landlockVersion() >= 8;
   const flags = BigInt(atOnce ? L.RESTRICT_SELF_TSYNC : 0);
@@ -195,8 +199,9 @@ export function enterDomain(
     call: "prctl",
     args: [PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n],
   };
-  const calls = [noNewPrivileges, restrict];
-  onEveryThread(threads && !atOnce ? calls : null, calls);
+  const calls = [...before, noNewPrivileges, restrict];
+  const ofOthers = atOnce ? before : calls;
+  onEveryThread(threads && ofOthers.length > 0 ? ofOthers : null, calls);
 }
 
 /** Keeps a zygote's children apart, whose domain is the zygote's: none can signal another, or the zygote. */

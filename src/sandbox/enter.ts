@@ -22,8 +22,9 @@
  */
 import { check, errno, PosixError } from "../posix/errno.ts";
 import {
+  callsWithoutCapabilities,
   giveUpBoundingSet,
-  giveUpCapabilities,
+  onEveryThread,
 } from "../posix/every_thread.ts";
 import { Fd, memoryFile, openDescriptors, setInherit } from "../posix/fd.ts";
 import { DomainFence } from "../posix/landlock.ts";
@@ -42,12 +43,10 @@ import {
   setUmask,
 } from "../posix/process.ts";
 import {
-  assemblePolicy,
   type Fence,
   FilterFence,
   giveUpNewPrivileges,
   installFilter,
-  type Policy,
   prepareFilter,
 } from "../posix/seccomp/filter.ts";
 import { becomeUser } from "../posix/users.ts";
@@ -59,7 +58,6 @@ import {
 import { type ChildOptions, grantsToLoad } from "../wire/child_options.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
 import { ServeError } from "../wire/tell.ts";
-import { defaultPolicy, fencePolicy, strictPolicy } from "./policies.ts";
 import { prepareDomains } from "./reach.ts";
 
 /**
@@ -74,7 +72,7 @@ function takeStorage(grants: readonly string[]): void {
   Reflect.deleteProperty(Deno, "openKv");
 }
 
-const libc = cLibrary("dup2", "getpid", "mmap", "open");
+const libc = cLibrary("dup2", "mmap", "open");
 
 /** Has this process end with its parent, from here on. */
 export function followParent({ sandbox }: ChildOptions): void {
@@ -83,10 +81,11 @@ export function followParent({ sandbox }: ChildOptions): void {
 
 /**
  * Prepares the restrictions that each child of a zygote installs at its start. Returns the fence, not armed; null
- * where none is needed.
+ * where none is needed. `filter`: makes that of the strict sandbox.
  */
 export function prepareFence(
   { sandbox, grants }: ChildOptions,
+  filter: () => Uint8Array<ArrayBuffer>,
 ): Fence | null {
   if (sandbox.level === "off") return null;
   if (sandbox.level === "default") {
@@ -95,7 +94,7 @@ export function prepareFence(
       grants.some((grant) => grantKind(grant) === "run");
     return maySignal && landlockVersion() >= 6 ? new DomainFence() : null;
   }
-  return new FilterFence(assemblePolicy(fencePolicy(), Deno.build.arch));
+  return new FilterFence(filter());
 }
 
 /**
@@ -122,11 +121,13 @@ export function enterSandbox(
   if (sandbox.level !== "off") {
     setLimit("core", { soft: 0, hard: 0 });
     giveUpNewPrivileges();
-    if (!isProgram) giveUpCapabilities({ threads: !role.isParked });
   }
   const isOther = attributes?.user !== undefined && role.isZygote;
   if (isOther) setDumpable(true); // it looks at itself under /proc before it forks
-  domains?.enter();
+  const isPlain = sandbox.level === "off" || isProgram;
+  const calls = isPlain ? [] : callsWithoutCapabilities();
+  if (domains) domains.enter(calls);
+  else if (!isPlain) onEveryThread(role.isParked ? null : calls, calls);
   // From here until the parent has the listener, no call is made that it would be asked about.
   const listener = enterFilters(options, role);
   revokePermissions(grantsToLoad(options));
@@ -149,6 +150,8 @@ export function enterSandbox(
 
 interface EnterOptions {
   readonly isZygote: boolean;
+  /** Its filter of system calls: `struct sock_filter`s. */
+  readonly filter: (isStrict: boolean) => Uint8Array<ArrayBuffer>;
   /** Whether its other threads are parked. */
   readonly isParked?: boolean;
 }
@@ -164,28 +167,21 @@ export interface Sandbox {
 }
 
 function enterFilters(
-  options: ChildOptions,
-  { isZygote, isParked = false }: EnterOptions,
+  { sandbox }: ChildOptions,
+  { isZygote, isParked = false, filter }: EnterOptions,
 ): Fd | null {
-  const { sandbox, attributes, grants, service } = options;
-  const rewinds = isZygote && options.rewinds !== undefined;
   if (sandbox.level === "off" || !sandbox.hasFilters) return null;
-  const pid = isZygote ? null : libc.getpid();
-  const install = (policy: Policy, listen: boolean) =>
-    installFilter(prepareFilter(assemblePolicy(policy, Deno.build.arch)), {
+  const install = (isStrict: boolean) =>
+    installFilter(prepareFilter(filter(isStrict)), {
       threads: !isParked,
-      listen,
+      listen: isStrict,
     });
   // Where it was not asked for, processes of one thread get it: what a runtime's other threads do, and
   // when, is no business of the service.
   if (sandbox.level === "strict" && (isZygote || sandbox.isWanted)) {
     void new Date().toString(); // the time zone's file is read at the first date
-    const isHandler = "module" in service;
     try {
-      return install(
-        strictPolicy({ attributes, isHandler, pid, rewinds }),
-        true,
-      );
+      return install(true);
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       if (sandbox.isWanted) {
@@ -196,20 +192,7 @@ function enterFilters(
       }
     }
   }
-  const isProgram = "program" in service;
-  const files = inheritedFiles();
-  return install(
-    defaultPolicy({ grants, isProgram, pid, attributes, files, rewinds }),
-    false,
-  );
-}
-
-/** The server's own files that this process has open, such as its log: what it was given to serve is none. */
-function inheritedFiles(): number[] {
-  return openDescriptors().filter((fd) => {
-    const target = descriptorTarget(fd);
-    return target?.startsWith("/") && !/^\/(dev|proc|memfd:)/.test(target);
-  });
+  return install(false);
 }
 
 /*

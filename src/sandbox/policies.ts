@@ -17,8 +17,15 @@
  *
  * @module
  */
-import { type Policy, VERDICTS } from "../posix/seccomp/filter.ts";
+import { openDescriptors } from "../posix/fd.ts";
+import { descriptorTarget } from "../posix/proc.ts";
+import {
+  assemblePolicy,
+  type Policy,
+  VERDICTS,
+} from "../posix/seccomp/filter.ts";
 import type { PermissionKind } from "../runtime/permissions.ts";
+import type { ChildOptions } from "../wire/child_options.ts";
 import type { ProcessAttributes } from "../wire/choices.ts";
 import { commandRules, FORK, may, type Subject } from "./command_rules.ts";
 
@@ -269,6 +276,10 @@ export function fencePolicy(): Policy {
   };
 }
 
+/** It as `struct sock_filter`s. */
+export const fenceFilter = (): Uint8Array<ArrayBuffer> =>
+  assemblePolicy(fencePolicy(), Deno.build.arch);
+
 /** The calls needed to change to the requested user, after the filter is installed. */
 function callsOf(attributes: ProcessAttributes | undefined): string[] {
   if (!attributes) return [];
@@ -278,4 +289,49 @@ function callsOf(attributes: ProcessAttributes | undefined): string[] {
     ...directory === undefined ? [] : ["chdir"],
     ...umask === undefined ? [] : ["umask"],
   ];
+}
+
+/** Stands for a process's own id in a filter that is made for many: none is so high, and no argument of a call. */
+const ITS_PID = 0x7ead_beef;
+
+/** Makes the filter of a zygote, which is this process, or of a spawned one: `struct sock_filter`s. */
+export function makeFilter(
+  options: Pick<ChildOptions, "attributes" | "grants" | "rewinds" | "service">,
+  isStrict: boolean,
+  isZygote: boolean,
+): Uint8Array<ArrayBuffer> {
+  const { attributes, grants, service } = options;
+  const pid = isZygote ? null : ITS_PID;
+  const rewinds = isZygote && options.rewinds !== undefined;
+  const isProgram = "program" in service;
+  const subject = { attributes, pid, rewinds };
+  if (isStrict) {
+    const strict = { ...subject, isHandler: "module" in service };
+    return assemblePolicy(strictPolicy(strict), Deno.build.arch);
+  }
+  const who = { ...subject, grants, isProgram };
+  const mayWrite = !isProgram && may({ ...who, isStrict }, "write");
+  const open = isZygote ? openDescriptors : () => [1, 2]; // a spawned process inherits these
+  const files = mayWrite ? serverFiles(open()) : [];
+  return assemblePolicy(defaultPolicy({ ...who, files }), Deno.build.arch);
+}
+
+/** The server's own files, such as its log: what a process was given to serve is none. */
+function serverFiles(descriptors: readonly number[]): number[] {
+  return descriptors.filter((fd) => {
+    const target = descriptorTarget(fd);
+    return target?.startsWith("/") && !/^\/(dev|proc|memfd:)/.test(target);
+  });
+}
+
+/** The filter as one process's. */
+export function filterFor(
+  pid: number,
+  filter: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(filter.slice().buffer); // struct sock_filter {u16 code; u8 jt, jf; u32 k}
+  for (let at = 1; at < words.length; at += 2) {
+    if (words[at] === ITS_PID) words[at] = pid;
+  }
+  return new Uint8Array(words.buffer);
 }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { onEveryThread } from "../posix/every_thread.ts";
 import {
   enterDomain,
   type FileAccess,
@@ -16,6 +17,8 @@ import {
 } from "../posix/landlock.ts";
 import { readProcFile, readProcLink } from "../posix/proc.ts";
 import { type ChildOptions, rootsOf } from "../wire/child_options.ts";
+
+type Calls = Parameters<typeof onEveryThread>[1];
 
 /** Where files are that a service needs. */
 interface Places {
@@ -171,7 +174,7 @@ function findPlaces(project: readonly string[]): Places {
 
 /**
  * Prepares the Landlock rules of this process: only the grants; a program keeps its user's rights. `enter` encloses
- * it; `narrow` takes from a zygote what its children are not to reach.
+ * it, each thread after some calls of its own; `narrow` takes from a zygote what its children are not to reach.
  */
 export function prepareDomains(
   { grants, service }: ChildOptions,
@@ -179,7 +182,7 @@ export function prepareDomains(
     readonly isZygote: boolean;
     readonly isParked?: boolean;
   },
-): { enter(): void; narrow(): void } {
+): { enter(before: Calls): void; narrow(): void } {
   const places = findPlaces(rootsOf(service));
   const rulesOf = (places: Places) => makeRuleset(reachOf(grants, places));
   const last = rulesOf(places);
@@ -188,8 +191,8 @@ export function prepareDomains(
   const runtime = [...places.runtime, ...own];
   const first = isZygote && !isParked ? rulesOf({ ...places, runtime }) : null;
   return {
-    enter: () => {
-      enterDomain(first ?? last, { threads: !isParked });
+    enter: (before) => {
+      enterDomain(first ?? last, { threads: !isParked, before });
       (first ?? last).close();
     },
     narrow: () => {

@@ -37,17 +37,20 @@ export interface ChildOptions {
   readonly rewinds?: "unchecked" | "checked" | undefined;
   /** Whether its descendants are marked, so that they end with its connection: see `posix/descent.ts`. */
   readonly isMarked?: boolean | undefined;
+  /** The filter of its system calls, in base64, where the parent makes it: for all processes once. */
+  readonly filter?: string | undefined;
 }
 
 const SOCK_STREAM = 1;
 
 export function encodeOptions(options: ChildOptions): Uint8Array<ArrayBuffer> {
   const { service, idleTimeout, firstByteTimeout, ...rest } = options;
-  const { grants, attributes, sandbox, isPooled, rewinds, isMarked } = rest;
+  const { grants, attributes, sandbox, isPooled, rewinds, isMarked, filter } =
+    rest;
   return new TextEncoder().encode(JSON.stringify({
     service: shorter(service),
     ...{ idleTimeout, firstByteTimeout, grants, attributes, sandbox },
-    ...{ isPooled, rewinds, isMarked },
+    ...{ isPooled, rewinds, isMarked, filter },
   }));
 }
 

@@ -271,11 +271,8 @@ export async function meetParser(): Promise<void> {
 async function meetParserOfNode(): Promise<void> {
   if (!mayHaveLoadedNode()) return;
   const { createRequire } = await import("node:module");
-  createRequire(import.meta.url)(fileOf(import.meta.url));
-}
-
-function fileOf(url: string): string {
-  return decodeURIComponent(new URL(url).pathname);
+  const { pathname } = new URL(import.meta.url);
+  createRequire(import.meta.url)(decodeURIComponent(pathname));
 }
 
 /**

@@ -30,6 +30,7 @@ import {
   prepareFence,
   type Sandbox,
 } from "../sandbox/enter.ts";
+import { fenceFilter, makeFilter } from "../sandbox/policies.ts";
 import { type LoadedService, loadService } from "../service/load.ts";
 import type { Program } from "../service/program.ts";
 import { type ChildOptions, receiveOptions } from "../wire/child_options.ts";
@@ -98,7 +99,7 @@ export async function run(args: readonly string[]): Promise<never> {
     // Do everything that needs FFI permission, or that a module must not touch, before the sandbox.
     const asynchronous = "module" in options.service;
     const preparation = new ForkPreparation(asynchronous);
-    const fence = prepareFence(options);
+    const fence = prepareFence(options, fenceFilter);
     const code = machineCode();
     rewinding = prepareRewinding(code, options);
     const ours = "module" in options.service
@@ -173,7 +174,11 @@ function enclose(
   channel: Fd,
   { isParked = false }: { isParked?: boolean } = {},
 ): Sandbox {
-  const sandbox = enterSandbox(options, { isZygote: true, isParked });
+  const sandbox = enterSandbox(options, {
+    isZygote: true,
+    isParked,
+    filter: (isStrict) => makeFilter(options, isStrict, true),
+  });
   const { listener } = sandbox;
   if (listener) sendFd(channel.number, new Uint8Array(1), listener.number);
   listener?.close();

@@ -1,6 +1,6 @@
 /** Encloses itself, with threads of the runtime's that there were before, and says what it can reach then. */
 import { enterDomain, makeRuleset } from "../../src/posix/landlock.ts";
-import { giveUpCapabilities } from "../../src/posix/every_thread.ts";
+import { callsWithoutCapabilities } from "../../src/posix/every_thread.ts";
 
 const [file, port] = Deno.args as [string, string];
 const other = Number(port);
@@ -11,7 +11,6 @@ const outcome = (act: Promise<unknown>) =>
   act.then(() => "done", (error: Error) => error.name);
 
 await many(() => Deno.stat(file));
-giveUpCapabilities({ threads: true }); // as anyone but root is
 using ruleset = makeRuleset({
   files: [{ path: `${file}.open`, access: ["read"] }, {
     path: "/proc/self",
@@ -20,7 +19,9 @@ using ruleset = makeRuleset({
   connect: [other],
   bind: [],
 });
-enterDomain(ruleset, { threads: true });
+// As anyone but root is.
+const before = callsWithoutCapabilities();
+enterDomain(ruleset, { threads: true, before });
 const tried = await many(() => outcome(Deno.readTextFile(file)));
 const found = [
   [...new Set(tried)],

@@ -13,6 +13,8 @@ import {
 import {
   defaultPolicy,
   fencePolicy,
+  filterFor,
+  makeFilter,
   strictPolicy,
 } from "../../src/sandbox/policies.ts";
 import { keepForkableFilter } from "../../src/zygote/birth.ts";
@@ -176,3 +178,26 @@ for (const processor of PROCESSORS) {
     assert.equal(say(11), VERDICTS.allow);
   });
 }
+
+test("filters: one that is made for many is each one's with its process id, and a zygote's has none", () => {
+  const service = { name: "echo" as const };
+  for (const grants of [[], ["run"], ["net", "read"]]) {
+    const subject = { grants, isProgram: false, pid: 7 };
+    const plain = { service, grants };
+    const make = (isStrict: boolean, isZygote: boolean) =>
+      filterFor(7, makeFilter(plain, isStrict, isZygote));
+    const { arch } = Deno.build;
+    const own = assemblePolicy(defaultPolicy(subject), arch);
+    assert.deepEqual(make(false, false), own);
+    const strict = { isHandler: false, pid: 7 };
+    assert.deepEqual(
+      make(true, false),
+      assemblePolicy(strictPolicy(strict), arch),
+    );
+    const zygote = { ...subject, pid: null };
+    assert.deepEqual(
+      make(false, true),
+      assemblePolicy(defaultPolicy(zygote), arch),
+    );
+  }
+});

@@ -120,7 +120,8 @@ try {
     cwd: ROOT,
     env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? JOBS },
   }).spawn().status;
-  const lines = slowest(await Deno.readTextFile(report));
+  // None where no test could be loaded.
+  const lines = slowest(await Deno.readTextFile(report).catch(() => ""));
   if (lines.length > 0) {
     const text = `\nthe slowest tests:\n${lines.join("")}`;
     Deno.stdout.writeSync(new TextEncoder().encode(text));

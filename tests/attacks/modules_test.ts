@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { ROLES } from "../../src/runtime/roles.ts";
 import { handlerFile, isCompiled } from "../helpers/handler_file.ts";
-import { notRewound } from "../helpers/models.ts";
 import { models, startServer, type TestServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
 import { connect, exchange } from "../helpers/wire_client.ts";
@@ -120,7 +119,7 @@ for (const model of models()) {
     test(
       `attack (${model}): a handler that was granted ${granted} imports no module of ours`,
       async () => {
-        const args = ["--handler", HANDLER, ...notRewound(model)];
+        const args = ["--handler", HANDLER];
         await using server = await startServer({
           model,
           args: grant === "" ? args : [...args, "--grant", grant],

@@ -128,11 +128,7 @@ for (const model of models()) {
   test(
     `reach (${model}): from its connection, and what it throws, a handler gets at none of our functions that call the system`,
     async () => {
-      await using served = await serveText(
-        model,
-        read("within_reach.mjs"),
-        notRewound(model),
-      );
+      await using served = await serveText(model, read("within_reach.mjs"));
       await say(served.server.port, "hello");
       const [end] = await ends(served.server, 1);
       assert.equal(end!.reason, "closed");

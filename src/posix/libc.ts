@@ -71,8 +71,6 @@ function padded(
   if (count === 2) return (a, b) => call(a, b, padding);
   if (count === 3) return (a, b, c) => call(a, b, c, padding);
   if (count === 4) return (a, b, c, d) => call(a, b, c, d, padding);
-  if (count === 5) return (a, b, c, d, e) => call(a, b, c, d, e, padding);
-  if (count === 6) return (a, b, c, d, e, f) => call(a, b, c, d, e, f, padding);
   throw new TypeError(`Cannot pad a function with ${count} parameters`);
 }
 

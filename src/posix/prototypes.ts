@@ -332,15 +332,12 @@ export const prototypes = {
   _exit: { parameters: ["i32"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Those that no process calls more than a few times for each connection, and that have six parameters at most. */
+/** Those that no process calls more than a few times, and that have four parameters at most. */
 export const SELDOM: ReadonlySet<string> = new Set([
-  ...Object.keys(spawnPrototypes),
+  ...Object.keys(spawnPrototypes).filter((name) => name !== "posix_spawn"),
   ...`__xpg_strerror_r strerror_r memcpy memcmp access chdir fchdir readlink
     getdents64 close_range dup2 memfd_create pwrite capset geteuid getgrnam
     getgrouplist getpwnam getpwuid setgid setgroups setuid getpeereid getrlimit
     setrlimit setpriority umask getpgid alarm signal signalfd pipe
-    if_indextoname listen bind execve open mmap getpid setpgid prctl
-    prctlNumbers syscall systemCall fork waitid waitpid sigprocmask fcntl
-    socketpair accept accept4 getsockname getpeername getsockopt
-    shutdown`.split(/\s+/),
+    if_indextoname listen bind execve`.split(/\s+/),
 ]);

@@ -10,8 +10,17 @@ const AT_FDCWD = -100;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_CREAT = 0o100;
+const NEW = O_WRONLY | O_CREAT;
 const O_PATH = 0o10000000;
 const ignore = landlockVersion() < 3;
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path) !== null;
+  } catch {
+    return false;
+  }
+}
 
 /** Whether files can be opened: what came of each. */
 async function open(
@@ -37,10 +46,10 @@ for (const model of models().filter((name) => name !== "pool")) {
       await using directory = temporaryDirectory();
       const { path } = directory;
       Deno.writeTextFileSync(`${path}/secret`, "x");
-      const files = [
+      const all: (readonly [path: string, flags?: number])[] = [
         [`${path}/secret`],
         [`${path}/secret`, O_WRONLY],
-        [`${path}/new`, O_WRONLY | O_CREAT],
+        [`${path}/new`, NEW],
         [path],
         ["/etc/passwd"],
         ["/etc/shadow"],
@@ -51,10 +60,14 @@ for (const model of models().filter((name) => name !== "pool")) {
         [`/proc/${Deno.pid}/cmdline`],
         [`/proc/${Deno.pid}/environ`],
         ["/proc/net/tcp"],
-        ["/dev/shm/new", O_WRONLY | O_CREAT],
-        ["/tmp/new", O_WRONLY | O_CREAT],
+        ["/dev/shm/new", NEW],
+        ["/tmp/new", NEW],
         ["/var/run"],
-      ] as const;
+      ];
+      // A small system lacks some.
+      const files = all.filter(([path, flags]) =>
+        flags === NEW || isThere(path)
+      );
       const found = await open(model, files);
       // To write, the filter of system calls lets no file be opened.
       assert.deepEqual(
@@ -80,7 +93,7 @@ for (const model of models().filter((name) => name !== "pool")) {
         [`${path}/in/../beside/file`],
         [`${path}/in/file`, O_WRONLY],
         [`${path}/out/file`, O_WRONLY],
-        [`${path}/out/new`, O_WRONLY | O_CREAT],
+        [`${path}/out/new`, NEW],
         [`${path}/out/file`],
         [`${path}/beside/file`],
         [`${path}/beside/file`, O_PATH], // names it, and opens nothing

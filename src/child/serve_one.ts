@@ -205,8 +205,7 @@ export async function work(
   service: LoadedService,
   options: ChildOptions,
 ): Promise<void> {
-  const tellEnd: TellEndOf = (handover, outcome, clientEndedAt) =>
-    void tell(channel.number, done(handover, outcome, clientEndedAt));
+  const tellEnd = tellerOf(channel);
   tell(channel.number, ready());
   for (;;) {
     const serving = serveNext(channel, service, options, tellEnd);
@@ -214,6 +213,12 @@ export async function work(
     if (serving) await own(serving);
     if (sawUncaught()) return; // what else the handler left behind nobody knows
   }
+}
+
+/** Tells over a worker's channel how its connections ended. */
+export function tellerOf(channel: Fd): TellEndOf {
+  return (handover, outcome, clientEndedAt) =>
+    void tell(channel.number, done(handover, outcome, clientEndedAt));
 }
 
 /**

@@ -10,6 +10,7 @@
  */
 import { PosixError } from "../posix/errno.ts";
 import { type Rewinder, serveRewound } from "../child/rewound.ts";
+import { serveNext, tellerOf } from "../child/serve_one.ts";
 import type { Fd } from "../posix/fd.ts";
 import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
@@ -113,10 +114,12 @@ export async function* rehearseService(
     const isLate = more > 0 && id > LATE.from && id <= LATE.to;
     if (!isLate) shutdownWrite(client.number);
     // Called by the runtime, or it would be optimized as a part of this loop, and not by itself.
-    if (rewinder) {
+    if (options.isPooled) {
       handOver(parent, id, server);
       const serving = Promise.resolve().then(
-        serveRewound.bind(null, 2, reports, service, own, rewinder),
+        rewinder
+          ? serveRewound.bind(null, 2, reports, service, own, rewinder)
+          : serveNext.bind(null, reports, service, own, tellerOf(reports)),
       );
       if (isLate) {
         for (let turn = 0; turn < TURNS; turn++) await undefined;

@@ -21,6 +21,7 @@ import {
   childrenOf,
   descriptorTarget,
   listProcDirectory,
+  processorWait,
   processStat,
 } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
@@ -50,6 +51,8 @@ export interface ProcessSystem {
   childrenOf(pid: number): number[];
   /** Whether a process is there and has not ended. */
   isThere(pid: number): boolean;
+  /** For how long it has waited for a processor, in seconds. */
+  processorWait(pid: number): number;
   isAdopted(pid: number): boolean;
   /** Whether a process has an open file, as `/proc/PID/fd` shows it. */
   hasDescriptor(pid: number, file: string): boolean;
@@ -68,6 +71,7 @@ export const SYSTEM: ProcessSystem = {
   open: (pid, isIts) => new ProcessHandle(pid, isIts),
   childrenOf,
   isThere,
+  processorWait,
   isAdopted,
   hasDescriptor,
   findStarted,
@@ -290,10 +294,10 @@ export class ZygoteWatch {
   readonly #system: ProcessSystem;
   readonly close: () => void = everySecond(() => this.look());
   /** Zygotes to which descriptors were handed. */
-  readonly #forking = new Standstill<Zygote>();
+  readonly #forking: Standstill<Zygote>;
   readonly #busy = new Standstill<Zygote>();
   /** Children that have not reported. */
-  readonly #reporting = new Standstill<number>();
+  readonly #reporting: Standstill<number>;
 
   constructor(
     zygotes: Iterable<Zygote>,
@@ -307,6 +311,8 @@ export class ZygoteWatch {
     this.#events = events;
     this.#isSpokenFor = isSpokenFor;
     this.#system = system;
+    this.#forking = new Standstill(({ pid }) => system.processorWait(pid));
+    this.#reporting = new Standstill((pid) => system.processorWait(pid));
   }
 
   look(): void {

@@ -7,7 +7,7 @@
  */
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
-import { processStat } from "../posix/proc.ts";
+import { processorWait, processStat } from "../posix/proc.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   newSecret,
@@ -72,7 +72,7 @@ export class ForkModel implements ProcessModel {
   /** Connections that a child took which has not been reaped. */
   readonly #taken = new Map<number, Taken>();
   /** Children that are done and have not been reaped: each holds a place among the connections. */
-  readonly #finished = new Standstill<number>();
+  readonly #finished = new Standstill<number>(processorWait);
   readonly #lookNoMore = everySecond(() => this.look());
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;

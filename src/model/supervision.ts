@@ -169,22 +169,38 @@ export class Progress {
 /** How often they are looked at, in milliseconds: a connection costs nothing for it. */
 const BEAT = 1_000;
 
+/** Of a look, the time for which a process must have waited for a processor, so that the look is none, in seconds. */
+const STARVED = 0.5 * BEAT / 1000;
+
 /**
  * Counts for how many looks in a row each of many things has been doing the same. Looks are counted, and not
  * time, in which this process may itself have been stopped.
  */
 export class Standstill<Key> {
-  #last = new Map<Key, { doing: unknown; looks: number }>();
+  readonly #waited: (key: Key) => number;
+  #last = new Map<Key, { doing: unknown; looks: number; waited: number }>();
 
-  /** Looks once. Returns since how many looks each has been doing that; 0 for one that was not seen so before. */
+  /** `waited`: for how long one has waited for a processor, in seconds: what is not let run is not stuck. */
+  constructor(waited: (key: Key) => number = () => 0) {
+    this.#waited = waited;
+  }
+
+  /**
+   * Looks once. Returns since how many looks each has been doing that; 0 for one that was not seen so before, and
+   * nothing about one that was not let run since the last look.
+   */
   look(things: Iterable<readonly [Key, unknown]>): ReadonlyMap<Key, number> {
     const last = this.#last, looks = new Map<Key, number>();
     this.#last = new Map();
     for (const [key, doing] of things) {
       const before = last.get(key);
-      const count = before && before.doing === doing ? before.looks + 1 : 0;
-      this.#last.set(key, { doing, looks: count });
-      looks.set(key, count);
+      const stands = before !== undefined && before.doing === doing;
+      const waited = stands ? this.#waited(key) : 0;
+      const isStarved = stands && before.looks > 0 &&
+        waited - before.waited >= STARVED;
+      const count = !stands ? 0 : before.looks + (isStarved ? 0 : 1);
+      this.#last.set(key, { doing, looks: count, waited });
+      if (!isStarved) looks.set(key, count);
     }
     return looks;
   }

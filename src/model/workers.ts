@@ -10,6 +10,7 @@
 import { abi } from "../posix/abi.ts";
 import { MOST_QUEUED, receiveUntrusted } from "../posix/net/handover.ts";
 import { shutdownBoth } from "../posix/net/sockets.ts";
+import { processorWait } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import {
   decodeReport,
@@ -52,7 +53,9 @@ export class WorkerModel implements ProcessModel {
   readonly #workers = new Set<Worker>();
   readonly #ready: Worker[] = [];
   readonly #queue: Queue;
-  readonly #standstill = new Standstill<Worker>();
+  readonly #standstill = new Standstill<Worker>(({ process }) =>
+    processorWait(process.pid)
+  );
   readonly #lookNoMore = everySecond(() => this.look());
   readonly #outOfTurn: OutOfTurn;
   readonly #start: Starting;

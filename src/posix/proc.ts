@@ -170,6 +170,18 @@ export function processStat(pid: number): ProcessStat | null {
   }
 }
 
+/**
+ * For how long a process's first thread has waited for a processor, in seconds: Documentation/scheduler/sched-stats.rst.
+ * 0 where the system does not say, or the process has gone.
+ */
+export function processorWait(pid: number): number {
+  try {
+    return Number(readProcFile(`/proc/${pid}/schedstat`).split(" ")[1]) / 1e9;
+  } catch {
+    return 0;
+  }
+}
+
 /** The unreaped children of a process's first thread, proc_tid_children(5). */
 export function childrenOf(pid: number): number[] {
   return childrenOfThread(pid, pid);

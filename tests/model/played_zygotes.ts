@@ -154,6 +154,8 @@ export class ZygoteStage implements Disposable {
   readonly lost = new Set<number>();
   /** The processes that are signalled as descendants of a child. */
   readonly strangers = new Set<number>();
+  /** For how long each process has waited for a processor, in seconds. */
+  readonly waits = new Map<number, number>();
   readonly #seen: string[] = [];
   readonly system: ProcessSystem;
 
@@ -171,6 +173,7 @@ export class ZygoteStage implements Disposable {
       open: (pid) => this.#open(pid, say),
       childrenOf: (pid) => this.children.get(pid) ?? [],
       isThere: () => true,
+      processorWait: (pid) => this.waits.get(pid) ?? 0,
       isAdopted: (pid) => (this.children.get(Deno.pid) ?? []).includes(pid),
       hasDescriptor: (pid, file) => this.ends.get(pid) === file,
       findStarted: () => null,

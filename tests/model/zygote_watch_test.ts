@@ -26,6 +26,7 @@ class Scene implements Disposable {
   );
   readonly children = this.#stage.children;
   readonly ends = this.#stage.ends;
+  readonly waits = this.#stage.waits;
   readonly watch: ZygoteWatch;
 
   constructor(isSpokenFor = false) {
@@ -71,6 +72,22 @@ test("watch: a zygote that was handed a connection and does nothing is ended aft
   scene.zygote.untaken = scene.zygote.batches = 1;
   assert.deepEqual(scene.look(LOOKS - 1), []);
   assert.deepEqual(scene.look(1), [SILENT, "kill 100 SIGKILL"]);
+});
+
+test("watch: a zygote or a child that is not let run is not stuck", () => {
+  using scene = new Scene();
+  scene.zygote.untaken = scene.zygote.batches = 1;
+  scene.children.set(100, [11]);
+  const starve = (pid: number) =>
+    scene.waits.set(pid, (scene.waits.get(pid) ?? 0) + 1);
+  for (let i = 0; i < 2 * LOOKS; i++) {
+    for (const pid of [100, 11]) starve(pid);
+    assert.deepEqual(scene.look(1), []);
+  }
+  assert.deepEqual(scene.look(LOOKS), [
+    "Killed process 11: it reported nothing for 5 s",
+    "signal 11 9",
+  ]);
 });
 
 test("watch: one that has nothing to do is left alone, and so is one that is told to end", () => {

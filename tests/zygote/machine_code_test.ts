@@ -57,6 +57,43 @@ test(
   },
 );
 
+/** Says what a clock that does not exist is slept by: 0 where nothing is slept, EINVAL where the kernel is asked. */
+const SLEEPER = `
+const [library] = Deno.args;
+const { symbols } = Deno.dlopen(library, {
+  clock_nanosleep: { parameters: ["i32", "i32", "buffer", "pointer"], result: "i32" },
+});
+const sleep = (seconds, nanoseconds, flags = 0) =>
+  symbols.clock_nanosleep(99, flags, new BigInt64Array([seconds, nanoseconds]), null);
+const seen = () => [sleep(0n, 50_000_000n), sleep(0n, 100_000_000n), sleep(1n, 0n), sleep(0n, 1n, 1)];
+const before = seen();
+const name = (name) => Deno.writeTextFileSync("/proc/self/comm", name);
+name("mpserv:zygote");
+const after = seen();
+console.log(JSON.stringify([before, after]));
+`;
+
+test(
+  "machine code: a short sleep is none until the process has a zygote's name",
+  async () => {
+    const to = await Deno.makeTempFile({ suffix: ".so" });
+    try {
+      Deno.writeFileSync(to, Uint8Array.fromBase64(LIBRARY));
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["eval", SLEEPER, to],
+      }).output();
+      const EINVAL = 22;
+      assert.deepEqual(JSON.parse(new TextDecoder().decode(stdout)), [
+        [0, EINVAL, EINVAL, EINVAL],
+        [EINVAL, EINVAL, EINVAL, EINVAL],
+      ]);
+    } finally {
+      Deno.removeSync(to);
+    }
+  },
+  { ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" },
+);
+
 const LOAD = 1, DYNAMIC = 2; // elf.h: PT_LOAD, PT_DYNAMIC
 const HASH = 4, STRINGS = 5, SYMBOLS = 6; // DT_HASH, DT_STRTAB, DT_SYMTAB
 const WEAK = 2;

@@ -7,7 +7,7 @@
 const FOLDER = new URL("../src/zygote/machine_code/", import.meta.url);
 const MODULE = new URL("library.ts", FOLDER);
 const COMPILER = "gcc";
-const LINE = 76;
+const LINE = 152;
 
 /**
  * Freestanding, and the same bytes whenever and wherever the same compiler builds it. Two segments: what is

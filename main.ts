@@ -13,6 +13,7 @@
  * (`src/runtime/roles.ts`).
  */
 const ROLES = ["@child", "@zygote", "@writer", "@bench"];
+const PROGRAMS = "./src/cli/programs.ts";
 const COMMANDS = "./src/cli/run.ts";
 
 /**
@@ -43,5 +44,6 @@ if (Deno.build.os === "windows") {
 } else if (Deno.build.standalone) {
   await import(bundleOf(isClient && !ROLES.includes(word) ? "client" : word));
 } else {
-  await (await import(COMMANDS)).run(Deno.args);
+  const called = await (await import(PROGRAMS)).begin(Deno.args);
+  await (await import(COMMANDS)).run(...called);
 }

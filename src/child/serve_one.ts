@@ -216,20 +216,21 @@ export async function work(
 }
 
 /** Tells over a worker's channel how its connections ended. */
-export function tellerOf(channel: Fd): TellEndOf {
+function tellerOf(channel: Fd): TellEndOf {
   return (handover, outcome, clientEndedAt) =>
     void tell(channel.number, done(handover, outcome, clientEndedAt));
 }
 
 /**
- * Waits for a connection, and serves it. `tellEnd`: tells how it ended; under a rewinder it does not return. Resolves
+ * Waits for a connection, and serves it. `tellEnd`: tells how it ended, over the channel unless said otherwise; under a
+ * rewinder it does not return. Resolves
  * when that has been told; undefined where it has been; "end" when the parent wants no more.
  */
 export function serveNext(
   channel: Fd,
   service: LoadedService,
   options: ChildOptions,
-  tellEnd: TellEndOf,
+  tellEnd: TellEndOf = tellerOf(channel),
 ): void | Promise<void> | "end" {
   const received = receiveFd(channel.number, {
     wait: true,

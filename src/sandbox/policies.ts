@@ -205,7 +205,7 @@ export const CALL_GROUPS: readonly CallGroup[] = [
 
 const { allow, kill, missing, notify, refuse } = VERDICTS;
 
-export function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
+function defaultPolicy(subject: Omit<Subject, "isStrict">): Policy {
   const who = { ...subject, isStrict: false };
   const includes = (caller: Caller): boolean => {
     if (typeof caller !== "string") return may(who, ...caller);
@@ -240,7 +240,7 @@ interface StrictSubject
   readonly isHandler: boolean;
 }
 
-export function strictPolicy(
+function strictPolicy(
   { attributes, isHandler, pid, rewinds }: StrictSubject,
 ): Policy {
   const subject = {
@@ -268,13 +268,20 @@ export function strictPolicy(
  * The fence around each child of a zygote that is under {@linkcode strictPolicy}: it cannot fork, as its
  * zygote must. It is this small since every connection pays for it.
  */
-export function fencePolicy(): Policy {
+function fencePolicy(): Policy {
   const checks = [{ argument: 0, is: FORK, then: kill }];
   return {
     rules: [{ call: "clone", checks, verdict: allow }],
     others: allow, // the filter beneath it decides
   };
 }
+
+/** What each level allows. */
+export const LEVEL_POLICIES = {
+  default: defaultPolicy,
+  strict: strictPolicy,
+  fence: fencePolicy,
+};
 
 /** It as `struct sock_filter`s. */
 export const fenceFilter = (): Uint8Array<ArrayBuffer> =>

@@ -10,7 +10,7 @@
  */
 import { PosixError } from "../posix/errno.ts";
 import { type Rewinder, serveRewound } from "../child/rewound.ts";
-import { serveNext, tellerOf } from "../child/serve_one.ts";
+import { serveNext } from "../child/serve_one.ts";
 import type { Fd } from "../posix/fd.ts";
 import { leave } from "../posix/forking.ts";
 import { read, write } from "../posix/io.ts";
@@ -119,7 +119,7 @@ export async function* rehearseService(
       const serving = Promise.resolve().then(
         rewinder
           ? serveRewound.bind(null, 2, reports, service, own, rewinder)
-          : serveNext.bind(null, reports, service, own, tellerOf(reports)),
+          : serveNext.bind(null, reports, service, own, undefined),
       );
       if (isLate) {
         for (let turn = 0; turn < TURNS; turn++) await undefined;

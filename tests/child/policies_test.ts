@@ -10,13 +10,11 @@ import {
   type Processor,
   systemCalls,
 } from "../../src/posix/seccomp/system_call_numbers.ts";
-import {
-  CALL_GROUPS,
-  defaultPolicy,
-  strictPolicy,
-} from "../../src/sandbox/policies.ts";
+import { CALL_GROUPS, LEVEL_POLICIES } from "../../src/sandbox/policies.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
+
+const { default: defaultPolicy, strict: strictPolicy } = LEVEL_POLICIES;
 
 const FILE = fileURLToPath(new URL("./policies.txt", import.meta.url));
 const PROCESSORS: readonly Processor[] = ["x86_64", "aarch64"];

@@ -11,15 +11,16 @@ import {
   systemCalls,
 } from "../../src/posix/seccomp/system_call_numbers.ts";
 import {
-  defaultPolicy,
-  fencePolicy,
   filterFor,
+  LEVEL_POLICIES,
   makeFilter,
-  strictPolicy,
 } from "../../src/sandbox/policies.ts";
 import { keepForkableFilter } from "../../src/zygote/birth.ts";
 import { run } from "../helpers/filter_machine.ts";
 import { test } from "../helpers/testing.ts";
+
+const { default: defaultPolicy, strict: strictPolicy, fence: fencePolicy } =
+  LEVEL_POLICIES;
 
 const PROCESSORS: readonly Processor[] = ["x86_64", "aarch64"];
 const CLONE = { thread: 0x003d0f00, fork: 0x01200011, namespace: 0x10000011 };

@@ -208,17 +208,21 @@ function readValue(
   text: string,
   before: unknown,
   of: string,
+  hint = "",
 ): unknown {
   try {
     return spec.read(text, before);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw usage(of + error.message);
+    throw usage(of + error.message + hint);
   }
 }
 
+/** What follows the message about a word that may have been meant to serve. */
+const TO_SERVE = ": give a program after --, a module with --handler";
+
 function readOperands(
-  { name, operands }: Syntax<Specs, Specs>,
+  { name, operands, takesProgram = false }: Syntax<Specs, Specs>,
   texts: readonly string[],
   values: Map<string, unknown>,
   path: string,
@@ -228,7 +232,9 @@ function readOperands(
     const many = all.length === 1 ? "1 argument" : `${all.length} arguments`;
     const got = `${texts.length}: ${texts.join(", ")}`;
     wrong(
-      `too many arguments for '${name}'. Expected ${many} but got ${got}`,
+      `too many arguments for '${name}'. Expected ${many} but got ${got}${
+        takesProgram ? TO_SERVE : ""
+      }`,
       path,
     );
   }
@@ -236,7 +242,8 @@ function readOperands(
     const text = texts[at];
     if (text !== undefined) {
       const before = spec.isRequired ? undefined : spec.initial;
-      values.set(operand, readValue(spec, text, before, ""));
+      const hint = takesProgram && /[^\d.+-]/.test(text) ? TO_SERVE : "";
+      values.set(operand, readValue(spec, text, before, "", hint));
     } else if (spec.isRequired) {
       wrong(`missing required argument '${operand}'`, path);
     }

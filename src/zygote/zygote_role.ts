@@ -108,10 +108,7 @@ export async function run(args: readonly string[]): Promise<never> {
     const rehearsed = await loadRehearsed(asynchronous);
     const isLate = rehearsesLate(options);
     const services = rehearseService(rehearsed, options, rewinding);
-    if (!isLate) {
-      for await (const _ of services);
-      followParent(options); // again: a worker that serves outlives it, also one that is only rehearsed
-    }
+    if (!isLate) { for await (const _ of services); }
     // Around a person's code before its first line; around our own at last, unless threads must follow to
     // another user, which do not when they are parked.
     const isEarly = ours === null || options.attributes !== undefined;

@@ -13,7 +13,15 @@ const WRONG: Wrong = [
     /^error: Cannot use port "abc": expected a whole number from 0 to 65535/,
   ],
   [["serve", "-1"], /-1/],
-  [["serve", "65536"], /port "65536"/],
+  [["serve", "65536"], /port "65536": expected .* 65535$/m],
+  [
+    ["serve", "cat"],
+    /port "cat": .*: give a program after --, a module with --handler/,
+  ],
+  [
+    ["serve", "9190", "./handler.ts"],
+    /9190, .\/handler.ts: give a program after --, a module with --handler: see/,
+  ],
   [["serve", "80.5"], /port "80\.5"/],
   [["serve", ""], /port ""/],
   [

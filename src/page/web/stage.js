@@ -74,8 +74,10 @@ export class Stage {
       this.#meet(now);
       this.#isDirty = true;
     }
+    const isFlooded = this.#world.isFlooded(now);
+    this.#travel.jumps(isFlooded);
     for (const [key, player] of this.#players) this.#advance(key, player, now);
-    const pause = this.#world.isFlooded(now) ? FLOOD_PAUSE : PAUSE;
+    const pause = isFlooded ? FLOOD_PAUSE : PAUSE;
     if (!this.#isDirty || now - this.#drawnAt < pause) return;
     this.#isDirty = false;
     this.#drawnAt = now;

@@ -15,6 +15,7 @@ export class Travel {
   #tokens = new Map();
   #messages = [];
   #duration;
+  #jumps = false;
 
   /**
    * @param boxes Elements by their column and key.
@@ -30,10 +31,17 @@ export class Travel {
     return [this.#lines, this.#layer];
   }
 
+  /** Whether tokens jump, and no dot is on its way: what moves smoothly takes a processor from a busy server. */
+  jumps(jumps) {
+    if (this.#jumps === jumps) return;
+    this.#jumps = jumps;
+    this.#layer.classList.toggle("jumps", jumps);
+  }
+
   /** A step that carries no descriptor is to be a dot that goes from one to another. */
   message({ step, connection }) {
     if (CARRIED.includes(step.kind) || step.from === step.to) return;
-    if (!isStill()) this.#messages.push({ step, connection });
+    if (!this.#jumps && !isStill()) this.#messages.push({ step, connection });
   }
 
   /** Moves everything to where it is now. */

@@ -222,9 +222,9 @@ function tellerOf(channel: Fd): TellEndOf {
 }
 
 /**
- * Waits for a connection, and serves it. `tellEnd`: tells how it ended, over the channel unless said otherwise; under a
- * rewinder it does not return. Resolves
- * when that has been told; undefined where it has been; "end" when the parent wants no more.
+ * Waits for a connection, and serves it. `tellEnd`: tells how it ended, over the channel unless said otherwise; under
+ * a rewinder it does not return. Resolves when that has been told; undefined where it has been; "end" when the parent
+ * wants no more.
  */
 export function serveNext(
   channel: Fd,

@@ -13,7 +13,6 @@
  * (`src/runtime/roles.ts`).
  */
 const ROLES = ["@child", "@zygote", "@writer", "@bench"];
-const PROGRAMS = "./src/cli/programs.ts";
 const COMMANDS = "./src/cli/run.ts";
 
 /**
@@ -44,6 +43,5 @@ if (Deno.build.os === "windows") {
 } else if (Deno.build.standalone) {
   await import(bundleOf(isClient && !ROLES.includes(word) ? "client" : word));
 } else {
-  const called = await (await import(PROGRAMS)).begin(Deno.args);
-  await (await import(COMMANDS)).run(...called);
+  await (await import(COMMANDS)).run(Deno.args);
 }

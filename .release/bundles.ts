@@ -126,9 +126,9 @@ function commands(...places: string[]): string {
   const bundled = [...new Set(places)].map((place) =>
     `BUNDLED["${place}"] = () => import("../src/cli/${place}");\n`
   );
-  return `import { begin, BUNDLED } from "../src/cli/programs.ts";
+  return `import { BUNDLED } from "../src/cli/programs.ts";
 import { run } from "../src/cli/run.ts";
-${bundled.join("")}await run(...await begin(Deno.args));
+${bundled.join("")}await run(Deno.args);
 `;
 }
 

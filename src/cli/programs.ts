@@ -3,7 +3,6 @@
  *
  * @module
  */
-import "../posix/open_when_called.ts"; // before all that calls the C library
 import type { Command } from "./command.ts";
 
 export const PROGRAMS = ["mpserv", "mpclient"] as const;
@@ -63,45 +62,13 @@ export async function load<Module>(place: string): Promise<Module> {
   return await (BUNDLED[place]?.() ?? import(place)) as Module;
 }
 
-/** The command of a command line, and what follows it. */
-export function commandWords(
-  name: CommandProgram,
+/** Starts the first process of a command that has one. `words`: what follows the command's name. */
+export async function startEarly(
+  name: CommandName,
   words: readonly string[],
-): readonly string[] {
-  if (name === "mpclient") return ["client", ...words];
-  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
-  return /^\d+$/.test(words[0] ?? "") ? ["serve", ...words] : words;
-}
-
-/** The folder of our `deno.json`, in which `deno task` runs its commands. */
-const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
-
-/** A person's paths are relative to where `deno task` was typed, which it says in a variable. */
-function standWhereThePersonDoes(): void {
-  try {
-    if (Deno.build.standalone || `${Deno.cwd()}/` !== ROOT) return;
-    const typedIn = Deno.env.get("INIT_CWD");
-    if (typedIn !== undefined) Deno.chdir(typedIn);
-  } catch {
-    // One of them is gone, or another user's: relative paths stay those of here.
-  }
-}
-
-/**
- * Begins: starts the first process of a command that has one, before any other code is read. Returns which program is
- * called, and the words that follow its name.
- */
-export async function begin(
-  args: readonly string[],
-): Promise<readonly [CommandProgram, readonly string[]]> {
-  standWhereThePersonDoes();
-  const [name, given] = args[0] === "@mpclient"
-    ? ["mpclient", args.slice(1)] as const
-    : ["mpserv", args] as const;
-  const [command, ...words] = commandWords(name, given);
-  const place = isCommand(command) ? EARLY_PLACES[command] : undefined;
+): Promise<void> {
+  const place = EARLY_PLACES[name];
   if (place !== undefined) (await load<EarlyModule>(place)).startEarly(words);
-  return [name, given];
 }
 
 /** Loads the client as a program of its own. */

@@ -3,14 +3,16 @@
  *
  * @module
  */
+
+import "../posix/open_when_called.ts"; // before all that calls the C library
 import type { Action, Command } from "./command.ts";
 import {
   type CommandProgram,
-  commandWords,
   isCommand,
   load,
   loadCommand,
   loadMpclient,
+  startEarly,
 } from "./programs.ts";
 import { endExporting, exportsTelemetry } from "./serve/telemetry.ts";
 import { outcome } from "./terminal.ts";
@@ -18,11 +20,40 @@ import { outcome } from "./terminal.ts";
 type Help = typeof import("./help/help.ts");
 
 /** Understands the command line and runs the command; ends the process. */
-export function run(
-  name: CommandProgram,
+export function run(args: readonly string[]): Promise<void> {
+  standWhereThePersonDoes();
+  const [words, name] = args[0] === "@mpclient"
+    ? [args.slice(1), "mpclient"] as const
+    : [args, "mpserv"] as const;
+  return finish(async () => {
+    const [command, ...own] = commandWords(words, name);
+    if (isCommand(command)) await startEarly(command, own);
+    return await (await understand(words, name))() ?? 0;
+  });
+}
+
+/** The command of a command line, and what follows it. */
+function commandWords(
   words: readonly string[],
-): Promise<void> {
-  return finish(async () => await (await understand(words, name))() ?? 0);
+  name: CommandProgram,
+): readonly string[] {
+  if (name === "mpclient") return ["client", ...words];
+  // `mpserv 9190` is the seed's own command line: a number where a command is due means to serve there.
+  return /^\d+$/.test(words[0] ?? "") ? ["serve", ...words] : words;
+}
+
+/** The folder of our `deno.json`, in which `deno task` runs its commands. */
+const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
+
+/** A person's paths are relative to where `deno task` was typed, which it says in a variable. */
+function standWhereThePersonDoes(): void {
+  try {
+    if (Deno.build.standalone || `${Deno.cwd()}/` !== ROOT) return;
+    const typedIn = Deno.env.get("INIT_CWD");
+    if (typedIn !== undefined) Deno.chdir(typedIn);
+  } catch {
+    // One of them is gone, or another user's: relative paths stay those of here.
+  }
 }
 
 /** Understands a command line, and begins nothing. Throws `UserError` when it is wrong. */
@@ -30,7 +61,7 @@ export async function understand(
   args: readonly string[],
   name: CommandProgram = "mpserv",
 ): Promise<Action> {
-  const typed = name === "mpclient" ? args : commandWords(name, args);
+  const typed = name === "mpclient" ? args : commandWords(args, name);
   // The runtime replaced bytes that are not UTF-8.
   const given = typed.some((word) => word.includes("\ufffd"))
     ? (await load<typeof import("./given.ts")>("./given.ts")).givenWords(typed)

@@ -7,7 +7,7 @@
  */
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
-import { processorWait, processStat } from "../posix/proc.ts";
+import { processorWait } from "../posix/proc.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   newSecret,
@@ -31,6 +31,7 @@ import type {
 import { Queue } from "./queue.ts";
 import {
   everySecond,
+  isZombie,
   MOST_SECONDS,
   Standstill,
   stuckIn,
@@ -38,9 +39,6 @@ import {
 import type { Zygote } from "./zygote.ts";
 
 /** The zygotes, as the model has them. */
-/** The state of a process that has ended and was not reaped, proc_pid_stat(5). */
-const ZOMBIE = "Z";
-
 type Zygotes = Pick<ZygoteSupervisor, keyof ZygoteSupervisor>;
 
 /** A connection on its way to a child. */
@@ -174,7 +172,7 @@ export class ForkModel implements ProcessModel {
     const most = MOST_SECONDS.finished;
     for (const [pid, seconds] of looks) {
       if (seconds === most) {
-        if (processStat(pid)?.state === ZOMBIE) continue; // it has ended: its zygote does not reap it
+        if (isZombie(pid)) continue; // its zygote does not reap it
         this.#events.trouble(stuckIn(pid, "finished"));
         this.#send(pid, "SIGKILL");
       } else if (seconds === 2 * most) this.#zygotes.endZygoteOf(pid);

@@ -231,6 +231,11 @@ export function isPassing(state: ProcessState): state is PassingState {
   return state in MOST_SECONDS;
 }
 
+/** Whether a process has ended and nobody has reaped it, such as one whose zygote is stopped. */
+export function isZombie(pid: number): boolean {
+  return processStat(pid)?.state === "Z";
+}
+
 /** Describes a stuck process. `pid`: the process; 0 if its id is not known yet. */
 export function stuckIn(pid: number, state: PassingState): string {
   const seconds = MOST_SECONDS[state];

@@ -34,6 +34,7 @@ import { Starting } from "./starting.ts";
 import {
   everySecond,
   isPassing,
+  isZombie,
   MOST_SECONDS,
   OutOfTurn,
   Standstill,
@@ -322,6 +323,7 @@ export class WorkerModel implements ProcessModel {
     );
     for (const [{ state, process, channel }, seconds] of looks) {
       if (!isPassing(state) || seconds !== MOST_SECONDS[state]) continue;
+      if (state === "finished" && isZombie(process.pid)) continue; // its zygote does not reap it
       this.#events.trouble(stuckIn(process.pid, state));
       if (process.pid > 0) process.kill("SIGKILL");
       else shutdownBoth(channel.number); // its id is not known yet: it reads its end here

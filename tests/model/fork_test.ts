@@ -5,8 +5,7 @@ import { SIGNALS } from "../../src/posix/abi.ts";
 import { STOP_SIGNAL } from "../../src/posix/forking.ts";
 import type { ServiceChoice } from "../../src/wire/choices.ts";
 import { failed, started, took } from "../../src/wire/tell.ts";
-import { processInfo } from "../helpers/processes.ts";
-import { test, until } from "../helpers/testing.ts";
+import { test } from "../helpers/testing.ts";
 import { ForkStage } from "./played_fork.ts";
 import { KILLED_STATUS, PlayedZygote } from "./played_zygotes.ts";
 
@@ -273,30 +272,6 @@ test("fork: a child that is done and does not end is ended, and then the zygote 
   ]);
   for (let i = 0; i < most; i++) stage.model.look();
   assert.deepEqual(stage.news(), ["end zygote of 11"]);
-});
-
-test("fork: a child that has ended and is not reaped is not taken for one that does not end: its zygote is ended", async () => {
-  await using parent = new Deno.Command("sh", {
-    args: ["-c", "exec 3<&0; cat <&3 & echo $!; exec sleep 1000"],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const reader = parent.stdout.getReader();
-  const pid = Number(new TextDecoder().decode((await reader.read()).value));
-  await until(
-    "its parent is a program that reaps nobody",
-    () => processInfo(parent.pid)?.comm === "sleep",
-  );
-  await parent.stdin.close();
-  await until("it has ended", () => processInfo(pid)?.state === "Z");
-  await reader.cancel();
-  using stage = new ForkStage();
-  stage.connect();
-  stage.takes(1, pid);
-  stage.isDone(1, pid);
-  stage.news();
-  for (let i = 0; i < 2 * MOST_SECONDS.finished + 1; i++) stage.model.look();
-  assert.deepEqual(stage.news(), [`end zygote of ${pid}`]);
 });
 
 test("fork: what zygotes tell is passed on", async () => {

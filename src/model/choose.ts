@@ -246,6 +246,7 @@ async function startPool(
     isHandler: "module" in child.service,
     grants: child.grants,
     isProgram: false, // such a process could not take turns
+    processorTime: child.attributes?.limits.cpu,
   };
   const pool = (
     source: WorkerSource,

@@ -8,6 +8,7 @@ import { PosixError } from "../posix/errno.ts";
 import type { Fd } from "../posix/fd.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
 import { sendFd } from "../posix/net/handover.ts";
+import { processStat, TICKS } from "../posix/proc.ts";
 import type { Watcher } from "../posix/watcher.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
@@ -209,6 +210,8 @@ export interface WorkerOptions {
   readonly isProgram: boolean;
   /** Whether a handler serves, which can be told that the server drains. */
   readonly isHandler: boolean;
+  /** How much processor time a worker may use, in seconds; undefined for as much as it likes. */
+  readonly processorTime?: number | undefined;
 }
 
 /** A worker, from its start to its end. */
@@ -297,6 +300,14 @@ export class Worker {
   /** After how many connections it is replaced. */
   get most(): number {
     return this.#options.recycle ?? (this.rewinds ? Infinity : RECYCLE);
+  }
+
+  /** Whether half of its processor time is gone: its connections used that, and the next one is to have its own. */
+  get isSpent(): boolean {
+    const { processorTime } = this.#options;
+    if (processorTime === undefined) return false;
+    const ticks = processStat(this.process.pid)?.ticks ?? 0;
+    return ticks / TICKS > processorTime / 2;
   }
 
   /** It as a line of the process table. */

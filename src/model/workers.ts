@@ -309,7 +309,7 @@ export class WorkerModel implements ProcessModel {
     this.#events.done(id, outcome, report);
     const isFit = !worker.rewinds ||
       this.rewinding!.isFit(report.status);
-    if (++worker.served < worker.most && isFit) {
+    if (++worker.served < worker.most && isFit && !worker.isSpent) {
       this.#isReady(worker);
     } else this.#hangUp(worker);
     return true;

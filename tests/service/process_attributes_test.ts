@@ -186,6 +186,21 @@ for (const model of models()) {
   });
 }
 
+for (const rewind of models().includes("pool") ? ["auto", "off"] : []) {
+  test(`attributes (pool, --rewind ${rewind}): what connections used of the processor, the next one does not lack`, async () => {
+    const args = ["--workers", "1", "--rewind", rewind, "--limit-cpu", "2s"];
+    const handler = await handlerFile("handlers/busy.ts", import.meta.url);
+    await using server = await startServer({
+      model: "pool",
+      args: ["--handler", handler, ...args],
+    });
+    for (let i = 0; i < 8; i++) {
+      assert.equal(await ask(server, "400"), "ok", `connection ${i + 1}`);
+    }
+    assert.deepEqual(server.log.others, []);
+  });
+}
+
 testUsage(["serve", "0"], [
   [["--user", ""], /--user/],
   [["--umask", "8"], /umask "8": expected octal/],

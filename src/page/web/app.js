@@ -49,7 +49,12 @@ function frame(now) {
 function next() {
   if (replay.isPlaying) return requestAnimationFrame(frame);
   const pause = world.isFlooded(performance.now()) ? FLOOD_LOOK : LOOK;
-  setTimeout(() => requestAnimationFrame(frame), pause);
+  setTimeout(() => isDue() ? requestAnimationFrame(frame) : next(), pause);
+}
+
+/** Whether a frame would change anything. */
+function isDue() {
+  return replay.isPlaying || stage.moves || world.version !== drawnVersion;
 }
 
 function drawTables() {

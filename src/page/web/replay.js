@@ -87,7 +87,7 @@ export class Replay {
 
   /** Goes on while it plays. */
   tick(now) {
-    const passed = now - this.#last;
+    const passed = Math.max(0, now - this.#last);
     this.#last = now;
     if (!this.isPlaying || !this.connection) return;
     const rows = this.#drawing.rows;
@@ -141,6 +141,7 @@ export class Replay {
     if (!this.connection) return;
     this.#changed();
     this.isPlaying = !this.isPlaying;
+    this.#last = performance.now(); // there may have been no frame for long
     if (this.isPlaying && this.shown >= this.connection.steps.length) {
       this.shown = 1;
       this.#part = 0;

@@ -67,6 +67,14 @@ export class Stage {
     this.#isDirty = true;
   }
 
+  /** Whether something is to be drawn, now or at a later step. */
+  get moves() {
+    return this.#isDirty || this.#seen !== this.#world.version ||
+      [...this.#players.values()].some(({ isAtEnd, connection }) =>
+        !isAtEnd || connection.isGone
+      );
+  }
+
   /** Goes on; at most once a frame. */
   tick(now) {
     if (this.#seen !== this.#world.version) {

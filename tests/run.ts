@@ -13,7 +13,7 @@ const ROOT = new URL("../", import.meta.url);
 /** How many tests are named at the end. */
 const SLOWEST = 10;
 /** How many files are tested at once: most of a test is waiting. */
-const JOBS = "4";
+const JOBS = "6";
 /** How many runtimes test all files that start no process, and all that start some. */
 const GROUPS = { quick: 4, processes: 16 };
 /**
@@ -95,8 +95,10 @@ try {
   const files = areNamed ? [] : chosen(Deno.args[0]);
   const quick = filesWithout([STARTS], new URL("tests/", ROOT));
   const start = files.filter((file) => !quick.includes(file));
+  const alone = start.filter((file) => ALONE.test(file));
+  // They run in the order of their names: what takes longest begins first.
   const paths = [
-    ...start.filter((file) => ALONE.test(file)).map((it) => fileURLToPath(it)),
+    ...writeGroups(alone, alone.length, directory, "alone"),
     ...writeGroups(
       start.filter((file) => !ALONE.test(file)),
       GROUPS.processes,

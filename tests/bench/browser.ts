@@ -4,6 +4,16 @@
  * @module
  */
 import { type Browser, chromium } from "playwright-core";
+import { isInstalled, missing } from "../helpers/tools.ts";
+
+/** The browsers that do. One that could have windows prepares one for each tab: four times the work. */
+const BROWSERS = ["chromium-headless-shell", "chromium"] as const;
+const BROWSER = BROWSERS.find(isInstalled) ?? BROWSERS[0];
+
+/** What is skipped where there is no browser, which is said aloud. */
+export function needsBrowser(what: string): { ignore: boolean } {
+  return { ignore: missing(what, BROWSER) };
+}
 
 /** The look of a page. */
 export interface Look {
@@ -23,15 +33,10 @@ export interface LookOptions {
   readonly expression: string;
 }
 
-/**
- * Starts a browser, which is ended at the end of the block.
- *
- * @param name The program, looked up in PATH.
- * @returns The browser.
- */
-export async function startBrowser(name: string): Promise<Browser> {
+/** Starts a browser, which is ended at the end of the block. */
+export async function startBrowser(): Promise<Browser> {
   const which = await new Deno.Command("sh", {
-    args: ["-c", 'command -v "$1"', "sh", name],
+    args: ["-c", 'command -v "$1"', "sh", BROWSER],
   }).output();
   return await chromium.launch({
     executablePath: new TextDecoder().decode(which.stdout).trim(),

@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { runCommand } from "../helpers/command.ts";
 import { startServer } from "../helpers/server.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
-import { missing } from "../helpers/tools.ts";
-import { look, startBrowser } from "./browser.ts";
-
-const BROWSER = "chromium";
+import { look, needsBrowser, startBrowser } from "./browser.ts";
 
 /**
  * What a page shows: lengths of the lines that can be seen, how wide it is, and its colours. A line whose
@@ -47,7 +44,7 @@ test(
   async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer({ model: "fork" }); // for many connections
-    await using browser = await startBrowser(BROWSER);
+    await using browser = await startBrowser();
     for (const [args, lines, heading] of REPORTS) {
       const file = `${directory.path}/${args[0]!.slice(2)}.html`;
       const { code, stderr } = await runCommand(
@@ -77,7 +74,7 @@ test(
       assert.equal(backgrounds.size, 2, "light and dark differ");
     }
   },
-  { ignore: missing("reports in a browser", BROWSER) },
+  needsBrowser("reports in a browser"),
 );
 
 test("bench --report: a file that cannot be written is said before anything is measured", async () => {

@@ -19,7 +19,8 @@ export function missing(what: string, ...programs: string[]): boolean {
   return true;
 }
 
-function isInstalled(name: string): boolean {
+/** Whether a program is found on PATH. */
+export function isInstalled(name: string): boolean {
   return (Deno.env.get("PATH") ?? "").split(":").some((directory) => {
     try {
       return ((Deno.statSync(`${directory}/${name}`).mode ?? 0) & 0o111) !== 0;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { ServerEvent } from "../../src/control/event_lines.ts";
 import { temporaryDirectory, test } from "../helpers/testing.ts";
-import { needsBrowser, openBrowser, openTab, TestPage } from "./helpers.ts";
+import { needsBrowser, startBrowser } from "../bench/browser.ts";
+import { openTab, TestPage } from "./helpers.ts";
 
 /** A server of one user, played: it serves a number of connections in one second, as its events say. */
 class PlayedServer implements AsyncDisposable {
@@ -165,7 +166,7 @@ test(
     const path = `${directory.path}/played.sock`;
     await using server = new PlayedServer(path);
     await using shown = await TestPage.of(path);
-    await using browser = await openBrowser();
+    await using browser = await startBrowser();
     await using tab = await openTab(browser, shown.url);
     await tab.holds(
       "the server is shown",
@@ -197,5 +198,5 @@ test(
       `document.querySelectorAll("#steps button").length === 10`,
     );
   },
-  needsBrowser,
+  needsBrowser("the page"),
 );

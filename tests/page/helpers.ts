@@ -6,17 +6,11 @@
 import assert from "node:assert/strict";
 import axe from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { startBrowser } from "../bench/browser.ts";
+import { needsBrowser, startBrowser } from "../bench/browser.ts";
 import { commandEnvironment, commandLine } from "../helpers/command.ts";
 import { controlled } from "../control/helpers.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { within } from "../helpers/testing.ts";
-import { missing } from "../helpers/tools.ts";
-
-const BROWSER = "chromium";
-
-/** Where there is no browser, these tests are skipped. */
-export const needsBrowser = { ignore: missing("the page", BROWSER) };
 
 /** `mpserv page`. */
 export class TestPage implements AsyncDisposable {
@@ -69,11 +63,6 @@ export class TestPage implements AsyncDisposable {
   }
 }
 
-/** A browser, ended at the end of the block. */
-export function openBrowser(): Promise<Browser> {
-  return startBrowser(BROWSER);
-}
-
 /**
  * Tests in one browser, each in tabs of its own, which it closes: to start a browser costs more than most of them.
  *
@@ -86,9 +75,9 @@ export function testInBrowser(
 ): void {
   Deno.test({
     name,
-    ...needsBrowser,
+    ...needsBrowser("the page"),
     fn: async (t) => {
-      await using browser = await openBrowser();
+      await using browser = await startBrowser();
       for (const [title, step] of Object.entries(steps)) {
         // It is spoken to all the time: the test as a whole is what leaves nothing behind.
         await t.step({

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { compare, type Run } from "../../src/bench/compare.ts";
 import { startServer } from "../helpers/server.ts";
 import { test } from "../helpers/testing.ts";
-import { needsBrowser, openBrowser, openTab, TestPage } from "./helpers.ts";
+import { needsBrowser, startBrowser } from "../bench/browser.ts";
+import { openTab, TestPage } from "./helpers.ts";
 
 /** Each line crosses the link and comes back, and none sooner than the link lets it. */
 function crosses({ packets }: Run, delay: number): void {
@@ -37,7 +38,7 @@ test(
   async () => {
     await using server = await startServer();
     await using shown = await TestPage.of(server);
-    await using browser = await openBrowser();
+    await using browser = await startBrowser();
     await using tab = await openTab(browser, shown.url);
     const { page } = tab;
     await page.click("#tab-measure");
@@ -69,5 +70,5 @@ test(
     await page.selectOption("#language", "ko");
     assert.match(await tab.text("#verdict"), /^잰 결과/);
   },
-  needsBrowser,
+  needsBrowser("the page"),
 );

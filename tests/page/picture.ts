@@ -11,7 +11,8 @@ import {
   receiveAll,
   roundTrip,
 } from "../helpers/wire_client.ts";
-import { openBrowser, openTab, TestPage } from "./helpers.ts";
+import { startBrowser } from "../bench/browser.ts";
+import { openTab, TestPage } from "./helpers.ts";
 
 const FILE = fileURLToPath(new URL("../../.github/page.png", import.meta.url));
 
@@ -20,7 +21,7 @@ await using server = await startServer({
   args: ["--zygotes", "2"],
 });
 await using shown = await TestPage.of(server);
-await using browser = await openBrowser();
+await using browser = await startBrowser();
 await using tab = await openTab(browser, shown.url, {
   viewport: { width: 1040, height: 840 },
 });

@@ -13,7 +13,7 @@ const ROOT = new URL("../", import.meta.url);
 /** How many tests are named at the end. */
 const SLOWEST = 10;
 /** How many files are tested at once: most of a test is waiting. */
-const JOBS = "6";
+const JOBS = "4";
 /** How many runtimes test all files that start no process, and all that start some. */
 const GROUPS = { quick: 4, processes: 16 };
 /**

@@ -190,8 +190,13 @@ export class Recorder {
     });
     this.#waiting = this.#done = this.#bytes = 0;
     this.#failures = {};
-    for (let sent = 0; sent < bytes.length;) {
-      sent += Deno.stdout.writeSync(bytes.subarray(sent));
+    try {
+      for (let sent = 0; sent < bytes.length;) {
+        sent += Deno.stdout.writeSync(bytes.subarray(sent));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      Deno.exit(1); // whoever measures has gone
     }
   }
 }

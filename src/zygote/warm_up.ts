@@ -287,7 +287,7 @@ export const QUIET = 200;
  * So many forks without a quiet moment, and a slice follows each: under a load that never ends, each child would
  * compile what the zygote can compile once, which takes many times as long as a slice.
  */
-const MOST_COLD = 64;
+const MOST_COLD = 32;
 
 /** A rehearsal, and the time for it. */
 export class SpareTime {

@@ -40,8 +40,8 @@ test("spare time: whoever comes waits for one slice at most", async () => {
 test("spare time: a load without a quiet moment gets a slice after each fork at last, until all is warm", async () => {
   const { slices } = rehearsal();
   const spare = new SpareTime(slices);
-  const due = Array.from({ length: 66 }, () => spare.forked());
-  assert.deepEqual(due, due.map((_, forks) => forks >= 64));
+  const due = Array.from({ length: 34 }, () => spare.forked());
+  assert.deepEqual(due, due.map((_, forks) => forks >= 32));
   await spare.use(() => false);
   assert.equal(spare.forked(), false);
 });

@@ -51,14 +51,17 @@ export async function connect(
 async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
   const name = formatAddress(target);
   const late = Promise.withResolvers<never>();
-  const timer = timeout === 0 ? undefined : setTimeout(() => {
+  const giveUp = () => {
     const reason = `no answer within ${timeout / 1000}s`;
     late.reject(
       new Error(
         `Cannot connect to "${name}": ${reason}: is the address right?`,
       ),
     );
-  }, timeout);
+  };
+  // For `setTimeout` Deno 2.9 loads Node's timers, which takes as long as half of all else here.
+  const limit = timeout === 0 ? undefined : AbortSignal.timeout(timeout);
+  limit?.addEventListener("abort", giveUp);
   const dialing = open(target).catch((error) => {
     throw new Error(
       `Cannot connect to "${name}": ${reasonOf(error)}${hint(error, target)}`,
@@ -70,7 +73,7 @@ async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
     dialing.then((conn) => conn.close(), () => {}); // a late one has no owner
     throw error;
   } finally {
-    clearTimeout(timer);
+    limit?.removeEventListener("abort", giveUp);
   }
 }
 

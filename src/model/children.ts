@@ -292,7 +292,7 @@ export class ZygoteWatch {
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
   readonly #system: ProcessSystem;
-  readonly close: () => void = everySecond(() => this.look());
+  #lookNoMore = () => {};
   /** Zygotes to which descriptors were handed. */
   readonly #forking: Standstill<Zygote>;
   readonly #busy = new Standstill<Zygote>();
@@ -313,6 +313,15 @@ export class ZygoteWatch {
     this.#system = system;
     this.#forking = new Standstill(({ pid }) => system.processorWait(pid));
     this.#reporting = new Standstill((pid) => system.processorWait(pid));
+  }
+
+  /** Looks every second from here on, until it is closed. */
+  begin(): void {
+    this.#lookNoMore = everySecond(() => this.look());
+  }
+
+  close(): void {
+    this.#lookNoMore();
   }
 
   look(): void {

@@ -71,7 +71,7 @@ export class ForkModel implements ProcessModel {
   readonly #taken = new Map<number, Taken>();
   /** Children that are done and have not been reaped: each holds a place among the connections. */
   readonly #finished = new Standstill<number>(processorWait);
-  readonly #lookNoMore = everySecond(() => this.look());
+  #lookNoMore = () => {};
   readonly #isProgram: boolean;
   readonly #isHandler: boolean;
   #stopping = false;
@@ -105,7 +105,9 @@ export class ForkModel implements ProcessModel {
   }
 
   start(): Promise<void> {
-    return this.#zygotes.start();
+    const started = this.#zygotes.start();
+    this.#lookNoMore = everySecond(() => this.look());
+    return started;
   }
 
   get waiting(): number {

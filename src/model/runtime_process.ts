@@ -35,7 +35,7 @@ import { LIBRARY } from "../zygote/machine_code/library.ts";
  * each child would compile what the handler calls a few times.
  */
 const EAGER_V8_FLAGS: readonly string[] = [
-  "--invocation-count-for-turbofan=50",
+  "--invocation-count-for-turbofan=100",
   "--minimum-invocations-after-ic-update=10",
 ];
 

@@ -57,7 +57,7 @@ export class WorkerModel implements ProcessModel {
   readonly #standstill = new Standstill<Worker>(({ process }) =>
     processorWait(process.pid)
   );
-  readonly #lookNoMore = everySecond(() => this.look());
+  #lookNoMore = () => {};
   readonly #outOfTurn: OutOfTurn;
   readonly #start: Starting;
   // Starting a runtime is work for a core: more at once than this only makes each of them later.
@@ -95,8 +95,11 @@ export class WorkerModel implements ProcessModel {
 
   async start(): Promise<void> {
     await this.#source.start();
-    if (this.#start.mustProve) {
-      this.#startWorker();
+    const { mustProve } = this.#start;
+    if (mustProve) this.#startWorker();
+    else this.#refill();
+    this.#lookNoMore = everySecond(() => this.look());
+    if (mustProve) {
       await this.#start.wait().catch((error) => {
         this.retire(); // first, or others would be started
         this.kill("SIGKILL");

@@ -99,6 +99,7 @@ export class ZygoteSupervisor {
    */
   async start(): Promise<void> {
     this.#refill();
+    this.#watch.begin();
     try {
       await this.#progress.wait();
       this.#isProven = true;

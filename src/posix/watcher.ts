@@ -157,7 +157,9 @@ export class Watcher {
   }
 
   #resume(fd: number): void {
-    clearTimeout(this.#paused.get(fd));
+    const timer = this.#paused.get(fd);
+    if (timer === undefined) return;
+    clearTimeout(timer);
     this.#paused.delete(fd);
   }
 

@@ -30,7 +30,11 @@ import { Fd, memoryFile, openDescriptors, setInherit } from "../posix/fd.ts";
 import { DomainFence } from "../posix/landlock.ts";
 import { landlockVersion } from "../posix/landlock_abi.ts";
 import { cLibrary } from "../posix/libc.ts";
-import { descriptorTarget, readProcFile } from "../posix/proc.ts";
+import {
+  descriptorTarget,
+  listProcDirectory,
+  readProcFile,
+} from "../posix/proc.ts";
 import {
   changeDirectory,
   dieWithParent,
@@ -226,9 +230,9 @@ export function isCache(target: string): boolean {
  */
 export function letGoOfCaches(): void {
   const files = new Map<number, string>();
-  for (const fd of openDescriptors()) {
+  for (const fd of ownDescriptors()) {
     const target = descriptorTarget(fd) ?? "";
-    if (isCache(target)) files.set(fd, target);
+    if (isCache(target)) files.set(Number(fd), target);
   }
   if (files.size === 0) return;
   // The lock file must be one that can be locked, or SQLite waits for ten seconds; and nobody else's.
@@ -242,6 +246,15 @@ export function letGoOfCaches(): void {
     setInherit(fd, false);
   }
   clearSharedMemory();
+}
+
+/** The open ones. Asking for each that there could be takes a start long enough that V8 would optimize the loop. */
+function ownDescriptors(): readonly (number | string)[] {
+  try {
+    return listProcDirectory("/proc/self/fd");
+  } catch {
+    return openDescriptors(); // an older C library, or no descriptor is left to look with
+  }
 }
 
 /** Puts empty memory in the place of the index that all users of a database share. */

@@ -88,8 +88,6 @@ async function run(
   stop.signal.addEventListener("abort", () => code?.stop());
   let control: Promise<typeof import("./open_control.ts")> | undefined;
   const loadControl = () => control ??= import("./open_control.ts");
-  // If the server waits for its first process now, there is time to load it.
-  if (options.control !== "none") setTimeout(loadControl, 0);
   const starting = start({
     listener,
     model: (watcher, events) => {
@@ -112,6 +110,8 @@ async function run(
       metrics ?? {},
     ],
   }, options);
+  // If the server waits for its first process now, there is time to load it.
+  if (options.control !== "none") void loadControl();
   const server = await unlessStopped(starting, stop.signal);
   if (server === null) {
     await endRuntimes(); // what was only starting

@@ -38,7 +38,12 @@ const CALLED = [
 const BUFFER_SIZE = 256 * 1024;
 
 /** Runs the process to its end. Throws `TypeError` when something else than the connection comes over the channel. */
-export function run(args: readonly string[]): void {
+export function run(args: readonly string[]): never {
+  send(args);
+  return Deno.exit(); // the parent waits for it: the end of an event loop takes longer
+}
+
+function send(args: readonly string[]): void {
   openNow(...CALLED);
   using channel = inheritedFd(args[0]);
   setProcessName("mpclient:write");

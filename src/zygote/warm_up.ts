@@ -39,7 +39,7 @@ import {
   runChild,
 } from "./birth.ts";
 
-/** TurboFan takes a function after 400 calls, and from source after 100: see `runtime/roles.ts`. */
+/** TurboFan takes a function after 400 calls, and from source after 100 at most: see `model/runtime_process.ts`. */
 const ENOUGH = Deno.build.standalone ? 1_000 : 200;
 const ROUNDS = {
   synchronous: { service: ENOUGH, birth: ENOUGH },

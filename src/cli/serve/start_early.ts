@@ -30,7 +30,8 @@ export function startEarly(words: readonly string[]): void {
   const first = firstProcess(words);
   if (first === null) return;
   closeOnExec(STDERR); // what we were started with beside these is no business of our children
-  first.start(PLAIN);
+  const isPooled = valueOf("--model", words) === "pool";
+  first.start({ ...PLAIN, isPooled });
 }
 
 /** Which process a server starts first; null where that is one of another kind than {@linkcode PLAIN}, or none. */

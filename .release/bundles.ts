@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { EARLY_PLACES, PLACES } from "../src/cli/programs.ts";
 import { PARTS, SOURCES } from "../src/page/document.ts";
 import { ROLES } from "../src/runtime/roles.ts";
@@ -59,7 +60,7 @@ export async function bundle(sources: string, output: string): Promise<void> {
   await Deno.mkdir(`${output}/${DIRECTORY}`);
   for (const file of [MAIN, ...files.map((file) => `${file}.js`)]) {
     const text = await Deno.readTextFile(`${sources}/${file}`);
-    await Deno.writeTextFile(`${output}/${file}`, withoutSources(text));
+    await Deno.writeTextFile(`${output}/${file}`, withShortMap(text));
   }
 }
 
@@ -135,14 +136,19 @@ ${bundled.join("")}await run(Deno.args);
 const MAP = "\n//# sourceMappingURL=data:application/json;base64,";
 
 /**
- * A bundle whose map says where each line came from, and has not the lines: an error names files and lines of the
- * sources, and a start reads half as much.
+ * A bundle whose map says where each line came from, and nothing of its parts, and has not the lines: an error names
+ * files and lines of the sources. A start reads all that is in an executable, and its map was as long as the code.
  */
-function withoutSources(bundle: string): string {
+function withShortMap(bundle: string): string {
   const at = bundle.lastIndexOf(MAP) + MAP.length;
   const bytes = Uint8Array.fromBase64(bundle.slice(at).trim());
-  const map = JSON.parse(new TextDecoder().decode(bytes));
-  delete map.sourcesContent;
+  const { sources, mappings } = JSON.parse(new TextDecoder().decode(bytes));
+  const starts = decode(mappings).map(([first]) =>
+    first === undefined || first.length === 1
+      ? []
+      : [first.slice(0, 4) as [number, number, number, number]] // without a name
+  );
+  const map = { version: 3, sources, names: [], mappings: encode(starts) };
   const shorter = new TextEncoder().encode(JSON.stringify(map));
   return `${bundle.slice(0, at)}${shorter.toBase64()}\n`;
 }

@@ -102,6 +102,22 @@ test("bundles: their maps name files of ours, and have none of their lines", asy
   }
 });
 
+test("bundles: an error says at which line of ours it was thrown", async () => {
+  const { files } = await staged();
+  await using directory = temporaryDirectory();
+  const bundle = `${directory.path}/writer.js`;
+  Deno.writeTextFileSync(bundle, files.get("roles/writer.js")!);
+  const { stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-config", "--allow-ffi", bundle, "@writer", "nothing"],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const file = "src/client/writer_role.ts";
+  const [, line] = /at send \(file:.*\/src\/client\/writer_role\.ts:(\d+):/
+    .exec(new TextDecoder().decode(stderr)) ?? [];
+  const lines = Deno.readTextFileSync(new URL(file, ROOT)).split("\n");
+  assert.match(lines[Number(line) - 1] ?? "", /inheritedFd\(args\[0\]\)/);
+});
+
 test("bundles: the license of every package in them stands beside them", async () => {
   const { files, licenses } = await staged();
   const packages = [...files].filter(([name]) => name.endsWith(".js"))
@@ -138,6 +154,12 @@ test("bundles: where the bundler cannot be got, Deno says why, and one line of o
       `${path}/sources/${file}`,
     );
   }
+  // Nor is there what comes after that.
+  const codec = "data:text/javascript,export const decode = 0, encode = 0;";
+  Deno.writeTextFileSync(
+    `${path}/deno.json`,
+    JSON.stringify({ imports: { "@jridgewell/sourcemap-codec": codec } }),
+  );
   const [bundles, fail] = ["bundles.ts", "fail.ts"].map((name) =>
     fileURLToPath(new URL(`.release/${name}`, ROOT))
   );

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { EARLY_PLACES, PLACES } from "../src/cli/programs.ts";
 import { PARTS, SOURCES } from "../src/page/document.ts";
 import { ROLES } from "../src/runtime/roles.ts";
@@ -60,7 +59,7 @@ export async function bundle(sources: string, output: string): Promise<void> {
   await Deno.mkdir(`${output}/${DIRECTORY}`);
   for (const file of [MAIN, ...files.map((file) => `${file}.js`)]) {
     const text = await Deno.readTextFile(`${sources}/${file}`);
-    await Deno.writeTextFile(`${output}/${file}`, withShortMap(text));
+    await Deno.writeTextFile(`${output}/${file}`, await withShortMap(text));
   }
 }
 
@@ -139,7 +138,9 @@ const MAP = "\n//# sourceMappingURL=data:application/json;base64,";
  * A bundle whose map says where each line came from, and nothing of its parts, and has not the lines: an error names
  * files and lines of the sources. A start reads all that is in an executable, and its map was as long as the code.
  */
-function withShortMap(bundle: string): string {
+async function withShortMap(bundle: string): Promise<string> {
+  // Read when it is wanted: where packages cannot be got, who compiles is told first what that needs.
+  const { decode, encode } = await import("@jridgewell/sourcemap-codec");
   const at = bundle.lastIndexOf(MAP) + MAP.length;
   const bytes = Uint8Array.fromBase64(bundle.slice(at).trim());
   const { sources, mappings } = JSON.parse(new TextDecoder().decode(bytes));

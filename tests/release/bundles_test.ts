@@ -154,12 +154,6 @@ test("bundles: where the bundler cannot be got, Deno says why, and one line of o
       `${path}/sources/${file}`,
     );
   }
-  // Nor is there what comes after that.
-  const codec = "data:text/javascript,export const decode = 0, encode = 0;";
-  Deno.writeTextFileSync(
-    `${path}/deno.json`,
-    JSON.stringify({ imports: { "@jridgewell/sourcemap-codec": codec } }),
-  );
   const [bundles, fail] = ["bundles.ts", "fail.ts"].map((name) =>
     fileURLToPath(new URL(`.release/${name}`, ROOT))
   );

@@ -292,7 +292,7 @@ export class ZygoteWatch {
   readonly #events: ZygoteWatchEvents;
   readonly #isSpokenFor: boolean;
   readonly #system: ProcessSystem;
-  #lookNoMore = () => {};
+  close = () => {};
   /** Zygotes to which descriptors were handed. */
   readonly #forking: Standstill<Zygote>;
   readonly #busy = new Standstill<Zygote>();
@@ -317,11 +317,7 @@ export class ZygoteWatch {
 
   /** Looks every second from here on, until it is closed. */
   begin(): void {
-    this.#lookNoMore = everySecond(() => this.look());
-  }
-
-  close(): void {
-    this.#lookNoMore();
+    this.close = everySecond(() => this.look());
   }
 
   look(): void {

@@ -28,12 +28,10 @@ import {
 import { LIBRARY } from "../zygote/machine_code/library.ts";
 
 /**
- * Further flags of a zygote whose service is our own, so that all that children run is compiled while it
- * is rehearsed, after few calls. A person's handler is not called before there is a client: with these flags,
- * each child would compile what the handler calls a few times. Where the first client waits for the start, no more
- * is compiled than that: after 50 calls V8 takes also what the start itself calls, such as what opens the C
- * library's functions, for 13 ms. A pool rehearses before it serves, and is to be as compiled as can be: its
- * rewound processes served 0.88 of the rate with what 100 calls compile.
+ * Further flags of a zygote whose service is our own, so that all that children run is compiled while it is rehearsed,
+ * after few calls; a person's handler is not called before there is a client, and each child would compile it. After
+ * 50 calls V8 takes also what a start calls, for 13 ms, and clients wait: that is for a pool, which rehearses before it
+ * serves, and whose rewound processes served 0.88 of the rate with what 100 calls compile.
  */
 const eagerFlags = (isPooled = false): readonly string[] => [
   `--invocation-count-for-turbofan=${isPooled ? 50 : 100}`,

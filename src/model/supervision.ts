@@ -206,10 +206,7 @@ export class Standstill<Key> {
   }
 }
 
-/**
- * Looks once a second, until it is closed. It keeps no process alive. The result closes it. Begin when the first
- * process is starting: Deno 2.9 loads Node's timers at the first use of one, which takes 6 to 16 ms.
- */
+/** Looks once a second, until the result closes it. Begin late: Deno 2.9 takes some 10 ms for the first timer. */
 export function everySecond(look: () => void): () => void {
   const timer = setInterval(look, BEAT);
   Deno.unrefTimer(timer);

@@ -95,11 +95,10 @@ export class WorkerModel implements ProcessModel {
 
   async start(): Promise<void> {
     await this.#source.start();
-    const { mustProve } = this.#start;
-    if (mustProve) this.#startWorker();
+    if (this.#start.mustProve) this.#startWorker();
     else this.#refill();
     this.#lookNoMore = everySecond(() => this.look());
-    if (mustProve) {
+    if (this.#start.mustProve) {
       await this.#start.wait().catch((error) => {
         this.retire(); // first, or others would be started
         this.kill("SIGKILL");

@@ -157,9 +157,7 @@ export class Watcher {
   }
 
   #resume(fd: number): void {
-    const timer = this.#paused.get(fd);
-    if (timer === undefined) return;
-    clearTimeout(timer);
+    if (this.#paused.has(fd)) clearTimeout(this.#paused.get(fd));
     this.#paused.delete(fd);
   }
 

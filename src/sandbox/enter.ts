@@ -248,12 +248,12 @@ export function letGoOfCaches(): void {
   clearSharedMemory();
 }
 
-/** The open ones. Asking for each that there could be takes a start long enough that V8 would optimize the loop. */
+/** The open ones: to ask for each that there could be takes milliseconds. */
 function ownDescriptors(): readonly (number | string)[] {
   try {
     return listProcDirectory("/proc/self/fd");
   } catch {
-    return openDescriptors(); // an older C library, or no descriptor is left to look with
+    return openDescriptors(); // an older C library, or no descriptor to look with
   }
 }
 

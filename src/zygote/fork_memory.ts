@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { PosixError } from "../posix/errno.ts";
 import type { MachineCode } from "./machine_code/machine_code.ts";
 
 /** After so many forks the zygote's own code has been used, too. */
@@ -60,7 +61,13 @@ export class ForkMemory {
    */
   constructor(code: MachineCode | null, rehearse: () => void) {
     this.#code = code;
-    this.#rehearse = rehearse;
+    this.#rehearse = () => {
+      try {
+        rehearse();
+      } catch (error) {
+        if (!(error instanceof PosixError)) throw error; // else forks cost more, and nothing else
+      }
+    };
   }
 
   /** A child has been forked. */

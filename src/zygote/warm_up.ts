@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { abi } from "../posix/abi.ts";
 import { PosixError } from "../posix/errno.ts";
 import { type Rewinder, serveRewound } from "../child/rewound.ts";
 import { serveNext } from "../child/serve_one.ts";
@@ -147,20 +148,23 @@ export function* rehearseBirth(
   const rounds = ROUNDS[rebirth.reactor ? "asynchronous" : "synchronous"].birth;
   for (let done = 0; done < rounds; done += SLICES.birth) {
     const wasArmed = fence?.disarm();
-    const end = Math.min(done + SLICES.birth, rounds);
-    for (let i = done; i < end; i++) {
-      const [parent, reports] = socketPair();
-      const [channel, children] = socketPair();
-      const { handover, fd } = comeOver(i, parent);
-      arrive(
-        meansOf({ channel, reports, children }, own, fence),
-        handover,
-        monotonic(),
-      );
-      leave(-1);
-      for (const owned of [fd, reports]) owned.close();
+    try {
+      const end = Math.min(done + SLICES.birth, rounds);
+      for (let i = done; i < end; i++) {
+        const [parent, reports] = socketPair();
+        const [channel, children] = socketPair();
+        const { handover, fd } = comeOver(i, parent);
+        arrive(
+          meansOf({ channel, reports, children }, own, fence),
+          handover,
+          monotonic(),
+        );
+        leave(-1);
+        for (const owned of [fd, reports]) owned.close();
+      }
+    } finally {
+      if (wasArmed) fence?.arm(); // also where the system refuses: children are forked all the same
     }
-    if (wasArmed) fence?.arm();
     yield;
   }
 }
@@ -176,24 +180,32 @@ export function rehearseChild(
 ): void {
   const own = asItIs(options);
   const wasArmed = fence?.disarm();
-  const [client, server] = socketPair(SOCK_STREAM);
-  const [parent, reports] = socketPair();
-  const [channel, children] = socketPair();
-  write(client.number, LINE);
-  shutdownWrite(client.number);
-  const birth = comeOver(1, server);
-  const means = meansOf(
-    { channel, reports, children },
-    rehearsedRebirth(rebirth),
-    fence,
-  );
-  arrive(means, birth.handover, monotonic());
-  if (serve) {
-    void runChild(birth, reports, { serve, asynchronous: false }, own, null);
-  } else birth.fd.close();
-  leave(-1);
-  for (const fd of [client, parent, reports]) fd.close();
-  if (wasArmed) fence?.arm();
+  const opened: Fd[] = [];
+  try {
+    const [client, server] = socketPair(SOCK_STREAM);
+    opened.push(client, server);
+    const [parent, reports] = socketPair();
+    opened.push(parent, reports);
+    const [channel, children] = socketPair();
+    opened.push(channel, children);
+    write(client.number, LINE);
+    shutdownWrite(client.number);
+    const birth = comeOver(1, server);
+    opened.push(birth.fd);
+    const means = meansOf(
+      { channel, reports, children },
+      rehearsedRebirth(rebirth),
+      fence,
+    );
+    arrive(means, birth.handover, monotonic());
+    if (serve) {
+      void runChild(birth, reports, { serve, asynchronous: false }, own, null);
+    }
+    leave(-1);
+  } finally {
+    for (const fd of opened) fd.close(); // again is harmless
+    if (wasArmed) fence?.arm();
+  }
 }
 
 /** All of it, for a zygote that is at work. */
@@ -216,16 +228,19 @@ function asItIs(options: ChildOptions): ChildOptions {
 /** A connection as the zygote gets it, by the same steps: code is optimized for the objects it meets. */
 function comeOver(id: number, connection: Fd): Birth {
   const [parent, channel] = socketPair();
-  handOver(parent, id, connection);
-  const received = receiveFd(channel.number, {
-    wait: false,
-    size: HANDOVER_SIZE,
-  });
-  for (const fd of [parent, channel]) fd.close();
-  if (received === null || received === "end" || received.fd === null) {
-    throw new TypeError("Cannot rehearse: no descriptor arrived");
+  try {
+    handOver(parent, id, connection);
+    const received = receiveFd(channel.number, {
+      wait: false,
+      size: HANDOVER_SIZE,
+    });
+    if (received === null || received === "end" || received.fd === null) {
+      throw new PosixError("recvmsg", abi.errno.EMFILE!); // without one that is free, none arrives
+    }
+    return { handover: decodeHandover(received.data), fd: received.fd };
+  } finally {
+    for (const fd of [parent, channel]) fd.close();
   }
-  return { handover: decodeHandover(received.data), fd: received.fd };
 }
 
 function handOver(parent: Fd, id: number, connection: Fd): void {

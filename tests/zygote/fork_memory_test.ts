@@ -1,5 +1,13 @@
 /** What a zygote does to its memory between forks leaves what its children are made of as it was. */
 import assert from "node:assert/strict";
+import { abi } from "../../src/posix/abi.ts";
+import { PosixError } from "../../src/posix/errno.ts";
+import { openDescriptors } from "../../src/posix/fd.ts";
+import type { Rebirth } from "../../src/zygote/birth.ts";
+import { ForkMemory } from "../../src/zygote/fork_memory.ts";
+import type { MachineCode } from "../../src/zygote/machine_code/machine_code.ts";
+import { rehearseBirth, rehearseChild } from "../../src/zygote/warm_up.ts";
+import type { ChildOptions } from "../../src/wire/child_options.ts";
 import { startServer } from "../helpers/server.ts";
 import { test, until } from "../helpers/testing.ts";
 import { connect, exchange } from "../helpers/wire_client.ts";
@@ -37,3 +45,47 @@ test(
   },
   { ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" },
 );
+
+/** As when descriptors of the same user, whoever sent them, are in flight by the thousand: unix(7). */
+function refuse(): never {
+  throw new PosixError("sendmsg", abi.errno.ETOOMANYREFS!);
+}
+
+test("fork: a rehearsal that the system refuses ends no zygote", () => {
+  const steps: number[] = [];
+  const code = {
+    mpserv_memory: (which: number) => {
+      if (which > 1) steps.push(which);
+      return 0;
+    },
+  } as Partial<MachineCode> as MachineCode;
+  const memory = new ForkMemory(code, refuse);
+  for (let forks = 0; forks < 31; forks++) memory.forked();
+  assert.deepEqual(steps, [2, 3, 4, 5]); // it settles, lets go twice, and joins
+});
+
+test("fork: the fence of children stands again after a rehearsal that the system refuses", () => {
+  let isArmed = true;
+  const fence = {
+    arm: () => void (isArmed = true),
+    disarm: () => [isArmed, isArmed = false][0]!,
+    putUp: refuse,
+  };
+  const rebirth: Rebirth = {
+    reactor: null,
+    lostThreads: false,
+    signals: new Uint8Array(8),
+    name: "mpserv",
+  };
+  const before = openDescriptors().length;
+  assert.throws(
+    () => rehearseChild({ rebirth, fence }, null, {} as ChildOptions),
+    { code: "ETOOMANYREFS" },
+  );
+  assert.ok(isArmed);
+  assert.equal(openDescriptors().length, before);
+  assert.throws(() => rehearseBirth(rebirth, fence).next(), {
+    code: "ETOOMANYREFS",
+  });
+  assert.ok(isArmed);
+});

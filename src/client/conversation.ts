@@ -59,7 +59,7 @@ async function dial(target: Target, timeout: number): Promise<Deno.Conn> {
       ),
     );
   };
-  // For `setTimeout` Deno 2.9 loads Node's timers, which takes as long as half of all else here.
+  // For `setTimeout` Deno 2.9 loads Node's timers first, which takes 6 to 16 ms.
   const limit = timeout === 0 ? undefined : AbortSignal.timeout(timeout);
   limit?.addEventListener("abort", giveUp);
   const dialing = open(target).catch((error) => {

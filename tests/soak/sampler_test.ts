@@ -95,13 +95,23 @@ test("soak sampler: memory that grows is told, but not while it warms up", () =>
 
 test("soak trend: a saw tooth does not grow, what grows under it shows", () => {
   const samples = (slope: number) =>
-    Array.from({ length: 101 }, (_, at) => ({
+    Array.from({ length: 401 }, (_, at) => ({
       at,
       value: 10 * (at % 10) + slope * at,
     }));
   assert.ok(Math.abs(growth(samples(0))) < 5);
-  assert.ok(Math.abs(growth(samples(1)) - 100) < 5);
+  assert.ok(Math.abs(growth(samples(1)) - 400) < 5);
   assert.equal(growth([]), 0);
+});
+
+test("soak trend: a heap that takes another size once does not grow", () => {
+  for (const step of [10, 40, 60, 90]) {
+    const samples = Array.from({ length: 101 }, (_, at) => ({
+      at,
+      value: at < step ? 18 : 51,
+    }));
+    assert.equal(growth(samples), 0);
+  }
 });
 
 test("soak cycle: parts go around its end, and a byte that is wrong is seen", () => {

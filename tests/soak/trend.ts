@@ -14,12 +14,21 @@ export interface Sample {
 
 /**
  * How much values grow from the first to the last, by the median of the slopes between all pairs (Theil
- * and Sen): garbage collection, bursts and single faults do not move it.
+ * and Sen): garbage collection, bursts and single faults do not move it. It is the slope of the half that grows
+ * less: what leaks grows in both, and a heap takes another size once.
  *
  * @param samples In the order of time.
- * @returns In the values' unit; 0 when there are fewer than two.
+ * @returns In the values' unit; 0 when a half has fewer than two.
  */
 export function growth(samples: readonly Sample[]): number {
+  if (samples.length === 0) return 0;
+  const middle = samples.length >> 1;
+  const halves = [samples.slice(0, middle), samples.slice(middle)];
+  const length = samples.at(-1)!.at - samples[0]!.at;
+  return Math.min(...halves.map(slope)) * length;
+}
+
+function slope(samples: readonly Sample[]): number {
   const slopes: number[] = [];
   for (const [i, a] of samples.entries()) {
     for (const b of samples.slice(i + 1)) {
@@ -29,8 +38,7 @@ export function growth(samples: readonly Sample[]): number {
   if (slopes.length === 0) return 0;
   slopes.sort((a, b) => a - b);
   const middle = slopes.length >> 1;
-  const median = slopes.length % 2 === 1
+  return slopes.length % 2 === 1
     ? slopes[middle]!
     : (slopes[middle - 1]! + slopes[middle]!) / 2;
-  return median * (samples.at(-1)!.at - samples[0]!.at);
 }

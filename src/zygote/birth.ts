@@ -179,9 +179,7 @@ export class ForkPreparation {
   readonly #asynchronous: boolean;
   readonly #keepMemoryForkable = prepareMemory();
 
-  /**
-   * Before a module is loaded, which might keep a reference, and while FFI is still permitted.
-   */
+  /** Before a module is loaded, which might keep a reference, and while FFI is still permitted. */
   constructor(asynchronous: boolean) {
     this.#asynchronous = asynchronous;
     replaceIdentity();
@@ -249,9 +247,7 @@ export interface Means {
   readonly fence: Fence | null;
 }
 
-/**
- * Puts the means together, always in one shape, so that code which was rehearsed with them fits.
- */
+/** Puts the means together, always in one shape, so that code which was rehearsed with them fits. */
 export function meansOf(
   { channel, reports, children }: Pick<
     Means,

@@ -52,7 +52,11 @@ const ROUNDS = {
  * asks for; and of a handler's services some at last, each too seldom to be optimized. They call by itself what is
  * a part of its callers by then, and was left a call short.
  */
-const FOR_GOOD = { synchronous: 800, asynchronous: 1_200, seldom: 300 };
+const FOR_GOOD = {
+  synchronous: 800,
+  asynchronous: Deno.build.standalone ? 1_200 : 400,
+  seldom: 300,
+};
 /** Rounds of a process that rewinds in which the client ends only when it is waited for: a millisecond each. */
 const LATE = { from: 100, to: 120 };
 /** Microtasks until a handler waits for its client, and more. */
@@ -143,9 +147,12 @@ export async function* rehearseService(
 export function* rehearseBirth(
   rebirth: Rebirth,
   fence: Fence | null,
+  { isPooled, rewinds }: ChildOptions,
 ): Generator<void> {
   const own = rehearsedRebirth(rebirth);
-  const rounds = ROUNDS[rebirth.reactor ? "asynchronous" : "synchronous"].birth;
+  const kind = rebirth.reactor ? "asynchronous" : "synchronous";
+  // Who serves many is born once, and compiles later what it has in common with that, unless it rewinds.
+  const rounds = isPooled && !rewinds ? 20 : ROUNDS[kind].birth;
   for (let done = 0; done < rounds; done += SLICES.birth) {
     const wasArmed = fence?.disarm();
     try {
@@ -206,15 +213,6 @@ export function rehearseChild(
     for (const fd of opened) fd.close(); // again is harmless
     if (wasArmed) fence?.arm();
   }
-}
-
-/** All of it, for a zygote that is at work. */
-export async function* rehearseAll(
-  services: AsyncIterable<void>,
-  births: Iterable<void>,
-): AsyncGenerator<void> {
-  yield* services;
-  yield* births;
 }
 
 /**
@@ -306,7 +304,7 @@ const MOST_COLD = 32;
 
 /** A rehearsal, and the time for it. */
 export class SpareTime {
-  readonly #slices: AsyncIterator<void>;
+  readonly #slices: AsyncIterator<void> | undefined;
   #isOver: boolean;
   #forks = 0;
 
@@ -314,7 +312,7 @@ export class SpareTime {
    * `slices`: the rehearsal, of which each slice takes some milliseconds; null where nothing is left to be rehearsed.
    */
   constructor(slices: AsyncIterable<void> | null) {
-    this.#slices = (slices ?? nothing())[Symbol.asyncIterator]();
+    this.#slices = slices?.[Symbol.asyncIterator]();
     this.#isOver = slices === null;
   }
 
@@ -335,7 +333,7 @@ export class SpareTime {
   async use(hasWork: () => boolean): Promise<void> {
     try {
       do {
-        const { done = false } = await this.#slices.next();
+        const { done = false } = await this.#slices!.next();
         this.#isOver = done;
       } while (!this.#isOver && !hasWork());
     } catch (error) {
@@ -344,5 +342,3 @@ export class SpareTime {
     }
   }
 }
-
-async function* nothing(): AsyncGenerator<void> {}

@@ -69,7 +69,6 @@ import {
   loadRehearsed,
   meetParser,
   QUIET,
-  rehearseAll,
   rehearseBirth,
   rehearseChild,
   rehearseService,
@@ -127,9 +126,13 @@ export async function run(args: readonly string[]): Promise<never> {
     letGoOfCaches(); // only now: the runtime's threads no longer use them
     const test = forkProbe(rebirth, options);
     if (test instanceof Promise) return await test; // in the test child alone, and it never returns
-    const births = rehearseBirth(rebirth, fence);
+    const births = rehearseBirth(rebirth, fence, options);
     if (!isLate) { for (const _ of births); }
-    spare = new SpareTime(isLate ? rehearseAll(services, births) : null);
+    const all = async function* () {
+      yield* services;
+      yield* births;
+    };
+    spare = new SpareTime(isLate ? all() : null);
     sandbox ??= enclose(options, channel, { isParked: true });
     test.wait();
     noteMemory(options.attributes); // its children cannot ask: theirs is no file that was granted

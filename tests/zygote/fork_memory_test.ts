@@ -84,8 +84,11 @@ test("fork: the fence of children stands again after a rehearsal that the system
   );
   assert.ok(isArmed);
   assert.equal(openDescriptors().length, before);
-  assert.throws(() => rehearseBirth(rebirth, fence).next(), {
-    code: "ETOOMANYREFS",
-  });
+  assert.throws(
+    () => rehearseBirth(rebirth, fence, {} as ChildOptions).next(),
+    {
+      code: "ETOOMANYREFS",
+    },
+  );
   assert.ok(isArmed);
 });

@@ -227,8 +227,8 @@ class Relay {
     const connection = ++this.#accepted;
     const trace = (way: Passage["way"]) =>
       this.#work.isTraced === true
-        ? (end: Passage["end"], bytes: number) =>
-          say({ connection, way, end, bytes, at: performance.now() })
+        ? (end: Passage["end"], bytes: number, at = performance.now()) =>
+          say({ connection, way, end, bytes, at })
         : () => {};
     this.#directions.push(
       new Direction(
@@ -275,7 +275,7 @@ class Direction {
   readonly #source: number;
   readonly #sink: number;
   readonly #line: DelayLine;
-  readonly #trace: (end: Passage["end"], bytes: number) => void;
+  readonly #trace: (end: Passage["end"], bytes: number, at?: number) => void;
   #in = 0;
   #out = 0;
   /** The sink took less than it was given, and says when it takes more. */
@@ -285,7 +285,7 @@ class Direction {
     pair: Pair,
     [source, sink]: [number, number],
     link: Link,
-    trace: (end: Passage["end"], bytes: number) => void,
+    trace: (end: Passage["end"], bytes: number, at?: number) => void,
   ) {
     this.#trace = trace;
     this.#pair = pair;
@@ -317,7 +317,7 @@ class Direction {
     if (count === 0) this.#line.end(now);
     else if (count > 0) {
       this.#line.push(now, buffer.subarray(0, count));
-      this.#trace("in", this.#in += count);
+      this.#trace("in", this.#in += count, now); // the delay counts from then
     }
   }
 

@@ -7,7 +7,7 @@
  */
 import { SIGNALS } from "../posix/abi.ts";
 import { STOP_SIGNAL } from "../posix/forking.ts";
-import { processorWait } from "../posix/proc.ts";
+import { processorWait, processStat } from "../posix/proc.ts";
 import type { ChildOptions } from "../wire/child_options.ts";
 import {
   newSecret,
@@ -31,7 +31,7 @@ import type {
 import { Queue } from "./queue.ts";
 import {
   everySecond,
-  isZombie,
+  hasExited,
   MOST_SECONDS,
   Standstill,
   stuckIn,
@@ -173,8 +173,9 @@ export class ForkModel implements ProcessModel {
     const looks = this.#finished.look(done.map(({ pid }) => [pid, "finished"]));
     const most = MOST_SECONDS.finished;
     for (const [pid, seconds] of looks) {
+      if (seconds > most && !processStat(pid)) continue; // it was reaped
       if (seconds === most) {
-        if (isZombie(pid)) continue; // its zygote does not reap it
+        if (hasExited(pid)) continue;
         this.#events.trouble(stuckIn(pid, "finished"));
         this.#send(pid, "SIGKILL");
       } else if (seconds === 2 * most) this.#zygotes.endZygoteOf(pid);

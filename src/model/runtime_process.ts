@@ -29,10 +29,9 @@ import { LIBRARY } from "../zygote/machine_code/library.ts";
 
 /**
  * Further flags of a zygote whose service is our own, so that all that children run is compiled while it is rehearsed,
- * after few calls; a person's handler is not called before there is a client, and each child would compile it. After
- * 50 calls V8 takes also what a start calls, for 13 ms, and clients wait: that is for a pool, which rehearses before it
- * serves, and whose rewound processes served 0.88 of the rate with what 100 calls compile. There TurboFan takes each
- * function by itself, not with what it calls: half as much to compile, and the rate is the same (of a handler 1.2).
+ * after few calls; a person's handler is not called before there is a client, and each child would compile it. 50 calls
+ * take what a start calls, too, for 13 ms: for a pool, which rehearses before it serves, and had 0.88 of the rate with
+ * 100. Its functions are compiled each by itself, and not with what they call: half as much, at the same rate.
  */
 const eagerFlags = (isPooled = false): readonly string[] => [
   `--invocation-count-for-turbofan=${isPooled ? 50 : 100}`,

@@ -231,9 +231,10 @@ export function isPassing(state: ProcessState): state is PassingState {
   return state in MOST_SECONDS;
 }
 
-/** Whether a process has ended and nobody has reaped it, such as one whose zygote is stopped. */
-export function isZombie(pid: number): boolean {
-  return processStat(pid)?.state === "Z";
+/** Whether a process has ended: its stopped zygote does not reap it, or we are behind with reading that it has. */
+export function hasExited(pid: number): boolean {
+  const stat = processStat(pid);
+  return stat ? stat.state === "Z" : Deno.build.os === "linux";
 }
 
 /** Describes a stuck process. `pid`: the process; 0 if its id is not known yet. */

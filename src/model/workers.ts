@@ -33,8 +33,8 @@ import { Queue } from "./queue.ts";
 import { Starting } from "./starting.ts";
 import {
   everySecond,
+  hasExited,
   isPassing,
-  isZombie,
   MOST_SECONDS,
   OutOfTurn,
   Standstill,
@@ -325,7 +325,7 @@ export class WorkerModel implements ProcessModel {
     );
     for (const [{ state, process, channel }, seconds] of looks) {
       if (!isPassing(state) || seconds !== MOST_SECONDS[state]) continue;
-      if (state === "finished" && isZombie(process.pid)) continue; // its zygote does not reap it
+      if (state === "finished" && hasExited(process.pid)) continue;
       this.#events.trouble(stuckIn(process.pid, state));
       if (process.pid > 0) process.kill("SIGKILL");
       else shutdownBoth(channel.number); // its id is not known yet: it reads its end here

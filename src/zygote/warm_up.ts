@@ -48,9 +48,8 @@ const ROUNDS = {
 };
 /**
  * A process that rewinds is at each connection as compiled as it was at the mark, and never more: what TurboFan
- * would take a few calls later, it would take in each connection anew. So all is called far more often than it
- * asks for; and of a handler's services some at last, each too seldom to be optimized. They call by itself what is
- * a part of its callers by then, and was left a call short.
+ * would take a few calls later, it would take in each connection anew. So all is called far more often than it asks
+ * for; and of a handler's services some at last, too seldom to be optimized, which call what was left a call short.
  */
 const FOR_GOOD = {
   synchronous: 800,

@@ -256,22 +256,23 @@ test("fork: what comes back when all is to end is refused", () => {
 });
 
 test("fork: a child that is done and does not end is ended, and then the zygote that does not reap it", () => {
+  const pid = Deno.pid; // it is there
   using stage = new ForkStage();
   stage.connect();
-  stage.takes(1, 11);
+  stage.takes(1, pid);
   stage.model.look();
-  stage.isDone(1, 11);
+  stage.isDone(1, pid);
   stage.news();
   const most = MOST_SECONDS.finished;
   for (let i = 0; i < most; i++) stage.model.look();
   assert.deepEqual(stage.news(), []);
   stage.model.look();
   assert.deepEqual(stage.news(), [
-    "trouble Killed process 11: it did not exit within 5 s after its connection",
-    `signal 11 ${SIGNALS.SIGKILL}`,
+    `trouble Killed process ${pid}: it did not exit within 5 s after its connection`,
+    `signal ${pid} ${SIGNALS.SIGKILL}`,
   ]);
   for (let i = 0; i < most; i++) stage.model.look();
-  assert.deepEqual(stage.news(), ["end zygote of 11"]);
+  assert.deepEqual(stage.news(), [`end zygote of ${pid}`]);
 });
 
 test("fork: what zygotes tell is passed on", async () => {

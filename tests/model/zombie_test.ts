@@ -1,4 +1,4 @@
-/** Processes that have ended, and that nobody reaps, such as those of a zygote that is stopped. */
+/** Processes that have ended, and of which nobody has said so yet. */
 import assert from "node:assert/strict";
 import { MOST_SECONDS } from "../../src/model/supervision.ts";
 import { done } from "../../src/wire/tell.ts";
@@ -8,6 +8,9 @@ import { ForkStage } from "./played_fork.ts";
 import { Stage } from "./played_workers.ts";
 
 const CLOSED = { bytesIn: 1, bytesOut: 2, reason: "closed", text: "" } as const;
+
+/** No process has this number: more than PID_MAX_LIMIT, 2^22. */
+const NOBODY = 2 ** 23;
 
 /** Such a process, and its parent. */
 class Zombie implements AsyncDisposable {
@@ -54,16 +57,28 @@ test("fork: a child that has ended and is not reaped is not taken for one that d
   assert.deepEqual(stage.news(), [`end zygote of ${pid}`]);
 });
 
-test("workers: one that has ended and is not reaped is not taken for one that does not exit", async () => {
-  await using zombie = await Zombie.make();
-  using stage = new Stage({ recycle: 1 });
-  await stage.model.start();
-  const process = stage.isReady();
+test("fork: of a child that was reaped nothing is said, and its zygote is let be, while a parent is behind with reading", () => {
+  using stage = new ForkStage();
   stage.connect();
-  stage.say(process, done(stage.takes(process), CLOSED));
-  assert.equal(stage.states()[0], "finished");
+  stage.takes(1, NOBODY);
+  stage.isDone(1, NOBODY);
   stage.news();
-  process.pid = zombie.pid;
-  for (let i = 0; i <= MOST_SECONDS.finished; i++) stage.model.look();
+  for (let i = 0; i < 3 * MOST_SECONDS.finished; i++) stage.model.look();
   assert.deepEqual(stage.news(), []);
+});
+
+test("workers: one that has ended and is not reaped, or was and nobody said so, is not taken for one that does not exit", async () => {
+  await using zombie = await Zombie.make();
+  for (const pid of [zombie.pid, NOBODY]) {
+    using stage = new Stage({ recycle: 1 });
+    await stage.model.start();
+    const process = stage.isReady();
+    stage.connect();
+    stage.say(process, done(stage.takes(process), CLOSED));
+    assert.equal(stage.states()[0], "finished");
+    stage.news();
+    process.pid = pid;
+    for (let i = 0; i <= MOST_SECONDS.finished; i++) stage.model.look();
+    assert.deepEqual(stage.news(), []);
+  }
 });

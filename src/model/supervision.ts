@@ -231,10 +231,10 @@ export function isPassing(state: ProcessState): state is PassingState {
   return state in MOST_SECONDS;
 }
 
-/** Whether a process has ended: its stopped zygote does not reap it, or we are behind with reading that it has. */
+/** Whether a process (0: not known) has ended: its stopped zygote does not reap it, or we have not read that it has. */
 export function hasExited(pid: number): boolean {
   const stat = processStat(pid);
-  return stat ? stat.state === "Z" : Deno.build.os === "linux";
+  return stat ? stat.state === "Z" : pid > 0 && !!processStat(Deno.pid);
 }
 
 /** Describes a stuck process. `pid`: the process; 0 if its id is not known yet. */
